@@ -171,28 +171,30 @@ def undo(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN
 
 @app.command(short_help="List the runs, and the machines left stopped.")
 @click.option("--prune", metavar="AGE", help="Forget the runs that ended longer ago: 720h, 30d; open ones stay.")
-@click.option("--all", "every", is_flag=True, help="List every run, not only the open ones and the newest 20.")
+@options.limit("List so many of the newest runs, and every open one.")
 @click.option(
     "--needs-me", is_flag=True, help="List only the open runs that nobody is at work on, or whose holder may be dead."
 )
 @options.journal
 @click.pass_context
 def runs(
-    ctx: click.Context, /, prune: str | None, *, every: bool, needs_me: bool, **flags: Any,  # noqa: ANN401 - see above
+    ctx: click.Context, /, prune: str | None, limit: int, *, needs_me: bool, **flags: Any,  # noqa: ANN401 - see above
 ) -> None:  # fmt: skip
-    """List the runs of the journal, and the machines that they left stopped: every open one, and the newest 20."""
-    from . import history  # noqa: PLC0415 - see above
+    """List the runs of the journal, newest first: every open one, and the newest 20.
 
-    newest = 0 if needs_me else None if every else history.NEWEST
-    history.runs(flags, prune, newest, ctx.obj.telling(flags), needs_me=needs_me)
+    The machines that a run left stopped are named, with the command that starts them.
+    """
+    from . import run_list  # noqa: PLC0415 - see above
+
+    run_list.runs(flags, prune, limit, ctx.obj.telling(flags), needs_me=needs_me)
 
 
 @app.command(short_help="List who began, cancelled or held runs.")
 @options.argument("run_id", "[RUN]", complete.runs, required=False)
-@click.option("--all", "every", is_flag=True, help="List every act, not only the newest 20.")
+@options.limit("List so many of the newest acts.")
 @options.journal
 @click.pass_context
-def audit(ctx: click.Context, /, run_id: str | None, *, every: bool, **flags: Any) -> None:  # noqa: ANN401 - see above
+def audit(ctx: click.Context, /, run_id: str | None, limit: int, **flags: Any) -> None:  # noqa: ANN401 - see above
     """List who did what to the runs of the journal, or to one run, newest first.
 
     It has each run that was begun, undone, taken over, cancelled or pruned, each verdict and each hold. An entry stays
@@ -200,7 +202,7 @@ def audit(ctx: click.Context, /, run_id: str | None, *, every: bool, **flags: An
     """
     from . import history  # noqa: PLC0415 - see above
 
-    history.audit(flags, run_id, None if every else history.NEWEST, ctx.obj.telling(flags))
+    history.audit(flags, run_id, limit, ctx.obj.telling(flags))
 
 
 @app.command(short_help="Show what a run did, or print a saved plan.")
@@ -208,10 +210,10 @@ def audit(ctx: click.Context, /, run_id: str | None, *, every: bool, **flags: An
 @options.show
 @click.pass_context
 def show(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Show what a run did, or print a plan that plan --save saved."""
-    from . import history  # noqa: PLC0415 - see above
+    """Show what a run did and what to do now, or a plan that plan --save saved. With --verbose also every call."""
+    from . import run_story  # noqa: PLC0415 - see above
 
-    history.show(name, flags, ctx.obj.telling(flags))
+    run_story.show(name, flags, ctx.obj.telling(flags))
 
 
 @app.command(short_help="List what is checked before anything is changed.")

@@ -19,6 +19,7 @@ _RUN = r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(?:,r-\d{8}T\d{6}Z-[0-9a-f]{4})*"
 _TITLE = rf"(?:SIMULATED )?safe-reinit: [a-z-]+(?:, ({_RUN}))?"
 _IN_MARKDOWN = rf"\A# {_TITLE}\n"
 _IN_HTML = rf"<title>{_TITLE}</title>"
+_IN_TEXT = rf"(?m)^[a-z-]+ \(exit code \d\)(?:  run ({_RUN}),|$)"
 _MOST = 256 << 20
 """Bytes of a file that can be a report."""
 _LINE = 1 << 16
@@ -166,7 +167,8 @@ def _run_in(name: str, size: int) -> str | None:
             return ""
         ours = isinstance(document, dict) and {"tool_version", "run_id", "outcome"} <= set(document)
         return document["run_id"] if ours else ""
-    match = re.search(_IN_HTML if name.endswith(".html") else _IN_MARKDOWN, text)
+    form = _IN_HTML if name.endswith(".html") else _IN_TEXT if name.endswith(".txt") else _IN_MARKDOWN
+    match = re.search(form, text)
     return match[1] if match else ""
 
 

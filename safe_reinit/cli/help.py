@@ -39,7 +39,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "Where": ("config",),
     "Temporal": (),
     "Simulation": (),
-    "Output": ("prune", "every", "needs_me", "grace", "version", "brief", "help"),
+    "Output": ("prune", "limit", "every", "needs_me", "grace", "version", "brief", "help"),
 }
 """The headings, and under each the options that are no settings; of a setting its row says under which it stands."""
 

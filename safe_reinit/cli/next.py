@@ -13,6 +13,7 @@ from ..client import Client
 from ..core.resuming import may_be_intact
 from ..error_mapping import reporting
 from ..errors import UsageError
+from ..journal import StoredRun
 from ..journal.place import default_journal
 from ..model import Plan, Report
 from ..plans import plan_file
@@ -55,11 +56,10 @@ def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
         return ()
     where = ["--journal", client.journal] if client.journal != _default_journal() else []
     through = _picked(argv, _KEPT_FOR_A_RUN)
-    words = [["show"]]
-    if client.stored(told.run_id).open:
-        words.append(["resume"])
-        if told.outcome == "unknown":
-            words += [["resume", "--verdict", verdict] for verdict in _verdicts(told.run_id, client)]
+    stored = client.stored(told.run_id)
+    words = [["show"], *([["resume"]] if stored.open else [])]
+    if stored.open and told.outcome == "unknown":  # the step that changes nothing comes first
+        words = [["resume"], *(["resume", "--verdict", each] for each in verdicts(stored)), ["show"]]
     return tuple(
         shlex.join(["safe-reinit", word[0], told.run_id, *where, *(through if word[0] == "resume" else ()), *word[1:]])
         for word in words
@@ -72,9 +72,9 @@ def _default_journal() -> str | None:
     return None
 
 
-def _verdicts(run_id: str, client: Client) -> tuple[str, ...]:
+def verdicts(run: StoredRun) -> tuple[str, ...]:
     """Return the verdicts that are possible by what the run has observed: none while a wipe goes on."""
-    jobs = [each.state for each in client.stored(run_id).jobs if each.open]
+    jobs = [each.state for each in run.jobs if each.open]
     doubtful = [wipe for known in jobs for wipe in known.disks if wipe.in_doubt]
     if any(wipe.shown == "ReIniting" for wipe in doubtful):
         return ()

@@ -230,8 +230,19 @@ _JOURNAL = (
 )  # fmt: skip
 journal: Callable[[F], F] = _stack(*_JOURNAL)
 """The options of a command that reads the journal."""
+_NEWEST = 20
+"""What a list has unless another number is asked for."""
+
+
+def limit(help_: str) -> Callable[[F], F]:
+    """Make the option of a command that lists the newest of something."""
+    count = click.IntRange(0, 1_000_000)
+    return click.option("--limit", metavar="N", type=count, default=_NEWEST, help=f"{help_} [{_NEWEST}]")
+
+
 show: Callable[[F], F] = _stack(
-    _option("--report", metavar="FILE", help="Write the report of a run to this file, too (.json, .md, .html)."),
+    _option("--report", metavar="FILE", help="Write the report of a run to this file (.json, .md, .html, .txt)."),
+    _setting(Settings.verbose),
     *_JOURNAL,
 )
 """The options of a command that shows a run."""

@@ -224,6 +224,8 @@ def _as_file(told: Report, name: str) -> str:
         from ..report.html import to_html  # noqa: PLC0415 - only where it is needed
 
         return to_html(told)
+    if name.endswith(".txt"):
+        return report.to_text(told)
     return f"{report.dumps(report.to_json(told))}\n"
 
 
@@ -329,7 +331,7 @@ def lines(shown: Iterable[Line], stream: TextIO) -> None:
     try:
         for line in shown:
             text = tidy(line.text).lstrip(" ")
-            if text.startswith("next: "):  # broken into lines it could not be copied as one command
+            if "next: " in text:  # broken into lines it could not be copied as one command
                 console.print(Text(tidy(line.text), style=line.style), soft_wrap=True)
                 continue
             indent = len(line.text) - len(text)

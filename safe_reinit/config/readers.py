@@ -153,8 +153,8 @@ def address(value: object) -> str:
 def report_file(value: object) -> str:
     """Read the name of a report file; its ending says the form."""
     name = text(value)
-    if not name.endswith((".json", ".md", ".html")):
-        raise ValueError("not a file name that ends in .json, .md or .html")
+    if not name.endswith((".json", ".md", ".html", ".txt")):
+        raise ValueError("not a file name that ends in .json, .md, .html or .txt")
     return name
 
 

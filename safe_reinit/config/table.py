@@ -276,7 +276,7 @@ class Settings(Table):
     )
     report: Setting[str | None] = Setting(
         read.report_file, None,
-        "write the report to this file (.json, .md, .html); that of another run is never replaced",
+        "write the report to this file (.json, .md, .html, .txt); that of another run is never replaced",
         group="Output", metavar="FILE", sample="run.json",
     )
     events: Setting[str | None] = Setting(

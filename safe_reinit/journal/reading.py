@@ -268,6 +268,24 @@ class Reader:
             ).fetchall()
         return [AuditEntry(*row) for row in rows]
 
+    def begun_by(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """Return by run who began it, with their host, as their process said.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        found = dict[str, str]()
+        with self._db.using():
+            for start in range(0, len(run_ids), _AT_ONCE):
+                some = run_ids[start : start + _AT_ONCE]
+                rows = self._db.execute(
+                    "SELECT run_id, username FROM audit WHERE act IN ('begin', 'undo')"  # noqa: S608 - marks
+                    f" AND run_id IN ({','.join('?' * len(some))})",
+                    tuple(some),
+                ).fetchall()
+                found |= dict(rows)
+        return found
+
     def events(self, run_id: str) -> list[dict[str, Any]]:
         """Return the events of a run, in order, as JSON (schema 1).
 

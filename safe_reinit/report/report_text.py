@@ -30,19 +30,38 @@ def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
     yield from _each(report) if few else _in_common(report)
     yield from (Line(f"  {said}") for said in (text.remains(report) if few else _remains(report)))
     yield _outcome(report)
-    for command in report.next:
-        yield Line(f"next: {command if few else _shortened(command)}")
+    yield from next_lines([command if few else _shortened(command) for command in report.next], report.outcome)
 
 
 def _outcome(report: Report) -> Line:
     said = f"{report.outcome} (exit code {report.exit_code})"
     if report.run_id:
         said += f"  run {report.run_id}, {text.duration((report.ended_at - report.started_at).total_seconds())}"
-    return Line(said, _style(report.outcome))
+    return Line(said, outcome_style(report.outcome))
 
 
-def _style(outcome: str) -> str:
+def outcome_style(outcome: str) -> str:
+    """Return the style in which an outcome is shown."""
     return "bold green" if outcome in WELL else "bold red"
+
+
+_VERDICTS = {
+    "reinitialised": "or, if ActionTrail shows that ECS carried it out:",
+    "intact": "or, if ActionTrail shows that ECS never got it, or refused it:",
+    "wipe-again": "or, to do it again whatever happened, as a new plan that asks for consent:",
+}
+_RESUME = "  This checks again what ECS shows, and changes nothing while the outcome is unknown."
+
+
+def next_lines(commands: Sequence[str], outcome: str) -> Iterator[Line]:
+    """Show the commands to continue with; where the outcome is unknown, what each choice means."""
+    for command in commands:
+        verdict = command.rpartition(" --verdict ")[2]
+        if outcome == "unknown" and verdict in _VERDICTS:
+            yield Line(_VERDICTS[verdict])
+        yield Line(f"next: {command}")
+        if outcome == "unknown" and verdict == command and command.startswith("safe-reinit resume "):
+            yield Line(_RESUME)
 
 
 # ---------------------------------------------------------------------------------------------------- a few machines
@@ -69,10 +88,15 @@ def _each(report: Report) -> Iterator[Line]:
 
 
 def _in_common(report: Report) -> Iterator[Line]:
+    yield from machine_lines(report)
+    yield from (Line(f"  {said}") for said in _last_runs(report))
+
+
+def machine_lines(report: Report) -> Iterator[Line]:
+    """Count the machines that went well, and name each of the others."""
     well_first = sorted(report.jobs, key=lambda job: job.outcome not in WELL)
     for jobs in groups(well_first, _told_together):
         yield from _well(jobs, report) if jobs[0].outcome in WELL else _not_well(jobs, report)
-    yield from (Line(f"  {said}") for said in _last_runs(report))
 
 
 def _told_together(job: JobReport) -> tuple[object, ...]:
@@ -88,7 +112,7 @@ def _untouched(job: JobReport) -> bool:
 def _well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
     disks = count_of(sum(len(job.disks) for job in jobs), "disk")
     data = f"{disks} {text.verb_of(report)}" if jobs[0].outcome == "done" else f"{disks} untouched"
-    yield Line(f"{count_of(len(jobs), 'instance')} {jobs[0].outcome}: {data}", _style(jobs[0].outcome))
+    yield Line(f"{count_of(len(jobs), 'instance')} {jobs[0].outcome}: {data}", outcome_style(jobs[0].outcome))
 
 
 def _not_well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
@@ -99,13 +123,13 @@ def _not_well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
         why = f": {error.message}{code}"
     if len(jobs) > 1:
         things, ids = named(str(job.instance_id) for job in jobs)
-        yield Line(f"{things} ({ids}) {first.outcome}, untouched{why}", _style(first.outcome))
+        yield Line(f"{things} ({ids}) {first.outcome}, untouched{why}", outcome_style(first.outcome))
         return
     owed = text.breaks_promise(first)
     power = f", {first.power_after}" if first.power_after else ", power not seen" if owed else ""
     power += f" though {first.power_promised} was promised" if owed else ""
     disks = ", ".join(f"{disk.disk_id} {_state(disk, report)}" for disk in first.disks)
-    yield Line(f"{name_of(first)} {first.outcome}: {disks}{power}{why}", _style(first.outcome))
+    yield Line(f"{name_of(first)} {first.outcome}: {disks}{power}{why}", outcome_style(first.outcome))
 
 
 def _state(disk: DiskReport, report: Report) -> str:

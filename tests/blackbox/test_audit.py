@@ -50,16 +50,16 @@ def test_what_people_did_is_listed_and_outlives_the_runs(run: Command, path: Pat
     assert "Nothing is recorded of r-x" in run("audit", "r-x", journal=path).stdout
 
 
-def test_only_the_newest_acts_are_listed_unless_all_are_asked_for(run: Command, path: Path) -> None:
-    """Of more than 20 acts the older ones are left out, which is said; --all lists them."""
+def test_only_the_newest_acts_are_listed_unless_more_are_asked_for(run: Command, path: Path) -> None:
+    """Of more than 20 acts the older ones are left out, which is said; --limit lists them."""
     for _ in range(11):
         run("hold", "--reason", "x", journal=path)
         run("unhold", journal=path)
     few = run("audit", journal=path)
 
     assert len(few.stdout.splitlines()) == 20
-    assert "--all lists them" in few.stderr
-    assert len(run("audit", "--all", journal=path).stdout.splitlines()) == 22
+    assert "--limit N" in few.stderr
+    assert len(run("audit", "--limit", "22", journal=path).stdout.splitlines()) == 22
 
 
 def test_a_verdict_is_recorded_when_it_counts(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import (
-    DISK,
     INSTANCE,
     RUN,
     SECOND,
@@ -127,7 +126,7 @@ def test_the_runs_that_need_somebody(sim: Simulator, run: Command, path: Path) -
     assert name in shown
     assert f"safe-reinit resume {name}" in shown
     assert SECOND not in shown
-    assert DISK in shown
+    assert f"LEFT STOPPED: {INSTANCE}; " in shown
     left = run("hold", "--reason", "now", journal=path).stderr
     assert f"Nobody may be at work on {name}: until the hold is lifted, a resume brings" in left
 

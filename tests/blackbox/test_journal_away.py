@@ -143,7 +143,7 @@ def test_what_a_journal_lacks_is_read_by_the_resume(
 
     assert again.returncode == 4, again.stderr
     assert not file.exists()
-    shown = run("show", run_id, journal=path).stdout
+    shown = run("show", run_id, "--verbose", journal=path).stdout
     assert "call: StartInstance i-sim-web1: OK" in shown
     assert "MISSING" not in shown
     assert recorded(path, run_id) == ("none" if taken else "done")
@@ -185,7 +185,7 @@ def test_what_another_host_did_is_not_blamed_on_somebody_else(
     assert "somebody else is using the instance, or this run itself started it" in again.stderr
     assert "(held before by alice@h1, process " in again.stderr
     assert "untouched" in again.stdout
-    shown = run("show", run_id, journal=path).stdout
+    shown = run("show", run_id, "--verbose", journal=path).stdout
     assert "MISSING here: what alice@h1, process " in shown
     assert "call: StartInstance i-" not in shown
     assert (sent(run, "StartInstance"), sent(run, "ReInitDisk"), power(sim)) == (1, 0, "Running")

@@ -59,7 +59,7 @@ def touched(sim: Simulator) -> bool:
 # ------------------------------------------------------------------------- line 21: a retry destroys no evidence
 
 
-@pytest.mark.parametrize("ending", ["json", "md", "html"])
+@pytest.mark.parametrize("ending", ["json", "md", "html", "txt"])
 def test_a_report_never_replaces_that_of_another_run(
     sim: Simulator, run: Command, path: Path, tmp_path: Path, ending: str
 ) -> None:

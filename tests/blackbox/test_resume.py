@@ -193,8 +193,8 @@ def test_a_killed_run_is_listed_shown_and_resumed(run: Command, path: Path) -> N
     assert job == {"instance_id": INSTANCE, "disks": [DISK], "phase": "stop", "left_stopped": True}
     assert "LEFT STOPPED" in listed
     assert f"safe-reinit resume {name}" in listed
-    assert f"{DISK} on web1 ({INSTANCE}): untouched by this run" in shown
-    assert f"go on: safe-reinit resume {name}" in shown
+    assert f"  {DISK}: untouched by this run" in shown
+    assert f"next: safe-reinit resume {name}" in shown
     assert story["jobs"][0]["disks"][0]["data"] == "untouched"
     assert {event["run_id"] for event in story["events"]} == {name}
     assert (resumed.returncode, report["outcome"], report["run_id"]) == (0, "done", name)
@@ -292,11 +292,11 @@ def safe_reinit_json(told: Any) -> Any:
 
 
 def test_the_text_of_a_story_has_every_call(sim: Simulator, run: Command, path: Path) -> None:
-    """Show as text has a line for every call that reached ECS, with what it answered and the id of the request."""
+    """Show --verbose has a line for every call that reached ECS, with what it answered and the id of the request."""
     ours = client(sim, path)
     plan = ours.plan([DISK], stop_instance=True)
     told = ours.run(plan, confirm=plan.confirm_with)
-    shown = run("show", str(told.run_id), journal=path).stdout
+    shown = run("show", str(told.run_id), "--verbose", journal=path).stdout
 
     for call in sim.state()["calls"]:
         assert call["request_id"] in shown

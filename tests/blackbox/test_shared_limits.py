@@ -94,6 +94,6 @@ def test_a_run_at_work_says_that_its_wipe_is_under_way(sim: Simulator, run: Comm
         shown = run("show", name, journal=path).stdout
     child.communicate()
 
-    assert f"{DISK} on web1 ({INSTANCE}): its wipe is under way" in shown
+    assert f"  {DISK}: its wipe is under way" in shown
     assert "UNKNOWN" not in shown
     assert child.returncode == 0

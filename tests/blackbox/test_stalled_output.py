@@ -110,7 +110,7 @@ def test_a_report_that_nobody_reads_can_be_had_later(sim: Simulator, run: Comman
 
     assert (code, since(told["ended_at"]) <= LIMIT) == (0, True)
     assert f"safe-reinit show {run_id} --journal {path} --report FILE" in child.stderr.read()
-    for name in ("again.json", "again.md", "again.html"):
+    for name in ("again.json", "again.md", "again.html", "again.txt"):
         shown = run("show", run_id, "--report", str(tmp_path / name), journal=path)
         assert shown.returncode == 0, shown.stderr
         assert run_id in (tmp_path / name).read_text("utf-8")

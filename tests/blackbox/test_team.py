@@ -331,7 +331,7 @@ def test_a_dump_restores_the_journal_with_its_audit_and_its_rights(sim: Simulato
     assert acts(team) == [*before, ("alice", "hold")]
     assert "alice" in (team.folder / "roles.sql").read_text()
     assert "restored from a backup" in run(*RUN_SECOND, journal=alice).stderr
-    assert f"go on: safe-reinit resume {name}" in run("runs", journal=team.journal("rita")).stdout
+    assert f"next: safe-reinit resume {name}" in run("runs", journal=team.journal("rita")).stdout
     assert run("unhold", journal=alice).returncode == 0
     assert run("resume", name, journal=alice).returncode == 4
     assert (power(sim), wipes(sim)) == ("Running", 1)

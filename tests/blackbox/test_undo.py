@@ -562,11 +562,11 @@ def test_runs_and_show_tell_an_undo(sim: Simulator, say: Command, path: Path) ->
 
     assert done.returncode == 0, done.stderr
     shot = told["jobs"][0]["disks"][0]["becomes"]["id"]
-    assert f"undo of {name}" in listed
+    assert "undo: done" in listed
     assert f"undo of {name}" in shown
     assert f"rolled back (evidence: transition), now snapshot {shot}" in shown
     assert f"its safety snapshot is {shot}" in first
-    assert "call: ResetDisk" in shown
+    assert "call: ResetDisk" in say("show", told["run_id"], "--verbose", journal=path).stdout
     assert story["jobs"][0]["disks"][0]["data"] == "reinitialised"
     assert told["outcome"] == "done"
 

@@ -126,7 +126,7 @@ CASES: dict[str, Case] = {
     "bare-number-in-the-environment": Case(
         CONFIRMED, 2, ("SAFE_REINIT_TIMEOUT_STOP",), {"SAFE_REINIT_TIMEOUT_STOP": "600"}
     ),
-    "report-of-another-kind": Case((*CONFIRMED, "--report", "r.txt"), 2, ("--report", ".json, .md or .html")),
+    "report-of-another-kind": Case((*CONFIRMED, "--report", "r.pdf"), 2, ("--report", ".json, .md, .html or .txt")),
     "report-in-no-folder": Case((*CONFIRMED, "--report", "nowhere/r.json"), 2, ("nowhere/r.json", "--report")),
     "report-under-a-file": Case((*CONFIRMED, "--report", "unknown.yaml/r.json"), 2, ("--report",)),
     "events-in-no-folder": Case((*CONFIRMED, "--events", "nowhere/e.jsonl"), 2, ("--events",)),

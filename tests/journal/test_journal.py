@@ -689,7 +689,7 @@ def test_pruning_by_the_command_line(sim: Simulator, run: Command, place: str) -
         journal._db.execute("UPDATE runs SET ended_at='2020-01-01T00:00:00Z'")
 
     assert run("runs", "--prune", "soon", journal=place).returncode == 2
-    assert run("runs", "--prune", "99999d", journal=place).stdout.startswith("SIMULATED  r-")
+    assert run("runs", "--prune", "99999d", journal=place).stdout.count("SIMULATED") == 1
     done = run("runs", "--prune", "30d", journal=place)
     assert (done.returncode, done.stdout) == (0, "There are no runs.\n")
     assert "1 run forgotten" in done.stderr

@@ -1,0 +1,239 @@
+"""``runs``: the runs of the journal as a table, one line each, and one more for a run that needs somebody."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ..config.readers import duration
+from ..errors import UsageError
+from ..journal import Holder, StoredRun
+from ..model import JobState
+from ..model.codec import encode, to_moment
+from ..report import WELL, Line
+from ..report.text import duration as said_duration
+from .documents import ListedHolder, ListedJob, ListedRun, Runs
+from .journals import open_journal, read_journal
+from .output import Output, console_of, lines, naming_journal, say
+from .waits import waits_for
+
+_NAMED = 3
+"""Machines or disks that a sentence names."""
+_HEAD = ("run", "age", "by", "where", "machines", "outcome", "took")
+_NARROWEST = {"by": 4, "where": 9, "machines": 8}
+"""The columns that may be cut on a narrow terminal, and how many letters of each stay."""
+_GAP = "  "
+_CUT = "…"
+
+
+def runs(flags: Mapping[str, Any], prune: str | None, newest: int, output: Output, *, needs_me: bool = False) -> None:
+    """List the runs, newest first.
+
+    Args:
+        flags: the options.
+        prune: the age of the runs that are forgotten first.
+        newest: so many of them, and every open one.
+        output: where to.
+        needs_me: only those that are open and that nobody is at work on, or whose holder may be dead.
+    """
+    if prune is not None:
+        with open_journal(flags) as journal:
+            gone = journal.prune(_age(prune))
+        say(f"{gone} run{'' if gone == 1 else 's'} forgotten.")
+    with read_journal(flags) as journal:
+        stored = journal.runs(0 if needs_me else newest)
+        count = journal.count()
+        waits = {run.run_id: waits_for(journal, run) for run in stored}
+        begun_by = journal.begun_by([run.run_id for run in stored])
+        held = journal.hold()
+    attended = [run for run in stored if needs_me and run.attended]
+    left_out = 0 if needs_me else count - len(stored)
+    if needs_me:
+        stored = [run for run in stored if run.open and not run.attended]
+    if left_out:
+        say(f"{left_out} older runs that have ended are not listed. To list all: safe-reinit runs --limit {count}")
+    if output.json:
+        listed = tuple(listed_run(run, waits[run.run_id]) for run in stored)
+        output.document({"schema": 1, **encode(Runs(listed, str(held) if held else None))})
+        return
+    shown = [Line(f"HELD: {held}", "bold red")] if held else []
+    if stored:
+        shown += _table(stored, waits, begun_by)
+    else:
+        shown.append(Line(_none(attended) if needs_me else "There are no runs."))
+    shown += _at_work(attended, waits)
+    lines((Line(naming_journal(line.text, output.argv), line.style) for line in shown), sys.stdout)
+
+
+# -------------------------------------------------------------------------------------------------------- the table
+
+
+def _table(stored: Sequence[StoredRun], waits: Mapping[str, str], begun_by: Mapping[str, str]) -> Iterator[Line]:
+    """Show each run in one line, and in one more what it needs; nothing is cut but on a terminal."""
+    now = datetime.now(UTC)
+    users = {run_id: by.rpartition("@")[0] for run_id, by in begun_by.items()}
+    rows = [_HEAD, *(_row(run, waits[run.run_id], users.get(run.run_id, ""), now) for run in stored)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if sys.stdout.isatty():
+        _cut_to(widths, console_of(sys.stdout).width)
+    texts = [_GAP.join(_fit(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    yield Line(texts[0], "bold")
+    for run, text in zip(stored, texts[1:], strict=True):
+        yield Line(text, "" if (run.outcome or "done") in WELL else "bold")
+        yield from _needs(run, waits[run.run_id])
+
+
+def _row(run: StoredRun, waits: str, by: str, now: datetime) -> tuple[str, ...]:
+    started = to_moment(run.started_at, "started_at")
+    took = said_duration((to_moment(run.ended_at, "ended_at") - started).total_seconds()) if run.ended_at else "-"
+    where = "SIMULATED" if run.plan.get("simulated") else run.region
+    state = "at work" if run.attended else "waits" if waits else "open"
+    outcome = f"{'undo: ' if run.undoes else ''}{run.outcome or state}"
+    return run.run_id, _since((now - started).total_seconds()), by or "-", where, _machines(run), outcome, took
+
+
+def _since(seconds: float) -> str:
+    """Say how long ago something was, in its largest unit."""
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= unit:
+            return f"{seconds // unit:.0f}{name}"
+    return f"{max(0.0, seconds):.0f}s"
+
+
+def _machines(run: StoredRun) -> str:
+    """Name the machine of a run; of several say how many there are."""
+    jobs = run.plan["jobs"]
+    return jobs[0]["instance_name"] or jobs[0]["instance_id"] or "-" if len(jobs) == 1 else f"{len(jobs)}"
+
+
+def _cut_to(widths: list[int], most: int) -> None:
+    """Narrow the columns that can be cut, the widest first, until a row fits."""
+    can = {_HEAD.index(name): least for name, least in _NARROWEST.items()}
+    while sum(widths) + len(_GAP) * (len(widths) - 1) > most:
+        place = max(can, key=lambda each: widths[each] - can[each])
+        if widths[place] <= can[place]:
+            return
+        widths[place] -= 1
+
+
+def _fit(text: str, width: int) -> str:
+    return text.ljust(width) if len(text) <= width else f"{text[: width - 1]}{_CUT}"
+
+
+def _needs(run: StoredRun, waits: str) -> Iterator[Line]:
+    """Say what a run needs, and the command for it; one that has ended, or is at work and waits for nobody, nothing."""
+    asks = bool(waits) and not run.attended
+    down = list(_left_stopped(run))
+    if waits:
+        yield Line(f"  waits: {waits}")
+    if down or (run.open and not run.attended and not asks):
+        said = "; ".join([*down, *([holding(run)] if run.at_work or not down else [])])
+        yield Line(f"  {said}; next: safe-reinit resume {run.run_id}", "bold red" if down else "bold")
+
+
+def _left_stopped(run: StoredRun) -> Iterator[str]:
+    """Name the machines that a run left stopped; perhaps, where that, or the death of its holder, is not certain.
+
+    While somebody is at work on the run they are down for the wipe, and not left.
+    """
+    states = [] if run.attended else [each.state for each in run.jobs]
+    down = [known for known in states if left_stopped(known)]
+    certain = [
+        known.instance_id for known in down if known.instance_status in ("Stopping", "Stopped") and not run.at_work
+    ]
+    perhaps = [known.instance_id for known in down if known.instance_id not in certain]
+    if certain:
+        yield f"LEFT STOPPED: {some(certain)}"
+    if perhaps:
+        yield f"PERHAPS LEFT STOPPED: {some(perhaps)}"
+
+
+def _at_work(attended: Sequence[StoredRun], waits: Mapping[str, str]) -> Iterator[Line]:
+    """Name the runs that do not need anybody as far as is known, with the machines that are down for them."""
+    for run in attended:
+        down = [each.instance_id for each in run.jobs if left_stopped(each.state)]
+        stopped = f"; stopped for it: {', '.join(down)}" if down else ""
+        yield Line(f"{run.run_id} is at work: {last_heard(run.holder)}{stopped}")
+        if waits[run.run_id]:
+            yield Line(f"  waits: {waits[run.run_id]}")
+
+
+def _none(attended: Sequence[StoredRun]) -> str:
+    return "No run is known to need you." if attended else "No run needs you."
+
+
+# ------------------------------------------------------------------------------------------- what is known of a run
+
+
+def holding(run: StoredRun) -> str:
+    """Say whether somebody is at work on a run."""
+    if run.attended:
+        return f"at work: {last_heard(run.holder)}"
+    if run.shards and not any(each.open for each in run.jobs):
+        return "all its machines are finished, and its report is not written down yet"
+    if run.shards:
+        return "no worker is at work on it now"
+    return f"its holder may be dead: {last_heard(run.holder)}" if run.at_work else "nobody is at work on it"
+
+
+def last_heard(holder: Holder | None) -> str:
+    """Say who holds a run, and when that was last known."""
+    return f"{holder} (last heard of {holder.silent_for:.0f} s ago)" if holder else ""
+
+
+def left_stopped(known: JobState) -> bool:
+    """Whether a run has touched a machine that it found running, owes it a start, and did not see it running again."""
+    stopped = known.power_before == "Running" and known.promised == "Running" and known.instance_status != "Running"
+    return stopped and known.tried
+
+
+def some(ids: Sequence[str]) -> str:
+    """Name the first few of several things."""
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    return f"{', '.join(ids[:_NAMED])}{more}"
+
+
+def listed_run(run: StoredRun, waits: str = "") -> ListedRun:
+    """Return what ``runs --output json`` says of a run."""
+    holder = run.holder if run.open and run.holder and run.holder.until else None
+    return ListedRun(
+        run_id=run.run_id,
+        state="open" if run.open else "ended",
+        outcome=run.outcome,
+        exit_code=run.exit_code,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        holder=_holder(holder) if holder else None,
+        region=run.region,
+        account=run.account,
+        simulated=bool(run.plan.get("simulated")),
+        jobs=tuple(_job(each.state) for each in run.jobs),
+        waits=waits or None,
+    )
+
+
+def _holder(holder: Holder) -> ListedHolder:
+    alive, silent_for = holder.alive, round(holder.silent_for, 1)
+    return ListedHolder(holder.user, holder.host, holder.pid, alive, alive and holder.silent, silent_for)
+
+
+def _job(known: JobState) -> ListedJob:
+    phases = [phase.name for phase in known.phases]
+    return ListedJob(
+        instance_id=known.instance_id,
+        disks=tuple(wipe.disk_id for wipe in known.disks),
+        phase=phases[-1] if phases else "",
+        left_stopped=left_stopped(known),
+    )
+
+
+def _age(text: str) -> float:
+    """Read the age that ``--prune`` takes."""
+    match = re.fullmatch(r"(\d{1,5})d", text)
+    try:
+        return int(match[1]) * 86400.0 if match else duration(text)
+    except ValueError:
+        raise UsageError("The value of --prune is not an age such as 720h or 30d.", hint="Correct --prune.") from None

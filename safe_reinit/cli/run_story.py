@@ -1,0 +1,270 @@
+"""``show``: the story of a run in a few lines, and call by call with ``--verbose``."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import report
+from ..config import resolve
+from ..errors import UsageError
+from ..journal import StoredJob, StoredRun
+from ..model import JobReport, JobState, Phase, Report
+from ..model.codec import decode, to_moment
+from ..model.letters import printable
+from ..report import Line
+from ..report.many import FEW, count_of
+from ..report.report_text import outcome_style
+from ..report.text import breaks_promise, duration, name_of
+from . import planfile
+from .files import refuse_clashes
+from .history import plan_of, unknown_run
+from .journals import read_journal
+from .next import verdicts
+from .output import Output, lines, naming_journal, write_report
+from .run_list import holding, last_heard, left_stopped
+from .waits import waits_for
+
+_RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(\.\d{1,6})?")
+_NAMED = 10
+"""Machines of many that are named since they need attention."""
+
+
+def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
+    """Tell the story of one run, or show the plan in a file.
+
+    Raises:
+        UsageError: it is neither a run of the journal nor a plan file.
+    """
+    config = resolve(flags, os.environ, flags.get("config"))
+    if not _RUN.fullmatch(name):
+        if flags.get("report"):
+            raise UsageError("--report is for a run, and this is a plan file.", hint="Leave --report out.")
+        planfile.show(name, flags, output)
+        return
+    with read_journal(flags) as journal:
+        stored = journal.run(name)
+        if stored is None:
+            raise unknown_run(name, journal)
+        events = journal.events(name)
+        waits = waits_for(journal, stored)
+        begun_by = journal.begun_by([name]).get(name, "")
+    told = stored.report or _as_it_stands(stored)
+    if flags.get("report"):
+        refuse_clashes(config, flags)
+        write_report(decode(Report, told), str(config.report))
+    if output.json:
+        output.document({**told, "events": events, "missing": [*_missing(stored, events)], "file": None})
+        return
+    verbose = config.verbose
+    story = _Story(stored, decode(Report, told), events if verbose else (), begun_by, waits, verbose=verbose)
+    missing = [Line(f"MISSING here: {said}", "bold") for said in _missing(stored, events)]
+    shown = (*story.head(), *story.calls(), *story.machines(), *missing, *story.next())
+    lines((Line(naming_journal(line.text, output.argv), line.style) for line in shown), sys.stdout)
+
+
+def _as_it_stands(stored: StoredRun) -> dict[str, Any]:
+    """Report a run that has no report yet: its process is at work, or gone."""
+    plan = plan_of(stored)
+    records = [each.state for each in stored.jobs]
+    begun = report.started(to_moment(stored.started_at, "started_at"))
+    told = report.of_run(begun, begun.at, plan, records, (), run_id=stored.run_id)
+    return report.to_json(told)
+
+
+@dataclass(frozen=True)
+class _Story:
+    """What is shown of one run."""
+
+    stored: StoredRun
+    told: Report
+    events: Sequence[Mapping[str, Any]]
+    begun_by: str
+    waits: str
+    verbose: bool
+
+    # ------------------------------------------------------------------------------------------------------- the run
+
+    def head(self) -> Iterator[Line]:
+        """Say who ran it, when, where, what was to be done and how it ended."""
+        stored, told = self.stored, self.told
+        if told.simulated:
+            yield Line(report.SIMULATED, "bold")
+        state = "open" if stored.open else "ended"
+        ended = f": {stored.outcome} (exit code {stored.exit_code})" if stored.outcome else ""
+        style = outcome_style(stored.outcome) if stored.outcome else "bold"
+        yield Line(f"Run {stored.run_id}, {state}{ended}", style)
+        took = duration((told.ended_at - told.started_at).total_seconds()) if stored.ended_at else ""
+        begun = f"{told.started_at:%Y-%m-%d %H:%M:%S} UTC"
+        parts = [begun, f"took {took}" if took else "", f"by {self.begun_by}" if self.begun_by else ""]
+        yield Line(f"  begun {', '.join(filter(None, parts))}{f'; reason: {told.reason}' if told.reason else ''}")
+        yield Line(f"  in {told.region}, account {told.account or 'not known'}")
+        yield Line(f"  to {self._to_do()}")
+
+    def _to_do(self) -> str:
+        plan = self.stored.plan
+        options, jobs = plan["options"], plan["jobs"]
+        disks = count_of(sum(len(job["disks"]) for job in jobs), "disk")
+        what = f"{disks} on {count_of(len(jobs), 'machine')}"
+        undone = self.stored.undoes
+        said = f"roll back {what}: undo of {undone}" if undone else f"reinitialise {what}"
+        steps = [
+            "stop" if any(job["will_stop"] for job in jobs) else "",
+            "snapshot" if options["snapshot"] else "",
+            "roll back" if undone else "wipe",
+            "start" if any(job["will_start"] for job in jobs) else "",
+        ]
+        return f"{said} ({', '.join(filter(None, steps))})"
+
+    def calls(self) -> Iterator[Line]:
+        """Show every event of it, one a line."""
+        return (Line(f"{event['at']}  {_sentence(event)}") for event in self.events)
+
+    # -------------------------------------------------------------------------------------------------- the machines
+
+    def machines(self) -> Iterator[Line]:
+        """Show each machine; of many only counts, and those that need attention."""
+        if self.verbose or len(self.told.jobs) <= FEW:
+            states = {each.instance_id: each.state for each in self.stored.jobs}
+            for job in self.told.jobs:
+                yield from self._machine(job, states.get(job.instance_id or ""))
+        elif self.stored.report:
+            yield from report.machine_lines(self.told)
+        else:
+            yield from self._many()
+
+    def _many(self) -> Iterator[Line]:
+        """Count the machines of a run that has no report by where they are; name those that nobody takes care of."""
+        counts = Counter(_place(each) for each in self.stored.jobs)
+        yield Line(f"{len(self.stored.jobs)} machines: {', '.join(f'{n} {place}' for place, n in counts.items())}")
+        states = {each.instance_id: each.state for each in self.stored.jobs}
+        pairs = [(job, states.get(job.instance_id or "")) for job in self.told.jobs]
+        needy = [] if self.stored.attended else [(job, known) for job, known in pairs if known and _needs(known)]
+        for job, known in needy[:_NAMED]:
+            yield from self._machine(job, known)
+        if len(needy) > _NAMED:
+            yield Line(f"{len(needy) - _NAMED} more machines need attention: --verbose shows each.", "bold red")
+
+    def _machine(self, job: JobReport, known: JobState | None) -> Iterator[Line]:
+        settled = self.stored.report is not None or known is None
+        outcome = f"{job.outcome}, " if settled else ""
+        wrong = breaks_promise(job) if settled or known is None else _needs(known) and not self.stored.attended
+        yield Line(f"{name_of(job)}: {outcome}{self._power(job, settled=settled)}", "bold red" if wrong else "bold")
+        if job.phases:
+            yield Line(f"  {', '.join(map(_phase, job.phases))}")
+        for disk in job.disks:
+            data = report.data_text(disk, "rolled back" if self.stored.undoes else "reinitialised")
+            if self.stored.attended and disk.data == "unknown":  # nobody need find that out
+                data = f"its {'roll-back' if self.stored.undoes else 'wipe'} is under way"
+            yield Line(f"  {disk.disk_id}: {data}")
+        if job.error and job.outcome not in report.WELL:
+            yield Line(f"  why: {job.error.message}")
+            if job.error.hint and settled:
+                yield Line(f"  now: {job.error.hint}")
+
+    @staticmethod
+    def _power(job: JobReport, *, settled: bool) -> str:
+        if not job.power_after:
+            return "power not seen"
+        if not settled:
+            return f"{job.power_after} when last seen"
+        broken = f", but {job.power_promised} was promised" if breaks_promise(job) else ""
+        return f"is {job.power_after}{broken}"
+
+    # ------------------------------------------------------------------------------------------------------ what now
+
+    def next(self) -> Iterator[Line]:
+        """Say what it waits for, who is at work on it, or which command to type now."""
+        stored = self.stored
+        if self.waits:
+            yield Line(f"waits: {self.waits}")
+        if stored.attended:
+            yield Line(f"at work: {last_heard(stored.holder)}; end it: safe-reinit cancel {stored.run_id}")
+        elif stored.open and not self.waits:
+            if not stored.outcome:
+                yield Line(holding(stored))
+            resume = f"safe-reinit resume {stored.run_id}"
+            choices = verdicts(stored) if stored.outcome == "unknown" else ()
+            commands = [resume, *(f"{resume} --verdict {each}" for each in choices)]
+            yield from report.next_lines(commands, stored.outcome or "")
+
+
+def _place(job: StoredJob) -> str:
+    """Say where a job is, or that it has ended."""
+    if not job.open:
+        return "ended"
+    phases = job.state.phases
+    return f"at {phases[-1].name}" if phases else "not begun"
+
+
+def _needs(known: JobState) -> bool:
+    """Whether a machine may be down, or what became of a disk of it is not known."""
+    return left_stopped(known) or any(wipe.in_doubt for wipe in known.disks)
+
+
+def _phase(phase: Phase) -> str:
+    if phase.ended_at is None:
+        return f"{phase.name} since {phase.started_at:%H:%M:%S}"
+    took = duration((phase.ended_at - phase.started_at).total_seconds())
+    return (
+        f"{phase.name} {phase.started_at:%H:%M:%S} {took if phase.result == 'ok' else f'{phase.result} after {took}'}"
+    )
+
+
+def _missing(stored: StoredRun, events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say which calls are not among the events of a run that nobody is at work on, by what its states know of them."""
+    if stored.at_work:
+        return
+    answers = Counter(
+        (event["data"]["action"], event["disk_id"] or event["instance_id"])
+        for event in events
+        if event["event"] == "answer"
+    )
+    states = [each.state for each in stored.jobs]
+    lacking = [
+        f"{action} of {subject}"
+        for each in states
+        for (action, subject), tries in _tried(each)
+        if tries > answers[action, subject]
+    ]
+    if lacking:
+        yield (f"any answer of {', '.join(lacking)}. The journal was away then, or the process was killed.")
+    for who in sorted({each.unrecorded_by for each in states if each.unrecorded_by}):
+        yield f"what {who} may have done while the journal could not be written."
+
+
+def _tried(known: JobState) -> Iterator[tuple[tuple[str, str], int]]:
+    yield ("StopInstance", known.instance_id), known.stop.tries + known.force.tries
+    yield ("StartInstance", known.instance_id), known.start.tries
+    for wipe in known.disks:
+        yield ("ResetDisk" if wipe.snapshot_id else "ReInitDisk", wipe.disk_id), wipe.tries
+
+
+# -------------------------------------------------------------------------------------------------------- the events
+
+
+def _sentence(event: Mapping[str, Any]) -> str:
+    data = event["data"]
+    if event["event"] in ("look", "call"):
+        what = f"{data['action']}{' (dry run)' if data['dry_run'] else ''} {' '.join(data['subject'])}".rstrip()
+        return f"{event['event']}: {what}: {data['code']} {data['request_id'] or ''}".rstrip()
+    said = (_member(name, value) for name, value in data.items())
+    subject = event["disk_id"] or event["instance_id"] or ""
+    return f"{event['event']}: {subject} {', '.join(filter(None, said))}".rstrip()
+
+
+def _member(name: str, value: object) -> str:
+    """Write a member of an event as people read it: nothing of what is empty or does not hold."""
+    name = name.replace("_", " ")
+    if isinstance(value, bool):
+        return name if value else ""
+    if isinstance(value, Mapping):
+        return ", ".join(filter(None, (_member(str(key), each) for key, each in value.items())))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        value = " ".join(str(each) for each in value)
+    return f"{name} {printable(str(value))}" if value not in (None, "") else ""

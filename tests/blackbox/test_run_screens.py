@@ -1,0 +1,132 @@
+"""What ``runs`` and ``show`` put on a screen of 80 columns and 24 lines."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safe_reinit.simulator import Simulator
+from tests import virtual
+from tests.blackbox.worlds import DISK, INSTANCE, RUN, SECOND, STOPPING, WORLD, held, killed, listed
+from tests.commands import Command, command
+from tests.terminals import Open
+from tests.values import recoverable
+
+pytestmark = pytest.mark.virtual_time
+NEVER_STARTS = [{"action": "StartInstance", "dry_run": False, "error": {"code": "InstanceExpired"}}]
+REPR = re.compile(r"[{}]|\b(None|True|False)\b|\['")
+"""What Python writes, and no person."""
+
+
+_STYLES = re.compile(r"\x1b\[[\d;]*m")
+
+
+def shown(terminal: Open, sim: Simulator, *words: str) -> list[str]:
+    """Return the lines that a command puts on a terminal of 80 columns."""
+    person = terminal(sim, *words, columns=80)
+    assert person.end() == 0, person.shown
+    return [line.rstrip() for line in _STYLES.sub("", person.shown).splitlines()]
+
+
+def test_a_run_is_one_line_of_a_terminal(
+    terminal: Open, tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the names are, a line has the whole run id and the outcome, and fits into 80 columns."""
+    monkeypatch.setattr("safe_reinit.journal.audit.who", lambda: "somebody.with.a.long.name@host")
+    named = {**WORLD["instances"], INSTANCE: {"name": "a-very-long-name-of-a-machine-in-the-lab-7"}}
+    with virtual.simulate(world={**WORLD, "instances": named}) as sim:
+        run = command(sim.url, tmp_path)
+        assert run(*RUN, journal=path).returncode == 0
+        (name,) = (each["run_id"] for each in listed(run, path))
+        head, row = shown(terminal, sim, "runs", "--journal", str(path))
+        piped = run("runs", journal=path).stdout.splitlines()[1]
+
+    assert head.split() == ["run", "age", "by", "where", "machines", "outcome", "took"]
+    assert row.startswith(f"{name}  ")
+    assert "  SIMULATED  " in row
+    assert "…  " in row
+    assert "  done  " in row
+    assert max(len(head), len(row)) <= 80
+    assert "somebody.with.a.long.name  " in piped, "nothing is cut where no terminal is"
+
+
+def test_a_machine_that_was_left_stopped_is_named_with_what_starts_it(run: Command, sim: Simulator, path: Path) -> None:
+    """Under the line of its run stands LEFT STOPPED, the machine and the resume; a run that is done has one line."""
+    assert run("--disk", SECOND, "--stop-instance", "--confirm", SECOND, journal=path).returncode == 0
+    for fault in NEVER_STARTS:
+        sim.do({"fault": fault})
+    assert run(*RUN, journal=path).returncode == 6
+    name = listed(run, path)[0]["run_id"]
+    _, newest, needs, done = run("runs", journal=path).stdout.splitlines()
+
+    assert newest.startswith(name)
+    assert "  web1      not-restarted  " in newest
+    assert needs == f"  LEFT STOPPED: {INSTANCE}; next: safe-reinit resume {name} --journal {path}"
+    assert "  web2      done  " in done
+    kept = run("runs", "--limit", "0", journal=path).stdout.splitlines()[1:]
+    assert [kept[0].split()[0], kept[1:]] == [name, [needs]], "the open ones stay"
+
+
+def test_the_story_of_a_run_fits_on_a_screen(terminal: Open, sim: Simulator, run: Command, path: Path) -> None:
+    """It says who, when, where and what for, each phase, the disk, the power and what to do now; no call."""
+    for fault in NEVER_STARTS:
+        sim.do({"fault": fault})
+    assert run(*RUN, "--reason", "CHG-1", journal=path).returncode == 6
+    name = listed(run, path)[0]["run_id"]
+    lines = shown(terminal, sim, "show", name, "--journal", str(path))
+    text = " ".join(line.strip() for line in lines)
+
+    assert len(lines) <= 23
+    assert f"Run {name}, open: not-restarted (exit code 6)" in lines
+    for said in (
+        "; reason: CHG-1", "in cn-hangzhou, account ", "to reinitialise 1 disk on 1 machine (stop, wipe, start)",
+        f"web1 ({INSTANCE}): not-restarted, is Stopped, but Running was promised", f"{DISK}: reinitialised (evidence",
+        "why: ECS refused StartInstance",
+    ):  # fmt: skip
+        assert said in text, said
+    assert re.search(r"stop [\d:]{8} \d+s, reinit [\d:]{8} \d+s, start [\d:]{8} refused after", text)
+    assert lines[-1].startswith(f"next: safe-reinit resume {name}")
+    assert "DescribeDisks" not in text
+
+
+def test_a_story_is_in_words_of_people(sim: Simulator, run: Command, path: Path) -> None:
+    """No line of it is written as Python writes a value, whether it has every call or not, and whether it has ended."""
+    with held(sim, STOPPING):
+        name = killed(sim, run, path)
+    texts = [run("show", name, *words, journal=path).stdout for words in ((), ("--verbose",))]
+    run("resume", name, journal=path)
+    texts.append(run("show", name, "--verbose", journal=path).stdout)
+
+    assert "StopInstance" in texts[1]
+    for text in texts:
+        assert not REPR.search(text), REPR.search(text)
+
+
+def test_of_many_machines_those_that_need_attention_are_shown(tmp_path: Path, path: Path) -> None:
+    """The others are counted; every machine is shown with --verbose."""
+    world: dict[str, Any] = recoverable(
+        {
+            "durations": WORLD["durations"],
+            "instances": {f"i-{number}": {"name": f"lab-{number}"} for number in range(12)},
+            "disks": {f"d-{number}": {"instance": f"i-{number}"} for number in range(12)},
+        }
+    )
+    with virtual.simulate(world=world) as sim:
+        run = command(sim.url, tmp_path)
+        words = [word for number in range(12) for word in ("--disk", f"d-{number}")]
+        plan = run(*words, "--max-disks", "12", "--stop-instance", "--dry-run", "--output", "json", journal=path)
+        sim.do({"fault": NEVER_STARTS[0]})
+        confirm = json.loads(plan.stdout)["plan"]["confirm_with"]
+        done = run(*words, "--max-disks", "12", "--stop-instance", "--confirm", confirm, journal=path)
+        assert done.returncode == 7, done.stderr
+        name = listed(run, path)[0]["run_id"]
+        few = run("show", name, journal=path).stdout
+        every = run("show", name, "--verbose", journal=path).stdout
+
+    assert "lab-0 (i-0) not-restarted: d-0 reinitialised, Stopped though Running was promised" in few
+    assert "11 instances (i-1, i-2 and 9 more) refused, untouched" in few
+    assert all(f"  d-{number}: untouched" in every for number in range(1, 12))
