@@ -58,7 +58,7 @@ def call(told: Call) -> None:
 
 def again(action: str, seconds: float) -> None:
     """INFO: a look failed in a way that passes, and is made again after a wait."""
-    _say(_retry, logging.INFO, "%s is asked again in %.1f s", action or "a look", seconds)
+    _say(_retry, logging.INFO, "%s is asked again in %.1f s", action or "an observation", seconds)
 
 
 def event(told: Event) -> None:

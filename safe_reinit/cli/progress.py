@@ -16,6 +16,7 @@ from ..errors import UsageError
 from ..model import LOCK_TAG, Call, Event, Plan
 from ..model.codec import encode
 from ..model.letters import printable
+from ..plans.plan import steps
 from ..report import one_line
 from ..report.text import duration
 from .output import LastWords, say
@@ -68,6 +69,8 @@ class Progress:
         self._not_begun: set[str] = set()
         self._waits: dict[str | None, tuple[object, float]] = {}
         self._names: dict[str, str] = {}
+        self._steps: dict[tuple[str, str, bool], str] = {}
+        """By action, subject and whether it is forced: which of the planned steps of its machine it is, as ``2/3``."""
         self._lines = Writer("safe-reinit-progress", lambda lost: say(f"{lost} lines are not shown: {_UNREAD}"))
         self._log = Writer("safe-reinit-events", self._dropped)
         self._closed: list[threading.Event] = []
@@ -132,6 +135,10 @@ class Progress:
         for job in plan.jobs:
             if job.instance_id and job.instance_name:
                 self._names[job.instance_id] = printable(job.instance_name)
+            planned = steps(job, plan)
+            for number, (action, subject, _, _) in enumerate(planned, 1):
+                forced = (action, subject, False) in self._steps
+                self._steps[action, subject, forced] = f"{number}/{len(planned)}"
         if len(plan.jobs) > _FEW:
             from .fleetview import FleetView  # noqa: PLC0415 - only for a fleet
 
@@ -281,7 +288,8 @@ class Progress:
         if event.event == "state":
             disks = ", ".join(f"{disk} {status}" for disk, status in data["disks"].items())
             return f"{self._name(event.instance_id)} is {data['instance'] or 'not seen yet'}; {disks}"
-        action = f"{'forced ' if data['force'] else ''}{data['action']} {subject}"
+        step = self._steps.get((data["action"], subject, data["force"]), "")
+        action = f"{step} {'forced ' if data['force'] else ''}{data['action']} {subject}".lstrip()
         if event.event == "intend":
             return f"{action}{'' if data['attempt'] == 1 else ' (attempt ' + str(data['attempt']) + ')'} ..."
         return f"{action}: {'accepted' if data['code'] == 'OK' else data['code']}"
@@ -295,15 +303,15 @@ class Progress:
             self._wait_start(event)
             return
         stale = "" if data["seen"] else "last seen "
-        shown = f"{self._name(event.instance_id)}: {data['phase']}: {stale}{data['instance'] or 'nothing'}"
+        most = f"of at most {duration(data['limit'])}" if data["limit"] else "without a limit; nothing was stopped"
+        shown = f"{self._name(event.instance_id)}: waiting for {data['for']}, {duration(data['elapsed'])} {most}"
+        if data["why"]:
+            shown += f"; {data['why']}"
+        shown += f": {stale}{data['instance'] or 'nothing'}"
         for disk, status in data["disks"].items():
             shown += f", {disk} {status}"
         if any(data["progress"]):
             shown += f", snapshot {' '.join(data['progress'])}"
-        most = f"of at most {duration(data['limit'])}" if data["limit"] else "without a limit; nothing was stopped"
-        shown += f"  {duration(data['elapsed'])} {most}"
-        if data["why"]:
-            shown += f"; {data['why']}"
         if sys.stderr.isatty():
             self._live(shown)
             return

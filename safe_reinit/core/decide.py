@@ -24,7 +24,7 @@ def decide(job: JobState, observation: Observation) -> Action:
     if not isinstance(action, Finish):
         return action
     if not observation.instance_requested and job.tried:
-        return _wait(job, "a look", observation)  # no job ends without an observation of its machine
+        return _wait(job, "an observation", observation)  # no job ends without an observation of its machine
     return _untag(job, observation)
 
 
@@ -44,7 +44,7 @@ def _decide(job: JobState, observation: Observation) -> Action:
         return Command("StartInstance", job.instance_id)
     if not observation.answered or observation.instance is None or not is_current(job, observation):
         unseen = not observation.answered and _may_start_unseen(job, observation.at)
-        return Command("StartInstance", job.instance_id) if unseen else _wait(job, "a look", observation)
+        return Command("StartInstance", job.instance_id) if unseen else _wait(job, "an observation", observation)
     if in_doubt and not _next_wipes(job):
         return _wait(job, "In_use", observation)
     if job.start.state != "none":
@@ -82,7 +82,7 @@ def _untag(job: JobState, observation: Observation) -> Action:
     if may_hide_tag(job, observation):
         return _wait(job, "the tag", observation)
     if not observation.answered or not _is_due(untag, observation.at):
-        return _wait(job, "a look" if not observation.answered else "the next try", observation)
+        return _wait(job, "an observation" if not observation.answered else "the next try", observation)
     return Command("UntagResources", job.instance_id) if bears_tag(job, observation) else Finish()
 
 
@@ -96,7 +96,7 @@ def _next_wipes(job: JobState) -> list[Wipe]:
 
 def _towards_the_wipe(job: JobState, status: str, observation: Observation) -> Action:
     if observation.disks_unanswered:
-        return _wait(job, "a look", observation)
+        return _wait(job, "an observation", observation)
     if observation.progressing and not job.touched:
         return _wait(job, "the snapshot", observation)
     if status in ("Running", "Stopped") and not is_settled(observation):

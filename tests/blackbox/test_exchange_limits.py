@@ -36,7 +36,7 @@ It is less than anything takes that drips: each has more than 100 bytes, ``DRIP`
 """
 
 CALLS: dict[str, Callable[[Gateway], object]] = {
-    "a look": lambda to: to.cloud.disks(["d-1"]),
+    "an observation": lambda to: to.cloud.disks(["d-1"]),
     "a wipe": lambda to: to.cloud.reinit("d-1", Options()),
 }
 
@@ -57,7 +57,7 @@ STEADY = {
 
 STEADILY = [
     *(("a wipe", name, False) for name in STEADY),
-    *(("a look", "the whole answer", secured) for secured in (False, True)),
+    *(("an observation", "the whole answer", secured) for secured in (False, True)),
     *(("a wipe", name, True) for name in ("the whole answer", "a body in pieces")),
 ]
 
@@ -141,7 +141,7 @@ def dripped(
         monkeypatch.setenv("https://drips.invalid_proxy", f"http://{dripping.endpoint}")  # one for this host alone
         monkeypatch.setenv("https://ecs.test.invalid_proxy", front.url)
         calls["a proxy"] = called("a wipe", "https://drips.invalid", dripping)
-        calls["a proxy over TLS"] = called("a look", "https://ecs.test.invalid", whole)
+        calls["a proxy over TLS"] = called("an observation", "https://ecs.test.invalid", whole)
         begun = {what: threads.submit(call) for what, call in calls.items()}
         _ended.update({what: each.result() for what, each in begun.items()})
     looked_up.set()
@@ -254,7 +254,7 @@ HUGE: dict[str, Callable[[], bytes]] = {
 """Answers that are valid, and too large in one way each."""
 
 
-@pytest.mark.parametrize(("call", "name"), [*(("a wipe", name) for name in HUGE), ("a look", "a body")])
+@pytest.mark.parametrize(("call", "name"), [*(("a wipe", name) for name in HUGE), ("an observation", "a body")])
 def test_an_answer_that_is_too_large_is_no_answer(gateway: Connect, serve: Serve, call: str, name: str) -> None:
     """What is larger than any answer of ECS is not read to its end: it is Unanswered, and was sent once."""
     server = serve(Answer(HUGE[name](), "close"))

@@ -334,7 +334,7 @@ def test_no_job_ends_on_an_observation_without_its_machine() -> None:
 
     assert isinstance(decide(started, seeing("Running")), Finish)
     assert isinstance(action, Wait)
-    assert action.what == "a look"
+    assert action.what == "an observation"
     assert isinstance(decide(untried, without), Finish)
 
 
@@ -345,7 +345,7 @@ def test_without_an_answer_about_the_disks_nothing_is_sent_towards_the_wipe() ->
 
     assert decide(before_the_stop(), seeing("Running")) == Command("StopInstance", INSTANCE)
     assert isinstance(action, Wait)
-    assert action.what == "a look"
+    assert action.what == "an observation"
 
 
 def test_a_machine_that_may_not_be_stopped_is_not() -> None:
@@ -495,12 +495,12 @@ def test_a_job_that_has_come_to_its_end_is_not_looked_at_any_more(changes: dict[
 @pytest.mark.parametrize("shown", [{"answered": False}, {"instance": None}, {"at": 900.5}], ids=str)
 def test_each_thing_that_makes_a_look_none_keeps_a_call_from_being_sent(shown: dict[str, Any]) -> None:
     """A look that failed, shows no instance, or began before the last answer about the power is waited out."""
-    assert decide(ready(), seeing(**shown)) == Wait("stop", "a look", 900.0, 600.0)
+    assert decide(ready(), seeing(**shown)) == Wait("stop", "an observation", 900.0, 600.0)
 
 
 def test_a_wait_without_a_beginning_begins_now() -> None:
     """Where the record has no time to count from, the limit runs from the look that is there."""
-    assert decide(before_the_stop(), seeing(**UNSEEN)) == Wait("stop", "a look", 1000.0, 600.0)
+    assert decide(before_the_stop(), seeing(**UNSEEN)) == Wait("stop", "an observation", 1000.0, 600.0)
     assert decide(ready(stop=Step("asked", 1)), seeing("Running")) == Wait("stop", "an answer", 1000.0, 600.0)
     assert decide(ready(disks=(Wipe(DATA, "accepted", 1),)), seeing()) == Wait("reinit", "In_use", 1000.0, 1800.0)
     waiting = SafetySnapshot(DATA, "token", Step("accepted", 1), "s-1")
@@ -512,7 +512,7 @@ def test_the_end_says_what_it_still_waits_for() -> None:
     ended = backed_up(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
     again = replace(ended, untag=Step("again", 1, 990.0, 990.0, due=1000.5))
 
-    assert decide(ended, seeing(**UNSEEN)) == Wait("start", "a look", 1000.0, 900.0)
+    assert decide(ended, seeing(**UNSEEN)) == Wait("start", "an observation", 1000.0, 900.0)
     assert decide(again, seeing("Running", **SAFE)) == Wait("start", "the next try", 1000.0, 900.0)
 
 

@@ -342,7 +342,7 @@ def test_a_machine_that_waits_for_us_is_never_observed_too_late() -> None:
 )
 def test_what_was_not_asked_for_and_is_needed_now_is_observed_at_once(job: JobState, asked: Needs) -> None:
     """No machine stays down because its observation was of something else, however long the wait before took."""
-    long_since = Wait("reinit", "a look", T - 1600.0, 1800.0)
+    long_since = Wait("reinit", "an observation", T - 1600.0, 1800.0)
 
     assert next_at(job, observed(T, asked), long_since, NOTHING) == T
     assert next_at(job, observed(T), long_since, NOTHING) > T
@@ -356,7 +356,7 @@ def test_what_is_no_wait_is_observed_on_the_next_tick(action: Any) -> None:
 
 def test_an_observation_that_failed_is_repeated_on_the_next_tick() -> None:
     """Nothing is known of it, so no interval grows by it."""
-    wait = Wait("reinit", "a look", T - 900.0, 1800.0)
+    wait = Wait("reinit", "an observation", T - 900.0, 1800.0)
 
     assert next_at(wiping("accepted"), observed(T, answered=False), wait, NOTHING) == T + TICK
 

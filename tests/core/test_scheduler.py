@@ -528,7 +528,7 @@ def test_an_observation_that_failed_is_repeated_on_the_next_tick() -> None:
     fleet.at += 45.0
     for job in fleet.due():
         fleet.scheduler.observed(
-            job, Observation(fleet.at, values.NOW, answered=False), Wait("stop", "a look", 1020.0, 600)
+            job, Observation(fleet.at, values.NOW, answered=False), Wait("stop", "an observation", 1020.0, 600)
         )
     fleet.at += TICK
 
@@ -617,7 +617,7 @@ def test_a_machine_whose_wipe_is_seen_to_have_ended_is_observed_at_once_and_alon
     for each in fleet.jobs:
         each.observed_at = fleet.at
     seen = replace(values.an_observation(fleet.at), instance=None, instance_requested=False)
-    fleet.scheduler.observed(job, seen, Wait("reinit", "a look", 1021.0, 1800))
+    fleet.scheduler.observed(job, seen, Wait("reinit", "an observation", 1021.0, 1800))
     fleet.scheduler._first_durations = {}
 
     assert fleet.scheduler.due_at(fleet.at) == fleet.at
