@@ -96,7 +96,7 @@ def _row(run: StoredRun, waits: str, by: str, now: datetime) -> tuple[str, ...]:
 
 
 def _since(seconds: float) -> str:
-    """Say how long ago something was, in its largest unit."""
+    """Return how long ago something was, in its largest unit."""
     for unit, name in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds >= unit:
             return f"{seconds // unit:.0f}{name}"
@@ -124,7 +124,7 @@ def _fit(text: str, width: int) -> str:
 
 
 def _needs(run: StoredRun, waits: str) -> Iterator[Line]:
-    """Say what a run needs, and the command for it; one that has ended, or is at work and waits for nobody, nothing."""
+    """Return what a run needs, and the command for it; one that has ended, or is at work and waits for nobody, nothing."""
     asks = bool(waits) and not run.attended
     down = list(_left_stopped(run))
     if waits:
@@ -169,7 +169,7 @@ def _none(attended: Sequence[StoredRun]) -> str:
 
 
 def holding(run: StoredRun) -> str:
-    """Say whether somebody is at work on a run."""
+    """Return whether somebody is at work on a run."""
     if run.attended:
         return f"at work: {last_heard(run.holder)}"
     if run.shards and not any(each.open for each in run.jobs):
@@ -180,7 +180,7 @@ def holding(run: StoredRun) -> str:
 
 
 def last_heard(holder: Holder | None) -> str:
-    """Say who holds a run, and when that was last known."""
+    """Return who holds a run, and when that was last known."""
     return f"{holder} (last heard of {holder.silent_for:.0f} s ago)" if holder else ""
 
 

@@ -36,14 +36,14 @@ _NAMED = 10
 
 
 def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
-    """Tell the story of one run, or show the plan in a file.
+    """Print the story of one run, or the plan in a file.
 
     Raises:
         UsageError: it is neither a run of the journal nor a plan file.
     """
     config = resolve(flags, os.environ, flags.get("config"))
     if not _RUN.fullmatch(name):
-        if flags.get("report"):
+        if config.report:
             raise UsageError("--report is for a run, and this is a plan file.", hint="Leave --report out.")
         planfile.show(name, flags, output)
         return
@@ -55,7 +55,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
         waits = waits_for(journal, stored)
         begun_by = journal.begun_by([name]).get(name, "")
     told = stored.report or _as_it_stands(stored)
-    if flags.get("report"):
+    if config.report:
         refuse_clashes(config, flags)
         write_report(decode(Report, told), str(config.report))
     if output.json:
@@ -91,7 +91,7 @@ class _Story:
     # ------------------------------------------------------------------------------------------------------- the run
 
     def head(self) -> Iterator[Line]:
-        """Say who ran it, when, where, what was to be done and how it ended."""
+        """Return who ran it, when, where, what was to be done and how it ended."""
         stored, told = self.stored, self.told
         if told.simulated:
             yield Line(report.SIMULATED, "bold")
@@ -179,7 +179,7 @@ class _Story:
     # ------------------------------------------------------------------------------------------------------ what now
 
     def next(self) -> Iterator[Line]:
-        """Say what it waits for, who is at work on it, or which command to type now."""
+        """Return what it waits for, who is at work on it, or which command to type now."""
         stored = self.stored
         if self.waits:
             yield Line(f"waits: {self.waits}")
@@ -195,7 +195,7 @@ class _Story:
 
 
 def _place(job: StoredJob) -> str:
-    """Say where a job is, or that it has ended."""
+    """Return where a job is, or that it has ended."""
     if not job.open:
         return "ended"
     phases = job.state.phases
@@ -217,7 +217,7 @@ def _phase(phase: Phase) -> str:
 
 
 def _missing(stored: StoredRun, events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Say which calls are not among the events of a run that nobody is at work on, by what its states know of them."""
+    """Return which calls are not among the events of a run that nobody is at work on, by what its states know of them."""
     if stored.at_work:
         return
     answers = Counter(
