@@ -124,7 +124,7 @@ def _fit(text: str, width: int) -> str:
 
 
 def _needs(run: StoredRun, waits: str) -> Iterator[Line]:
-    """Return what a run needs, and the command for it; one that has ended, or is at work and waits for nobody, nothing."""
+    """Yield what a run needs and the command for it: nothing once it has ended or while it is at work unasked."""
     asks = bool(waits) and not run.attended
     down = list(_left_stopped(run))
     if waits:

@@ -217,7 +217,7 @@ def _phase(phase: Phase) -> str:
 
 
 def _missing(stored: StoredRun, events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Return which calls are not among the events of a run that nobody is at work on, by what its states know of them."""
+    """Yield the calls that states of the run know and its events do not; nothing while somebody is at work on it."""
     if stored.at_work:
         return
     answers = Counter(
