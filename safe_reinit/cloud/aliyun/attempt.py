@@ -39,7 +39,7 @@ class NotLeftError(Exception):
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
-        self.hint = _HINTS.get(why, "")
+        self.hint = _HINTS.get(why.partition(": ")[0], "")
 
 
 class LostError(Exception):

@@ -28,6 +28,7 @@ from .attempt import (
     CANNOT_MAKE,
     MOST,
     NO_CERTIFICATES,
+    NO_TLS,
     Attempt,
     ForbiddenError,
     LostError,
@@ -241,10 +242,25 @@ def _body(response: http.client.HTTPResponse) -> bytes:
     return b"".join(parts)
 
 
+def _tls_failure(error: Exception) -> str:
+    """Return why two sides did not agree on TLS; OpenSSL's own words name certificates and host names, no secret."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return str(error.verify_message).rstrip(".")
+    if isinstance(error, (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return "the other side closed the connection"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.lower().replace("_", " ")
+    if isinstance(error, TimeoutError):
+        return "it was not made in time"
+    return type(error).__name__
+
+
 def _failed(attempt: Attempt, error: Exception) -> NotLeftError | LostError:
     """Return in our words what went wrong."""
     if not attempt.left:
-        return cannot_make(error) if attempt.step == CANNOT_MAKE else NotLeftError(attempt.step)
+        if attempt.step == CANNOT_MAKE:
+            return cannot_make(error)
+        return NotLeftError(f"{NO_TLS}: {_tls_failure(error)}" if attempt.step == NO_TLS else attempt.step)
     if isinstance(error, TimeoutError):
         return LostError("the answer did not come, or not to its end, in time")
     if isinstance(error, TooLargeError):
