@@ -213,7 +213,7 @@ def exit_codes() -> str:
     lines = [
         "# Exit codes",
         "",
-        f"{_MADE} Other codes are reserved. [When it did not end well](../howto/runbook.md) says what to do about each.",
+        f"{_MADE} Other codes are reserved. [When a run did not end well](../howto/runbook.md) says what to do about each.",
         "",
         "| code | outcome | data | meaning | in Python |",
         "|---|---|---|---|---|",

@@ -627,30 +627,27 @@ def test_every_block_is_tried() -> None:
 # ---------------------------------------------------------------------------------------- the Chinese README, the tools
 
 
-def without_comments(block: Block) -> str:
-    """Leave out the comments of a block, which are for people and in their language."""
-    return re.sub(r" *# .*$|(?<= )#.*$", "", block.text, flags=re.M)
+def test_the_chinese_readme_has_blocks_that_are_true(desk: Desk) -> None:
+    """README-CN.md installs and tests as README.md does; its commands, settings and programs are understood."""
+    installs = [[block.text for block in blocks.blocks(path) if block.language == "sh"] for path in (ORIGINAL, CHINESE)]
+    assert installs[0] == installs[1]
 
-
-def test_the_chinese_readme_has_the_same_blocks() -> None:
-    """README-CN.md shows the same commands, settings and programs as README.md, in the same order."""
-    original = [(block.language, without_comments(block)) for block in blocks.blocks(ORIGINAL)]
-    chinese = [(block.language, without_comments(block)) for block in blocks.blocks(CHINESE)]
-
-    assert chinese == original
+    for block in blocks.blocks(CHINESE):
+        if block.language == "console":
+            assert all(blocks.parsed(command) == 1 for command, _ in block.commands), block.place
+        elif block.language == "yaml":
+            _config(desk, block.text, block)
+        elif block.language == "python":
+            compile(block.text, block.place, "exec")
 
 
 def test_the_chinese_readme_has_the_same_exit_codes() -> None:
-    """Both tables of exit codes have the same codes and outcomes; no option is named in Chinese only."""
+    """Both tables of exit codes have the same codes and outcomes, and each README links to the other."""
 
     def rows(path: Path) -> list[str]:
         return re.findall(r"^(\| \d \| [^|]+\|)", path.read_text("utf-8"), re.M)
 
-    def named(path: Path) -> set[str]:
-        return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text("utf-8")))
-
     assert rows(CHINESE) == rows(ORIGINAL)
-    assert named(CHINESE) <= named(ORIGINAL)
     assert "(README-CN.md)" in ORIGINAL.read_text("utf-8")
     assert "(README.md)" in CHINESE.read_text("utf-8")
 

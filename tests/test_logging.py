@@ -18,7 +18,7 @@ from tests.values import recoverable
 
 pytestmark = pytest.mark.virtual_time
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text("utf-8")
+PAGE = (Path(__file__).resolve().parent.parent / "docs" / "howto" / "python.md").read_text("utf-8")
 PARTS = ("plan", "run", "calls", "retry", "journal")
 
 
@@ -84,12 +84,12 @@ def test_a_look_that_is_made_again_is_told(caplog: pytest.LogCaptureFixture) -> 
     assert re.fullmatch(r"DescribeDisks is asked again in \d+\.\d s", said(caplog, "retry")[0][1])
 
 
-def test_the_readme_names_the_loggers(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
-    """README's table has every logger and no other, and whoever writes is one of them."""
+def test_the_page_names_the_loggers(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    """The page's table has every logger and no other, and whoever writes is one of them."""
     caplog.set_level(logging.DEBUG, "safe_reinit")
     run(simulator)
 
-    assert re.findall(r"^\| `safe_reinit\.([a-z]+)` \|", README, re.M) == list(PARTS)
+    assert re.findall(r"^\| `safe_reinit\.([a-z]+)` \|", PAGE, re.M) == list(PARTS)
     assert {each.name for each in caplog.records if each.name.startswith("safe_reinit")} <= {
         f"safe_reinit.{part}" for part in PARTS
     }

@@ -19,9 +19,9 @@ from tests.conftest import KEY, CommandLine, Ended, changing
 
 pytestmark = pytest.mark.virtual_time
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
-CONFIG = re.findall(r"```yaml\n(allow:.*?)```", README, re.S)[0]
-"""The file of README's everyday lines."""
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "howto" / "target-rules.md").read_text("utf-8")
+CONFIG = re.findall(r"```yaml\n(allow:.*?)```", PAGE, re.S)[0]
+"""The file of the everyday lines."""
 LAB, STAGING, PROD = {"env": "lab"}, {"env": "staging"}, {"env": "prod"}
 MACHINES: dict[str, dict[str, Any]] = {
     "lab1": {"status": "Stopped", "tags": LAB},
@@ -88,7 +88,7 @@ class Desk:
 
 @pytest.fixture
 def desk(command_line: CommandLine, sim: Simulator) -> Desk:
-    """Give a desk with the configuration of the README."""
+    """Give a desk with the configuration of the page."""
     made = Desk(command_line, sim)
     made.write(CONFIG)
     return made
