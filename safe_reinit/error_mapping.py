@@ -75,8 +75,8 @@ def error_of(told: Report) -> Error:
         error.hint = error.hint.replace("resume RUN", f"resume {told.run_id}")
     if told.error:
         error.hint = told.error.hint or cls.hint
-        if told.outcome == "unknown":
-            error.hint = " ".join(dict.fromkeys([cls.hint, error.hint]))
+        if told.outcome == "unknown" and "ActionTrail" not in error.hint:
+            error.hint = f"{cls.hint} {error.hint}"
         error.code, error.request_id, error.action = told.error.code, told.error.request_id, told.error.action
     return with_report(error, told)
 

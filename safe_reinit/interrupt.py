@@ -44,6 +44,7 @@ class Interrupt:
     Args:
         say: is told, for people, what is waited for.
         parting: how people leave a run that others carry, without ending it.
+        note: is told what only somebody who watches needs; the same as ``say`` unless it is given.
 
     Attributes:
         asked: whether it was asked to end.
@@ -52,8 +53,14 @@ class Interrupt:
 
     """
 
-    def __init__(self, say: Callable[[str], None] = lambda _: None, parting: str = "") -> None:
+    def __init__(
+        self,
+        say: Callable[[str], None] = lambda _: None,
+        parting: str = "",
+        note: Callable[[str], None] | None = None,
+    ) -> None:
         self.say = say
+        self.note = note or say
         self.parting = parting
         self.asked = False
         self.left = False

@@ -24,7 +24,7 @@ from ..plans import plan_file
 from ..plans.plan_file import Saved
 from . import consent
 from .next import after_file, with_next
-from .output import Output, lines
+from .output import Output
 from .planfile import endpoint, read
 from .progress import Progress
 from .session import client_of, password_again, set_output
@@ -56,7 +56,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
             plan = replace(plan, caller=now.caller)  # who runs it is who asks now
             if asked or not config.quiet:  # a person who is asked sees the plan first
                 progress.settle()
-                lines(report.plan_lines(plan, full=config.verbose), sys.stderr)
+                output.plan(plan, sys.stderr)
             if asked:
                 consent.obtain(plan, None, lambda _: False, str(plan.digest))
             return run(client, plan, plan.confirm_with, output, progress)
@@ -73,7 +73,8 @@ def _told(error: Error, path: str, known: Saved, output: Output, client: Client 
     else:
         calls = told.calls if told else calls_of(plan)
         told = client.runs.report_of(plan, begun, calls, dry_run=False, error=error)
-    return replace(told, next=after_file(path, known, output.argv))
+    unread = client is None and not any(word.startswith("--confirm") for word in output.argv)
+    return replace(told, next=after_file(path, known, output.argv, unread=unread))
 
 
 def _settings(path: str, known: Saved, flags: Mapping[str, Any]) -> Settings:

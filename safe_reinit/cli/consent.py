@@ -16,7 +16,7 @@ from ..checks.target_rules import ANSWERED, consents, no_consent
 from ..errors import RunRefused
 from ..interrupt import Interrupt
 from ..model import Plan
-from .output import say, write
+from .output import paragraph, say, write
 from .progress import Progress
 
 _TRIES = 3
@@ -158,7 +158,8 @@ def _prompt(question: str) -> None:
     """
     with contextlib.suppress(termios.error):
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
-    write(sys.stderr, f"{question}\n> ")
+    paragraph(sys.stderr, question)
+    write(sys.stderr, "> ")
 
 
 def _read(ended: Callable[[], bool] = lambda: False) -> str | None:

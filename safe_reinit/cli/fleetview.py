@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ class _Job:
     """When it came to its phase; ``None`` where another process saw that."""
     why: str = ""
     """What keeps it from going on."""
+    wait: tuple[str, float, float] | None = None
+    """What phase it waits in, since when, and how long it may take."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ class FleetView:
         job.why = str(data.get("why") or "") if event.event == "wait" else ""
         if event.event == "wait":
             self._on_to(job, data["phase"], now, seen_begin=not self._resumed or job.at != WAITING)
+            job.wait = (data["phase"], now - data["elapsed"], data["limit"]) if data.get("limit") else None
         elif event.event == "intend":
             self._on_to(job, _PHASE_OF.get(data["action"], ""), now, seen_begin=True)
         elif event.event == "answer" and data["action"] in _WIPES and data["code"] == "OK":
@@ -164,7 +168,7 @@ class FleetView:
         if outcome == "done":
             self._leave_phase(job, now)
         self._move(job, outcome)
-        job.why = ""
+        job.why, job.wait = "", None
         _note(self._ended_at, now)
         took = None if job.began is None else now - job.began
         why, code = str(data.get("message") or ""), data.get("code")
@@ -275,11 +279,30 @@ class FleetView:
         count, why = sum(bool(job.why) for job in list(self._jobs.values())), self.trouble
         return f"{count} machine{'' if count == 1 else 's'} waiting: {why}" if why else ""
 
+    def longest_text(self, now: float) -> str:
+        """Return which machine has waited longest for something that has a limit, and that limit."""
+        waits = [(wait, job.name) for job in list(self._jobs.values()) if (wait := job.wait) is not None]
+        if not waits:
+            return ""
+        (phase, since, limit), name = min(waits, key=lambda each: each[0][1])
+        return f"longest: {name}, {phase} {duration(now - since)} of at most {duration(limit)}"
+
+    def total_text(self) -> str:
+        """Return how many jobs there are, and which stage of them is on its way where there are several."""
+        ends, ended = stages(self._rollout, self.total), sum(job.at in OUTCOMES for job in self._jobs.values())
+        canary = has_canary(self._rollout, self.total)
+        here, waves = min(bisect_right(ends, ended), len(ends) - 1), len(ends) - canary
+        stage = "canary" if canary and not here else f"wave {here + 1 - canary}/{waves}" if waves > 1 else ""
+        return f"{self.total} jobs{f', {stage}' if stage else ''}"
+
     def summary(self, now: float) -> str:
         """Return everything in one line, for where nobody sees a table."""
         counts = ", ".join(f"{count} {phase}" for phase, count in self.counts() if count)
-        said = (self.rate_text(now), self.throttled_text(), self.time_text(now), self.trouble_text())
-        return f"{self.total} jobs: {counts}; {'; '.join(each for each in said if each)}"
+        said = (
+            self.rate_text(now), self.throttled_text(), self.time_text(now), self.longest_text(now),
+            self.trouble_text(),
+        )  # fmt: skip
+        return f"{self.total_text()}: {counts}; {'; '.join(each for each in said if each)}"
 
 
 def _path(job: PlannedJob, *, snapshot: bool) -> tuple[str, ...]:

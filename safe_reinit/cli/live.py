@@ -73,7 +73,7 @@ class Screen:
 
     def print(self, text: str, style: str = "") -> None:
         """Print a line above what stays."""
-        self.console.print(Text(tidy(text), style=style), soft_wrap=True)
+        self.console.print(Text(tidy(text), style=style))
 
     def update(self, text: str) -> None:
         """Show another text in the line that stays."""
@@ -116,8 +116,9 @@ def table(view: FleetView, now: float, width: int = _WIDTH, *, bar: str = "█")
         style = _style(phase) if count else "dim"
         long = max(1 if count else 0, round(longest * count / max(1, view.total)))
         rows.add_row(Text(phase, style), Text(str(count), style), Text(bar * long, style))
-    said = (view.time_text(now), view.rate_text(now), view.throttled_text(), *filter(None, (view.trouble_text(),)))
-    line = f"{view.total} jobs ".ljust(width, "─" if bar == "█" else "-")
+    more = filter(None, (view.longest_text(now), view.trouble_text()))
+    said = (view.time_text(now), view.rate_text(now), view.throttled_text(), *more)
+    line = f"{view.total_text()} ".ljust(width, "─" if bar == "█" else "-")
     return Group(Text(line, "dim"), rows, *map(Text, said))
 
 

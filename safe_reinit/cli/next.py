@@ -1,23 +1,28 @@
-"""Which commands to continue with: the ``next`` of a report, written from the command line that led to it."""
+"""Which commands to continue with: the ``next`` of a report, written from the command line that led to it.
+
+A line is given that would not be refused for the same reason. What is consent to a loss is not written into it for
+anybody to copy: a risk is accepted, and a limit raised, by somebody who read of it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from ..client import Client
 from ..core.resuming import may_be_intact
 from ..error_mapping import reporting
-from ..errors import UsageError
+from ..errors import RunRefused, UsageError
 from ..journal import StoredRun
 from ..journal.place import default_journal
-from ..model import Plan, Report
+from ..model import Finding, Plan, Report
 from ..plans import plan_file
 from ..plans.plan_file import Saved
+from .consent import somebody_there
 from .output import Output
 
 _OF_ONE_REGION = ("--disk", "--disks-from", "--instance")
@@ -27,43 +32,78 @@ _KEPT = ("--profile", "--endpoint", "--ca-bundle", "--config", "--journal", "--p
 """What says where and who, and so goes with another command about the same plan."""
 _KEPT_FOR_A_RUN = ("--temporal", "--temporal-namespace")
 """What goes with another command about the same run."""
+_KEPT_FOR_RESUME = ("--profile", "--ca-bundle", "--password-env", *_KEPT_FOR_A_RUN)
+"""What a run does not know of itself, unlike its region and its endpoint."""
 _KEPT_SWITCHES = ("--password-stdin", "--password-prompt", "--simulate")
+_SIMULATES = {"--simulate", "--world"}
+_PASSWORD, _PROMPT = ("--password-env", "--password-stdin", "--password-prompt"), "--password-prompt"
+_WRONG: Mapping[str, tuple[str, ...]] = {
+    "option-for-system-disk-only": ("--key-pair", "--security-enhancement", *_PASSWORD),
+    "key-pair-on-windows": ("--key-pair",),
+    "key-pair-and-password": _PASSWORD,
+    "security-not-public-image": ("--security-enhancement",),
+    "password-malformed": _PASSWORD,
+}
+"""By check: the options that a command line has too many, where that refuses it."""
+_MISSING: Mapping[str, str] = {
+    "instance-running": "--stop-instance",
+    "no-recent-snapshot": "--snapshot",
+    "no-login-set": _PROMPT,
+    "key-pair-on-windows": _PROMPT,
+    "password-malformed": _PROMPT,
+}
+"""By check: the option that a command line lacks."""
 
 # ------------------------------------------------------------------------------------------------------- after a run
 
 
 @contextmanager
-def naming_next(output: Output, client: Client) -> Iterator[None]:
-    """Add the commands to continue with to the report of an error that ends a command."""
-    with reporting(lambda error: error.report and with_next(error.report, output.argv, client)):
+def naming_next(output: Output, client: Client, plan: Plan | None = None) -> Iterator[None]:
+    """Add the commands to continue with to the report of an error that ends a command; of its plan, once it has one."""
+    with reporting(lambda error: error.report and with_next(error.report, output.argv, client, plan)):
         yield
 
 
-def with_next(told: Report, argv: Sequence[str], client: Client) -> Report:
+def with_next(told: Report, argv: Sequence[str], client: Client, plan: Plan | None = None) -> Report:
     """Add the commands to continue with to the report of a run, where they are known."""
     with contextlib.suppress(Exception):
-        return replace(told, next=after(told, argv, client))
+        return replace(told, next=after(told, argv, client, plan))
     return told
 
 
-def after(told: Report, argv: Sequence[str], client: Client) -> tuple[str, ...]:
+def after(told: Report, argv: Sequence[str], client: Client, plan: Plan | None = None) -> tuple[str, ...]:
     """Return the commands to continue with after a run that did not end well: to show it, and to resume it."""
     if told.next:  # it goes on elsewhere
         return told.next
     if told.run_id is None:
-        return after_plan(told.exit_code, argv, None)
+        return show_other(told, argv, client, plan) or after_plan(told.exit_code, argv, plan)
     if client.journal is None:
         return ()
-    where = ["--journal", client.journal] if client.journal != _default_journal() else []
-    through = _picked(argv, _KEPT_FOR_A_RUN)
     stored = client.stored(told.run_id)
     words = [["show"], *([["resume"]] if stored.open else [])]
     if stored.open and told.outcome == "unknown":  # the step that changes nothing comes first
         words = [["resume"], *(["resume", "--verdict", each] for each in verdicts(stored)), ["show"]]
+    where, through = _place(argv, client), _picked(argv, _KEPT_FOR_RESUME, _PASSWORD[1:])
+    through = [_PROMPT if word == "--password-stdin" else word for word in through]  # stdin is there once
     return tuple(
         shlex.join(["safe-reinit", word[0], told.run_id, *where, *(through if word[0] == "resume" else ()), *word[1:]])
         for word in words
     )
+
+
+def _place(argv: Sequence[str], client: Client) -> list[str]:
+    """Return what another command finds a run of this client's journal with."""
+    named = ["--journal", client.journal] if client.journal and client.journal != _default_journal() else []
+    return [*_picked(argv, ("--config",)), *named]
+
+
+def show_other(told: Report, argv: Sequence[str], client: Client, plan: Plan | None) -> tuple[str, ...]:
+    """Return the command that shows the open run which has a disk of a plan, where nothing else refuses that."""
+    if plan is None or not plan.runnable or client.journal is None or argv[:1] == ["resume"]:
+        return ()
+    last = [disk.last_run for job in told.jobs for disk in job.disks if disk.last_run]
+    names = dict.fromkeys(each.run_id for each in last if each.state == "open")
+    return tuple(shlex.join(["safe-reinit", "show", name, *_place(argv, client)]) for name in names)
 
 
 def _default_journal() -> str | None:
@@ -85,48 +125,83 @@ def verdicts(run: StoredRun) -> tuple[str, ...]:
 
 
 def after_plan(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to: str | None = None) -> tuple[str, ...]:
-    """Return the command to continue with after a dry run: the run of a plan that could run, else another dry run."""
+    """Return the commands to continue with after a plan that was not run.
+
+    That is the run of a plan that could run. A plan that is refused is planned again with the options that change that;
+    where none does, what refuses it is explained.
+    """
     if plan is not None and saved_to and exit_code == 0:
         return (apply_command(saved_to, plan, argv),)
-    words = iter(argv[1:] if argv[:1] == ["plan"] else argv)
-    kept: list[str] = []
-    for word in words:
-        if word in ("--confirm", "--save"):
-            next(words, None)
-        elif word != "--dry-run" and not word.startswith(("--confirm=", "--save=")):
-            kept.append(word)
-    if plan is not None and exit_code == 0:
-        return (shlex.join(["safe-reinit", *kept, "--confirm", plan.confirm_with]),)
-    if kept[:1] == ["undo"]:
-        return (shlex.join(["safe-reinit", *kept, "--dry-run"]),)
-    if kept[:1] == ["resume"]:
-        return (shlex.join(["safe-reinit", *_without_verdict(kept)]),)
-    return (shlex.join(["safe-reinit", "plan", *kept]),)
+    words = _without(argv[1:] if argv[:1] == ["plan"] else argv, ("--confirm", "--save"), ("--dry-run",))
+    if plan is not None and plan.blockers:
+        fixed = _fixed(words, plan.blockers)
+        return (_planning(fixed),) if fixed else (shlex.join(["safe-reinit", "explain", plan.blockers[0].check]),)
+    lacks_consent = exit_code == RunRefused.exit_code and not _picked(argv, ("--confirm",)) and not somebody_there()
+    if plan is not None and (exit_code == 0 or lacks_consent):
+        return (shlex.join(["safe-reinit", *words, "--confirm", plan.confirm_with]),)
+    return (_planning(words),)
 
 
-def _without_verdict(words: Sequence[str]) -> list[str]:
-    """Leave out a verdict that was just refused; to plan anew lacked only consent."""
-    left = iter(zip(words, (*words[1:], ""), strict=True))
-    kept = list[str]()
-    for word, value in left:
-        if word == "--verdict" and value != "wipe-again":
-            next(left, None)
-        elif word not in ("--verdict=reinitialised", "--verdict=intact"):
+def _planning(words: Sequence[str]) -> str:
+    """Write the command that only plans what a command line says."""
+    if words[:1] == ["undo"]:
+        return shlex.join(["safe-reinit", *words, "--dry-run"])
+    if words[:1] == ["resume"]:
+        return shlex.join(["safe-reinit", *_without_verdict(words)])
+    return shlex.join(["safe-reinit", "plan", *words])
+
+
+def _fixed(words: Sequence[str], refusing: Sequence[Finding]) -> list[str]:
+    """Return a command line without the options that refuse it, and with those that it lacks; none if it is alike."""
+    if words[:1] == ["resume"]:  # whose plan is as that of its run was
+        return []
+    checks = dict.fromkeys(found.check for found in refusing)
+    wrong = [name for check in checks for name in _WRONG.get(check, ())]
+    kept = _without(words, [name for name in wrong if name not in _KEPT_SWITCHES], wrong)
+    missing = dict.fromkeys(_MISSING[check] for check in checks if check in _MISSING)
+    fixed = [*kept, *(name for name in missing if name not in kept)]
+    return fixed if fixed != list(words) else []
+
+
+def _without(words: Sequence[str], options: Sequence[str], switches: Sequence[str] = ()) -> list[str]:
+    """Leave these options out of a command line, with their values, and these switches."""
+    left, kept = iter(words), list[str]()
+    for word in left:
+        name, has_value, _ = word.partition("=")
+        if name in options:
+            if not has_value:
+                next(left, None)
+        elif word not in switches:
             kept.append(word)
     return kept
 
 
-def apply_command(path: str, plan: Plan, argv: Sequence[str] = ()) -> str:
-    """Write the command that applies the plan in a file."""
-    return shlex.join(["safe-reinit", "apply", path, "--confirm", str(plan.digest), *_kept(argv)])
+def _without_verdict(words: Sequence[str]) -> list[str]:
+    """Leave out a verdict that was just refused; to plan anew lacked only consent."""
+    given = _picked(words, ("--verdict",))
+    return list(words) if given and given[-1].endswith("wipe-again") else _without(words, ("--verdict",))
 
 
-def after_file(path: str, known: Saved, argv: Sequence[str]) -> tuple[str, ...]:
-    """Return the commands to continue with after a plan file that was not applied: to read it, and to plan again."""
+def apply_command(path: str, plan: Plan, argv: Sequence[str], endpoint: str = "") -> str:
+    """Write the command that applies the plan in a file; its endpoint is known where the command line may lack it."""
+    kept = _kept(argv)
+    simulate = ["--simulate"] if endpoint == plan_file.SIMULATION and not _SIMULATES & set(kept) else []
+    return shlex.join(["safe-reinit", "apply", path, "--confirm", str(plan.digest), *kept, *simulate])
+
+
+def after_file(path: str, known: Saved, argv: Sequence[str], *, unread: bool = False) -> tuple[str, ...]:
+    """Return the commands to continue with after a plan file that was not applied: to read it, and to plan again.
+
+    Args:
+        unread: only that the file was not confirmed keeps it from being applied.
+    """
+    show = shlex.join(["safe-reinit", "show", path])
+    if unread:
+        return show, apply_command(path, known.plan, argv, known.endpoint)
     where = _kept(argv)
-    if known.endpoint and not {"--simulate", "--world", "--endpoint"} & set(where):
+    if known.endpoint and not {*_SIMULATES, "--endpoint"} & set(where):
         where += ["--simulate"] if known.endpoint == plan_file.SIMULATION else ["--endpoint", known.endpoint]
-    return shlex.join(["safe-reinit", "show", path]), shlex.join([*_plan_words(known.plan), *where])
+    return show, shlex.join([*_plan_words(known.plan), *where])
 
 
 def _kept(argv: Sequence[str]) -> list[str]:
@@ -172,14 +247,8 @@ def _plan_words(plan: Plan) -> list[str]:
 
 def in_region(argv: Sequence[str], plan: Plan) -> list[str]:
     """Return the command line for the region of a plan alone: a search by tags as it was, else the disks one by one."""
-    by_tags = not any(word.partition("=")[0] in _OF_ONE_REGION for word in argv)
-    gone = ("--region",) if by_tags else ("--region", *_TARGETS)
-    switches = () if by_tags else ("--system-disk", "--data-disks")
-    words, kept = iter(argv), list[str]()
-    for word in words:
-        if word in gone:
-            next(words, None)
-        elif word.partition("=")[0] not in gone and word not in switches:
-            kept.append(word)
-    disks = [] if by_tags else [disk.disk_id for job in plan.jobs for disk in job.disks]
-    return [*kept, "--region", plan.region, *(word for each in disks for word in ("--disk", each))]
+    if not any(word.partition("=")[0] in _OF_ONE_REGION for word in argv):
+        return [*_without(argv, ("--region",)), "--region", plan.region]
+    disks = [word for job in plan.jobs for disk in job.disks for word in ("--disk", disk.disk_id)]
+    kept = _without(argv, ("--region", *_TARGETS), ("--system-disk", "--data-disks"))
+    return [*kept, "--region", plan.region, *disks]

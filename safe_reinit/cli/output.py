@@ -28,7 +28,7 @@ from .signals import Signals
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..model import Report
+    from ..model import Plan, Report
     from ..report import Line
 
 LAST = 30.0
@@ -52,6 +52,8 @@ class Output:
     events_on_stdout: bool = False
     report_file: str = ""
     verbose: bool = False
+    quiet: bool = False
+    """Whether nothing is printed of a plan or a run that ended well."""
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     signals: Signals = field(default_factory=Signals)
     journal: str | None = None
@@ -59,6 +61,8 @@ class Output:
 
     def __post_init__(self) -> None:
         self.last = LastWords(self.signals.enough)
+        self._shown: dict[str, str] = {}
+        """By the text of a refusal whose findings are on the screen: what is still said of it."""
 
     @classmethod
     def from_argv(cls, argv: Sequence[str], environment: Mapping[str, str], signals: Signals | None = None) -> Output:
@@ -87,7 +91,7 @@ class Output:
     def settle(self, config: Settings) -> None:
         """Apply the settings of a command that runs or plans."""
         self.form, self.events_on_stdout = config.output, config.events == "-"
-        self.report_file, self.verbose = config.report or "", config.verbose
+        self.report_file, self.verbose, self.quiet = config.report or "", config.verbose, config.quiet
         in_memory = (config.simulate or config.world) and not config.journal
         named = config.of(Settings.journal).source == "flag"
         self.journal = None if in_memory else ""
@@ -100,6 +104,11 @@ class Output:
     def now() -> datetime:
         """Return the present, for a report."""
         return datetime.now(UTC)
+
+    @property
+    def stream(self) -> TextIO:
+        """Where a result for people goes."""
+        return sys.stderr if self.events_on_stdout else sys.stdout
 
     @property
     def json(self) -> bool:
@@ -116,6 +125,31 @@ class Output:
 
         any_letter = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
         write(sys.stdout, f"{dumps(document, ascii_only=not any_letter)}\n")
+
+    # ------------------------------------------------------------------------------------------------------ a plan
+
+    def says(self, exit_code: int) -> bool:
+        """Return whether anything is printed for people of what ended with this code."""
+        return bool(exit_code) or not self.quiet
+
+    def plan(self, plan: Plan, stream: TextIO) -> None:
+        """Show a plan to people; on a terminal, what refuses it is then not said once more below it.
+
+        Raises:
+            UsageError: it cannot be written.
+        """
+        from .. import report  # noqa: PLC0415 - only where it is needed
+
+        lines(report.plan_lines(plan, full=self.verbose), stream)
+        if plan.blockers and stream.isatty() and sys.stderr.isatty():
+            first, *more = dict.fromkeys(found.check for found in plan.blockers)
+            named = " and ".join([first, *([f"{len(more)} more"] if len(more) > 1 else more)])
+            self._shown[str(report.refusal(plan))] = f"Refused by {named}, as the plan says; nothing was changed."
+
+    def sentence(self, error: Error) -> str:
+        """Return what is said of an error in one sentence."""
+        said = self._shown.get(str(error)) or f"{error} {error.hint}".rstrip()
+        return naming_journal(f"safe-reinit: {said}", self.argv)
 
     # ------------------------------------------------------------------------------------------------ the last words
 
@@ -134,22 +168,22 @@ class Output:
             return
         failed = [self.last(lambda: write_report(told, self.report_file))] if self.report_file else []
         if sentence:
-            self.last(lambda: write(sys.stderr, f"{sentence}\n"), most=_SENTENCE)
+            self.last(lambda: paragraph(sys.stderr, sentence), most=_SENTENCE)
         failed.append(self.last(lambda: self._report(told)))
         for why in filter(None, failed):
             again = f" Write it again with: safe-reinit show {told.run_id}{self.journal} --report FILE"
-            said = f"safe-reinit: {why}{again if told.run_id and self.journal is not None else ''}\n"
-            self.last(lambda said=said: write(sys.stderr, said), most=_SENTENCE, extra=1.0)  # type: ignore[misc]
+            said = f"safe-reinit: {why}{again if told.run_id and self.journal is not None else ''}"
+            self.last(lambda said=said: paragraph(sys.stderr, said), most=_SENTENCE, extra=1.0)  # type: ignore[misc]
 
     def _report(self, told: Report) -> None:
         from .. import report  # noqa: PLC0415 - only where it is needed
 
-        stream = sys.stderr if self.events_on_stdout else sys.stdout
+        stream = self.stream
         if self.form == "json":
             self.document(report.to_json(told))
         elif self.form == "markdown":
             write(stream, report.to_markdown(told))
-        else:
+        elif self.says(told.exit_code):
             shown = report.report_lines(told, full=self.verbose)
             lines((dataclasses.replace(line, text=naming_journal(line.text, self.argv)) for line in shown), stream)
 
@@ -256,8 +290,7 @@ def naming_journal(text: str, argv: Sequence[str]) -> str:
 
 def end(error: Error, output: Output) -> int:
     """Print an error in one sentence, as a document where one is expected, and return its exit code."""
-    sentence = naming_journal(f"safe-reinit: {error} {error.hint}".rstrip(), output.argv)
-    told = error.report
+    sentence, told = output.sentence(error), error.report
     if told is None and (output.form != "text" or output.report_file):
         from .. import report  # noqa: PLC0415 - only where it is needed
 
@@ -267,7 +300,7 @@ def end(error: Error, output: Output) -> int:
     else:
         if told is not None:
             output.last(lambda: write_report(told, output.report_file))
-        output.last(lambda: write(sys.stderr, f"{sentence}\n"))
+        output.last(lambda: paragraph(sys.stderr, sentence))
     return error.exit_code
 
 
@@ -312,7 +345,25 @@ def tell(text: str) -> None:
 def say(text: str) -> None:
     """Print something for the person; a closed terminal is no reason to end."""
     with contextlib.suppress(UsageError):
-        write(sys.stderr, f"{text}\n")
+        paragraph(sys.stderr, text)
+
+
+def paragraph(stream: TextIO, text: str) -> None:
+    """Write a text and end its line; on a terminal no word of it is cut at the edge.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    if not stream.isatty():
+        write(stream, f"{text}\n")
+        return
+    from rich.text import Text  # noqa: PLC0415 - only on a terminal
+
+    try:
+        console_of(stream).print(Text(tidy(text)))
+        stream.flush()
+    except OSError as error:
+        raise unwritten("stderr", error) from None
 
 
 def lines(shown: Iterable[Line], stream: TextIO) -> None:
@@ -331,7 +382,7 @@ def lines(shown: Iterable[Line], stream: TextIO) -> None:
     try:
         for line in shown:
             text = tidy(line.text).lstrip(" ")
-            if "next: " in text:  # broken into lines it could not be copied as one command
+            if "next: " in text or text.startswith("or: "):  # broken into lines a command could not be copied
                 console.print(Text(tidy(line.text), style=line.style), soft_wrap=True)
                 continue
             indent = len(line.text) - len(text)

@@ -66,7 +66,8 @@ def save(plan: Plan, path: str, client: Client, config: Settings) -> Plan:
             f"The plan could not be saved to {path}: {error.strerror}.", hint="Nothing was changed; correct --save."
         ) from None
     until = timestamp(plan.made_at + timedelta(seconds=config.plan_expires))
-    say(f"Saved to {path}: digest {known.digest}, may be applied until {until}.")
+    if not config.quiet:
+        say(f"Saved to {path}: digest {known.digest}, may be applied until {until}.")
     return known
 
 
@@ -142,7 +143,7 @@ def show(path: str, flags: Mapping[str, Any], output: Output) -> None:
     told = report.of_plan(report.started(known.plan.made_at), known.plan.made_at, known.plan, (), dry_run=True)
     used_by, told, unknown = _with_journal(known, told, flags)
     usable = known.plan.runnable and not expired and used_by is None
-    told = replace(told, next=(apply_command(path, known.plan),) if usable else ())
+    told = replace(told, next=(apply_command(path, known.plan, output.argv, known.endpoint),) if usable else ())
     if output.json:
         file = {
             "path": path, "digest": known.plan.digest, "confirm_with": known.confirm_with, "endpoint": known.endpoint,

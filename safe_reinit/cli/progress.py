@@ -71,6 +71,7 @@ class Progress:
         self._names: dict[str, str] = {}
         self._steps: dict[tuple[str, str, bool], str] = {}
         """By action, subject and whether it is forced: which of the planned steps of its machine it is, as ``2/3``."""
+        self._power_cut_after: float | None = None
         self._lines = Writer("safe-reinit-progress", lambda lost: say(f"{lost} lines are not shown: {_UNREAD}"))
         self._log = Writer("safe-reinit-events", self._dropped)
         self._closed: list[threading.Event] = []
@@ -108,6 +109,11 @@ class Progress:
         """Print a line that is not lost under what is drawn; the style is for above a table."""
         self._lines.put(lambda: self._kept.append((text, style)) if self._paused else self._print(text, style))
 
+    def note(self, text: str) -> None:
+        """Print a line that only somebody who watches needs."""
+        if not self._quiet:
+            self.say(text)
+
     def must_say(self, text: str, then: Callable[[], None]) -> None:
         """Print a line however much waits, and then do something; a signal handler may call this."""
 
@@ -132,6 +138,7 @@ class Progress:
             since: when this process joins a run that others carry: what happened before is not told, only counted.
         """
         self._since = since
+        self._power_cut_after = plan.limits.force_stop_after
         for job in plan.jobs:
             if job.instance_id and job.instance_name:
                 self._names[job.instance_id] = printable(job.instance_name)
@@ -303,15 +310,15 @@ class Progress:
             self._wait_start(event)
             return
         stale = "" if data["seen"] else "last seen "
-        most = f"of at most {duration(data['limit'])}" if data["limit"] else "without a limit; nothing was stopped"
-        shown = f"{self._name(event.instance_id)}: waiting for {data['for']}, {duration(data['elapsed'])} {most}"
-        if data["why"]:
-            shown += f"; {data['why']}"
-        shown += f": {stale}{data['instance'] or 'nothing'}"
+        most = self._most(data)
+        shown = f"{self._name(event.instance_id)}: {stale}{data['instance'] or 'nothing'}"
         for disk, status in data["disks"].items():
             shown += f", {disk} {status}"
         if any(data["progress"]):
             shown += f", snapshot {' '.join(data['progress'])}"
+        shown += f"; waiting for {data['for']}, {duration(data['elapsed'])} {most}"
+        if data["why"]:
+            shown += f"; {data['why']}"
         if sys.stderr.isatty():
             self._live(shown)
             return
@@ -325,6 +332,15 @@ class Progress:
         elif data["elapsed"] - told_at >= _QUIET_FOR:
             self._waits[event.instance_id] = (state, data["elapsed"])
             self.say(f"{event.at:%H:%M:%S} {shown}")
+
+    def _most(self, data: Any) -> str:  # noqa: ANN401 - what an event has
+        """Return how long a wait may take: a stop only until the power is cut, where that was asked for."""
+        if not data["limit"]:
+            return "without a limit; nothing was stopped"
+        cut = self._power_cut_after
+        if cut is not None and data["phase"] == "stop" and data["elapsed"] < cut < data["limit"]:
+            return f"of at most {duration(cut)} until a forced stop"
+        return f"of at most {duration(data['limit'])}"
 
     def _wait_start(self, event: Event) -> None:
         """Report the wait for the minute of the last start; where nobody sees a live line, once."""

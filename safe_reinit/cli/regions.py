@@ -97,7 +97,7 @@ def _find(clients: Sequence[Client], targets: Targets, progress: Progress) -> di
         )
     unseen = set(named).difference(*(disks for disks, _ in shown.values()))
     if unseen and len(unseen) < 10:
-        say(f"In none of these regions is shown: {', '.join(sorted(unseen))}")
+        progress.note(f"In none of these regions is shown: {', '.join(sorted(unseen))}")
     found: dict[str, list[str]] = {}
     nothing: Nothing | None = None
     for place, client in enumerate(clients):
@@ -111,7 +111,7 @@ def _find(clients: Sequence[Client], targets: Targets, progress: Progress) -> di
         if own:
             found[client.region] = list(dict.fromkeys(own))
         else:
-            say(f"{client.region} is left out: nothing is shown there, or the right to see it is missing.")
+            progress.note(f"{client.region} is left out: nothing is shown there, or the right to see it is missing.")
     if not found:
         raise nothing or RunRefused("Nothing was found.", hint="Check --region.")
     return found
@@ -165,7 +165,10 @@ class _Together:
         if asked or not self.config.quiet:  # a person who is asked sees the plan first
             self.progress.settle()
             self._show(sys.stderr)
-        with reporting(partial(self._of_plans, dry_run=False)):
+        with (
+            naming_next(self.output, self.clients[0], self._whole),
+            reporting(partial(self._of_plans, dry_run=False)),
+        ):
             if why is not None:
                 raise why
             consent.obtain(self._whole, self.flags.get("confirm"), lambda _: False)
@@ -173,7 +176,7 @@ class _Together:
                 if plan not in self._left_out:
                     client.runs.demand_free(plan)
         self.progress.settle()
-        with self.output.signals.run(self.progress.must_say) as interrupt:
+        with self.output.signals.run(self.progress.must_say, self.progress.note) as interrupt:
             told = report.of_regions([self._run(interrupt, client, plan) for client, plan in self._each()], self._whole)
         self.progress.close()
         if told.exit_code:
@@ -188,7 +191,8 @@ class _Together:
 
     def _show(self, stream: Any) -> None:  # noqa: ANN401 - a text stream
         for plan in self.plans:
-            lines([*report.plan_lines(plan, full=self.output.verbose), report.Line()], stream)
+            self.output.plan(plan, stream)
+            lines([report.Line()], stream)
         disks = sum(len(job.disks) for job in self._whole.jobs)
         order = ", then ".join(plan.region for plan in self._to_run)
         out = "".join(f"; left out, since all is refused there: {plan.region}" for plan in self._left_out)
@@ -207,11 +211,11 @@ class _Together:
     def _tell_plans(self, why: Error | None) -> int:
         told = self._of_plans(why, dry_run=True)
         told = replace(told, next=after_plan(told.exit_code, self.output.argv, self._whole))
-        if self.output.form == "text":
-            self._show(sys.stderr if self.output.events_on_stdout else sys.stdout)
+        if self.output.form == "text" and self.output.says(told.exit_code):
+            self._show(self.output.stream)
         self.output.report(told)
         if why is not None:
-            say(f"safe-reinit: {why} {why.hint}")
+            say(self.output.sentence(why))
         return told.exit_code
 
     # -------------------------------------------------------------------------------------------------- the runs
@@ -241,8 +245,7 @@ class _Together:
         return self._why
 
     def _begin(self, interrupt: Interrupt, client: Client, plan: Plan) -> Report:
-        if not self.config.quiet:
-            self.progress.say(f"{plan.region}:")
+        self.progress.note(f"{plan.region}:")
         asking = consent.pausing(plan)
         left = replace(asking, rollout=regions.left_of(asking.rollout, self._outcomes))
         try:

@@ -30,7 +30,7 @@ from ..model import (
 from ..model.codec import timestamp
 from ..planning.planner import calls_of, facts_of
 from ..simulator.reading import Lifecycle
-from .output import Output, lines, say
+from .output import Output, say
 from .progress import Progress
 from .session import password_of, set_output, simulated
 from .targets import targets_of
@@ -47,12 +47,13 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     plan = targets.plan(real, flags, password, None, disk_ids)
     world = world_of(facts_of(plan))
     if not config.quiet:
-        lines(report.plan_lines(plan, full=config.verbose), sys.stderr)
+        output.plan(plan, sys.stderr)
     if not plan.runnable:
         begun = report.started(output.began, real.region, config.reason)
         with reporting(lambda error: real.runs.report_of(plan, begun, calls_of(plan), dry_run=True, error=error)):
             raise report.refusal(plan)
-    say("REHEARSAL: from here on a simulated twin of these machines answers; the real ones were only looked at.")
+    if not config.quiet:
+        say("REHEARSAL: from here on a simulated twin of these machines answers; the real ones were only looked at.")
     with ExitStack() as stack:
         client = simulated(config, stack, world)
         progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
@@ -72,7 +73,7 @@ def _run_twin(client: Client, twin: Plan, plan: Plan, progress: Progress, output
         )
     progress.of(twin)
     progress.settle()
-    with output.signals.run(progress.must_say) as interrupt:
+    with output.signals.run(progress.must_say, progress.note) as interrupt:
         try:
             return client.run(
                 twin, confirm=twin.confirm_with, on_event=progress.event, on_call=progress.call, stop=interrupt
@@ -80,7 +81,7 @@ def _run_twin(client: Client, twin: Plan, plan: Plan, progress: Progress, output
         except Error as error:
             if error.report is None:
                 raise
-            say(f"safe-reinit: {error} {error.hint}")
+            say(output.sentence(error))
             return error.report
 
 

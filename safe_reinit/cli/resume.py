@@ -61,7 +61,7 @@ def _resume_asking(
     def resumed(verdict: Verdict | None) -> Report:
         progress.settle()
         nonlocal asked
-        with output.signals.run(progress.must_say) as interrupt:
+        with output.signals.run(progress.must_say, progress.note) as interrupt:
             asked = interrupt
             return client.resume(
                 stored.run_id,

@@ -171,5 +171,6 @@ def _simulator(config: Settings, stack: ExitStack, world: dict[str, Any] | None)
         )
     except (ValueError, OSError) as error:
         raise UsageError(f"The simulator cannot begin: {error}", hint="Correct --world or --faults.") from None
-    say("SIMULATION: an embedded simulator answers; no cloud is touched.")
+    if not config.quiet:
+        say("SIMULATION: an embedded simulator answers; no cloud is touched.")
     return simulator

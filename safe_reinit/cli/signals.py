@@ -77,14 +77,17 @@ class Signals:
             signal.signal(number, handler)
 
     @contextmanager
-    def run(self, tell: Callable[[str, Callable[[], None]], None]) -> Iterator[Interrupt]:
+    def run(
+        self, tell: Callable[[str, Callable[[], None]], None], note: Callable[[str], None] | None = None
+    ) -> Iterator[Interrupt]:
         """End a run in order on a signal while the block lasts; after it signals end the waiting for its output.
 
         Args:
             tell: says a line to the person, and then does something, once the line is out.
+            note: says a line that only somebody who watches needs.
         """
         self._tell = tell
-        interrupt = Interrupt(lambda said: tell(said, lambda: None), _PARTING.format(os.getpid()))
+        interrupt = Interrupt(lambda said: tell(said, lambda: None), _PARTING.format(os.getpid()), note)
         if self.enough.is_set():  # between two runs of one command
             interrupt.ask("a signal")
         self._told = False

@@ -16,8 +16,8 @@ from ..error_mapping import reporting
 from ..model import Plan
 from ..planning.planner import calls_of
 from . import consent, planfile
-from .next import after_plan, naming_next
-from .output import Output, lines, say
+from .next import after_plan, naming_next, show_other
+from .output import Output, say
 from .progress import Progress
 from .session import client_of, password_of, set_output
 from .targets import targets_of
@@ -69,15 +69,19 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
     asked = flags.get("confirm") is None and consent.somebody_there()
     if asked or not config.quiet:  # a person who is asked sees the plan first
         progress.settle()
-        lines(report.plan_lines(plan, full=config.verbose), sys.stderr)
-    if plan.runnable:
-        with reporting(lambda error: client.runs.report_of(plan, begun, calls_of(plan), dry_run=False, error=error)):
-            consent.obtain(
-                plan,
-                flags.get("confirm"),
-                lambda instance_id: client.planner.only_one_named(plan, instance_id, progress.call),
-            )
-    return run(client, plan, flags.get("confirm") or plan.confirm_with, output, progress, replacing=replacing)
+        output.plan(plan, sys.stderr)
+    with naming_next(output, client, plan):
+        if plan.runnable:
+            _obtain(client, plan, begun, flags.get("confirm"), progress)
+        return run(client, plan, flags.get("confirm") or plan.confirm_with, output, progress, replacing=replacing)
+
+
+def _obtain(client: Client, plan: Plan, begun: report.Started, confirm: str | None, progress: Progress) -> None:
+    """Check that the person agrees to a plan; a refusal has its report."""
+    with reporting(lambda error: client.runs.report_of(plan, begun, calls_of(plan), dry_run=False, error=error)):
+        consent.obtain(
+            plan, confirm, lambda instance_id: client.planner.only_one_named(plan, instance_id, progress.call)
+        )
 
 
 def run(
@@ -95,7 +99,7 @@ def run(
     progress.settle()
     # Whoever has left the terminal has not said no. A run that is begun without one never waits for an answer.
     waits = plan.rollout.runner == "temporal" and consent.somebody_there()
-    with output.signals.run(progress.must_say) as interrupt:
+    with output.signals.run(progress.must_say, progress.note) as interrupt:
         if replacing is not None and plan.runnable:
             client.runs.demand(plan)  # once that run is let go, nothing but this one tells what became of its disks
             client.abandon(replacing)
@@ -114,11 +118,12 @@ def run(
 
 def _tell_plan(client: Client, plan: Plan, begun: report.Started, output: Output, saved_to: str | None) -> int:
     told = client.runs.report_of(plan, begun, calls_of(plan), dry_run=True)
-    told = replace(told, next=after_plan(told.exit_code, output.argv, plan, saved_to))
-    if output.form == "text":
-        lines(report.plan_lines(plan, full=output.verbose), sys.stderr if output.events_on_stdout else sys.stdout)
-    output.report(told)
     refused = report.refusal(plan) if told.exit_code else client.runs.why_not_now(plan)
-    if refused is not None:
-        say(f"safe-reinit: {refused} {refused.hint}")
+    later = show_other(told, output.argv, client, plan) if refused is not None else ()
+    told = replace(told, next=later or after_plan(told.exit_code, output.argv, plan, saved_to))
+    if output.form == "text" and output.says(told.exit_code):
+        output.plan(plan, output.stream)
+    output.report(told)
+    if refused is not None and output.says(told.exit_code):
+        say(output.sentence(refused))
     return told.exit_code

@@ -131,7 +131,7 @@ class Following:
             self._lost = RunRefused(str(error), hint=f"{hint}safe-reinit resume {self._run_id}.")
             raise with_report(self._lost, self.report()) from None
         interrupt = self._session.interrupt
-        interrupt.say(f"Run {self._run_id} is carried by {self._carrier.text}. {interrupt.parting}".rstrip())
+        interrupt.note(f"Run {self._run_id} is carried by {self._carrier.text}. {interrupt.parting}".rstrip())
         if not someone:
             self._check()
 

@@ -282,7 +282,7 @@ class Session:
             if waited >= _PATIENCE:
                 raise RunRefused(f"Run {run_id} is held by {who}.", hint=f"Look with: safe-reinit show {run_id}.")
             if not waited:
-                self.interrupt.say(f"Run {run_id} is held by {who}; waiting at most {_PATIENCE:.0f}s for its lease.")
+                self.interrupt.note(f"Run {run_id} is held by {who}; waiting at most {_PATIENCE:.0f}s for its lease.")
             self.interrupt.pause(1.0)
             waited += 1.0
         return lease

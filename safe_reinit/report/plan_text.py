@@ -19,7 +19,7 @@ from . import text
 from .many import FEW, count_of, groups, named
 from .text import Line, duration, name_of
 
-NEVER_FOLDED = ("not-looked-at", "outside-hours")
+NEVER_FOLDED = ("not-looked-at", "outside-hours", "classes-differ")
 """Checks whose notes are always shown: what could not be checked, or may not be done at this hour, can refuse it."""
 _BY_NAME = 3
 """Up to so many different things that disks become are each named."""

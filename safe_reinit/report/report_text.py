@@ -45,23 +45,28 @@ def outcome_style(outcome: str) -> str:
     return "bold green" if outcome in WELL else "bold red"
 
 
+_RECOMMENDED = "Recommended: check again what ECS shows; it changes nothing while that is unknown."
 _VERDICTS = {
-    "reinitialised": "or, if ActionTrail shows that ECS carried it out:",
-    "intact": "or, if ActionTrail shows that ECS never got it, or refused it:",
-    "wipe-again": "or, to do it again whatever happened, as a new plan that asks for consent:",
+    "reinitialised": "If ActionTrail shows that ECS carried it out (this starts the machine):",
+    "intact": "If ActionTrail shows that ECS refused it or never got it (this starts the machine):",
+    "wipe-again": "To do it again, whatever happened: a new plan is made, and asks for consent:",
 }
-_RESUME = "  This checks again what ECS shows, and changes nothing while the outcome is unknown."
+_STORY = "To read what the run did:"
 
 
 def next_lines(commands: Sequence[str], outcome: str) -> Iterator[Line]:
-    """Show the commands to continue with; where the outcome is unknown, what each choice means."""
+    """Show the commands to continue with; where the outcome is unknown, recommend one and explain each choice."""
     for command in commands:
+        if outcome != "unknown" or not command.startswith(("safe-reinit resume ", "safe-reinit show ")):
+            yield Line(f"next: {command}")
+            continue
         verdict = command.rpartition(" --verdict ")[2]
-        if outcome == "unknown" and verdict in _VERDICTS:
-            yield Line(_VERDICTS[verdict])
-        yield Line(f"next: {command}")
-        if outcome == "unknown" and verdict == command and command.startswith("safe-reinit resume "):
-            yield Line(_RESUME)
+        if verdict == command and command.startswith("safe-reinit resume "):
+            yield Line(_RECOMMENDED, "bold")
+            yield Line(f"next: {command}", "bold")
+        else:
+            yield Line(_VERDICTS.get(verdict, _STORY))
+            yield Line(f"  or: {command}")
 
 
 # ---------------------------------------------------------------------------------------------------- a few machines
@@ -77,7 +82,8 @@ def _each(report: Report) -> Iterator[Line]:
                 yield Line(f"  {text.last_run_text(disk.last_run)}")
         if text.breaks_promise(job):
             shown = f"is {job.power_after}" if job.power_after else _NOT_SEEN
-            yield Line(f"{name_of(job)} {shown}, but {job.power_promised} was promised", "bold red")
+            why = ": it stays so until the outcome is known" if job.outcome == "unknown" and job.power_after else ""
+            yield Line(f"{name_of(job)} {shown}, but {job.power_promised} was promised{why}", "bold red")
         elif job.power_after:
             yield Line(f"{name_of(job)} is {job.power_after}")
         elif unseen:

@@ -417,7 +417,7 @@ def test_wiping_again_needs_consent(sim: Simulator, run: Command, path: Path) ->
     assert done.returncode == 3
     assert acts(sim) == before
     assert is_open(path)
-    assert json.loads(done.stdout)["next"] == [f"safe-reinit {' '.join(again)} --journal {path}"]
+    assert json.loads(done.stdout)["next"] == [f"safe-reinit {' '.join(again)} --journal {path} --confirm {DISK}"]
 
 
 def test_wiping_again_that_ends_badly_says_how_to_go_on(sim: Simulator, run: Command, path: Path) -> None:

@@ -313,6 +313,30 @@ def test_nothing_is_estimated_while_ecs_is_in_trouble() -> None:
     assert seen.view.trouble_text() == ""
 
 
+def test_the_longest_wait_is_told_with_its_limit() -> None:
+    """Of what is waited for under a limit, the table names the machine that has waited longest, until it is done."""
+    seen = Seen(a_plan(3))
+    seen.tell(0, "wait", 50.0, phase="stop", elapsed=5.0, limit=600.0)
+    seen.tell(1, "wait", 50.0, phase="reinit", elapsed=30.0, limit=1800.0)
+    seen.tell(2, "wait", 50.0, phase="stop", elapsed=40.0, limit=0.0)
+
+    assert seen.view.longest_text(60.0) == "longest: lab-1, reinit 40s of at most 30m"
+    seen.done(1, 70.0)
+    assert seen.view.longest_text(75.0) == "longest: lab-0, stop 30s of at most 10m"
+
+
+def test_the_stage_is_told_where_there_are_several() -> None:
+    """The head of the table says whether the canary is out, and then which wave of how many."""
+    seen = Seen(a_plan(5, Rollout(canary=1, waves=((2, False),))))
+    heads = [seen.view.total_text()]
+    for number in range(3):
+        seen.done(number, 10.0)
+        heads.append(seen.view.total_text())
+
+    assert heads == ["5 jobs, canary", "5 jobs, wave 1/2", "5 jobs, wave 1/2", "5 jobs, wave 2/2"]
+    assert Seen(a_plan(5, Rollout(canary=0))).view.total_text() == "5 jobs"
+
+
 def test_machines_that_need_no_stop_teach_nothing_of_those_that_do() -> None:
     """What is quick is no measure for a phase that it does not have."""
     quick = Seen(a_plan(3, stopped=(0,)))

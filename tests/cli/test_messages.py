@@ -103,6 +103,6 @@ def test_a_plan_is_laid_out_on_a_terminal(
     assert max(map(len, plan)) <= columns
     following = [line for line in lines if line.startswith("next: ")]
     assert len(following) == 1
-    assert following[0].endswith("a long reason '")
+    assert following[0].endswith("a long reason ' --snapshot")
     assert bool(re.search(r"\x1b\[(\d+;)*3\d", person.shown)) == (not colour)
     assert not re.search(r"\x1b\[(\d+;)*4\d", person.shown), "the ground is the person's own"
