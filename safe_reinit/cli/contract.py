@@ -169,7 +169,9 @@ def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[Command
         name=name,
         summary=command.get_short_help_str(limit=200),
         arguments=tuple(_parameter(each) for each in command.params if isinstance(each, click.Argument)),
-        options=tuple(_parameter(each) for each in command.params if isinstance(each, click.Option)),
+        options=tuple(
+            _parameter(each) for each in command.params if isinstance(each, click.Option) and not each.hidden
+        ),
         examples=EXAMPLES.get(name or "safe-reinit", ()),
     )
     if isinstance(command, click.Group):

@@ -43,13 +43,13 @@ def words_of(metavar: str) -> tuple[str, ...]:
     return tuple(those) if len(those) > 1 and not any(word.isupper() or word == "-" for word in those) else ()
 
 
-def _setting(setting: Setting[Any]) -> Callable[[F], F]:
+def _setting(setting: Setting[Any], *, hidden: bool = False) -> Callable[[F], F]:
     if not setting.metavar:
         return click.option(setting.option, setting.name, is_flag=True, default=None, help=sentence(setting.help))
     help_ = sentence(setting.help) + _default(setting)
-    more: dict[str, Any] = {"default": None, "help": help_}
+    more: dict[str, Any] = {"default": None, "help": help_, "hidden": hidden}
     if setting.several:
-        more = {"multiple": True, "callback": _several, "help": f"{help_[:-1]}; {setting.several}."}
+        more |= {"multiple": True, "callback": _several, "help": f"{help_[:-1]}; {setting.several}."}
     return _option(setting.option, setting.name, metavar=setting.metavar, offers=setting.offers, **more)
 
 
@@ -171,20 +171,27 @@ def made(function: Callable[..., Any] | None) -> list[click.Parameter]:
     return list(reversed(getattr(bearer, "__click_params__", [])))
 
 
-def _settings(*settings: Setting[Any]) -> Iterator[Callable[[Any], Any]]:
-    return map(_setting, settings)
+def _settings(*settings: Setting[Any], hidden: tuple[Setting[Any], ...] = ()) -> Iterator[Callable[[Any], Any]]:
+    """Make the options of settings; the help leaves out those that are taken but change nothing of the command."""
+    return (_setting(each, hidden=each in hidden) for each in settings)
 
 
-_LOOKING = (*_TARGET, *_CONSENT, *_settings(*_SETTINGS_OF_RUN), *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT))
-_RUN = (*_TARGET, *_CONFIRM, *_LOOKING[len(_TARGET) :])
-everything: Callable[[F], F] = _stack(*_RUN)
-"""The options of a run."""
+def _run(*hidden: Setting[Any]) -> tuple[Callable[[Any], Any], ...]:
+    settings = _settings(*_SETTINGS_OF_RUN, hidden=hidden)
+    return (*_TARGET, *_CONFIRM, *_CONSENT, *settings, *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT))
+
+
+_RUN = _run()
+everything: Callable[[F], F] = _stack(*_run(*_RUNNER))
+"""The options of a run, where its command line is only looked at."""
 program: Callable[[F], F] = _stack(
     *_RUN, click.version_option(VERSION, "-V", "--version", message="safe-reinit %(version)s")
 )
 """The options of the program without a command: those of a run, and its version."""
 plan: Callable[[F], F] = _stack(
-    _option("--save", metavar="FILE", help="Save the plan to a new file, for safe-reinit apply FILE."), *_LOOKING
+    _option("--save", metavar="FILE", help="Save the plan to a new file, for safe-reinit apply FILE."),
+    *_TARGET,
+    *_run(*_RUNNER[1:])[len(_TARGET) + len(_CONFIRM) :],
 )
 """The options of a plan: those of a run but for the consent to run it."""
 _REHEARSED = _but(_SETTINGS_OF_RUN, Settings.simulate, Settings.world, Settings.journal, Settings.on_unknown, *_RUNNER)
@@ -201,7 +208,7 @@ undo: Callable[[F], F] = _stack(*_CONFIRM, *_CONSENT, *_settings(*_UNDONE), *_CO
 policy: Callable[[F], F] = _stack(
     *_TARGET,
     click.option("--check", is_flag=True, default=None, help="Say which of these rights are missing; change nothing."),
-    *_CONSENT, *_settings(*_SETTINGS_OF_RUN), *_PASSWORD, *_CONFIG,
+    *_CONSENT, *_settings(*_SETTINGS_OF_RUN, hidden=_RUNNER), *_PASSWORD, *_CONFIG,
     *_settings(*_but(_OUTPUT, Settings.report, Settings.events)),
 )  # fmt: skip
 """The options of a policy: those of a run, so that its command line can be taken as it is."""

@@ -284,7 +284,7 @@ class Settings(Table):
         group="Output", metavar="FILE|-", sample="events.jsonl",
     )
     quiet: Setting[bool] = Setting(
-        read.flag, False, "say only results and errors",
+        read.flag, False, "print nothing where all goes well, and else only the result and the error",
         group="Output", sample="false",
     )
     verbose: Setting[bool] = Setting(
