@@ -126,7 +126,7 @@ class Desk:
         plain, file = blocks.redirected(command)
         words = blocks.words_of(plain)
         if virtual.is_on() and words and words[0] == "safe-reinit":
-            return _ended(self.start(words), into=file and self.folder / file)
+            return _ended(self.start(words, apart=bool(file)), into=file and self.folder / file)
         if virtual.is_on() and words and words[:3] == ["timeout", "-s", "KILL"]:
             return _ended(self.start(words[4:]), killed_after=float(words[3]))
         assert not (virtual.is_on() and "safe-reinit" in command), command
@@ -136,13 +136,20 @@ class Desk:
         )  # fmt: skip
         return ran.returncode, ran.stdout.decode()
 
-    def start(self, words: Sequence[str], *, kind: type[Child] = Child, keyboard: Keyboard | None = None) -> Child:
-        """Start a command on virtual time."""
+    def start(
+        self,
+        words: Sequence[str],
+        *,
+        kind: type[Child] = Child,
+        keyboard: Keyboard | None = None,
+        apart: bool = False,
+    ) -> Child:
+        """Start a command on virtual time; ``apart``: what it says on stderr does not go where stdout does."""
         environment = self.environment(shlex.join(words))
         if keyboard is not None:
             environment |= {"TERM": "xterm", "COLUMNS": "80"}
         child = kind(virtual.current().scheduler, words[1:], environment, os.fspath(self.folder), keyboard)
-        if keyboard is None:  # else both are its terminal
+        if keyboard is None and not apart:  # else both are its terminal
             child.stderr = child.stdout
         return child
 
@@ -155,7 +162,7 @@ def _ended(child: Child, killed_after: float | None = None, into: Path | None = 
     code, said = child.returncode or 0, child.stdout.read()
     if into:
         into.write_text(said, "utf-8")
-    return code if code >= 0 else 128 - code, "" if into else said
+    return code if code >= 0 else 128 - code, child.stderr.read() if into else said
 
 
 class Program(Child):
@@ -182,7 +189,9 @@ def _listed(block: Block, word: str) -> list[Any]:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """Give an empty folder in which safe-reinit is installed."""
-    for name, line in (("safe-reinit", "-m safe_reinit "), ("python", ""), ("python3", "")):
+    programs = [("safe-reinit", "-m safe_reinit "), ("python", ""), ("python3", "")]
+    programs += [] if shutil.which("jq") else [("jq", "-m tests.jq ")]
+    for name, line in programs:
         for folder in ("bin", ".venv/bin"):
             file = tmp_path / folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
