@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the databases and their owners. The image of PostgreSQL runs this once, while its volume is empty.
+# Creates the databases and their owners. The PostgreSQL image runs this once, while its volume is empty.
 set -eu
 psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --username=postgres --dbname=postgres \
     --set=temporal="$TEMPORAL_PASSWORD" --set=safe_owner="$SAFE_OWNER_PASSWORD" <<'SQL'
