@@ -208,14 +208,14 @@ def table(count: int, dry_run: Counted, measured: Sequence[tuple[Side, Counted, 
     has_script = any(side.module is raw_fleet for side, _, _ in measured)
     counts, uses = [each for _, each, _ in measured], [each for _, _, each in measured]
     rows: list[tuple[str, str, list[float | None], str]] = [
-        ("ECS calls a disk", ".2f", [each.calls for each in counts], "1.3"),
-        (f"time beside the least possible ({least(count)} s)", ".2f",
+        ("ECS calls per disk", ".2f", [each.calls for each in counts], "1.3"),
+        (f"time as a multiple of the shortest possible ({least(count)} s)", ".2f",
          [each.wall / least(count) for each in counts], "1.08"),
         ("throttled answers", ".0f", [each.throttled for each in counts], "0"),
-        (f"average downtime beside the least possible ({down} s)", ".2f",
+        (f"average downtime as a multiple of the shortest possible ({down} s)", ".2f",
          [each.downtime / down for each in counts], "1.05"),
-        ("CPU a disk, ms", ".1f", [each.cpu for each in uses], "0.06 of the script's" if has_script else ""),
-        ("waiting for the journal a disk, ms", ".2f", [each.journal for each in uses], ""),
+        ("CPU per disk, ms", ".1f", [each.cpu for each in uses], "0.06 of the script's" if has_script else ""),
+        ("waiting for the journal per disk, ms", ".2f", [each.journal for each in uses], ""),
         ("memory, MiB", ".0f", [each.memory for each in uses], "250" if count >= 10_000 else ""),
     ]  # fmt: skip
     lines = [

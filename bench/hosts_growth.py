@@ -119,8 +119,8 @@ def growth(placed: Callable[..., Any], count: int, runner: str, speed: float) ->
 def table(costs: Sequence[Cost]) -> list[str]:
     """Write what the runs cost as lines of Markdown."""
     lines = [
-        "| machines, carried by | time | beside local | ECS calls a disk | average downtime | throttled "
-        "| CPU a disk, ms: command | workers | events of histories | actions and heartbeats a disk |",
+        "| machines, runner | time | multiple of local | ECS calls per disk | average downtime | throttled "
+        "| CPU per disk, ms: command | workers | events in histories | actions and heartbeats per disk |",
         f"|{'---|' * 10}",
     ]
     local = {each.count: each.wall for each in costs if each.carried_by == "local"}

@@ -76,7 +76,7 @@ def main() -> None:
         "| | in one process | in shards | at most |",
         "|---|---|---|---|",
         f"| time | {local.wall:.0f} s | {shards.wall:.0f} s | {1.15 * local.wall:.0f} s |",
-        f"| ECS calls a disk | {local.calls:.2f} | {shards.calls:.2f} | 2.5 |",
+        f"| ECS calls per disk | {local.calls:.2f} | {shards.calls:.2f} | 2.5 |",
         f"| throttled answers | {local.throttled} | {shards.throttled} | 0 |",
         f"| average downtime | {local.downtime:.0f} s | {shards.downtime:.0f} s | |",
     ]
