@@ -15,7 +15,7 @@ from ..errors import Error, RunRefused, UsageError
 from ..version import VERSION
 from . import complete, options
 from .help import WIDEST, Group, given_options, misuse, short, width
-from .output import Output, end, say, tell, unwritten
+from .output import Output, UnreadError, end, say, tell, unwritten
 from .signals import Signals, Stopped
 
 _EXIT_CODES = """\b
@@ -327,7 +327,7 @@ def version() -> None:
 @click.pass_context
 def help_(ctx: click.Context, words: Sequence[str]) -> None:
     """Show the help of a command with all its options, as COMMAND --help does."""
-    ctx.exit(app.main([*words, "--help"], prog_name=ctx.find_root().info_name, standalone_mode=False, obj=ctx.obj))
+    _invoke([*words, "--help"], str(ctx.find_root().info_name), obj=ctx.obj)
 
 
 @app.command("schema", short_help="Print the machine-readable contract as JSON.")
@@ -384,24 +384,27 @@ def run(argv: Sequence[str], signals: Signals | None = None) -> int:
 def _command(argv: Sequence[str], output: Output) -> int | Error:
     """Run a command, and give its exit code or what it ended with."""
     try:
-        code = app.main(
-            list(argv), prog_name=_program(), standalone_mode=False, obj=output, terminal_width=width(os.environ)
-        )
-        return int(code or 0)
+        return _invoke(argv, _program(), obj=output, terminal_width=width(os.environ))
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as wrong:
         return misuse(wrong)
     except click.Abort:
         return RunRefused("Interrupted before anything was changed.", hint="")
-    except SystemExit:  # so click ends where nobody reads the help
-        return unwritten("stdout", BrokenPipeError())
     except Error as raised:
         return raised
     except Exception as unexpected:  # noqa: BLE001 - a traceback could show a secret
-        if isinstance(unexpected, OSError) and "click.utils" in _modules(unexpected):
-            return unwritten("stdout", unexpected)  # the help, which click writes
+        through = _modules(unexpected)
+        if isinstance(unexpected, OSError) and "click.utils" in through:  # the help, or a question, which click writes
+            written = unwritten("stderr" if "click.termui" in through else "stdout", unexpected)
+            return 0 if isinstance(written, UnreadError) else written
         return Error(f"An unexpected {type(unexpected).__name__} at {_place(unexpected)}.")
+
+
+def _invoke(argv: Sequence[str], program: str, **context: Any) -> int:  # noqa: ANN401 - click's own
+    """Run a command, not as click's ``main`` does: that takes each closed pipe for one of stdout."""
+    with app.make_context(program, list(argv), **context) as ctx:
+        return int(app.invoke(ctx) or 0)
 
 
 def _program() -> str:

@@ -116,15 +116,13 @@ class Output:
         return self.form == "json"
 
     def document(self, document: object) -> None:
-        """Write the one JSON document.
+        """Write the one JSON document, as far as somebody reads it.
 
         Raises:
             UsageError: stdout cannot be written.
         """
-        from ..report import dumps  # noqa: PLC0415 - only where it is needed
-
-        any_letter = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-        write(sys.stdout, f"{dumps(document, ascii_only=not any_letter)}\n")
+        with contextlib.suppress(UnreadError):
+            _write_document(document)
 
     # ------------------------------------------------------------------------------------------------------ a plan
 
@@ -179,13 +177,22 @@ class Output:
         from .. import report  # noqa: PLC0415 - only where it is needed
 
         stream = self.stream
-        if self.form == "json":
-            self.document(report.to_json(told))
-        elif self.form == "markdown":
-            write(stream, report.to_markdown(told))
-        elif self.says(told.exit_code):
-            shown = report.report_lines(told, full=self.verbose)
-            lines((dataclasses.replace(line, text=naming_journal(line.text, self.argv)) for line in shown), stream)
+        try:
+            if self.form == "json":
+                _write_document(report.to_json(told))
+            elif self.form == "markdown":
+                write(stream, report.to_markdown(told))
+            elif self.says(told.exit_code):
+                shown = report.report_lines(told, full=self.verbose)
+                named = (dataclasses.replace(line, text=naming_journal(line.text, self.argv)) for line in shown)
+                _write_lines(named, stream)
+        except UnreadError:
+            if told.run_id is not None:  # a person is told how to see what happened to their machines
+                raise
+
+
+class UnreadError(UsageError):
+    """Nobody reads stdout any more: whoever did (``head``, ``grep -q``, a pager) has all that they wanted."""
 
 
 class LastWords:
@@ -327,6 +334,8 @@ def write(stream: TextIO, text: str) -> None:
 
 def unwritten(name: str, error: OSError) -> UsageError:
     """Return the error of an output that could not be written."""
+    if isinstance(error, BrokenPipeError) and name == "stdout":
+        return UnreadError("stdout could not be written: nobody reads it any more.", hint="")
     why = "nobody reads it any more" if isinstance(error, BrokenPipeError) else error.strerror or "an error"
     return UsageError(
         f"{name} could not be written: {why}.", hint="Nothing was changed in the cloud; correct where it leads."
@@ -334,12 +343,13 @@ def unwritten(name: str, error: OSError) -> UsageError:
 
 
 def tell(text: str) -> None:
-    """Write a line of a result to stdout.
+    """Write a line of a result to stdout, if somebody reads it.
 
     Raises:
         UsageError: it cannot be written.
     """
-    write(sys.stdout, f"{text}\n")
+    with contextlib.suppress(UnreadError):
+        write(sys.stdout, f"{text}\n")
 
 
 def say(text: str) -> None:
@@ -367,11 +377,23 @@ def paragraph(stream: TextIO, text: str) -> None:
 
 
 def lines(shown: Iterable[Line], stream: TextIO) -> None:
-    """Write lines, with styles on a terminal only.
+    """Write lines, as far as somebody reads them, with styles on a terminal only.
 
     Raises:
         UsageError: they cannot be written.
     """
+    with contextlib.suppress(UnreadError):
+        _write_lines(shown, stream)
+
+
+def _write_document(document: object) -> None:
+    from ..report import dumps  # noqa: PLC0415 - only where it is needed
+
+    any_letter = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    write(sys.stdout, f"{dumps(document, ascii_only=not any_letter)}\n")
+
+
+def _write_lines(shown: Iterable[Line], stream: TextIO) -> None:
     if not stream.isatty():
         write(stream, "".join(f"{line.text}\n" for line in shown))
         return
