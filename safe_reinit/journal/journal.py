@@ -11,6 +11,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from ..clock import boottime
 from ..errors import RunRefused, UsageError
 from ..model import Room
 from ..model.codec import dumps
@@ -224,9 +225,9 @@ class Journal(Reader):
         return lease
 
     def _begin_lease(self, run_id: str, before: Holder | None) -> Lease:
-        session, epoch = secrets.token_hex(16), before.epoch + 1 if before else 1
+        session, epoch, at = secrets.token_hex(16), before.epoch + 1 if before else 1, boottime()
         began_on = self._write_holder(run_id, session, epoch, before, length())
-        return Lease(self, run_id, epoch, session, before, server_changed=began_on != self._db.server)
+        return Lease(self, run_id, epoch, session, at, before, server_changed=began_on != self._db.server)
 
     def _write_holder(self, run_id: str, session: str, epoch: int, before: Holder | None, seconds: float) -> str:
         """Write down who holds a run, and return on which server it began."""

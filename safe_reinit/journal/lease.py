@@ -170,6 +170,9 @@ class Leases(Protocol):
 class Lease:
     """The right to act for a run: renewed by a thread of its own, checked before every call and with every write.
 
+    Args:
+        at: when it was about to be written down (``boottime``): a process that is paused meanwhile must know of that.
+
     Attributes:
         follows: who held the run before; ``None`` where nobody did.
         moved: whether the journal is on another server than the run began on, or was failed over or restored since.
@@ -179,12 +182,13 @@ class Lease:
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what there is to know of it
         self,
         journal: Leases,
         run_id: str,
         epoch: int,
         session: str,
+        at: float,
         follows: Holder | None = None,
         *,
         server_changed: bool = False,
@@ -203,7 +207,7 @@ class Lease:
         """Who has all runs held, and why: nothing is stopped or wiped meanwhile."""
         self.unsure = False
         """Whether nobody knows if the last write was done."""
-        self._until = boottime() + LEASE
+        self._until = at + LEASE
         self._lost = False
         self._lock = threading.Lock()
         self._unwritten: list[str] = []

@@ -84,6 +84,24 @@ def test_a_lease_that_ran_out_is_renewed_before_anything_is_sent(monkeypatch: py
         held.release()
 
 
+def test_a_pause_while_a_run_is_taken_counts(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """Whoever did not run between writing down that they have a run and knowing it may have lost it meanwhile."""
+    write = Journal._write_holder
+
+    def then_paused(journal: Journal, *given: Any) -> str:
+        began_on = write(journal, *given)
+        asleep = lease.boottime() + lease.LEASE + 1
+        monkeypatch.setattr(lease, "boottime", lambda: asleep)
+        return began_on
+
+    monkeypatch.setattr(Journal, "_write_holder", then_paused)
+    with open_to_write(place) as journal:
+        held = begin(journal)
+
+        assert not held.check(), "nothing is sent before the journal was asked"
+        held.release()
+
+
 def test_the_same_epoch_under_another_id_is_lost(place: str) -> None:
     """A journal that was restored may give an epoch away twice: the id of the session tells who has it."""
     with open_to_write(place) as journal:
