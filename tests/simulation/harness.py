@@ -24,7 +24,7 @@ from safe_reinit import report as reports_of
 from safe_reinit.cli.writer import Writer
 from safe_reinit.execution.shards import Shards
 from safe_reinit.interrupt import Interrupt
-from safe_reinit.journal import Journal, Lease, sqlite
+from safe_reinit.journal import Holder, Journal, Lease, sqlite
 from safe_reinit.journal import place as journal_place
 from safe_reinit.model import Event, Report
 from safe_reinit.model.codec import decode, members
@@ -177,6 +177,7 @@ class Simulation:
         self._events: list[str] = []
         self._cancelled: float | None = None
         self._disturbed = False
+        self._taking: dict[Task, str] = {}
         self._takes: list[Take] = []
         self._seen_open: tuple[tuple[float, int], list[str]] = ((0.0, 0), [])
         self._temporal = engines.Temporal(self.scheduler, self._connect, self._submitted)
@@ -216,9 +217,13 @@ class Simulation:
 
     def _journal_point(self, point: str) -> None:
         """Let happen what waits for this moment of a transaction of the journal."""
-        process = self.scheduler.this().process if self.scheduler.current is not None else None
+        task = self.scheduler.current
+        process = task.process if task is not None else None
+        taken = self._taking.pop(task, "") if task is not None else ""
         if process is not None and point == "written":
             self.network.recorded(process)
+            if taken:  # from now on, however late whoever took it is told
+                self._takes.append(Take(self.scheduler.now, process.name, taken))
         if process is not None and self.began and not self._calm and process in [e.process for e in self._attempts]:
             self._meet(point, "journal", "journal", process)
 
@@ -303,24 +308,30 @@ class Simulation:
         self._temporal.stay_away(what["seconds"])
 
     def _tamper(self, _attempt: _Attempt, what: dict[str, Any]) -> None:
-        """Let somebody who can write the journal have it name another disk: the run is nobody's from then on."""
-        self._abandoned = True
-        self.storage.tamper(what["disk"], what["for"])
+        """Let somebody have the journal name another disk, once they can write it: the run is nobody's from then on."""
+
+        def tamper() -> None:
+            while not self._calm:
+                with suppress(safe_reinit.Error):  # it is locked, full or away
+                    self.storage.tamper(what["disk"], what["for"])
+                    self._abandoned = True
+                    return
+                self.scheduler.sleep(1.0)
+
+        self.scheduler.spawn("tamper", Process("somebody"), tamper)
 
     @contextmanager
     def in_shards(self) -> Iterator[None]:
         """Let the run be cut into small shards and submitted to the engine, and see who takes them."""
-        take = Journal.acquire_lease
+        begin = Journal._begin_lease
 
-        def seen(journal: Journal, run_id: str) -> Lease | None:
-            lease = take(journal, run_id)
-            if lease is not None:
-                self._takes.append(Take(self.scheduler.now, self.scheduler.this().process.name, run_id))
-            return lease
+        def seen(journal: Journal, run_id: str, before: Holder | None) -> Lease:
+            self._taking[self.scheduler.this()] = run_id  # it has it once that is committed
+            return begin(journal, run_id, before)
 
         with (
             patch.object(shards, "SIZE", self.scenario["shards"]),
-            patch.object(Journal, "acquire_lease", seen),
+            patch.object(Journal, "_begin_lease", seen),
             patch.object(Journal, "shared", True),  # every worker of a simulation sees the file
             self._temporal.in_place(),
         ):

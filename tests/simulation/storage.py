@@ -88,10 +88,14 @@ class Storage(ABC):
             return journal.runs()
 
     def tamper(self, disk_id: str, other: str) -> None:
-        """Name another disk in the place of one, with all that is written of it, in shards that nobody has begun."""
+        """Name another disk in the place of one, with all that is written of it, in shards that nobody has begun.
+
+        Raises:
+            Error: the journal cannot be written now.
+        """
         if not self.exists():
             return
-        with self.bypassed(), open_to_write(self.place) as journal, journal._db.transaction():
+        with open_to_write(self.place) as journal, journal._db.transaction():
             execute, jobs = journal._db.execute, list[PlannedJob]()
             rows = execute(
                 "SELECT run_id, shards, plan FROM runs WHERE whole <> '' OR shards > 0 ORDER BY shards, shard"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +30,7 @@ from tests.simulation.judge import (
 from tests.simulation.test_simulation import quiet
 
 Report = dict[str, Any]
+SCENARIOS = Path(__file__).parent / "scenarios"
 
 
 class Rows(dict[str, Any]):
@@ -205,6 +208,19 @@ def test_a_call_of_a_worker_that_lost_its_shard_is_found(evidence: Evidence) -> 
     assert "two-holders" in kinds(replace(of_shards, takes=[mine, theirs]))
     assert "two-holders" not in kinds(replace(of_shards, takes=[theirs, replace(mine, at=at - 1.0)]))
     assert "two-holders" not in kinds(replace(of_shards, takes=[mine, replace(theirs, part="r-1.1")]))
+
+
+def test_a_shard_is_taken_when_that_is_written_down() -> None:
+    """A worker that is paused before it hears that it has a shard took it before whoever took it meanwhile."""
+    kept = json.loads((SCENARIOS / "paused-as-a-shard-was-taken.json").read_text("utf-8"))
+    seen: list[Evidence] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(harness, "judge", lambda evidence: seen.append(evidence) or judge(evidence))
+        assert not harness.simulate(kept["scenario"]).violations
+    paused, other = seen[-1].takes
+
+    assert (paused.process, other.process) == ("shard 0, attempt 1", "shard 0, attempt 2")
+    assert paused.at < other.at
 
 
 # ------------------------------------------------------------------------------------------------- data and targets
