@@ -218,6 +218,31 @@ def test_a_worker_whose_server_is_away_does_not_start(
     assert f"The Temporal server {address} does not answer." in said
 
 
+ENDS = """
+import os
+import sys
+from safe_reinit.cli import main
+
+class Held:
+    def __del__(self, write=os.write):
+        write(2, b"taken apart")
+
+sys.held = Held()
+main()
+"""
+"""A command in an interpreter that says so as its modules are taken apart at its end."""
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("name", ["worker", "version"])
+def test_a_worker_ends_without_its_interpreter_being_taken_apart(name: str) -> None:
+    """Threads of the SDK that Python does not know outlive a worker, and would call into what is not there any more."""
+    words = (name, "--temporal", f"127.0.0.1:{refused_port()}") if name == "worker" else (name,)
+    child = subprocess.run([sys.executable, "-c", ENDS, *words], capture_output=True, text=True, check=False)
+
+    assert (child.returncode, "taken apart" in child.stderr) == ((3, False) if name == "worker" else (0, True))
+
+
 @pytest.mark.usefixtures("here")
 def test_a_worker_needs_a_server(capsys: pytest.CaptureFixture[str]) -> None:
     """Without the setting nothing is begun."""
