@@ -51,19 +51,19 @@ class UsageError(Error):
     """Arguments or configuration are not usable; nothing was sent."""
 
     exit_code = 2
-    outcome = "usage"
+    outcome: ClassVar[Outcome] = "usage"
     data = "untouched"
     meaning = "arguments or configuration"
     hint = "See safe-reinit --help."
 
 
 class RunRefused(Error):
-    """A check, no consent, a stale plan or a look that failed: no changing call was sent."""
+    """A check, no consent, a stale plan, or a server that cannot be asked: no changing call was sent."""
 
     exit_code = 3
-    outcome = "refused"
+    outcome: ClassVar[Outcome] = "refused"
     data = "untouched"
-    meaning = "a check, no consent, a stale plan, another holder: no changing call was sent"
+    meaning = "a check, no consent, a stale plan, another holder, a server that is away: no changing call was sent"
     hint = "Nothing was changed; look again with --dry-run."
 
 

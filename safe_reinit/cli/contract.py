@@ -103,7 +103,9 @@ _ALL = tuple(range(9))
 _TELLS = Deed(
     asks_cloud=False, changes=False, risk="none", reversible=None, dry_run=None, consent=None, exit_codes=(0, 1, 2)
 )
-_LOOKS = replace(_TELLS, asks_cloud=True, exit_codes=(0, 1, 2, 3))
+_READS = replace(_TELLS, exit_codes=(0, 1, 2, 3))
+"""The journal, whose server may be away."""
+_LOOKS = replace(_READS, asks_cloud=True)
 _WIPES = Deed(
     asks_cloud=True,
     changes=True,
@@ -131,17 +133,16 @@ DEEDS: Mapping[str, Deed] = {
         consent="none, since the run had it; with --verdict wipe-again as for a new run",
     ),
     "undo": _WIPES,
-    "cancel": replace(
-        _TELLS, changes=True, exit_codes=(0, 1, 2, 3), dry_run="safe-reinit show RUN tells how it stands"
-    ),
-    "hold": replace(_TELLS, changes=True, dry_run="safe-reinit runs tells which runs are at work"),
-    "unhold": replace(_TELLS, changes=True, dry_run="safe-reinit runs tells whether there is a hold"),
+    "cancel": replace(_READS, changes=True, dry_run="safe-reinit show RUN tells how it stands"),
+    "hold": replace(_READS, changes=True, dry_run="safe-reinit runs tells which runs are at work"),
+    "unhold": replace(_READS, changes=True, dry_run="safe-reinit runs tells whether there is a hold"),
     "worker": replace(
         _WIPES, dry_run="there is none: it carries out runs that others began", consent="none, since the runs had it"
     ),
+    **dict.fromkeys(("runs", "audit", "show"), _READS),
     **dict.fromkeys(
         (
-            "runs", "audit", "show", "checks", "explain", "config", "config check", "config show", "config example",
+            "checks", "explain", "config", "config check", "config show", "config example",
             "simulator", "completion", "schema", "version", "help",
         ),
         _TELLS,

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..config import Settings, resolve
-from ..errors import RunRefused, UsageError
-from ..journal import Reader, StoredRun
+from ..errors import UsageError
+from ..journal import EndedError, Reader, StoredRun
 from ..model import Plan, Secret
 from ..model.codec import encode
 from ..model.letters import printable
@@ -86,7 +86,7 @@ def cancel_all(flags: Mapping[str, Any]) -> None:
     with open_journal(flags, "worker") as journal:
         journal.demand_permission("cancel")
         for run in journal.runs(0):
-            with contextlib.suppress(RunRefused):  # it has just ended
+            with contextlib.suppress(EndedError):
                 (asked if journal.cancel(run.run_id, "safe-reinit cancel --all") else left).append(run.run_id)
     if asked:
         _say(flags, f"Asked to end in order: {', '.join(asked)}. See how they end: safe-reinit runs")

@@ -12,7 +12,7 @@ from .. import report
 from ..clock import boottime
 from ..error_mapping import error_of, with_report
 from ..errors import Error, OutcomeUnknown, RunRefused, UsageError
-from ..journal import JournalError, JournalLostError, StoredRun
+from ..journal import EndedError, JournalError, JournalLostError, StoredRun
 from ..model import Call, Event, Report, Rollout
 from ..model.codec import decode
 from ..plans import shards
@@ -230,7 +230,7 @@ class Following:
 
     def _cancel(self) -> None:
         if not self._cancelled:
-            with contextlib.suppress(RunRefused):  # it has just ended
+            with contextlib.suppress(EndedError):
                 self._session.journal.cancel(self._run_id, self._by)
             self._cancelled = True
             self._wake_carrier()

@@ -11,7 +11,7 @@ from .. import report
 from ..core.resuming import Verdict
 from ..errors import RunRefused, UsageError
 from ..interrupt import Interrupt
-from ..journal import Lease, ShardToBegin, StoredRun, shard_id
+from ..journal import EndedError, Lease, ShardToBegin, StoredRun, shard_id
 from ..model import Call, OnUnknown, Plan, Report, Rollout, ShardProgress, Stage
 from ..model.codec import decode, members
 from ..plans import shards
@@ -235,7 +235,7 @@ class Shards:
         Raises:
             UsageError: there is no such run, or the journal cannot be written.
         """
-        with self._opened() as session, suppress(RunRefused):
+        with self._opened() as session, suppress(EndedError):
             session.journal.cancel(run_id, "its workflow in Temporal was cancelled")
 
     def _opened(self) -> AbstractContextManager[Session]:

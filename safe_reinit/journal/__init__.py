@@ -13,7 +13,7 @@ from ..errors import UsageError
 from .audit import AuditAction, AuditEntry
 from .database import LOCK_WAIT
 from .journal import Journal
-from .lease import BRIEFLY, Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError
+from .lease import BRIEFLY, EndedError, Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError
 from .place import Role, is_shared
 from .reading import Reader, run_of, shard_id
 from .sharing import NoRoomError
@@ -67,6 +67,7 @@ __all__ = [
     "NO_SPOOL",
     "AuditAction",
     "AuditEntry",
+    "EndedError",
     "Hold",
     "Holder",
     "Journal",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
-from ..errors import UsageError
+from ..errors import RunRefused, UsageError
 
 LOCK_WAIT = 10.0
 """Real seconds for which another process that is writing is waited for, unless a run has something better to do."""
@@ -17,6 +17,13 @@ class ReplacedError(UsageError):
     """What is at the place of the journal is not what was opened."""
 
     hint = "Find the journal again before anything else."
+
+
+class AwayError(RunRefused, UsageError):
+    """The server of the journal cannot be reached now: nothing is wrong with the command, as where ECS cannot be asked.
+
+    For people it is refused. Whatever provides for a journal that cannot be used provides for this one.
+    """
 
 
 class Rows(Protocol):

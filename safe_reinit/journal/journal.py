@@ -12,12 +12,12 @@ from operator import itemgetter
 from typing import Any
 
 from ..clock import boottime
-from ..errors import RunRefused, UsageError
+from ..errors import UsageError
 from ..model import Room
 from ..model.codec import dumps
 from .audit import NEEDS, AuditAction, appended, begun
 from .database import LOCK_WAIT, ReplacedError
-from .lease import Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError, ending, length
+from .lease import EndedError, Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError, ending, length
 from .place import boot_id, now, pid_namespace, user, who
 from .reading import PARTS, WHOLE, Reader, lock_of, shard_id
 from .sharing import refuse_full
@@ -333,7 +333,7 @@ class Journal(Reader):
 
         Raises:
             UsageError: there is no such run, or the journal cannot be written.
-            RunRefused: it has ended.
+            EndedError: it has ended.
         """
         self.demand_permission("cancel")
         with self._db.transaction():
@@ -346,7 +346,7 @@ class Journal(Reader):
                 raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
             outcome, unfinished, jobs_open = row
             if not (jobs_open or unfinished):
-                raise RunRefused(f"Run {run_id} has ended: {outcome}.", hint=f"See safe-reinit show {run_id}.")
+                raise EndedError(f"Run {run_id} has ended: {outcome}.", hint=f"See safe-reinit show {run_id}.")
             holder = self._holder(run_id, locked=True) or self._holder_of_shards(run_id)
             asked = f"UPDATE leases SET cancelled=COALESCE(cancelled, ?) WHERE {PARTS}"  # noqa: S608 - our own names
             self._db.execute(asked, (who(), run_id, run_id))

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from .. import logs
 from ..clock import boottime
-from ..errors import UsageError
+from ..errors import RunRefused, UsageError
 from ..model import ActionName, InUse, Measurement, Room
 from ..model.codec import dumps
 from .audit import AuditAction, appended
@@ -35,6 +35,10 @@ _SILENT = RENEWAL + 2 * LISTENS
 
 class LeaseLostError(Exception):
     """Another session has taken the run: this one writes nothing and calls nothing any more."""
+
+
+class EndedError(RunRefused):
+    """A run that was to be ended has ended."""
 
 
 class JournalError(Exception):

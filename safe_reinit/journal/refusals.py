@@ -9,6 +9,7 @@ import psycopg
 from psycopg import errors
 
 from ..errors import UsageError
+from .database import AwayError
 from .place import Role
 
 _ROLES: tuple[Role, ...] = get_args(Role)
@@ -26,6 +27,9 @@ _NO_DATABASE = ("there is no such database", "Create it first, as the documentat
 _AWAY = (
     "the server cannot be reached, or does not answer", "Check the address, the network and the server, then try again."
 )  # fmt: skip
+_NO_HOST = ("the name of its host is not known", "Check the address.")
+_NO_CONNECTION = ("it has no connection left for this role", "Try again later.")
+_OUTAGES = (_AWAY, _NO_HOST, _NO_CONNECTION)
 _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], tuple[str, str]], ...] = (
     ((errors.InvalidPassword, errors.InvalidAuthorizationSpecification), _ROLE),
     ((errors.DiskFull,), ("its disk is full", "Make room on the server.")),
@@ -78,9 +82,9 @@ _BY_TEXT: tuple[tuple[str, tuple[str, str]], ...] = (
         ),
     ),
     ("database .* does not exist", _NO_DATABASE),
-    ("too many|connection slots are reserved", ("it has no connection left for this role", "Try again later.")),
+    ("too many|connection slots are reserved", _NO_CONNECTION),
     ("session is read-only", ("the server only reads", "Name the server that can be written.")),
-    ("failed to resolve host", ("the name of its host is not known", "Check the address.")),
+    ("failed to resolve host", _NO_HOST),
 )
 """By what libpq says, in English, of a connection that did not come about; it has no code for that."""
 
@@ -95,8 +99,9 @@ def unusable(place: str, error: psycopg.Error, statement: str = "", role: Role =
         role: the one with the fewest rights that may do what the journal was opened for.
 
     """
-    why, hint = _reason(error, statement, role)
-    return UsageError(f"The journal {place} cannot be used: {why}.", hint=hint)
+    why, hint = said = _reason(error, statement, role)
+    kind = AwayError if said in _OUTAGES else UsageError
+    return kind(f"The journal {place} cannot be used: {why}.", hint=hint)
 
 
 def _reason(error: psycopg.Error, statement: str, role: Role) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from .. import logs
-from ..errors import Error, RunRefused
+from ..errors import Error, RunRefused, UsageError
 from ..execution.shards import Shards
 from ..model import Stage
 from .workflow import CANCEL, CARRY, NEXT_STAGE, Asked
@@ -73,8 +73,9 @@ def _failures(asked: Asked, what: str) -> Iterator[None]:
         if isinstance(failed, Error):
             said, hint, kind = str(failed), failed.hint, failed.outcome
         logs.worker(f"{asked.run_id}, {what}: {said} {hint}".rstrip())
-        # A setting or a journal that cannot be used may be so of this worker alone; what is refused is so of all.
-        raise ApplicationError(said, hint, type=kind, non_retryable=isinstance(failed, RunRefused)) from None
+        # A setting or journal that cannot be used may be so now, or of this worker alone; what is refused is so of all.
+        refused = isinstance(failed, RunRefused) and not isinstance(failed, UsageError)
+        raise ApplicationError(said, hint, type=kind, non_retryable=refused) from None
 
 
 def _unexpected(error: Exception) -> str:

@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -23,6 +24,7 @@ from safe_reinit.execution import shards as carrying
 from safe_reinit.execution.following import Carried
 from safe_reinit.interrupt import Interrupt
 from safe_reinit.journal import Journal, JournalError, Lease, open_to_read, open_to_write
+from safe_reinit.journal.database import AwayError
 from safe_reinit.journal.sqlite import SqliteFile
 from safe_reinit.model import Event, InUse
 from safe_reinit.plans import shards
@@ -621,6 +623,19 @@ def test_a_worker_that_is_to_end_while_its_last_machines_are_wiped_ends_the_run(
         done = engine.carry_shards().checked()
 
     assert done.outcomes == {"done": list(range(SIZE))}
+
+
+def test_a_cancel_that_the_journal_does_not_take_is_no_cancel(path: Path) -> None:
+    """Whoever cancels the workflow of a run has that tried again until the journal has it; one that has ended stays."""
+    with simulated(fleet(SIZE)) as sim:
+        engine = Engine(sim, path).begin(everything(SIZE))
+        carrier = engine.worker().runs.shards()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Journal, "cancel", Mock(side_effect=AwayError("The journal cannot be used.")))
+            with pytest.raises(AwayError):
+                carrier.cancel(engine.run_id)
+        engine.carry().checked()
+        carrier.cancel(engine.run_id)
 
 
 def test_a_worker_whose_journal_is_away_names_the_run_and_no_command(path: Path) -> None:

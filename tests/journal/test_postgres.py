@@ -11,12 +11,15 @@ from typing import Any
 import psycopg
 import pytest
 
+from safe_reinit.cli import app
 from safe_reinit.errors import RunRefused, UsageError
 from safe_reinit.journal import Journal, JournalError, Lease, Reader, ShardToBegin, open_to_read, open_to_write
 from safe_reinit.journal import postgres as database
 from safe_reinit.journal.place import redacted
+from safe_reinit.journal.refusals import unusable
 from tests import postgresql
 from tests.commands import until
+from tests.servers import refused_port
 
 RUN_ID = "r-20260101T000000Z-0001"
 
@@ -197,6 +200,39 @@ def test_an_address_is_shown_without_its_password(address: str, said: str) -> No
 
     assert "secret0word" not in f"{refused.value} {refused.value.hint} {refused.value.__cause__} {redacted(address)}"
     assert refused.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("connection to server at 127.0.0.1 failed: Connection refused", 3),
+        ("failed to resolve host 'db': Name or service not known", 3),
+        ("FATAL:  too many connections for role", 3),
+        ("FATAL:  password authentication failed for user", 2),
+        ('FATAL:  database "x" does not exist', 2),
+        ("SSL error: certificate verify failed", 2),
+    ],
+)
+def test_a_server_that_cannot_be_reached_is_no_mistake_of_the_command(text: str, code: int) -> None:
+    """It is refused as where ECS cannot be asked; what has to be corrected first is wrong usage."""
+    error = unusable("postgresql://db/x", psycopg.OperationalError(text))
+
+    assert (error.exit_code, isinstance(error, RunRefused)) == (code, code == 3)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("runs",), ("audit",), ("show", RUN_ID), ("cancel", RUN_ID), ("cancel", "--all"), ("resume", RUN_ID),
+        ("hold", "--reason", "x"), ("unhold",),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_command_whose_journal_is_away_is_refused(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
+    """A database that does not answer ends it with 3, as ECS or a Temporal server that does not."""
+    code = app.run([*words, "--journal", f"postgresql://u@127.0.0.1:{refused_port()}/x"])
+
+    assert (code, "cannot be reached" in capsys.readouterr().err) == (3, True)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from unittest.mock import patch
 
 from safe_reinit import temporal
-from safe_reinit.errors import Error, RunRefused
+from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.execution.following import Carried
 from safe_reinit.execution.shards import Shards
 from safe_reinit.model import Stage
@@ -196,7 +196,7 @@ class Engine:
                 self._while_away()
             if results:
                 return results[0]
-            if isinstance(attempt.error, RunRefused):
+            if isinstance(attempt.error, RunRefused) and not isinstance(attempt.error, UsageError):
                 raise attempt.error
             self.scheduler.sleep(wait)
             wait = min(2 * wait, _BACKS_OFF[1])

@@ -168,9 +168,9 @@ def test_a_worker_tells_its_health_in_a_process_of_its_own(temporal: Temporal) -
     ("place", "code", "says"),
     [
         ("{home}/journal.db", 2, "The workers of Temporal do not see a journal that is a file of this host."),
-        ("postgresql://safe@127.0.0.1:1/nodb", 2, "cannot be used"),
+        ("postgresql://safe@127.0.0.1:1/nodb", 3, "cannot be used"),
     ],
-    ids=["a file", "no database"],
+    ids=["a file", "a database that is away"],
 )
 def test_a_worker_takes_nothing_without_a_journal_that_it_can_write(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str, code: int, says: str

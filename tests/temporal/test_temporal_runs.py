@@ -17,6 +17,7 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Replayer
 
 from safe_reinit.errors import RunRefused
+from safe_reinit.journal.database import AwayError
 from safe_reinit.model import Stage
 from safe_reinit.temporal.activities import Activities
 from safe_reinit.temporal.worker import Settings
@@ -180,9 +181,10 @@ def test_a_run_is_carried_by_one_workflow(run: Run) -> None:
     assert shards.asked.count("begin 0") == 1
 
 
-def test_what_passes_is_asked_again(run: Run) -> None:
+@pytest.mark.parametrize("error", [OSError("password=hunter2"), AwayError("The journal cannot be used.")], ids=repr)
+def test_what_passes_is_asked_again(run: Run, error: Exception) -> None:
     """An error that is no refusal, of a step or of a shard, is tried again until it works; its text stays here."""
-    left = iter([OSError("password=hunter2")])
+    left = iter([error])
 
     def away(what: str, _shard: int) -> None:
         if what == "carry" and (error := next(left, None)):
