@@ -14,8 +14,9 @@ from .config import Settings
 from .error_mapping import done, reporting
 from .errors import Error, RunRefused, UsageError
 from .execution.descriptors import demand_descriptors, load_all
-from .execution.runs import Listeners, Runs
+from .execution.runs import Listeners, Runs, already_done
 from .interrupt import Interrupt
+from .journal import AlreadyDone, KeyUnsettled
 from .model import Call, Event, Plan, Report, Secret
 from .planning import request
 from .planning.planner import Planner, calls_of
@@ -147,6 +148,7 @@ class Client:
         password: str | None = None,
         security_enhancement: str | None = None,
         reason: str | None = None,
+        once: str | None = None,
         on_call: Callable[[Call], None] | None = None,
     ) -> Plan:
         """Look at the disks and make the plan; findings do not raise, ``plan.runnable`` tells.
@@ -171,6 +173,7 @@ class Client:
             password: the password to set, for a system disk (Password); in no plan, report or log.
             security_enhancement: ``Active`` or ``Deactive``, for a system disk (SecurityEnhancementStrategy).
             reason: a change ticket, kept in plan, journal and report.
+            once: a key under which this plan is run at most once, by whichever process has this journal.
             on_call: is called for each HTTP exchange; what it raises is ignored.
 
         Returns:
@@ -184,7 +187,7 @@ class Client:
         """
         asked = Request(
             stop_instance=stop_instance, leave_stopped=leave_stopped, snapshot=snapshot, accept=accept,
-            max_disks=max_disks, reason=reason, found=found, elsewhere=elsewhere, owed_starts=owed_starts,
+            max_disks=max_disks, reason=reason, once=once, found=found, elsewhere=elsewhere, owed_starts=owed_starts,
             expect_instance=expect_instance, key_pair=key_pair, password=password,
             security_enhancement=security_enhancement,
         )  # fmt: skip
@@ -248,7 +251,8 @@ class Client:
                 workers carry the run, ``None`` leaves the question open, and the run waiting for an answer.
 
         Returns:
-            the report of a run that is ``done``: every disk proven reinitialised, and the power as promised.
+            the report of a run that is ``done``: every disk proven reinitialised, and the power as promised. With
+            ``already_done`` it is that of an earlier run with the key of the plan, and nothing was done now.
 
         Raises:
             Error: of the class of the outcome unless it is ``done``; ``error.report`` is the whole truth.
@@ -265,6 +269,8 @@ class Client:
             return error.report or self.runs.report_of(plan, begun, calls, dry_run=False, error=error)
 
         with reporting(told):
+            if (earlier := self.runs.done_before(plan)) is not None:
+                return earlier
             refused = request.not_runnable(plan, confirm, self._setup.target_rules) or request.held(
                 self._setup.settings
             )
@@ -275,13 +281,16 @@ class Client:
 
         def carried() -> Report:
             listeners = Listeners(on_event, on_call, interrupt, go_on)
-            with self.runs.carrying(run_id, listeners) as session, reporting(told, RunRefused):
+            with self.runs.carrying(run_id, listeners) as session, reporting(told, (RunRefused, KeyUnsettled)):
                 on_unknown = request.on_unknown(self._setup.settings, plan)
                 if plan.rollout.runner == "temporal":
                     return done(temporal.run(session, self._setup.settings, plan, run_id, calls, on_unknown))
                 return done(session.begin(plan, run_id, calls, on_unknown))
 
-        return done(interrupt.carry(carried, resumable=self.runs.place is not None))
+        try:
+            return done(interrupt.carry(carried, resumable=self.runs.place is not None))
+        except AlreadyDone as found:  # since it was looked for above
+            return already_done(found)
 
     def resume(  # noqa: PLR0913 - who listens, and who is asked
         self,

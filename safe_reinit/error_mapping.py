@@ -88,11 +88,11 @@ def with_report(error: E, told: Report | None) -> E:
 
 
 @contextlib.contextmanager
-def reporting(report_of: Callable[[Error], Report | None], kind: type[Error] = Error) -> Iterator[None]:
-    """Add to an error of one kind that ends the block the report that is made of it."""
+def reporting(report_of: Callable[[Error], Report | None], kinds: tuple[type[Error], ...] = (Error,)) -> Iterator[None]:
+    """Add to an error of one of these kinds that ends the block the report that is made of it."""
     try:
         yield
-    except kind as error:
+    except kinds as error:
         with_report(error, report_of(error))
         raise
 

@@ -135,6 +135,8 @@ def a_report(*jobs: JobReport, **changes: Any) -> Report:
         exit_code=exit_code(outcome),
         dry_run=False,
         simulated=False,
+        once=None,
+        already_done=False,
         started_at=NOW,
         ended_at=last + timedelta(seconds=5),
         region="cn-hangzhou",

@@ -35,7 +35,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
     """Run the plan in a file, once nothing is found to have moved, and give the exit code."""
     known = read(path, trusted=True)
     config = _settings(path, known, flags)
-    set_output(output, config, flags, path)
+    set_output(output, config, {**flags, "once": known.plan.once}, path)
     with reporting(lambda error: _told(error, path, known, output)):
         _confirm(path, known, flags.get("confirm"))
     plain = {"options": {"password": known.plan.options.password is not None}}
@@ -46,6 +46,9 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
         progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
         asked = flags.get("confirm") is None
         with reporting(lambda error: _told(error, path, replace(known, plan=plan), output, client)):
+            if (earlier := client.runs.done_before(plan)) is not None:
+                output.report(earlier)
+                return earlier.exit_code
             if not plan.runnable:
                 raise report.refusal(plan)
             client.runs.demand(plan)
@@ -73,6 +76,8 @@ def _told(error: Error, path: str, known: Saved, output: Output, client: Client 
     else:
         calls = told.calls if told else calls_of(plan)
         told = client.runs.report_of(plan, begun, calls, dry_run=False, error=error)
+        if told.run_id is not None:  # the run that has the key of the plan
+            return with_next(told, output.argv, client)
     unread = client is None and not any(word.startswith("--confirm") for word in output.argv)
     return replace(told, next=after_file(path, known, output.argv, unread=unread))
 

@@ -90,12 +90,13 @@ def _is_device(name: str) -> bool:
         return False
 
 
-def refuse_other_report(name: str, run_id: str | None) -> None:
+def refuse_other_report(name: str, run_id: str | None, once: str | None = None) -> None:
     """Refuse to write a report over that of another run, or over anything else that is no report.
 
     Args:
         name: the file.
         run_id: the run that is reported; ``None`` where it has no name yet.
+        once: the key of a run that has no name yet: if a run with it is done, its report is the one that is written.
 
     Raises:
         UsageError: the file is there, and is not a report of this run or of a plan.
@@ -107,7 +108,7 @@ def refuse_other_report(name: str, run_id: str | None) -> None:
     if not stat.S_ISREG(status.st_mode) or not status.st_size:
         return
     found = _run_in(name, status.st_size)
-    if found in (None, run_id):
+    if found in (None, run_id) or (once is not None and _is_of_key(name, once)):
         return
     what = f"the report of run {found}" if found else "no report"
     raise UsageError(
@@ -170,6 +171,18 @@ def _run_in(name: str, size: int) -> str | None:
     form = _IN_HTML if name.endswith(".html") else _IN_TEXT if name.endswith(".txt") else _IN_MARKDOWN
     match = re.search(form, text)
     return match[1] if match else ""
+
+
+def _is_of_key(name: str, once: str) -> bool:
+    """Return whether a file is the JSON report of a run that is done under this key."""
+    import json  # noqa: PLC0415 - see above
+
+    try:
+        with open(name, encoding="utf-8") as file:
+            document = json.load(file)
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and (document.get("once"), document.get("outcome")) == (once, "done")
 
 
 def replace(name: str, text: str) -> None:

@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "Targets": ("disk", "disks_from", "instance", "tag", "system_disk", "data_disks"),
-    "Consent": ("dry_run", "save", "verdict", "check", "confirm", "accept", "stop_instance"),
+    "Consent": ("dry_run", "save", "verdict", "check", "confirm", "accept", "stop_instance", "once"),
     "Logging in after a system disk is wiped": ("password_stdin", "password_prompt"),
     "Waiting": (),
     "Many machines": (),

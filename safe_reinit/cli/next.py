@@ -231,6 +231,7 @@ def _plan_words(plan: Plan) -> list[str]:
         "--key-pair": [get.key_pair],
         "--security-enhancement": [get.security_enhancement],
         "--reason": [plan.reason],
+        "--once": [plan.once],
     }.items():
         words += [word for value in values if value for word in (name, value)]
     for name, given in {

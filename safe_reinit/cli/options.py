@@ -121,6 +121,14 @@ _CONFIRM = (
         "unattended class of theirs.",
     ),
 )
+_ONCE = (
+    _option(
+        "--once",
+        metavar="KEY",
+        help="Run this plan at most once under this key: if a run with it is done, its report is shown and nothing is "
+        "changed.",
+    ),
+)
 _PASSWORD = (
     click.option(
         "--password-stdin", is_flag=True, default=None, help="Read the password to set from one line of stdin."
@@ -178,7 +186,7 @@ def _settings(*settings: Setting[Any], hidden: tuple[Setting[Any], ...] = ()) ->
 
 def _run(*hidden: Setting[Any]) -> tuple[Callable[[Any], Any], ...]:
     settings = _settings(*_SETTINGS_OF_RUN, hidden=hidden)
-    return (*_TARGET, *_CONFIRM, *_CONSENT, *settings, *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT))
+    return (*_TARGET, *_CONFIRM, *_CONSENT, *_ONCE, *settings, *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT))
 
 
 _RUN = _run()

@@ -44,6 +44,11 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     set_output(output, config, flags)
     if flags.get("save") is not None:
         raise UsageError("--save takes the plan of one region.", hint="Save one plan for each: give --region once.")
+    if flags.get("once") is not None:
+        raise UsageError(
+            "--once is the key of one run, and each region has a run of its own.",
+            hint="Give --region once, with a key for each region.",
+        )
     password = password_of(config, flags)
     targets = targets_of(flags)
     with ExitStack() as stack:

@@ -103,6 +103,8 @@ class _Story:
         begun = f"{told.started_at:%Y-%m-%d %H:%M:%S} UTC"
         parts = [begun, f"took {took}" if took else "", f"by {self.begun_by}" if self.begun_by else ""]
         yield Line(f"  begun {', '.join(filter(None, parts))}{f'; reason: {told.reason}' if told.reason else ''}")
+        if told.once:
+            yield Line(f"  once, under the key {told.once}")
         yield Line(f"  in {told.region}, account {told.account or 'not known'}")
         yield Line(f"  to {self._to_do()}")
 

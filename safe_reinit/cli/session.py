@@ -60,7 +60,7 @@ def set_output(
     if config.events and not on_stdout:
         refuse_document(config.events)
     if config.report:
-        refuse_other_report(config.report, run_id)
+        refuse_other_report(config.report, run_id, flags.get("once"))
     output.settle(config)
 
 

@@ -58,6 +58,7 @@ class Targets:
             elsewhere=elsewhere,
             stop_instance=bool(flags["stop_instance"]),
             accept=flags["accept"],
+            once=flags.get("once"),
             password=password,
             on_call=on_call,
         )

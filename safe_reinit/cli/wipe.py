@@ -62,8 +62,15 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
     """
     begun = report.started(output.began, client.region, config.reason)
     plan = make()
+    dry_run = bool(flags.get("dry_run"))
+    with reporting(lambda error: client.runs.report_of(plan, begun, calls_of(plan), dry_run=dry_run, error=error)):
+        earlier = client.runs.done_before(plan)
+    if earlier is not None:
+        progress.close()
+        output.report(earlier)
+        return earlier.exit_code
     progress.findings(plan)
-    if flags.get("dry_run"):
+    if dry_run:
         kept = planfile.save(plan, flags["save"], client, config) if flags.get("save") is not None else plan
         return _tell_plan(client, kept, begun, output, flags.get("save"))
     asked = flags.get("confirm") is None and consent.somebody_there()

@@ -14,9 +14,21 @@ from .. import report
 from ..error_mapping import safely
 from ..errors import Error, RunRefused, UsageError
 from ..interrupt import Interrupt
-from ..journal import NO_SPOOL, Journal, Reader, Spool, StoredRun, open_to_read, open_to_write
+from ..journal import (
+    NO_SPOOL,
+    AlreadyDone,
+    Journal,
+    KeyUnsettled,
+    Reader,
+    Spool,
+    StoredRun,
+    open_to_read,
+    open_to_write,
+    refuse_used_key,
+)
 from ..journal.place import is_there, journal_of, redacted, spool_of
 from ..model import Call, Event, Plan, Report
+from ..model.codec import decode
 from ..planning import request
 from ..planning.setup import Setup
 from . import shards
@@ -33,6 +45,11 @@ class Listeners:
     on_call: Callable[[Call], None] | None = None
     stop: Interrupt = field(default_factory=Interrupt)
     go_on: Callable[[str], bool | None] | None = None
+
+
+def already_done(found: AlreadyDone) -> Report:
+    """Return the report of a run that is done, for whoever asked for the same under the same key."""
+    return replace(decode(Report, found.document), already_done=True)
 
 
 class Runs:
@@ -186,6 +203,24 @@ class Runs:
         with open_to_write(self.place) as journal:
             self._refuse_now(journal, plan)
 
+    def done_before(self, plan: Plan) -> Report | None:
+        """Return the report of the run that is done under the key of this plan; ``None`` where a run may begin.
+
+        Where there is no journal yet, or it cannot be read, ``None``: the run checks it again.
+
+        Raises:
+            KeyUnsettled: a run with the key is open, or its outcome is unknown.
+            RunRefused: the key is that of another plan, or a run with it wiped a disk and is not done all the same.
+        """
+        if (key := plan.once) is None:
+            return None
+        endpoint = self._setup.where.local_url
+        try:
+            self._as_read(lambda journal: refuse_used_key(journal, key, plan.fingerprint, endpoint), None)
+        except AlreadyDone as found:
+            return already_done(found)
+        return None
+
     def why_not_now(self, plan: Plan) -> Error | None:
         """Return why a run of this plan may not begin now, as far as the configuration and the journal say.
 
@@ -220,6 +255,8 @@ class Runs:
 
         """
         told = report.of_plan(begun, self._setup.clock.now(), plan, calls, dry_run=dry_run, error=error)
+        if isinstance(error, KeyUnsettled):
+            return report.of_unsettled(told, error.run_id)
         endpoint = self._setup.where.local_url
         return self._as_read(lambda journal: report.with_last_runs(told, journal, endpoint), told)
 

@@ -14,6 +14,7 @@ from .audit import AuditAction, AuditEntry
 from .database import LOCK_WAIT
 from .journal import Journal
 from .lease import BRIEFLY, EndedError, Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError
+from .once import AlreadyDone, KeyUnsettled, refuse_used_key
 from .place import Role, is_shared
 from .reading import Reader, run_of, shard_id
 from .sharing import NoRoomError
@@ -65,6 +66,7 @@ __all__ = [
     "BRIEFLY",
     "LOCK_WAIT",
     "NO_SPOOL",
+    "AlreadyDone",
     "AuditAction",
     "AuditEntry",
     "EndedError",
@@ -73,6 +75,7 @@ __all__ = [
     "Journal",
     "JournalError",
     "JournalLostError",
+    "KeyUnsettled",
     "LateAnswer",
     "Lease",
     "LeaseLostError",
@@ -86,6 +89,7 @@ __all__ = [
     "is_shared",
     "open_to_read",
     "open_to_write",
+    "refuse_used_key",
     "run_of",
     "shard_id",
 ]

@@ -17,14 +17,13 @@ from ..model import Room
 from ..model.codec import dumps
 from .audit import NEEDS, AuditAction, appended, begun
 from .database import LOCK_WAIT, ReplacedError
+from .forgetting import forget, forget_ended
 from .lease import EndedError, Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError, ending, length
+from .once import refuse_used_key
 from .place import boot_id, now, pid_namespace, user, who
-from .reading import PARTS, WHOLE, Reader, lock_of, shard_id
+from .reading import PARTS, Reader, lock_of, shard_id
 from .sharing import refuse_full
 from .stored import Hold, ShardToBegin
-
-_OF_A_RUN = ("events", "learnt", "late_answers", "disks", "jobs", "leases", "runs")
-"""The tables that know of a run, in the order in which they forget it."""
 
 
 class Journal(Reader):
@@ -53,9 +52,10 @@ class Journal(Reader):
         Raises:
             RunRefused: an open job of another run has one of the instances, the plan was run already, or all runs are
                 held.
+            AlreadyDone, KeyUnsettled: as of ``refuse_used_key``.
             UsageError: the journal cannot be written.
         """
-        with self._beginning(plan, endpoint, jobs):
+        with self._beginning(run_id, plan, endpoint, jobs):
             self._write_run(run_id, plan, endpoint, profile, jobs, undoes=undoes)
             self._audit("undo" if undoes else "begin", run_id, begun(plan, [ids for _, ids, _ in jobs], undoes))
             lease = self._begin_lease(run_id, None)
@@ -89,7 +89,7 @@ class Journal(Reader):
             UsageError: the journal cannot be written.
         """
         jobs = [job for each in shards for job in each.jobs]
-        with self._beginning(plan, endpoint, jobs):
+        with self._beginning(run_id, plan, endpoint, jobs):
             self._write_run(run_id, plan, endpoint, profile, (), undoes=undoes, shards=len(shards))
             for number, each in enumerate(shards):
                 name, place = shard_id(run_id, number), (run_id, number, each.digest)
@@ -103,17 +103,29 @@ class Journal(Reader):
 
     @contextlib.contextmanager
     def _beginning(
-        self, plan: Mapping[str, Any], endpoint: str, jobs: Sequence[tuple[str, Sequence[str], object]]
+        self, run_id: str, plan: Mapping[str, Any], endpoint: str, jobs: Sequence[tuple[str, Sequence[str], object]]
     ) -> Iterator[None]:
         """Commit what the block writes, unless a run of this plan, or of these machines, may not begin."""
         self._db.make_room()
         region, account = str(plan["region"]), str(plan["account"])
         with self._db.transaction():
             self._db.alone(f"{endpoint}|{region}")  # where an account is not known, each may be the same
+            self._take_key(run_id, plan, endpoint)
             self.refuse_used(str(plan["plan_id"]))
             self.refuse_hold()
             self._refuse_held(endpoint, account, region, [instance_id for instance_id, _, _ in jobs])
             yield
+
+    def _take_key(self, run_id: str, plan: Mapping[str, Any], endpoint: str) -> None:
+        """Bind the key of a plan, if it has one, to this run, which begins in the same transaction."""
+        if key := plan.get("once"):
+            self._db.alone(f"once|{key}")  # its other run may be of another region
+            refuse_used_key(self, key, plan["fingerprint"], endpoint)
+            self._db.execute("DELETE FROM once_keys WHERE once=?", (key,))
+            self._db.execute(
+                "INSERT INTO once_keys (once, fingerprint, endpoint, run_id) VALUES (?,?,?,?)",
+                (key, plan["fingerprint"], endpoint, run_id),
+            )
 
     def _write_run(  # noqa: PLR0913 - the columns
         self,
@@ -411,7 +423,7 @@ class Journal(Reader):
         """Forget a run of which nothing was begun, because somebody else has refused it."""
         lease.release()
         with self._db.transaction():
-            self._forget(lease.run_id)
+            forget(self._db, lease.run_id)
             self._audit("withdraw", lease.run_id)
 
     def prune(self, older_than: float) -> int:
@@ -425,25 +437,13 @@ class Journal(Reader):
         self.demand_permission("prune")
         before = now(ago=older_than)
         with self._db.transaction():
-            ended = (
-                f"SELECT run_id FROM runs WHERE ended_at < ? AND whole='' AND run_id NOT IN"  # noqa: S608 - our names
-                f" (SELECT {WHOLE} FROM jobs JOIN runs USING (run_id) WHERE open=1)"
-            )
-            names = [row[0] for row in self._db.execute(ended, (before,)).fetchall()]
+            names = forget_ended(self._db, self, before)
             for name in names:
-                self._db.execute("INSERT INTO used_plans SELECT plan_id, run_id FROM runs WHERE run_id=?", (name,))
-                parts = self._db.execute("SELECT run_id FROM runs WHERE whole=?", (name,)).fetchall()
-                for part in (*(row[0] for row in parts), name):
-                    self._forget(part)
                 self._audit("prune", name, f"ended before {before}")
         return len(names)
 
     def _audit(self, action: AuditAction, run_id: str = "", detail: str = "") -> None:
         self._db.execute(*appended(action, run_id, detail))
-
-    def _forget(self, run_id: str) -> None:
-        for table in _OF_A_RUN:
-            self._db.execute(f"DELETE FROM {table} WHERE run_id=?", (run_id,))  # noqa: S608 - our own names
 
 
 def _written(state: object) -> str:

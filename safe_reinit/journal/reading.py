@@ -16,7 +16,7 @@ from .audit import AuditEntry
 from .database import Database
 from .lease import Holder, LateAnswer, length
 from .sharing import in_use
-from .stored import Hold, StoredJob, StoredRun
+from .stored import Hold, KeyUse, StoredJob, StoredRun
 
 _NEWEST_JOBS = 20
 """Jobs that tell how long ECS takes."""
@@ -98,6 +98,18 @@ class Reader:
                 f"This plan was run already, by run {run_id}: a plan is run once.",
                 hint=f"See what became of it: safe-reinit show {run_id}. To wipe again make a new plan.",
             )
+
+    def use_of_key(self, key: str) -> KeyUse | None:
+        """Return to which plan a key is bound, and which run had it last; ``None`` where none did.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        with self._db.using():
+            row = self._db.execute(
+                "SELECT fingerprint, endpoint, run_id, report FROM once_keys WHERE once=?", (key,)
+            ).fetchone()
+        return KeyUse(*row) if row else None
 
     def run(self, run_id: str, *, jobs: bool = True) -> StoredRun | None:
         """Return one run; ``None`` where the journal has none of this name.

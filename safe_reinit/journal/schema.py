@@ -48,6 +48,9 @@ MIGRATIONS: tuple[str, ...] = (
         one INTEGER PRIMARY KEY CHECK (one = 1), reason TEXT NOT NULL, username TEXT NOT NULL, since TEXT NOT NULL
     ) {strict};
     CREATE TABLE used_plans (plan_id TEXT PRIMARY KEY, run_id TEXT NOT NULL) {strict};
+    CREATE TABLE once_keys (
+        once TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, endpoint TEXT NOT NULL, run_id TEXT NOT NULL, report TEXT
+    ) {strict};
     CREATE TABLE audit (
         sequence {sequence}, at TEXT NOT NULL, username TEXT NOT NULL, role TEXT NOT NULL DEFAULT '', act TEXT NOT NULL,
         run_id TEXT NOT NULL, detail TEXT NOT NULL
@@ -71,5 +74,6 @@ resumes the run), ``failed`` whether it cannot end done any more, and ``learnt``
 what it throttles, by the clock of the database, and how long a phase takes.
 ``late_answers`` holds the wipes that ECS accepted of a session that had lost the run by then. ``hold`` has a row
 while nothing is to be stopped or wiped. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once.
+``once_keys`` binds a key to one plan, names the run that had it last, and keeps its report once that run is forgotten.
 ``audit`` keeps who did what, also to runs that are forgotten: its rows are only ever added."""
 SCHEMA = len(MIGRATIONS)

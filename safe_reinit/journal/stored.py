@@ -28,6 +28,20 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class KeyUse:
+    """What the journal has of a key under which a plan is run at most once."""
+
+    fingerprint: str
+    """Of that plan."""
+    endpoint: str
+    """The loopback endpoint that it was run at, or ``""`` for the real cloud."""
+    run_id: str
+    """The last run that had the key."""
+    report_text: str | None
+    """Its report, once the run itself is forgotten."""
+
+
+@dataclass(frozen=True)
 class StoredJob:
     """One job of a run: its state and its report are read when they are asked for."""
 

@@ -192,6 +192,8 @@ class Plan:
     """The digest of the file the plan was saved in, 64 hex; ``None`` for one that is in no file."""
     simulated: bool = False
     """Whether a simulator showed what it stands on, so that no real machine is involved."""
+    once: str | None = None
+    """The key under which it is run at most once; ``None`` without one."""
 
     @property
     def blockers(self) -> tuple[Finding, ...]:

@@ -230,6 +230,10 @@ class Report:
     """Who ran the command."""
     reason: str | None
     """The change ticket that was given."""
+    once: str | None
+    """The key under which the plan is run at most once; ``None`` without one."""
+    already_done: bool
+    """Whether an earlier run with this key is reported: it is done, and this command changed nothing."""
     plan: PlanReference | None
     jobs: tuple[JobReport, ...]
     """One for each instance."""

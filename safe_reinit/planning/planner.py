@@ -51,9 +51,9 @@ class Planner:
 
     def wipe(self, disk_ids: Sequence[str], asked: request.Request, on_call: OnCall | None = None) -> Plan:
         """Plan to reinitialise disks; see ``Client.plan``."""
-        ids = request.disk_ids(disk_ids)
+        ids, once = request.disk_ids(disk_ids), request.once(asked)
         by_hand = request.to_wipe(self._setup.settings, asked, self._setup.owner)
-        return self._plan(ids, by_hand, request.reason(self._setup.settings, asked), on_call)
+        return replace(self._plan(ids, by_hand, request.reason(self._setup.settings, asked), on_call), once=once)
 
     def undo(self, stored: StoredRun, asked: request.Request, on_call: OnCall | None = None) -> Plan:
         """Plan to roll back what a run wiped; see ``Client.plan_undo``."""

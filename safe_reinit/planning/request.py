@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,7 @@ from ..config import SETTINGS, Setting, Settings, changed, resolve
 from ..config.nested import target_rules
 from ..errors import Error, RunRefused, UsageError
 from ..model import OnUnknown, Options, Plan, Secret, TargetRules
+from ..plans.plan_schema import KEY
 
 if TYPE_CHECKING:
     from ..journal import StoredRun
@@ -183,6 +185,7 @@ class Request:
     accept: Sequence[str] = ()
     max_disks: int | None = None
     reason: str | None = None
+    once: str | None = None
     found: bool = False
     elsewhere: int = 0
     owed_starts: Sequence[str] = ()
@@ -232,6 +235,20 @@ def reason(settings: Settings, asked: Request) -> str | None:
         UsageError: it cannot be used.
     """
     return argument(settings, Settings.reason, asked.reason)
+
+
+def once(asked: Request) -> str | None:
+    """Return the key under which a plan is to be run at most once.
+
+    Raises:
+        UsageError: it is no key.
+    """
+    if asked.once is None or (isinstance(asked.once, str) and re.fullmatch(KEY, asked.once)):
+        return asked.once
+    raise UsageError(
+        "The key of once is not 1 to 128 letters, digits and ._:/@+=- (a letter or a digit comes first).",
+        hint="Correct --once: name what is to be done once, such as nightly-2026-01-02.",
+    )
 
 
 def _by_hand(settings: Settings, asked: Request) -> TargetRequest:

@@ -61,6 +61,8 @@ def text(longest: int) -> Form:
 _ID = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 _RUN = r"r-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}"
 _CHECK = r"[a-z]+(-[a-z]+){0,7}"
+KEY = r"[A-Za-z0-9][A-Za-z0-9._:/@+=-]{0,127}"
+"""The key under which a plan is run at most once."""
 ID, ID_OR_NONE = Form(_ID), Form(rf"({_ID})?")
 NAME, LINE, PROSE = text(256), text(4096), text(400_000)
 PATTERN = text(1024)
@@ -75,6 +77,7 @@ FORMS: Mapping[tuple[type, str], Form] = {
     (Plan, "region"): Form("[a-z]{2,}(-[a-z0-9]+)+"),
     (Plan, "account"): Form("([0-9]{1,32})?"),
     (Plan, "reason"): LINE,
+    (Plan, "once"): Form(KEY),
     (Plan, "fingerprint"): SHA256,
     (Plan, "confirm_with"): Form(rf"[0-9a-f]{{64}}|{_ID}"),
     (Plan, "digest"): SHA256,

@@ -1,6 +1,6 @@
 """What a run came to: one value, rendered as text, JSON, Markdown and HTML."""
 
-from .build import Started, of_bug, of_error, of_plan, of_run, refusal, started, with_last_runs
+from .build import Started, of_bug, of_error, of_plan, of_run, of_unsettled, refusal, started, with_last_runs
 from .plan_text import loss, plan_lines
 from .render import dumps, one_line, to_json, to_markdown, to_text
 from .report_text import machine_lines, next_lines, report_lines
@@ -9,7 +9,6 @@ from .together import of_regions
 
 __all__ = [
     "SIMULATED", "WELL", "Line", "Started", "data_text", "dumps", "last_run_text", "loss", "machine_lines",
-    "next_lines", "of_bug", "of_error", "of_plan",
-    "of_regions", "of_run", "one_line", "plan_lines", "refusal", "report_lines", "started", "to_json", "to_markdown",
-    "to_text", "with_last_runs",
+    "next_lines", "of_bug", "of_error", "of_plan", "of_regions", "of_run", "of_unsettled", "one_line", "plan_lines",
+    "refusal", "report_lines", "started", "to_json", "to_markdown", "to_text", "with_last_runs",
 ]  # fmt: skip

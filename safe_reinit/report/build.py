@@ -78,6 +78,8 @@ def of_error(begun: Started, now: datetime, error: Error, calls: Sequence[Call] 
         caller=None,
         operator=_operator(),
         reason=begun.reason,
+        once=None,
+        already_done=False,
         plan=None,
         jobs=(),
         error=_failure(error),
@@ -134,6 +136,15 @@ def of_run(  # noqa: PLR0913 - what there is to say
     decides = sorted(jobs, key=lambda job: job.outcome != report.outcome)  # of many, the one that the outcome is about
     error = next((job.error for job in decides if job.error), None)
     return replace(report, run_id=run_id, error=error if report.exit_code else None)
+
+
+def of_unsettled(told: Report, run_id: str) -> Report:
+    """Report, of a plan that was not run, that an earlier run has its key, and may still wipe its disks or has."""
+    jobs = (
+        replace(job, outcome="unknown", disks=tuple(replace(disk, data="unknown") for disk in job.disks))
+        for job in told.jobs
+    )
+    return replace(told, run_id=run_id, jobs=tuple(jobs))
 
 
 def with_last_runs(told: Report, journal: Reader, endpoint: str) -> Report:
@@ -199,6 +210,8 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
         caller=Identity(plan.caller.arn, plan.caller.type) if plan.caller.arn else None,
         operator=_operator(),
         reason=plan.reason,
+        once=plan.once,
+        already_done=False,
         plan=reference(plan),
         jobs=jobs,
         error=None,

@@ -56,6 +56,8 @@ def about(report: Report) -> Iterator[tuple[str, Value]]:
     took = duration((report.ended_at - report.started_at).total_seconds())
     yield "Run", (Text(report.run_id, "code") if report.run_id else Text("none"),)
     yield "Reason", (Text(report.reason or "none given", "name"),)
+    if report.once:
+        yield "Key (--once)", (Text(report.once, "code"),)
     yield "From", (report.started_at,)
     yield "To", (report.ended_at, Text(f" ({took})"))
     yield "Operator", (Text(f"{report.operator.user or 'unknown'}@{report.operator.host}", "name"),)

@@ -103,6 +103,8 @@ def _head(plan: Plan) -> Iterator[Line]:
     yield Line(f"  {plan.region}, account {account}{f', as {who}' if who else ''}", "dim")
     if caller.source:
         yield Line(f"  credentials: {caller.source[:1].lower()}{caller.source[1:]}", "dim")
+    if plan.once:
+        yield Line(f"  once, under the key {plan.once}", "dim")
     if used := plan.guard.class_:
         yield Line(f"  {text.class_text(used.name, used.allowed)}", "dim")
 

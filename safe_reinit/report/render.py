@@ -13,7 +13,7 @@ from ..model.codec import encode, timestamp
 from ..model.letters import printable
 from . import content
 from .report_text import report_lines
-from .text import SIMULATED, last_run_text, remains, verb_of
+from .text import last_run_text, notices, remains, verb_of
 
 _UNPRINTABLE = re.compile(r"[^ -~\n]")
 
@@ -31,7 +31,8 @@ def to_text(report: Report) -> str:
 def to_markdown(report: Report) -> str:
     """Return the report as Markdown, for a change ticket."""
     lines = [f"# {content.title(report)}", ""]
-    lines += [f"**{SIMULATED}**", ""] if report.simulated else []
+    for said in notices(report):
+        lines += [f"**{_cell(said)}**", ""]
     lines.append(f"- Exit code: {report.exit_code}")
     if report.error:
         lines.append(f"- Error: {_cell(report.error.message)}")

@@ -25,8 +25,7 @@ def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
 
     """
     few = full or len(report.jobs) <= FEW
-    if report.simulated:
-        yield Line(text.SIMULATED, "bold")
+    yield from (Line(said, "bold") for said in text.notices(report))
     yield from _each(report) if few else _in_common(report)
     yield from (Line(f"  {said}") for said in (text.remains(report) if few else _remains(report)))
     yield _outcome(report)

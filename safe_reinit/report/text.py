@@ -31,6 +31,17 @@ SIMULATED = "SIMULATED: a simulator answers. No real machine or disk is involved
 """The first thing that is shown of a plan or a run that is not real."""
 
 
+def notices(report: Report) -> Iterator[str]:
+    """Yield what is said of a report before anything else: what a reader would otherwise take it for."""
+    if report.simulated:
+        yield SIMULATED
+    if report.already_done:
+        yield (
+            f"ALREADY DONE: run {report.run_id} did this under the key {report.once}, and this is its report. This "
+            "command changed nothing."
+        )
+
+
 def duration(seconds: float) -> str:
     """Write seconds as people say them: ``45s``, ``10m``, ``1h30m``."""
     whole = round(seconds)

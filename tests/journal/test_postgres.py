@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -182,6 +184,19 @@ def test_two_hosts_begin_on_one_machine(postgres: postgresql.Server) -> None:
         with pytest.raises(Exception, match=f"Run {RUN_ID} has i-1 already"):
             begin(theirs, "r-20260101T000000Z-0002", account="")
         lease.release()
+
+
+def test_two_processes_make_one_new_journal(postgres: postgresql.Server) -> None:
+    """Whoever waited for the other one's tables sees them, and does not make them again."""
+    place, together = postgres.new(), threading.Barrier(3)
+
+    def open_it() -> bool:
+        together.wait()
+        with open_to_write(place) as journal:
+            return journal.runs() == []
+
+    with ThreadPoolExecutor(3) as processes:
+        assert [each.result() for each in [processes.submit(open_it) for _ in range(3)]] == [True] * 3
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ REPORT = {
     "schema": int, "tool_version": str, "run_id": (str, None), "outcome": str, "exit_code": int, "dry_run": bool,
     "simulated": bool,
     "started_at": "time", "ended_at": "time", "region": str, "account": str, "caller": (dict, None), "operator": dict,
-    "reason": (str, None), "plan": (dict, None), "jobs": list, "error": (dict, None), "findings": list, "calls": list,
+    "reason": (str, None), "once": (str, None), "already_done": bool,
+    "plan": (dict, None), "jobs": list, "error": (dict, None), "findings": list, "calls": list,
     "looks": (int, None), "next": list,
 }  # fmt: skip
 JOB = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ...model import Report
 from .. import content
-from ..text import NO_ERASURE, SIMULATED, is_undo, remains, verb_of
+from ..text import NO_ERASURE, is_undo, notices, remains, verb_of
 from .evidence import calls, findings
 from .jobs import cards, counts, headline, in_order, overview
 from .markup import NOTHING, Markup, code, facts, folded, joined, said, section, tag, written
@@ -36,8 +36,8 @@ def to_html(report: Report) -> str:
 
 
 def _header(report: Report) -> Iterator[Markup]:
-    if report.simulated:
-        yield tag("p", tag("strong", said(SIMULATED)), class_="kind")
+    for notice in notices(report):
+        yield tag("p", tag("strong", said(notice)), class_="kind")
     how = tone(report.outcome, report.jobs)
     kind = "Dry run" if report.dry_run else "Run" if report.run_id else "No run"
     yield tag("p", said(f"safe-reinit · {kind}"), class_="kind")

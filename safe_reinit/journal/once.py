@@ -1,0 +1,94 @@
+"""Keys under which a plan is run at most once. A key is bound to one plan, and stays when its run is forgotten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import OutcomeUnknown, RunRefused
+
+if TYPE_CHECKING:
+    from .reading import Reader
+    from .stored import StoredRun
+
+
+class AlreadyDone(Exception):
+    """A run with this key is done, so that no other one begins."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.document = document
+        """Its report, as JSON."""
+
+
+class KeyUnsettled(OutcomeUnknown):
+    """A run with this key is open, or nobody knows whether it wiped."""
+
+    def __init__(self, message: str, hint: str, run_id: str) -> None:
+        super().__init__(message, hint=hint)
+        self.run_id = run_id
+
+
+def refuse_used_key(journal: Reader, key: str, fingerprint: str, endpoint: str) -> None:
+    """Check that a run of a plan may begin under a key.
+
+    Args:
+        journal: where keys are kept.
+        key: the key.
+        fingerprint: of the plan.
+        endpoint: the loopback endpoint, or ``""`` for the real cloud.
+
+    Raises:
+        AlreadyDone: a run with this key is done.
+        KeyUnsettled: a run with this key is open, or its outcome is unknown.
+        RunRefused: the key is that of another plan, or a run with it wiped a disk and is not done all the same.
+        UsageError: the journal cannot be read.
+    """
+    use = journal.use_of_key(key)
+    if use is None:
+        return
+    if (use.fingerprint, use.endpoint) != (fingerprint, endpoint):
+        raise RunRefused(
+            f"The key {key} belongs to another plan, that of run {use.run_id}: it has other disks or other options.",
+            hint=f"Nothing was changed. See safe-reinit show {use.run_id}; give this plan a key of its own.",
+        )
+    stored = journal.run(use.run_id)
+    if stored is not None and (stored.open or stored.report is None):
+        raise _open(key, stored)
+    report = stored.report if stored is not None else json.loads(use.report_text or "null")
+    if report is not None:
+        _refuse_ended(key, use.run_id, report)
+
+
+def _open(key: str, stored: StoredRun) -> KeyUnsettled:
+    run_id, holder = stored.run_id, stored.holder
+    at_work = f"is at work (held by {holder})" if stored.at_work else "has not ended, and nobody is at work on it"
+    todo = f"See how it ends: safe-reinit show {run_id}." if stored.at_work else f"Go on: safe-reinit resume {run_id}."
+    return KeyUnsettled(
+        f"Run {run_id} with the key {key} {at_work}: what it does to the disks is not known yet. This command changed "
+        "nothing.",
+        todo,
+        run_id,
+    )
+
+
+def _refuse_ended(key: str, run_id: str, report: Mapping[str, Any]) -> None:
+    """Refuse a second run after one that ended, unless that one wiped nothing."""
+    if report["outcome"] == "done":
+        raise AlreadyDone(report)
+    wiped = [disk["disk_id"] for job in report["jobs"] for disk in job["disks"] if disk["data"] == "reinitialised"]
+    unknown = [disk["disk_id"] for job in report["jobs"] for disk in job["disks"] if disk["data"] == "unknown"]
+    if unknown or report["outcome"] == "unknown":
+        raise KeyUnsettled(
+            f"Run {run_id} with the key {key} ended, and whether it wiped {', '.join(unknown)} is unknown. This "
+            "command changed nothing.",
+            f"See safe-reinit show {run_id}. Once you know what is on the disk, plan again with another key.",
+            run_id,
+        )
+    if wiped:
+        raise RunRefused(
+            f"Run {run_id} with the key {key} wiped {', '.join(wiped)} and ended {report['outcome']}: a second run "
+            "would wipe that again.",
+            hint=f"Nothing was changed. See safe-reinit show {run_id}; plan what is left with another key.",
+        )
