@@ -59,32 +59,44 @@ def errors() -> str:
     lines = [
         "# Error codes",
         "",
-        "Made from the table in the code by `docs/generate.py`. A code is explained and judged by the call that it answers: what",
-        "is documented for the call first, then what holds for every call. It is never judged by its message.",
+        "This page explains each ECS error code, what the tool does after it, and what you can do. The meaning of a code depends on",
+        "the call that it answers: what is documented for that call comes first, then what holds for every call. The tool never",
+        "interprets the message of an error.",
         "",
-        "A code stands only for itself. Families are rows of their own, written with a star: `Throttling*` for every code that",
-        "begins so, `*.Initializing` for every code that ends so. Every answer with a status of 500 or more proves nothing,",
-        "whatever its code: the tool takes the outcome as open and observes what happened.",
+        "A family of codes has an entry with a star: `Throttling*` is every code that begins like this, and `*.Initializing` every",
+        "code that ends like this. An answer with a status of 500 or more proves nothing, whatever its code: the tool treats the",
+        "outcome as open and observes what happened.",
         "",
-        "After a refusal the data on the disk is as it was, and the tool restores the power state. How long a call is sent again:",
-        "ReInitDisk and ResetDisk 5 minutes, or `--timeout-snapshot` while a snapshot of the disk is being created,",
-        "but never later than half of `--timeout-reinit` after the first wipe of the machine;",
-        "CreateSnapshot likewise; StopInstance until `--timeout-stop`; StartInstance until `--timeout-start`; tags 5 minutes.",
+        "After a refusal the data on the disk is unchanged, and the tool restores the power state. A call is repeated for at most",
+        "this long:",
+        "",
+        "| call | how long it is repeated |",
+        "|---|---|",
+        "| ReInitDisk, ResetDisk | 5 minutes, or `--timeout-snapshot` while a snapshot of the disk is being created, but never later than half of `--timeout-reinit` after the first wipe of the machine |",
+        "| CreateSnapshot | as ReInitDisk |",
+        "| StopInstance | until `--timeout-stop` |",
+        "| StartInstance | until `--timeout-start` |",
+        "| TagResources, UntagResources | 5 minutes |",
         "",
         "## Codes that are not listed",
         "",
-        "An unlisted code with a status of the 400s is unknown, and the tool says so:",
+        "If ECS answers with an unlisted code and a status of 400 to 499, the tool reports that the code is unknown:",
         "",
-        "- ReInitDisk and ResetDisk are never sent again. The tool observes the disk for 20 seconds without a gap. If it shows no",
+        "- **ReInitDisk and ResetDisk** are never repeated. The tool observes the disk for 20 seconds without a gap. If it sees no",
         "  ReIniting (ResetDisk: if no roll-back is in progress), the call counts as refused (exit code 4, the machine is started",
         "  again). Otherwise the outcome is unknown (exit code 5) until the end of the work is seen.",
-        "- StartInstance and UntagResources are sent again until their limit, since the machine is down or still bears the tag.",
-        "- Every other call counts as refused.",
+        "- **StartInstance and UntagResources** are repeated until their limit, because the machine is down or still has the tag.",
+        "- **Every other call** counts as refused.",
     ]
     for name, rows in _SECTIONS:
         lines += ["", f"## As the answer to {name}"]
         lines += [line for row in rows for line in _told(row)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", _made("from the table in `safe_reinit/model/error_codes/`")]) + "\n"
+
+
+def _made(source: str) -> str:
+    """Write the last line of a page that is made from the code."""
+    return f"*`docs/generate.py` makes this page {source}.*"
 
 
 def _told(row: Code) -> tuple[str, ...]:
@@ -116,15 +128,46 @@ def checks() -> str:
     lines = [
         "# Checks",
         "",
-        "Made from the docstrings of `safe_reinit/checks/` by `docs/generate.py`. `block` cannot be waived; a `risk` is waived by",
-        "name with `--accept`; `info` is told. `safe-reinit explain NAME` prints the same.",
+        "Each check looks for one problem before anything is changed, and reports it as a finding. A `block` stops the run, and no",
+        "option waives it. A `risk` stops the run unless you accept it by name with `--accept`. An `info` does not stop the run.",
+        "`safe-reinit explain NAME` prints one of these sections.",
+        "",
+        "| topic | checks |",
+        "|---|---|",
+        *(f"| {topic} | {', '.join(f'[{name}](#{name})' for name in names)} |" for topic, names in _by_topic()),
     ]
     for check in CHECKS:
         title, _, rest = check.text.partition("\n")
         levels = ", ".join(dict.fromkeys((check.level, *check.milder)))
         codes = ", ".join(f"`{code}`" for code in check.predicts) or "none"
         lines += ["", f"## {check.name}", "", f"{title} Level: {levels}. Foresees: {codes}.", "", *_sections(rest)]
-    return "\n".join(lines) + "\n"
+    return (
+        "\n".join([*lines, *([""] if lines[-1] else []), _made("from the docstrings in `safe_reinit/checks/`")]) + "\n"
+    )
+
+
+_TOPICS = {
+    "could-not-look": "Whether the checks can be relied on",
+    "target-not-allowed": "Target rules and classes",
+    "disk-not-found": "The disk",
+    "instance-not-seen": "The instance",
+    "source-snapshot-deleted": "What the disk becomes",
+    "no-recent-snapshot": "Snapshots of the disk",
+    "option-for-system-disk-only": "Options of the run",
+    "disk-moved-since-run": "Undo and resume",
+    "no-login-set": "Whether the machine comes back, and whether you can log in",
+    "user-data-runs-again": "Other effects of the stop and the wipe",
+    "in-scaling-group": "Other owners of the machine, and permissions",
+}
+"""The topics of the checks, in order, by the first check of each."""
+
+
+def _by_topic() -> Iterator[tuple[str, list[str]]]:
+    """Yield each topic with the names of its checks."""
+    names = [check.name for check in CHECKS]
+    starts = [names.index(first) for first in _TOPICS]
+    for topic, start, end in zip(_TOPICS.values(), starts, [*starts[1:], len(names)], strict=True):
+        yield topic, names[start:end]
 
 
 def _sections(text: str) -> list[str]:

@@ -14,7 +14,12 @@ from typing import Any
 import click
 
 _NUMBER = "N"
-_MADE = "Made from the code by `docs/generate.py`."
+_MADE = "*`docs/generate.py` makes this page from the code.*"
+
+
+def _page(lines: Iterable[str]) -> str:
+    """Write a page, with the line at its end that says where it comes from."""
+    return "\n".join([*lines, "", _MADE]) + "\n"
 
 
 def _cell(text: str) -> str:
@@ -41,9 +46,9 @@ def commands() -> str:
     lines = [
         "# Commands and options",
         "",
-        f"{_MADE} `safe-reinit COMMAND --help` prints the same. Options stand after the command. A duration is `90s`,",
-        "`10m` or `2h`. Where an option has a setting, its value comes from the option, the environment, the configuration",
-        "file or the default, in that order ([Configuration](configuration.md)).",
+        "`safe-reinit COMMAND --help` prints the same. Write options after the command. A duration is written as `90s`, `10m` or",
+        "`2h`. If an option has a setting, its value comes from the option, the environment, the configuration file or the",
+        "default, in that order ([Configuration](configuration.md)).",
         "",
         "## Commands",
         "",
@@ -55,7 +60,7 @@ def commands() -> str:
         lines += ["", f"### {name}", "", *_command(name, command, usual)]
     lines += ["", "## Options", "", "| option | what for | setting | of |", "|---|---|---|---|"]
     lines += [_option(option, listed) for _, option in sorted(usual.items())]
-    return "\n".join([*lines, "", *_simulator()]) + "\n"
+    return _page([*lines, "", *_simulator()])
 
 
 def _all(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
@@ -145,7 +150,7 @@ def _simulator() -> list[str]:
         for action in _parser()._actions
         if "--help" not in action.option_strings
     ]
-    head = ["## Options of safe-reinit simulator", "", "[The simulator](../simulator.md) tells what it does.", ""]
+    head = ["## Options of safe-reinit simulator", "", "[The simulator](../simulator.md) describes what it does.", ""]
     return [*head, "| option | what for |", "|---|---|", *rows]
 
 
@@ -161,23 +166,24 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        f"{_MADE} A value comes from the option, the environment, the file or the default, in that order;",
-        "`safe-reinit config show` says for each where it comes from, `safe-reinit config check` tells every mistake at once,",
-        "and `safe-reinit config example` prints a file with all of it.",
+        "A value comes from the option, the environment, the file or the default, in that order. `safe-reinit config show` says",
+        "where each value comes from, `safe-reinit config check` reports all mistakes at once, and `safe-reinit config example`",
+        "prints a file with every setting.",
         "",
-        "The file is the one that `--config` or `SAFE_REINIT_CONFIG` names, else `$XDG_CONFIG_HOME/safe-reinit/config.yaml`",
-        "(`~/.config`), else `/etc/safe-reinit/config.yaml`; never one of the current folder. One that others may write,",
-        "or could replace (see [safety](../safety.md)), is refused. What is being wiped, the consent to it and accepted risks",
-        "cannot be set at all, but in a class.",
+        "The tool reads the file in `--config` or `SAFE_REINIT_CONFIG`. Without one it reads",
+        "`$XDG_CONFIG_HOME/safe-reinit/config.yaml` (`~/.config`), or else `/etc/safe-reinit/config.yaml`. It never reads a file",
+        "from the current folder, and refuses a file that other users can write or replace ([safety](../safety.md)). Targets,",
+        "consent and accepted risks cannot be set in the file, except in a class.",
         "",
-        f"What limits how much a run may do ({', '.join(f'`{name}`' for name in LIMITS)}), options and",
-        "variables make smaller than in the file, never larger, unless the file names it in `may_be_raised`. `safe-reinit",
-        "config show` says which value counts and what it outranks. How long something is waited for (`timeout_...`) is no such",
-        "limit.",
+        f"These settings limit how much a run may do: {', '.join(f'`{name}`' for name in LIMITS)}. Options",
+        "and variables can only make them smaller than in the file, unless the file names the setting in `may_be_raised`.",
+        "`safe-reinit config show` says which value counts and which values it overrides. The timeouts (`timeout_...`) are not",
+        "limits of this kind.",
         "",
-        "A number that YAML reads otherwise than it is written (`010` is 8, `1:30` is 90, `1_000`, `0x10`, `1e3`) and a name that",
-        "is no text to YAML (`yes:`) are refused with their line: put them in quotes. `config check` warns of a pattern that does",
-        "not match itself (`ops[eu]`). A file of more than 256 KiB, or one whose aliases repeat without measure, is not read.",
+        "A number that YAML does not read as it is written (`010` is 8, `1:30` is 90, `1_000`, `0x10`, `1e3`) and a name that YAML",
+        "does not read as text (`yes:`) are refused, and the message names the line: put them in quotes. `config check` warns about",
+        "a pattern that does not match itself (`ops[eu]`). A file larger than 256 KiB, or one with aliases that expand without",
+        "limit, is not read.",
         "",
         "## Settings",
     ]
@@ -187,7 +193,7 @@ def configuration() -> str:
         lines += [""] if setting.notes else []
         lines += [f"- default: {default(setting)}", *_places(setting)]
         lines += ["", "<!-- test: as=config -->", "```yaml", sample(setting), "```"]
-    return "\n".join(lines) + "\n"
+    return _page(lines)
 
 
 def _places(setting: Any) -> list[str]:
@@ -213,7 +219,7 @@ def exit_codes() -> str:
     lines = [
         "# Exit codes",
         "",
-        f"{_MADE} Other codes are reserved. [When a run did not end well](../howto/runbook.md) says what to do about each.",
+        "[When a run did not end well](../howto/runbook.md) says what to do for each code. Other codes are reserved.",
         "",
         "| code | outcome | data | meaning | in Python |",
         "|---|---|---|---|---|",
@@ -223,15 +229,16 @@ def exit_codes() -> str:
             for cls in classes
         ),
         "",
-        "- 2 is found before any request is sent. 3: requests were sent, none of them changing. 4 and up: a changing call was",
-        "  tried, even if it was refused.",
-        "- Of several disks: any unknown makes it 5; all alike that code; else 7.",
-        "- SIGTERM or SIGHUP: 3 before anything was changed, later the code of the state that was reached.",
-        "- After Ctrl-C the process ends by SIGINT (a shell shows 130); the report and the journal have the code.",
-        "- Once a run has begun, output that cannot be written changes no exit code.",
-        "- Of an undo, wiped and reinitialised mean rolled back.",
+        "- **2** ends a command before it sends any request. **3** ends it after requests of which none changes anything. **4** and",
+        "  higher mean that it tried a changing call, even if the call was refused.",
+        "- **Several disks**: if one is unknown, the code is 5. If all have the same outcome, it is the code of that outcome.",
+        "  Otherwise it is 7.",
+        "- **SIGTERM or SIGHUP**: 3 if nothing was changed yet, otherwise the code of the state that was reached.",
+        "- **Ctrl-C**: the process ends by SIGINT (a shell shows 130). The report and the journal have the code.",
+        "- **Output that cannot be written** does not change the exit code once a run has begun.",
+        "- **Undo**: wiped and reinitialised mean rolled back.",
     ]
-    return "\n".join(lines) + "\n"
+    return _page(lines)
 
 
 # -------------------------------------------------------------------------------------------------------- documents
@@ -246,9 +253,9 @@ _KINDS = {
 }
 
 
-def document(title: str, intro: list[str], schema: Mapping[str, Any], file: str) -> str:
-    """Write the page of a JSON document from its schema."""
-    lines = [f"# {title}", "", f"{_MADE} The JSON Schema is [{file}](../{file}).", *intro, ""]
+def document(title: str, intro: list[str], schema: Mapping[str, Any], file: str, more: Sequence[str] = ()) -> str:
+    """Write the page of a JSON document from its schema, and more below it."""
+    lines = [f"# {title}", "", *intro, f"The JSON Schema is [{file}](../{file}).", ""]
     lines += _members(schema["title"], schema)
     for name, part in schema.get("$defs", {}).items():
         lines += ["", f"## {name}", "", *([_cell(_marked(part["description"])), ""] if "description" in part else [])]
@@ -256,7 +263,7 @@ def document(title: str, intro: list[str], schema: Mapping[str, Any], file: str)
             lines += _members(name, part)
         elif "enum" in part:
             lines += [f"One of {', '.join(f'`{each}`' for each in part['enum'])}."]
-    return "\n".join(lines) + "\n"
+    return _page([*lines, *more])
 
 
 _DATA: Mapping[str, tuple[str, ...]] = {
@@ -269,34 +276,33 @@ _DATA: Mapping[str, tuple[str, ...]] = {
 }
 """The members of ``data`` by the kind of event; a test holds the page against the events of a run."""
 _OF_DATA = {
-    "intend": "A changing call is about to be sent. `force`: it is a power cut. `attempt`: 2 for the second time.",
-    "answer": "It was answered, or not: `code` is that of a call; `request_id` is there if it was answered.",
-    "state": "What ECS shows has changed: the status of the instance, and of each disk by its id.",
-    "wait": "What is waited for: seconds of the cloud, and in `progress` how far snapshots are.",
-    "dropped": "So many events are missing here: they were not read in time. Only `--events` has it.",
-    "done": "The job has ended. `power`: the status of the instance. `owed`: something is owed to it still, and the job stays "
-    "open to be resumed. `tag_left`: the lock tag stays on it. `data`: of each disk what the run did. `code` and `message` "
-    "are there if it did not end done.",
+    "intend": "A changing call is about to be sent. `force`: whether it is a power cut. `attempt`: 2 for the second time.",
+    "answer": "The call was answered, or got no answer. `code` is as in a call; `request_id` is present if it was answered.",
+    "state": "The state in ECS has changed: the status of the instance, and of each disk by its id.",
+    "wait": "The run is waiting. Times are in cloud seconds, and `progress` has the progress of snapshots.",
+    "dropped": "This many events are missing here, because they were not read in time. Only `--events` has it.",
+    "done": "The job has ended. `power`: the status of the instance. `owed`: something is still pending, and the job stays open "
+    "until it is resumed. `tag_left`: the lock tag is still on the instance. `data`: what the run did to each disk. `code` "
+    "and `message` are present if the job did not end as `done`.",
 }
 
 
-def _members_of_data() -> str:
+def _members_of_data() -> list[str]:
     """Write which members the data of each event has."""
     rows = [
         f"| `{event}` | {', '.join(f'`{name}`' for name in names)} | {_OF_DATA[event]} |"
         for event, names in _DATA.items()
     ]
-    lines = [
+    return [
         "",
-        "## What data has",
+        "## The members of data",
         "",
         "| event | members | |",
         "|---|---|---|",
         "| `finding` | those of [Finding](report.md#finding) | What a check found. |",
-        "| `look`, `call` | those of [Call](report.md#call) | One HTTP exchange: a look, or anything else. |",
+        "| `look`, `call` | those of [Call](report.md#call) | One HTTP exchange: a Describe call, or any other call. |",
         *rows,
     ]
-    return "\n".join(lines) + "\n"
 
 
 def _members(name: str, part: Mapping[str, Any]) -> list[str]:
@@ -339,8 +345,8 @@ def library() -> str:
     lines = [
         "# The library",
         "",
-        f"{_MADE} These are the public names of `safe_reinit`; whatever is not here may change without notice. Typed; safe to use",
-        "from several threads. [Wipe from Python](../howto/python.md) begins with examples.",
+        "These are the public names of `safe_reinit`. Any other name may change without notice. The library is typed, and can be",
+        "used from several threads. [Wipe from Python](../howto/python.md) has examples.",
         "",
         "| name | |",
         "|---|---|",
@@ -350,7 +356,7 @@ def library() -> str:
     lines += [f"| [`{name}`](#{name.lower()}) | {_cell(_summary(named[name]))} |" for name in order]
     for name in order:
         lines += ["", f"## {name}", "", *_documented(name, named[name])]
-    return "\n".join(lines) + "\n"
+    return _page(lines)
 
 
 def _rank(thing: Any) -> int:
@@ -474,15 +480,15 @@ def _said(thing: type) -> dict[str, str]:
 def pages(report: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, str]:
     """Give the pages by their paths, from the schemas of the two documents and from the code."""
     of_report = [
-        "It is what `--output json` prints and `--report FILE.json` writes, for every exit code. Every member is always",
-        'there. A text that is not known is `""`; a time, a number or an object is null where that is marked.',
+        "`--output json` prints the report, and `--report FILE.json` writes it, for every exit code. Every member is always",
+        'present. An unknown text is `""`. A time, a number or an object can be null if the table says so.',
     ]
-    of_event = ["It is one line of `--events FILE`, and what `on_event` of the library is told."]
+    of_event = ["Each line of `--events FILE` is an event, and the library passes each one to `on_event`."]
     return {
         "docs/reference/commands.md": commands(),
         "docs/reference/configuration.md": configuration(),
         "docs/reference/exit-codes.md": exit_codes(),
         "docs/reference/report.md": document("The report", of_report, report, "report.schema.json"),
-        "docs/reference/events.md": document("Events", of_event, event, "event.schema.json") + _members_of_data(),
+        "docs/reference/events.md": document("Events", of_event, event, "event.schema.json", _members_of_data()),
         "docs/reference/library.md": library(),
     }

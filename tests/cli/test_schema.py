@@ -221,7 +221,7 @@ def test_what_it_says_changes_nothing_changes_nothing(
 
 def members_of_data() -> dict[str, set[str]]:
     """Read from the page about events which members the data of each kind may have."""
-    page = (ROOT / "docs" / "reference" / "events.md").read_text("utf-8").partition("## What data has")[2]
+    page = (ROOT / "docs" / "reference" / "events.md").read_text("utf-8").partition("## The members of data")[2]
     rows = re.findall(r"^\| `(\w+)` \| (`[^|]+) \|", page, re.M)
     return {event: set(re.findall(r"`(\w+)`", members)) for event, members in rows}
 
