@@ -94,6 +94,11 @@ def test_the_readme_has_two_commands_that_set_everything_up() -> None:
     assert "pytest" in blocks[1]
 
 
+def test_the_readme_is_short() -> None:
+    """README has what a first reader needs, and links to pages for the rest."""
+    assert len(README.splitlines()) <= 150
+
+
 def test_the_dry_run_of_the_readme_says_what_it_promises() -> None:
     """The disk that README shows as refused is refused with its reason."""
     command = re.search(r"\$ \.venv/bin/safe-reinit (--simulate[^\n]*)", README)
