@@ -407,6 +407,13 @@ def basic(user: str, password: str) -> str:
 
 
 def refused_port() -> int:
-    """Find a loopback port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Return a loopback port that nobody listens on, and that the system gives to nobody else while this process lasts.
+
+    It stays bound without listening, so that connecting is refused; a server that is told to may still listen on it.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    port = int(held.getsockname()[1])
+    held.detach()  # open until the process ends
+    return port
