@@ -204,7 +204,7 @@ def test_an_outage_is_said(run: Make, tmp_path: Path) -> None:
 
         assert child.returncode == 0, said
         assert truth(sim) == ("Running", 1)
-    assert re.search(r"; ECS does not answer DescribeInstances.*: last seen \w+", said)
+    assert re.search(r": last seen \w+.*; ECS does not answer DescribeInstances", said)
 
 
 def test_throttling_is_said(run: Make, tmp_path: Path) -> None:
