@@ -129,6 +129,7 @@ def terminals(command_line: CommandLine) -> Iterator[Open]:
         simulator: Simulator,
         *argv: str,
         columns: int = 0,
+        rows: int = 24,
         program: Sequence[str] | None = None,
         stdout: int | None = None,
         **env: str,
@@ -141,8 +142,9 @@ def terminals(command_line: CommandLine) -> Iterator[Open]:
             opened.append(_virtual(command_line, argv, {**where, "COLUMNS": f"{columns or _COLUMNS}"}))
             return opened[-1]
         line, inner = pty.openpty()
+        where = {name: value for name, value in where.items() if name not in ("COLUMNS", "LINES") or name in env}
         if columns:
-            ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         child = Process(
             program or command_line.arguments(argv), env=where, cwd=command_line.home,
             stdin=inner, stdout=inner if stdout is None else stdout, stderr=inner,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -125,6 +126,22 @@ def test_headline_and_disk_are_in_sight_when_the_name_is_asked_for(terminal: Ope
     assert [line for line in seen if line][-1] == ">"
     if size == (80, 24):
         assert "Plan: reinitialise 1 disk" in text
+
+
+@SIZES
+@pytest.mark.real_time
+def test_the_same_is_in_sight_on_a_real_terminal(terminal: Open, size: tuple[int, int]) -> None:
+    """A pseudo-terminal of the system that says its size itself shows the loss and the question, and no cut word."""
+    with Simulator(world=WORLD, speed=1) as sim:
+        person = terminal(sim, *TARGET, columns=size[0], rows=size[1])
+        person.wait_for("> ", after=person.wait_for("everything"))
+        shown = Shown(person.shown, size)
+        person.type("\x03")
+        assert person.end() == -signal.SIGINT, person.shown
+    text = " ".join(" ".join(shown.seen).split())
+
+    assert f"WIPE {DISK} (data disk, 40 GiB) on web1: everything written to it is lost." in text
+    assert QUESTION in text
 
 
 @SIZES
