@@ -141,6 +141,8 @@ class _Builder:
             starts=0 if spec.never_started else 1,
             start_time=None if spec.never_started else spec.started.at(self._start),
             shows_start_time=spec.shows_start_time,
+            start_time_moves=spec.start_time_moves,
+            start_time_off=spec.start_time_off,
             stopped_mode=spec.stopped_mode if spec.status == "Stopped" else "Not-applicable",
             key_pair=spec.key_pair,
             charge_type=spec.charge_type,

@@ -88,6 +88,9 @@ class Engine:
         except Refusal as refusal:
             return self._done(request, self._failure(request, refusal, request_id), refusal.code, request_id, None)
         fault = self.faults.take(request.action, request.subjects, dry_run=request.dry_run)
+        if fault is not None and fault.late is not None:
+            arrive = partial(self._arrive_late, request, key, request_id)
+            self.cloud.timeline.begin(f"request {request_id}", now + fault.late, arrive)
         reply, code = self._carry_out(Context(self.cloud, key, request, now, request_id), fault)
         if fault is not None and _acts(fault):
             reply = fault.spoil(reply, self._rng)
@@ -114,6 +117,13 @@ class Engine:
             return answers.success(ctx.request, action(ctx), ctx.request_id), ""
         except Refusal as refusal:
             return self._failure(ctx.request, refusal, ctx.request_id), refusal.code
+
+    def _arrive_late(self, request: Request, key: AccessKey, request_id: str, at: float) -> None:
+        """Carry out a request that was held up on its way; nobody gets its answer."""
+        _, code = self._carry_out(Context(self.cloud, key, request, at, request_id), None)
+        self.calls.add(
+            Call(at, request.action, request.subjects, None, code, request_id, request.dry_run, "late", "world")
+        )
 
     def meter(self, account: str, region: str, action: str, now: float, calls: int = 1) -> None:
         """Count calls by account, region, action and minute: over the limit they are refused until the next minute."""

@@ -11,6 +11,7 @@ happens to it:
 | `throttle: true` or `{retry_after: N}` | `Throttling`, with the header x-acs-retry-after | no |
 | `drop_request: true` | the connection is closed without an answer | no |
 | `reset: true` | the connection is reset (TCP RST) | no |
+| `late: SECONDS` (simulated ones) | the connection is closed without an answer; the request arrives so late | then |
 | `html: 502` | a page of some proxy with this status | no |
 | `delay: SECONDS` (simulated ones) | the answer comes late; may go with `drop_answer` | yes |
 | `drop_answer: true` | the connection is closed without an answer | yes |
@@ -37,7 +38,7 @@ from .world import schema as schema_of
 
 _ON = Literal[True]
 _Status = Annotated[int, Field(ge=100, le=599)]
-_KINDS = ("error", "throttle", "drop_answer", "drop_request", "reset", "garble", "html", "html_after", "delay")
+_KINDS = ("error", "throttle", "drop_answer", "drop_request", "reset", "late", "garble", "html", "html_after", "delay")
 
 
 class _Spec(BaseModel):
@@ -76,6 +77,7 @@ class Fault(_Spec):
     drop_answer: _ON | None = None
     drop_request: _ON | None = None
     reset: _ON | None = None
+    late: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     garble: _ON | None = None
     html: _Status | None = None
     html_after: _Status | None = None
@@ -121,7 +123,7 @@ class Fault(_Spec):
 
     def instead(self) -> Reply | None:
         """Return what happens in place of the act, where that is not an error of ECS."""
-        if self.drop_request:
+        if self.drop_request or self.late is not None:
             return Reply(500, b"", ending="drop")
         if self.reset:
             return Reply(500, b"", ending="reset")

@@ -158,6 +158,10 @@ class InstanceSpec(Spec):
     """When it was last started; DescribeInstances shows the minute of it."""
     shows_start_time: bool = True
     """Whether DescribeInstances shows its StartTime at all."""
+    start_time_moves: bool = True
+    """Whether a start gives it a new StartTime."""
+    start_time_off: Annotated[float, Field(allow_inf_nan=False)] = 0
+    """By how many seconds the StartTime of a start is ahead of the `Date` of answers; below 0: behind it."""
     stopped_mode: Mode = "KeepCharging"
     os: Literal["linux", "windows"] | None = None
     image: str | None = None

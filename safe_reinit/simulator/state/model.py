@@ -105,6 +105,8 @@ class Instance:
     starts: int
     start_time: float | None = None
     shows_start_time: bool = True
+    start_time_moves: bool = True
+    start_time_off: float = 0.0
     stopped_mode: str = "Not-applicable"
     key_pair: str = ""
     charge_type: str = "PostPaid"

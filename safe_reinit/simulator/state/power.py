@@ -120,7 +120,7 @@ def reboot(cloud: Cloud, instance: Instance, now: float, *, force: bool) -> None
 
 
 def running(cloud: Cloud, instance_id: str, at: float) -> None:
-    """Make an instance Running: one start more, a new StartTime, and its guest writes to its disks."""
+    """Make an instance Running: one start more, mostly a new StartTime, and its guest writes to its disks."""
     instance = _row(cloud, instance_id)
     address = instance.public_ip or (cloud.new_address() if instance.wants_public_ip else "")
     cloud.put_instance(
@@ -129,7 +129,7 @@ def running(cloud: Cloud, instance_id: str, at: float) -> None:
             status="Running",
             stopped_mode="Not-applicable",
             starts=instance.starts + 1,
-            start_time=at,
+            start_time=at + instance.start_time_off if instance.start_time_moves else instance.start_time,
             public_ip=address,
         ),
         at,
