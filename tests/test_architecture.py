@@ -47,10 +47,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "clock", "cloud", "config", "error_mapping", "errors", "execution", "interrupt", "journal", "model", "planning",
         "report", "temporal",
     },
+    "verification": {"client", "clock", "cloud", "core", "errors", "model", "planning", "threads", "version"},
     "simulator": set(),
     "cli": {
         "checks", "client", "clock", "cloud", "config", "core", "error_mapping", "errors", "execution", "files",
-        "interrupt", "journal", "model", "planning", "plans", "report", "simulator", "temporal", "threads", "version",
+        "interrupt", "journal", "model", "planning", "plans", "report", "simulator", "temporal", "threads",
+        "verification", "version",
     },
     "__main__": {"cli"},
     "__init__": {"client", "cloud", "errors", "interrupt", "model"},
@@ -60,6 +62,7 @@ OF_CORE = {
     "report": {"state", "waves"},
     "plans": {"waves"},
     "temporal": {"resuming"},
+    "verification": {"state"},
     "cli": {"state", "waves", "rate_limits", "resuming"},
 }
 """Which files of ``core`` a room uses: ``execution`` any; else what a final state came to, and how a fleet spreads."""

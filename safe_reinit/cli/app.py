@@ -216,6 +216,21 @@ def show(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN40
     run_story.show(name, flags, ctx.obj.telling(flags))
 
 
+@app.command("verify-cloud", short_help="Measure on a spare machine what no document says.")
+@options.verify
+@click.pass_context
+def verify_cloud(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
+    """Measure on a machine that nobody needs whether ECS is as runs assume it to be. All data on its disk is lost.
+
+    It stops the machine, wipes its disk and starts the machine again, two times, by runs with all checks, and observes
+    it from outside: whether StartTime moves, how late lists are, whether ReIniting shows. Exit code 0: ECS agrees with
+    each assumption; 1: it contradicts one, or one could not be measured; else as for a run.
+    """
+    from . import verify  # noqa: PLC0415 - see above
+
+    ctx.exit(verify.command(flags, ctx.obj))
+
+
 @app.command(short_help="List what is checked before anything is changed.")
 @options.output
 @click.pass_context

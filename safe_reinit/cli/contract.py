@@ -133,6 +133,9 @@ DEEDS: Mapping[str, Deed] = {
         consent="none, since the run had it; with --verdict wipe-again as for a new run",
     ),
     "undo": _WIPES,
+    "verify-cloud": replace(
+        _WIPES, dry_run="leave out --confirm", consent="--confirm with the id of the instance, for two runs"
+    ),
     "cancel": replace(_READS, changes=True, dry_run="safe-reinit show RUN tells how it stands"),
     "hold": replace(_READS, changes=True, dry_run="safe-reinit runs tells which runs are at work"),
     "unhold": replace(_READS, changes=True, dry_run="safe-reinit runs tells whether there is a hold"),

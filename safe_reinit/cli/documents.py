@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ..journal import AuditEntry
 from ..model import Event, Report
+from ..verification.document import Verification
 from .explain import Checks, Explained
 
 
@@ -185,6 +186,7 @@ def schemas() -> dict[str, Mapping[str, Any]]:
     kinds = {
         "report": Report, "event": Event, "checks": Checks, "explain": Explained, "runs": Runs, "audit": Audit,
         "show": Shown, "config-show": ConfigShown, "config-check": ConfigChecked, "policy-check": PolicyChecked,
+        "verification": Verification,
     }  # fmt: skip
     return {
         **{name: schema_of(kind) for name, kind in kinds.items()},

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "Plan and run": ("plan", "apply", "rehearse"),
-    "Prepare": ("policy", "checks", "explain", "config"),
+    "Prepare": ("policy", "checks", "explain", "config", "verify-cloud"),
     "After a run": ("runs", "show", "audit", "resume", "undo"),
     "Stop": ("cancel", "hold", "unhold"),
     "Serve": ("simulator", "worker"),

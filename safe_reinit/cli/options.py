@@ -238,6 +238,18 @@ apply: Callable[[F], F] = _stack(
     *_settings(*_RESUMED, Settings.on_unknown, *_of("Simulation")), *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT),
 )  # fmt: skip
 """The options of a plan from a file: it has its targets and everything that was agreed to, so they take none of it."""
+verify: Callable[[F], F] = _stack(
+    _option(
+        "--instance", metavar="I", offers="instances", required=True,
+        help="The machine to measure on: a running one that nobody needs.",
+    ),
+    _option("--disk", metavar="D", offers="disks", help="The disk of it that is wiped, if it has several."),
+    click.option("--confirm", metavar="I", help="The same machine: you agree that all data on this disk is lost."),
+    _option("--save", metavar="FILE", help="Save what was measured to a new file (JSON) without ids, to be sent on."),
+    _CONSENT[0], *_settings(*_CLOUD, *_of("Waiting"), Settings.journal, *_of("Simulation")), *_CONFIG,
+    *_settings(*_but(_OUTPUT, Settings.report)),
+)  # fmt: skip
+"""The options of a verification: those of a run of one disk that is stopped and started again."""
 cancel: Callable[[F], F] = _stack(_setting(Settings.journal), *_CONFIG)
 """The options of a command that asks a run to end."""
 _JOURNAL = (

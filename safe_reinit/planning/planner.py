@@ -9,6 +9,8 @@ from functools import partial
 
 from .. import logs
 from ..checks.target_rules import TargetRequest, settle
+from ..cloud.interface import Cloud
+from ..cloud.locate import connect
 from ..error_mapping import safely
 from ..errors import RunRefused, UsageError
 from ..journal import StoredRun
@@ -134,6 +136,13 @@ class Planner:
         if plan.making is not None:
             plan.making.calls.extend(calls)
         return sure
+
+    def observer(self, on_call: OnCall | None = None) -> Cloud:
+        """Make the cloud that plans and runs ask, for whoever observes a run from outside: it sends no changing call.
+
+        It is to be closed.
+        """
+        return connect(self._setup.where, safely(on_call), lambda _action: "this connection is only for observing")
 
     def prove(self, plan: Plan, calls: Sequence[Call], on_call: OnCall | None = None) -> Sequence[Proof]:
         """Return which RAM rights a run of a plan has, asked with DryRun where an API has one; see ``ram_check.prove``.

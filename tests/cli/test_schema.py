@@ -186,7 +186,7 @@ def test_its_exit_codes_are_those_of_the_classes_and_of_the_readme() -> None:
 
 def test_the_main_command_is_told_for_what_it_is() -> None:
     """What wipes is critical, comes back only with a snapshot, names its dry run and consent; looking is neither."""
-    for name in ("", "undo", "apply", "resume"):
+    for name in ("", "undo", "apply", "resume", "verify-cloud"):
         told = COMMANDS[name]
         assert (told["changes"], told["risk"], told["reversible"]) == (True, "critical", "only with a snapshot")
         assert told["dry_run"]
@@ -194,8 +194,9 @@ def test_the_main_command_is_told_for_what_it_is() -> None:
         assert told["exit_codes"] == list(range(9))
     for name in ("", "undo"):
         assert {"--dry-run", "--confirm", "--snapshot"} <= {each["name"] for each in COMMANDS[name]["options"]}
+    changing = ("", "undo", "apply", "resume", "verify-cloud", "cancel", "hold", "unhold", "worker")
     for name, told in COMMANDS.items():
-        assert told["changes"] == (name in ("", "undo", "apply", "resume", "cancel", "hold", "unhold", "worker")), name
+        assert told["changes"] == (name in changing), name
         assert (told["risk"] == "none") == (told["reversible"] is None)
 
 
@@ -253,6 +254,11 @@ def test_the_documents_are_as_their_schemas_say(tmp_path: Path, simulator: Simul
         "policy": [here("policy", *DISK, "--output", "json", journal=None, environment=there).stdout],
         "policy-check": [here("policy", *DISK, "--check", "--output", "json", journal=None, environment=there).stdout],
         "plan": [file.read_text("utf-8")],
+        "verification": [
+            here(
+                "verify-cloud", "--instance", "i-sim-lab-ci-2", "--output", "json", journal=journal, environment=there
+            ).stdout
+        ],
     }
 
     assert done.returncode == 0, done.stderr

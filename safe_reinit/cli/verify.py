@@ -1,0 +1,128 @@
+"""The command that measures on a machine that nobody needs what no document says of ECS."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from .. import report
+from ..client import Client
+from ..config import Settings, resolve
+from ..errors import Error, NotRestarted, RunRefused, UsageError
+from ..model import Call, Plan
+from ..model.codec import encode
+from ..planning.discover import Search
+from ..verification import document
+from ..verification.document import Verification
+from ..verification.rounds import RUNS, Rounds
+from . import planfile
+from .files import replace
+from .next import with_next
+from .output import Output, lines, say, write
+from .progress import Progress
+from .session import client_of, set_output
+from .signals import Stopped
+
+
+def command(flags: Mapping[str, Any], output: Output) -> int:
+    """Say what it does and loses, measure, write what was measured, and give the exit code."""
+    config = resolve(flags, os.environ, flags.get("config")).having(Settings.runner, "local")
+    set_output(output, config, flags)
+    if flags["save"] is not None:
+        planfile.refuse_existing(flags["save"])
+    with ExitStack() as stack:
+        client = client_of(config, stack)
+        client.runs.demand()
+        progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
+        disk_id = flags["disk"] or _only_disk(client, flags["instance"], progress)
+        rounds = Rounds(client, flags["instance"], disk_id, flags["accept"], output.signals.enough, progress.call)
+        began = f"{output.now():%Y-%m-%d}"
+        plan = rounds.plan()
+        ended = _measure(rounds, plan, flags["confirm"], output, progress)
+        told = rounds.verification(plan, began)
+        progress.close()
+        if rounds.failure is not None and rounds.failure.report is not None:
+            of_run = with_next(rounds.failure.report, output.argv, client)
+            output.last(lambda: lines(report.report_lines(of_run), sys.stderr))
+    _write(told, flags["save"], output)
+    ended = ended or _judged(told, rounds)
+    if ended is None:
+        return 0
+    say(f"safe-reinit: {ended} {ended.hint}".rstrip())
+    return ended.exit_code
+
+
+def _only_disk(client: Client, instance_id: str, progress: Progress) -> str:
+    found = client.find(Search((instance_id,), system=True, data=True), progress.call)
+    if len(found) > 1:
+        raise UsageError(
+            f"{instance_id} has {len(found)} disks ({', '.join(found)}), and one of them is wiped.",
+            hint="Nothing was changed; say which with --disk.",
+        )
+    return found[0]
+
+
+def _measure(rounds: Rounds, plan: Plan, confirm: str | None, output: Output, progress: Progress) -> Error | None:
+    """Ask for consent and carry the runs out; return how it ended, where that was not well."""
+    write(
+        sys.stderr,
+        f"verify-cloud stops {rounds.instance_id}, wipes its disk {rounds.disk_id} and starts the machine again, "
+        f"{RUNS} times: all data on this disk is lost for good.\n",
+    )
+    progress.findings(plan)
+    lines(report.plan_lines(plan), sys.stderr)
+    if not plan.runnable:
+        rounds.ask_dry_runs()
+        return report.refusal(plan)
+    if (refused := rounds.refused(plan)) is not None:
+        return refused
+    if confirm != rounds.instance_id:
+        return RunRefused(
+            f"Nobody confirmed that the disk {rounds.disk_id} of {rounds.instance_id} is wiped.",
+            hint=f"Nothing was changed; if nobody needs this machine, add --confirm {rounds.instance_id}",
+        )
+
+    def run(plan: Plan, on_call: Callable[[Call], None]) -> None:
+        progress.findings(plan)
+        progress.settle()
+        with output.signals.run(progress.must_say) as interrupt:
+            rounds.client.run(plan, confirm=plan.confirm_with, on_event=progress.event, on_call=on_call, stop=interrupt)
+
+    try:
+        rounds.measure(plan, run)
+    except Stopped:
+        if not rounds.runs:  # nothing was changed
+            raise
+        rounds.notes.append("a further run was interrupted before it began")
+    return rounds.failure
+
+
+def _write(told: Verification, path: str | None, output: Output) -> None:
+    """Write what was measured to stdout, and to the file that was asked for."""
+    written = {"schema": 1, **encode(told)}
+    text = "".join(f"{line}\n" for line in document.lines(told))
+    failed = [output.last(lambda: output.document(written) if output.json else write(sys.stdout, text))]
+    if path is not None:
+        failed.append(output.last(lambda: replace(path, f"{report.dumps(written)}\n")))
+    for why in filter(None, failed):
+        say(f"safe-reinit: {why}")
+
+
+def _judged(told: Verification, rounds: Rounds) -> Error | None:
+    """Return how it ended though the runs ended well."""
+    if not told.as_found:
+        return NotRestarted(
+            f"{rounds.instance_id} ran before and was not seen Running in the end; its runs have ended.",
+            hint="Look at it in the ECS console, and start it there if nobody else stopped it.",
+        )
+    open_ = {each.name: each.verdict for each in told.assumptions if each.verdict != "agrees"}
+    if not open_:
+        return None
+    said = ", ".join(f"{name} {verdict}" for name, verdict in open_.items())
+    return Error(
+        f"ECS was not seen to be as runs assume: {said}.",
+        hint="The machine is as it was found. Please send what was measured (--save FILE has no ids) to the project.",
+    )

@@ -1,0 +1,104 @@
+"""Observing one machine every second while a run of it goes on, over a connection that can change nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from types import TracebackType
+
+from ..clock import Clock
+from ..cloud.interface import Cloud, CloudError, Refused
+from ..cloud.retry import Once
+from ..model import Call
+from ..planning.describe import Round
+from ..threads import Background
+from .document import DryRun
+from .record import Answer, Record, Sample
+
+INTERVAL = 1.0
+"""Cloud seconds between two observations during a run."""
+_LATER = 5.0
+"""The same after it."""
+_ENDS_IN = 30.0
+"""Real seconds after which an observation that hangs is left behind."""
+
+
+class Watch:
+    """Observes an instance and its disk in a thread of its own while the block lasts.
+
+    Args:
+        cloud: who is asked; it sends no changing call, and is closed at the end.
+        clock: by which the observations are timed.
+        instance_id: the machine.
+        disk_id: its disk.
+
+    Attributes:
+        dry_runs: what StopInstance and StartInstance answered to a DryRun, once for each status of the machine.
+
+    """
+
+    def __init__(self, cloud: Cloud, clock: Clock, instance_id: str, disk_id: str) -> None:
+        self.dry_runs: list[DryRun] = []
+        self._cloud, self._clock = cloud, clock
+        self._instance_id, self._disk_id = instance_id, disk_id
+        self._samples: list[Sample] = []
+        self._answers: list[Answer] = []
+        self._ended = threading.Event()
+        self._thread = Background(self._observe, "safe-reinit-watch")
+
+    def __enter__(self) -> Watch:
+        self.observe()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.ended.wait(_ENDS_IN)
+        self._cloud.close()
+
+    def call(self, call: Call) -> None:
+        """Note how a changing call of the run ended."""
+        if not (call.dry_run or call.only_reads):
+            self._answers.append(Answer(self._clock.time(), call.action, call.code))
+
+    def observe(self) -> Sample | None:
+        """Observe once and return what was shown; ``None`` unless both the machine and the disk were."""
+        seen = Round(self._cloud, self._clock, Once(), tolerant=True)
+        seen.describe_instances((self._instance_id,))
+        seen.describe_disks((self._disk_id,))
+        seen.ask_all()
+        instance, disk = seen.instances.get(self._instance_id), seen.disks.get(self._disk_id)
+        if instance is None or disk is None:
+            return None
+        date, status = seen.dates.get(self._instance_id), instance.status
+        sample = Sample(seen.at, self._clock.time(), date, status, instance.start_time, disk.status)
+        self._samples.append(sample)
+        if status in ("Running", "Stopped") and status not in {each.status for each in self.dry_runs}:
+            for action, ask in (("StopInstance", self._cloud.may_stop), ("StartInstance", self._cloud.may_start)):
+                try:
+                    code = ask(self._instance_id)
+                except CloudError as error:
+                    code = error.code if isinstance(error, Refused) else "Unanswered"
+                self.dry_runs.append(DryRun(action, status, code))
+        return sample
+
+    def after(self, seconds: float, enough: threading.Event) -> bool:
+        """Observe after the run, for so long or until there is enough; return whether the machine runs in the end."""
+        self._ended.set()
+        self._thread.ended.wait(_ENDS_IN)
+        until = self._clock.time() + seconds
+        seen = self.observe()
+        while self._clock.time() < until and not self._clock.wait(enough, _LATER):
+            seen = self.observe()
+        return seen is not None and seen.status == "Running"
+
+    def record(self) -> Record:
+        """Return what was seen so far."""
+        return Record(tuple(self._samples), tuple(self._answers))
+
+    def _observe(self) -> None:
+        while not self._clock.wait(self._ended, INTERVAL):
+            with contextlib.suppress(CloudError):
+                self.observe()

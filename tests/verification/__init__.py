@@ -1,0 +1,1 @@
+"""What is measured of ECS, and what it says of the assumptions."""
