@@ -64,5 +64,9 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands fo
         if name in names:
             from importlib import import_module  # noqa: PLC0415 - only when something is asked for
 
+            if module == "client":  # which imports what other systems than Linux do not have
+                from .clock import refuse_platform  # noqa: PLC0415 - see above
+
+                refuse_platform()
             return getattr(import_module(f".{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

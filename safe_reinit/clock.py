@@ -7,6 +7,7 @@ times in reports are real.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -17,7 +18,25 @@ from .errors import UsageError
 
 def boottime() -> float:
     """Return the real seconds since boot, counted through suspension, for a lease that must not outlive a sleep."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def refuse_platform() -> None:
+    """Refuse a system that is not Linux: leases and file checks stand on its clock, its /proc and its access lists.
+
+    Raises:
+        UsageError: it is another one.
+    """
+    missing = ""
+    if sys.platform != "linux":
+        missing = {"darwin": "macOS", "win32": "Windows", "cygwin": "Windows"}.get(sys.platform, sys.platform)
+    elif not hasattr(time, "CLOCK_BOOTTIME"):
+        missing = "a Python without CLOCK_BOOTTIME"
+    if missing:
+        raise UsageError(
+            f"safe-reinit runs on Linux only, and this is {missing}: use a Linux machine or container.",
+            hint="",
+        )
 
 
 class Clock:

@@ -4,7 +4,7 @@
     safe_reinit.run       what a run intends, is answered, sees and comes to
     safe_reinit.calls     every HTTP exchange
     safe_reinit.retry     a look that failed and is made again
-    safe_reinit.journal   a lease that could not be renewed, or was lost
+    safe_reinit.journal   a lease that could not be renewed, or was lost; a journal that is lost with its container
     safe_reinit.worker    what a worker could not do: a step or a shard that failed, a replaced key that is refused
 
 No handler is installed. A line has ids, codes and RequestIds, and no text of ECS, of the SDK or of a person.
@@ -74,6 +74,11 @@ def event(told: Event) -> None:
 def lease(run_id: str, said: str) -> None:
     """WARNING: the lease of a run could not be renewed, or is lost."""
     _say(_journal, logging.WARNING, "%s: %s", run_id, said)
+
+
+def journal(said: str) -> None:
+    """WARNING: the journal lies where it may be lost."""
+    _say(_journal, logging.WARNING, "%s", said)
 
 
 def worker(said: str) -> None:

@@ -20,6 +20,7 @@ _THREADS_OF_ITS_OWN = "temporalio.bridge.temporal_sdk_bridge"
 def main() -> None:
     """Run the command line and end the process with its exit code, or by SIGINT if it got one."""
     _open_missing()
+    _refuse_platform()
     gc.set_threshold(MADE_BEFORE_COLLECTING)
     from .app import run  # noqa: PLC0415 - importing the package stays cheap
     from .sdk_models import load_by_name  # noqa: PLC0415 - see above
@@ -51,6 +52,18 @@ def _open_missing() -> None:
             mode = "r" if name == "stdin" else "w"
             # Like the streams that Python opens itself, it does not own its descriptor: nothing is left to close.
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _refuse_platform() -> None:
+    """End before anything is imported that another system does not have."""
+    from ..clock import refuse_platform  # noqa: PLC0415 - importing the package stays cheap
+    from ..errors import UsageError  # noqa: PLC0415 - see above
+
+    try:
+        refuse_platform()
+    except UsageError as error:
+        sys.stderr.write(f"safe-reinit: {error}\n")
+        sys.exit(error.exit_code)
 
 
 def _flushed() -> bool:

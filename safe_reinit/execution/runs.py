@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from .. import report
+from .. import logs, report
 from ..error_mapping import safely
 from ..errors import Error, RunRefused, UsageError
 from ..interrupt import Interrupt
@@ -26,7 +26,7 @@ from ..journal import (
     open_to_write,
     refuse_used_key,
 )
-from ..journal.place import is_there, journal_of, redacted, spool_of
+from ..journal.place import is_there, journal_of, redacted, spool_of, vanishing
 from ..model import Call, Event, Plan, Report
 from ..model.codec import decode
 from ..planning import request
@@ -90,6 +90,9 @@ class Runs:
         self._going_on[name] = listeners.stop
         try:
             with self.session(listeners) as session:
+                if warning := vanishing(self.place):
+                    logs.journal(warning)
+                    listeners.stop.say(warning)
                 for said in session.spool.tidy(session.journal):
                     listeners.stop.say(said)
                 try:

@@ -22,6 +22,7 @@ from .schema import SCHEMA
 _NETWORK_FILE_SYSTEMS = frozenset(
     ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "9p", "ocfs2", "gfs2", "beegfs")
 )
+_IN_MEMORY = ("tmpfs", "ramfs")
 
 _DATABASE = re.compile(
     r"\s*(postgres(ql)?:|(host|hostaddr|port|dbname|user|service)\s*=)|[^/]*://|.*\bpassword\s*=", re.IGNORECASE
@@ -108,22 +109,48 @@ def refuse_network(path: Path) -> None:
     Raises:
         UsageError: it is one.
     """
-    kind, longest = "", -1
-    try:
-        mounts = Path("/proc/self/mounts").read_text("utf-8").splitlines()
-    except OSError:
-        return
-    target = os.path.realpath(path)  # a link leads to the file system that it is really on
-    for line in mounts:
-        fields = line.split(" ")
-        point = fields[1].replace("\\040", " ").rstrip("/")
-        if (target == point or target.startswith(f"{point}/")) and len(point) >= longest:
-            kind, longest = fields[2], len(point)
+    _, kind = _mount_of(path)
     if kind in _NETWORK_FILE_SYSTEMS or kind.startswith("fuse."):
         raise UsageError(
             f"The journal {path} is on a network file system ({kind}), where locks cannot be relied on.",
             hint="Name a file on a local disk with --journal.",
         )
+
+
+def vanishing(place: str | None) -> str:
+    """Return for people why a journal file may be lost with its container or at the next boot; ``""`` if not known.
+
+    Whether another file system outlives the container cannot be known from within.
+    """
+    if place is None or is_shared(place):
+        return ""
+    point, kind = _mount_of(Path(place))
+    if kind in _IN_MEMORY:
+        where = f"is in memory ({kind} at {point or '/'}): it is lost at the next boot, and with its container"
+    elif (kind, point) == ("overlay", ""):
+        where = "is on the root file system of a container (overlay): it is lost with the container"
+    else:
+        return ""
+    return (
+        f"WARNING: The journal {place} {where}. Then nobody knows which machines a run has left stopped, or which "
+        "wipes are in doubt. Name a file on a volume, or a database in PostgreSQL, with --journal."
+    )
+
+
+def _mount_of(path: Path) -> tuple[str, str]:
+    """Return where the file system of a path is mounted (the root is ``""``) and its type, both ``""`` if not known."""
+    found = "", ""
+    try:
+        mounts = Path("/proc/self/mounts").read_text("utf-8").splitlines()
+    except OSError:
+        return found
+    target = os.path.realpath(path)  # a link leads to the file system that it is really on
+    for line in mounts:
+        fields = line.split(" ")
+        point = fields[1].replace("\\040", " ").rstrip("/")
+        if (target == point or target.startswith(f"{point}/")) and len(point) >= len(found[0]):
+            found = point, fields[2]
+    return found
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
