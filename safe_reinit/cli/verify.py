@@ -28,7 +28,7 @@ from .signals import Stopped
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
-    """Say what it does and loses, measure, write what was measured, and give the exit code."""
+    """Announce what it does and loses, measure, write what was measured, and return the exit code."""
     config = resolve(flags, os.environ, flags.get("config")).having(Settings.runner, "local")
     set_output(output, config, flags)
     if flags["save"] is not None:

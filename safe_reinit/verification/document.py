@@ -31,6 +31,7 @@ class DryRun:
     action: str
     status: str
     """Of the instance, when it was asked."""
+    disk_status: str
     code: str
 
 
@@ -131,7 +132,7 @@ def lines(told: Verification) -> Iterator[str]:
         yield f"     run {one.run}: {one.what}: {one.at_least:.1f} to {one.at_most:.1f}"
     yield "  DryRun:"
     for dry_run in told.dry_runs:
-        yield f"     {dry_run.action} of a {dry_run.status} machine: {dry_run.code}"
+        yield f"     {dry_run.action}, machine {dry_run.status}, disk {dry_run.disk_status}: {dry_run.code}"
     yield f"     checks: {told.dry_run_order}"
     yield "  refused calls:"
     for refusal in told.refusals:

@@ -33,7 +33,7 @@ class Watch:
         disk_id: its disk.
 
     Attributes:
-        dry_runs: what StopInstance and StartInstance answered to a DryRun, once for each status of the machine.
+        dry_runs: what StopInstance and StartInstance answered to a DryRun, once for each status of machine and disk.
 
     """
 
@@ -75,13 +75,14 @@ class Watch:
         date, status = seen.dates.get(self._instance_id), instance.status
         sample = Sample(seen.at, self._clock.time(), date, status, instance.start_time, disk.status)
         self._samples.append(sample)
-        if status in ("Running", "Stopped") and status not in {each.status for each in self.dry_runs}:
+        known = {(each.status, each.disk_status) for each in self.dry_runs}
+        if status in ("Running", "Stopped") and (status, disk.status) not in known:
             for action, ask in (("StopInstance", self._cloud.may_stop), ("StartInstance", self._cloud.may_start)):
                 try:
                     code = ask(self._instance_id)
                 except CloudError as error:
                     code = error.code if isinstance(error, Refused) else "Unanswered"
-                self.dry_runs.append(DryRun(action, status, code))
+                self.dry_runs.append(DryRun(action, status, disk.status, code))
         return sample
 
     def after(self, seconds: float, enough: threading.Event) -> bool:

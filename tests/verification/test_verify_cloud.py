@@ -112,11 +112,13 @@ def _holds_what_the_simulator_does(document: dict[str, Any]) -> None:
         found = [each for each in document["intervals"] if each["what"] == what]
         assert [each["run"] for each in found] == [1, 2]
         assert all(each["at_least"] <= seconds <= each["at_most"] <= each["at_least"] + 4 for each in found), found
-    told = {(each["action"], each["status"]): each["code"] for each in document["dry_runs"]}
-    assert told == {
-        ("StopInstance", "Running"): "DryRunOperation", ("StartInstance", "Running"): "IncorrectInstanceStatus",
-        ("StopInstance", "Stopped"): "IncorrectInstanceStatus", ("StartInstance", "Stopped"): "DryRunOperation",
-    }  # fmt: skip
+    told = {(each["action"], each["status"], each["disk_status"]): each["code"] for each in document["dry_runs"]}
+    assert {each: told[each] for each in told if each[1] == "Running" or each[2] == "ReIniting"} == {
+        ("StopInstance", "Running", "In_use"): "DryRunOperation",
+        ("StartInstance", "Running", "In_use"): "IncorrectInstanceStatus",
+        ("StopInstance", "Stopped", "ReIniting"): "IncorrectInstanceStatus",
+        ("StartInstance", "Stopped", "ReIniting"): "IncorrectInstanceStatus",
+    }
     refused = [each for each in document["refusals"] if each["code"] == "IncorrectInstanceStatus"]
     assert refused
     assert all((each["http_status"], each["request_id"]) == (403, True) for each in refused)
