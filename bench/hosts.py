@@ -130,7 +130,7 @@ def looks(there: Place, run_id: str) -> list[float]:
     """Return when the calls of a run were sent, as the journal has them."""
     with there.reading() as journal:
         events = journal.events(run_id)
-    return sorted(moment(each["at"]) for each in events if each["event"] in ("look", "call"))
+    return sorted(moment(each["at"]) for each in events if each["event"] in ("read", "call"))
 
 
 def taken_at(there: Place, run_id: str) -> float:

@@ -147,7 +147,7 @@ def checks() -> str:
 
 
 _TOPICS = {
-    "could-not-look": "Whether the checks can be relied on",
+    "could-not-check": "Whether the checks can be relied on",
     "target-not-allowed": "Target rules and classes",
     "disk-not-found": "The disk",
     "instance-not-seen": "The instance",

@@ -159,7 +159,7 @@ def _simulator() -> list[str]:
 
 def configuration() -> str:
     """Write docs/reference/configuration.md."""
-    from safe_reinit.cli.example import default, notes, sample
+    from safe_reinit.cli.example import default, note_lines, sample
     from safe_reinit.cli.options import sentence
     from safe_reinit.config import LIMITS, SETTINGS
 
@@ -189,7 +189,7 @@ def configuration() -> str:
     ]
     for setting in SETTINGS:
         lines += ["", f"### {setting.name}", "", sentence(setting.help), ""]
-        lines += [f"{note}  " for note in notes(setting)]
+        lines += [f"{note}  " for note in note_lines(setting)]
         lines += [""] if setting.notes else []
         lines += [f"- default: {default(setting)}", *_places(setting)]
         lines += ["", "<!-- test: as=config -->", "```yaml", sample(setting), "```"]

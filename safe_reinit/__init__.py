@@ -28,16 +28,6 @@ if TYPE_CHECKING:
     from .interrupt import Interrupt
     from .model import Event, Finding, Plan, Report
 
-_HOME = {
-    "client": ("Client", "connect"),
-    "cloud.interface": ("Cloud", "CloudFactory"),
-    "interrupt": ("Interrupt",),
-    "errors": (
-        "Error", "NotRestarted", "OutcomeUnknown", "PartlyDone", "RunFailed", "RunRefused", "Stranded", "UsageError",
-    ),
-    "model": ("Event", "Finding", "Plan", "Report"),
-}  # fmt: skip
-
 __all__ = [
     "Client",
     "Cloud",
@@ -59,14 +49,20 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
-    for module, names in _HOME.items():
-        if name in names:
-            from importlib import import_module  # noqa: PLC0415 - only when something is asked for
+PARTS = ("errors", "interrupt", "model", "cloud.interface", "client")
+"""Where the names above are looked for, those first that the others are built on."""
 
-            if module == "client":  # which imports what other systems than Linux do not have
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    if name in __all__:  # what else is asked for is a module, which Python imports by itself
+        from importlib import import_module  # noqa: PLC0415 - only when something is asked for
+
+        for part in PARTS:
+            if part == "client":  # which imports what other systems than Linux do not have
                 from .clock import refuse_platform  # noqa: PLC0415 - see above
 
                 refuse_platform()
-            return getattr(import_module(f".{module}", __name__), name)
+            module = import_module(f".{part}", __name__)
+            if hasattr(module, name):
+                return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -72,8 +72,8 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     if key is not None and profile is not None:
         raise UsageError("connect got both a profile and credentials.", hint="Give one of them.")
     path = os.path.abspath(journal) if isinstance(journal, os.PathLike) else journal  # which is never an address
-    said = {Settings.region: region, Settings.profile: profile, Settings.endpoint: endpoint, Settings.journal: path}
-    settings = request.settings(config, {setting.name: value for setting, value in said.items()})
+    given = {Settings.region: region, Settings.profile: profile, Settings.endpoint: endpoint, Settings.journal: path}
+    settings = request.settings(config, {setting.name: value for setting, value in given.items()})
     owners = request.owner_parameters(owner or {})
     if cloud is not None:
         request.refuse_places(settings, profile=profile, endpoint=endpoint, credentials=credentials)
@@ -101,12 +101,12 @@ class Client:
     @property
     def region(self) -> str:
         """The region id."""
-        return self._setup.where.region
+        return self._setup.connection.region
 
     @property
     def endpoint(self) -> str:
         """The loopback endpoint, normalised; ``""`` for the real cloud."""
-        return self._setup.where.local_url
+        return self._setup.connection.local_url
 
     @property
     def clock(self) -> Clock:
@@ -120,16 +120,16 @@ class Client:
 
     def is_simulated(self) -> bool:
         """Return whether every answer so far came from our simulator; ``False`` before the first."""
-        return self._setup.where.origin.simulated
+        return self._setup.connection.origin.simulated
 
-    def find(self, search: Search, on_call: Callable[[Call], None] | None = None) -> Sequence[str]:
+    def discover_disks(self, search: Search, on_call: Callable[[Call], None] | None = None) -> Sequence[str]:
         """Return the ids of the disks that a search means.
 
         Raises:
             UsageError: there are no credentials.
             RunRefused: nothing was found, or ECS could not be asked.
         """
-        return self.planner.find(search, on_call)
+        return self.planner.discover_disks(search, on_call)
 
     def plan(  # noqa: PLR0913 - the options of a run
         self,
@@ -138,10 +138,10 @@ class Client:
         stop_instance: bool = False,
         leave_stopped: bool | None = None,
         snapshot: bool | None = None,
-        owed_starts: Sequence[str] = (),
+        pending_starts: Sequence[str] = (),
         accept: Sequence[str] = (),
         max_disks: int | None = None,
-        found: bool = False,
+        discovered: bool = False,
         elsewhere: int = 0,
         expect_instance: str | None = None,
         key_pair: str | None = None,
@@ -162,10 +162,10 @@ class Client:
             leave_stopped: whether it stays Stopped after a wipe; else what the configuration says.
             snapshot: whether a snapshot of each disk is taken after the stop, before the wipe; else what the
                 configuration, or the class of the disks, says.
-            owed_starts: ids of instances that an earlier run stopped; they are started after the wipe.
+            pending_starts: ids of instances that an earlier run stopped; they are started after the wipe.
             accept: names of checks whose risks are accepted.
             max_disks: how many disks the run may have; else 10, or what the configuration says.
-            found: whether the disks were found (by ``find``, a file) rather than named: then 1 unless it is said.
+            discovered: whether they were found (``discover_disks``, a file) rather than named: then 1 unless said.
             elsewhere: how many disks are planned in other regions for the same purpose: they count for ``max_disks``.
             expect_instance: refuse unless the disks are on this instance.
             key_pair: the key pair to log in with, for a system disk of Linux (ECS API reference, ReInitDisk:
@@ -185,13 +185,13 @@ class Client:
             RunRefused: a name in ``accept`` is a block, or ECS could not be asked.
 
         """
-        asked = Request(
+        given = Request(
             stop_instance=stop_instance, leave_stopped=leave_stopped, snapshot=snapshot, accept=accept,
-            max_disks=max_disks, reason=reason, once=once, found=found, elsewhere=elsewhere, owed_starts=owed_starts,
-            expect_instance=expect_instance, key_pair=key_pair, password=password,
+            max_disks=max_disks, reason=reason, once=once, discovered=discovered, elsewhere=elsewhere,
+            pending_starts=pending_starts, expect_instance=expect_instance, key_pair=key_pair, password=password,
             security_enhancement=security_enhancement,
         )  # fmt: skip
-        return self.planner.wipe(disk_ids, asked, on_call)
+        return self.planner.wipe(disk_ids, given, on_call)
 
     def plan_undo(  # noqa: PLR0913 - the options of a run
         self,
@@ -217,11 +217,11 @@ class Client:
             RunRefused: it is still open, of another account, wiped nothing, took no safety snapshot of a disk that it
                 wiped, or ECS could not be asked.
         """
-        asked = Request(
+        given = Request(
             stop_instance=stop_instance, leave_stopped=leave_stopped, snapshot=snapshot, accept=accept,
             max_disks=max_disks, reason=reason,
         )  # fmt: skip
-        return self.planner.undo(self.stored(run_id), asked, on_call)
+        return self.planner.undo(self.stored(run_id), given, on_call)
 
     def run(
         self,
@@ -265,10 +265,10 @@ class Client:
         calls = calls_of(plan)
         interrupt = stop or Interrupt()
 
-        def told(error: Error) -> Report:
+        def failed_report(error: Error) -> Report:
             return error.report or self.runs.report_of(plan, begun, calls, dry_run=False, error=error)
 
-        with reporting(told):
+        with reporting(failed_report):
             if (earlier := self.runs.done_before(plan)) is not None:
                 return earlier
             refused = request.not_runnable(plan, confirm, self._setup.target_rules) or request.held(
@@ -281,7 +281,7 @@ class Client:
 
         def carried() -> Report:
             listeners = Listeners(on_event, on_call, interrupt, go_on)
-            with self.runs.carrying(run_id, listeners) as session, reporting(told, (RunRefused, KeyUnsettled)):
+            with self.runs.carrying(run_id, listeners) as session, reporting(failed_report, (RunRefused, KeyUnsettled)):
                 on_unknown = request.on_unknown(self._setup.settings, plan)
                 if plan.rollout.runner == "temporal":
                     return done(temporal.run(session, self._setup.settings, plan, run_id, calls, on_unknown))

@@ -21,14 +21,14 @@ E = TypeVar("E", bound=Error)
 def refusal_of(error: CloudError) -> Error:
     """Return for people why ECS could not be asked; nothing has been changed."""
     if isinstance(error, NoCredentials):
-        refused = RunRefused if error.asked else UsageError
-        return refused(f"{error.said} Nothing was changed.", hint=error.hint or "Correct it, or use another source.")
-    said = RunRefused(f"{error} Nothing was changed.", hint=error.hint)
+        refused = RunRefused if error.was_asked else UsageError
+        return refused(f"{error.summary} Nothing was changed.", hint=error.hint or "Correct it, or use another source.")
+    refusal = RunRefused(f"{error} Nothing was changed.", hint=error.hint)
     if isinstance(error, Refused):
-        said.hint = fix_of(error.action, error.code)
-        said.code, said.request_id = error.code, error.request_id
-    said.action = error.action
-    return said
+        refusal.hint = fix_of(error.action, error.code)
+        refusal.code, refusal.request_id = error.code, error.request_id
+    refusal.action = error.action
+    return refusal
 
 
 def taken(run_id: str, journal: Journal) -> RunRefused:
@@ -41,14 +41,14 @@ def taken(run_id: str, journal: Journal) -> RunRefused:
     run_id = run_of(run_id)
     holder = stored.holder if stored else None
     if stored is None or holder is None:
-        said = f"Another process has taken run {run_id}."
+        text = f"Another process has taken run {run_id}."
     elif not stored.open:
-        said = f"Another process has taken run {run_id} and ended it: {stored.outcome}."
+        text = f"Another process has taken run {run_id} and ended it: {stored.outcome}."
     elif holder.alive:
-        said = f"Another process holds run {run_id} now ({holder})."
+        text = f"Another process holds run {run_id} now ({holder})."
     else:
-        said = f"Another process took run {run_id} ({holder}) and has let it go."
-    return RunRefused(said, hint=f"This process sends nothing more. See safe-reinit show {run_id}.")
+        text = f"Another process took run {run_id} ({holder}) and has let it go."
+    return RunRefused(text, hint=f"This process sends nothing more. See safe-reinit show {run_id}.")
 
 
 def password_as_planned(plan: Mapping[str, Any], password: Secret | None, what: str) -> None:
@@ -57,33 +57,33 @@ def password_as_planned(plan: Mapping[str, Any], password: Secret | None, what: 
     Raises:
         UsageError: it is missing, or not wanted.
     """
-    wanted = bool(plan["options"]["password"])
-    if wanted and password is None:
+    needed = bool(plan["options"]["password"])
+    if needed and password is None:
         raise UsageError(
             f"{what} sets a password, which is written down nowhere: it is needed again.",
             hint="Give it with --password-env, --password-stdin or --password-prompt.",
         )
-    if password is not None and not wanted:
+    if password is not None and not needed:
         raise UsageError(f"{what} sets no password, and one was given.", hint="Leave it out.")
 
 
-def error_of(told: Report) -> Error:
+def error_of(report: Report) -> Error:
     """Make the error of a run's outcome; where a machine is down, the hint says first what to do about that."""
-    cls = BY_OUTCOME[told.outcome]
-    error = cls(told.error.message if told.error else f"{cls.meaning[0].upper()}{cls.meaning[1:]}.")
-    if told.run_id:
-        error.hint = error.hint.replace("resume RUN", f"resume {told.run_id}")
-    if told.error:
-        error.hint = told.error.hint or cls.hint
-        if told.outcome == "unknown" and "ActionTrail" not in error.hint:
+    cls = BY_OUTCOME[report.outcome]
+    error = cls(report.error.message if report.error else f"{cls.meaning[0].upper()}{cls.meaning[1:]}.")
+    if report.run_id:
+        error.hint = error.hint.replace("resume RUN", f"resume {report.run_id}")
+    if report.error:
+        error.hint = report.error.hint or cls.hint
+        if report.outcome == "unknown" and "ActionTrail" not in error.hint:
             error.hint = f"{cls.hint} {error.hint}"
-        error.code, error.request_id, error.action = told.error.code, told.error.request_id, told.error.action
-    return with_report(error, told)
+        error.code, error.request_id, error.action = report.error.code, report.error.request_id, report.error.action
+    return with_report(error, report)
 
 
-def with_report(error: E, told: Report | None) -> E:
+def with_report(error: E, report: Report | None) -> E:
     """Attach its report to an error, and return it; nothing else sets the report of an error."""
-    error.report = told
+    error.report = report
     return error
 
 
@@ -97,11 +97,11 @@ def reporting(report_of: Callable[[Error], Report | None], kinds: tuple[type[Err
         raise
 
 
-def done(told: Report) -> Report:
+def done(report: Report) -> Report:
     """Return the report of a run that is done; of any other raise its error."""
-    if told.exit_code == 0:
-        return told
-    raise error_of(told)
+    if report.exit_code == 0:
+        return report
+    raise error_of(report)
 
 
 def safely(
@@ -115,7 +115,7 @@ def safely(
             it the exit goes on.
     """
 
-    def tell(value: T) -> None:
+    def notify(value: T) -> None:
         if listener is None:
             return
         try:
@@ -126,4 +126,4 @@ def safely(
                 raise
             on_exit(error)
 
-    return tell
+    return notify

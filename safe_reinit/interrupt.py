@@ -15,13 +15,13 @@ from .threads import Background
 if TYPE_CHECKING:
     from .model import Report
 
-AGAIN = 1.0
+SECOND_CTRL_C_AFTER = 1.0
 """Real seconds between two Ctrl-C that are two wishes: a key that is held down repeats sooner."""
-_AWAKE_EVERY = 0.1
+_POLL_INTERVAL = 0.1
 """Real seconds after which whoever waits for a run runs for a moment: only then can another thread raise there."""
-_LEAVES_IN = 1.0
+_LEAVE_TIMEOUT = 1.0
 """Real seconds that a run has to end by itself once it is to be left."""
-_CLOSES_IN = 0.5
+_CLOSE_TIMEOUT = 0.5
 """Real seconds for closing it from outside after that."""
 _THREAD = "safe-reinit-run"
 
@@ -42,9 +42,9 @@ class Interrupt:
     their own.
 
     Args:
-        say: is told, for people, what is waited for.
+        notify: is told, for people, what is waited for.
         parting: how people leave a run that others carry, without ending it.
-        note: is told what only somebody who watches needs; the same as ``say`` unless it is given.
+        note: is told what only somebody who watches needs; the same as ``notify`` unless it is given.
 
     Attributes:
         asked: whether it was asked to end.
@@ -55,19 +55,19 @@ class Interrupt:
 
     def __init__(
         self,
-        say: Callable[[str], None] = lambda _: None,
+        notify: Callable[[str], None] = lambda _: None,
         parting: str = "",
         note: Callable[[str], None] | None = None,
     ) -> None:
-        self.say = say
-        self.note = note or say
+        self.notify = notify
+        self.note = note or notify
         self.parting = parting
         self.asked = False
         self.left = False
         self.parted = False
         self._elsewhere = False
         self._by = ""
-        self._notes: list[Callable[[str], None]] = []
+        self._on_asked: list[Callable[[str], None]] = []
         """Is told, once, by what it was asked."""
         self._raised: BaseException | None = None
         self._runner: Endable | None = None
@@ -78,19 +78,19 @@ class Interrupt:
 
     @contextmanager
     def ending(
-        self, runner: Endable, close: Callable[[], Report], note: Callable[[str], None], *, elsewhere: bool = False
+        self, runner: Endable, close: Callable[[], Report], on_asked: Callable[[str], None], *, elsewhere: bool = False
     ) -> Iterator[None]:
         """Make it end this run while the block lasts.
 
         Args:
             runner: the run.
             close: lets the run go and reports it as it stands, where its own thread hangs.
-            note: is told by what the run was asked to end, unless that is recorded already.
+            on_asked: is told by what the run was asked to end, unless that is recorded already.
             elsewhere: whether others carry it, and it goes on without this process.
 
         """
         self._elsewhere = elsewhere
-        self._runner, self._close, self._notes = runner, close, [note]
+        self._runner, self._close, self._on_asked = runner, close, [on_asked]
         self._pass_on()
         try:
             yield
@@ -151,9 +151,9 @@ class Interrupt:
         runner = self._runner
         if runner is not None and self.asked:
             with contextlib.suppress(IndexError):
-                note = self._notes.pop()
+                on_asked = self._on_asked.pop()
                 if self._by:
-                    note(self._by)
+                    on_asked(self._by)
             runner.stop.set()
             if self.left:
                 runner.leave.set()
@@ -175,7 +175,7 @@ class Interrupt:
         while True:
             try:
                 if came is not None:
-                    outside, again = outside or came, outside is not None and boottime() - at >= AGAIN
+                    outside, again = outside or came, outside is not None and boottime() - at >= SECOND_CTRL_C_AFTER
                     came, at = None, boottime()
                     (self.leave if again else self.ask)(type(outside).__name__)
                 running.start()
@@ -187,19 +187,19 @@ class Interrupt:
         if outside is None:
             return running.result() if running.ended.is_set() else self._closed(resumable=resumable)
         try:
-            told = running.result() if running.ended.is_set() else self._closed(resumable=resumable)
+            report = running.result() if running.ended.is_set() else self._closed(resumable=resumable)
         except Error as error:
             raise _with_run(outside, error.report, resumable=resumable) from None
         except BaseException:  # noqa: BLE001 - what came from outside is what the caller knows how to handle
             raise outside from None
-        raise _with_run(outside, told, resumable=resumable) from None
+        raise _with_run(outside, report, resumable=resumable) from None
 
     def _wait(self, ended: threading.Event) -> None:
         """Wait until a run has ended, or is to be left and has had the time to end by itself."""
         while not (self.left or ended.is_set()):
-            self._stirred.wait(_AWAKE_EVERY)
+            self._stirred.wait(_POLL_INTERVAL)
             self._stirred.clear()
-        ended.wait(_LEAVES_IN)
+        ended.wait(_LEAVE_TIMEOUT)
 
     def _closed(self, *, resumable: bool) -> Report:
         """Release a run whose thread hangs, and report it as it stands."""
@@ -208,7 +208,7 @@ class Interrupt:
             raise RunRefused("Left at once, before this run made any call.", hint="See safe-reinit runs.")
         closing = Background(close, _THREAD)
         closing.start()
-        if closing.ended.wait(_CLOSES_IN):
+        if closing.ended.wait(_CLOSE_TIMEOUT):
             return closing.result()
         raise OutcomeUnknown(
             "Left at once while the journal could not be written; the run is left as it stands.",
@@ -218,12 +218,12 @@ class Interrupt:
         )
 
 
-def _with_run(error: Any, told: Report | None, *, resumable: bool) -> BaseException:  # noqa: ANN401 - any exception takes attributes
+def _with_run(error: Any, report: Report | None, *, resumable: bool) -> BaseException:  # noqa: ANN401 - any exception takes attributes
     """Attach to an exception from outside what became of the run that it ended."""
-    if told is not None:
-        error.report, error.run_id = told, told.run_id
-        if told.run_id is not None:
-            error.add_note(f"Run {told.run_id} ended {told.outcome} (exit code {told.exit_code}).")
-            if resumable and any(job.pending for job in told.jobs):
-                error.add_note(f"Continue with: safe-reinit resume {told.run_id}")
+    if report is not None:
+        error.report, error.run_id = report, report.run_id
+        if report.run_id is not None:
+            error.add_note(f"Run {report.run_id} ended {report.outcome} (exit code {report.exit_code}).")
+            if resumable and any(job.pending for job in report.jobs):
+                error.add_note(f"Continue with: safe-reinit resume {report.run_id}")
     return error  # type: ignore[no-any-return]

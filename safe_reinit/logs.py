@@ -27,7 +27,7 @@ _journal = _all.getChild("journal")
 _worker = _all.getChild("worker")
 
 
-def _say(logger: logging.Logger, level: int, text: str, *values: object) -> None:
+def _log(logger: logging.Logger, level: int, text: str, *values: object) -> None:
     """Write one line; a handler or filter of the program that fails makes no answer look lost."""
     with contextlib.suppress(Exception):
         logger.log(level, text, *values)
@@ -37,50 +37,50 @@ def plan(made: Plan) -> None:
     """INFO: a plan was made. A block or a risk is INFO too, anything else that was found DEBUG."""
     disks = sum(len(job.disks) for job in made.jobs)
     can = "can run" if made.runnable else "cannot run"
-    _say(
+    _log(
         _plan, logging.INFO, "plan %s of %d disks on %d instances %s", made.fingerprint[:8], disks, len(made.jobs), can
     )
-    for found in made.findings:
-        level = logging.DEBUG if found.level == "info" else logging.INFO
-        _say(_plan, level, "%s %s: %s", found.level, found.check, found.subject)
+    for finding in made.findings:
+        level = logging.DEBUG if finding.level == "info" else logging.INFO
+        _log(_plan, level, "%s %s: %s", finding.level, finding.check, finding.subject)
 
 
-def call(told: Call) -> None:
+def call(call: Call) -> None:
     """DEBUG: a look, or a call with DryRun. INFO: a changing call that was accepted. WARNING: one that was not."""
-    looking = told.dry_run or told.only_reads
-    level = logging.DEBUG if looking else logging.INFO if told.code == "OK" else logging.WARNING
-    name = f"{told.action} (DryRun)" if told.dry_run else told.action
-    _say(
-        _calls, level, "%s %s: %s, HTTP %s, attempt %d, RequestId %s", name, " ".join(told.subject), told.code,
-        told.http_status, told.attempt, told.request_id,
+    reads = call.dry_run or call.only_reads
+    level = logging.DEBUG if reads else logging.INFO if call.code == "OK" else logging.WARNING
+    name = f"{call.action} (DryRun)" if call.dry_run else call.action
+    _log(
+        _calls, level, "%s %s: %s, HTTP %s, attempt %d, RequestId %s", name, " ".join(call.subject), call.code,
+        call.http_status, call.attempt, call.request_id,
     )  # fmt: skip
 
 
 def again(action: str, seconds: float) -> None:
     """INFO: a look failed in a way that passes, and is made again after a wait."""
-    _say(_retry, logging.INFO, "%s is asked again in %.1f s", action or "an observation", seconds)
+    _log(_retry, logging.INFO, "%s is asked again in %.1f s", action or "an observation", seconds)
 
 
-def event(told: Event) -> None:
+def event(event: Event) -> None:
     """INFO: an intention, an answer, a new state, an end that is done. WARNING: another end. DEBUG: a wait."""
-    outcome = told.data.get("outcome") if told.event == "done" else None
+    outcome = event.data.get("outcome") if event.event == "done" else None
     levels = {"wait": logging.DEBUG, "done": logging.INFO if outcome == "done" else logging.WARNING}
-    what = outcome or told.data.get("action") or told.data.get("phase") or told.data.get("instance") or ""
-    code = f" {told.data['code']}" if told.event == "answer" else ""
-    subject = told.disk_id or told.instance_id or ""
-    _say(_run, levels.get(told.event, logging.INFO), "%s %s %s: %s%s", told.run_id, told.event, subject, what, code)
+    what = outcome or event.data.get("action") or event.data.get("phase") or event.data.get("instance") or ""
+    code = f" {event.data['code']}" if event.event == "answer" else ""
+    subject = event.disk_id or event.instance_id or ""
+    _log(_run, levels.get(event.event, logging.INFO), "%s %s %s: %s%s", event.run_id, event.event, subject, what, code)
 
 
-def lease(run_id: str, said: str) -> None:
+def lease(run_id: str, message: str) -> None:
     """WARNING: the lease of a run could not be renewed, or is lost."""
-    _say(_journal, logging.WARNING, "%s: %s", run_id, said)
+    _log(_journal, logging.WARNING, "%s: %s", run_id, message)
 
 
-def journal(said: str) -> None:
+def journal(message: str) -> None:
     """WARNING: the journal lies where it may be lost."""
-    _say(_journal, logging.WARNING, "%s", said)
+    _log(_journal, logging.WARNING, "%s", message)
 
 
-def worker(said: str) -> None:
+def worker(message: str) -> None:
     """WARNING: a worker could not do something, and serves on."""
-    _say(_worker, logging.WARNING, "%s", said)
+    _log(_worker, logging.WARNING, "%s", message)

@@ -665,33 +665,35 @@ class TinyCloud:
             raise self.failing[name].pop(0)
         return Described(tuple(shown), self.date)
 
-    def caller(self) -> Described[Caller]:
+    def get_caller(self) -> Described[Caller]:
         """See ``Cloud``."""
-        return self._look("caller", (), [Caller(self.account, "acs:ram::1:user/x", "RAMUser")])
+        return self._look("get_caller", (), [Caller(self.account, "acs:ram::1:user/x", "RAMUser")])
 
-    def disks(self, disk_ids: Sequence[str]) -> Described[Disk]:
+    def describe_disks(self, disk_ids: Sequence[str]) -> Described[Disk]:
         """See ``Cloud``."""
-        return self._look("disks", disk_ids, [self.shown[each] for each in disk_ids if each in self.shown])
+        return self._look("describe_disks", disk_ids, [self.shown[each] for each in disk_ids if each in self.shown])
 
-    def disks_of(self, instance_id: str) -> Described[Disk]:
+    def describe_disks_of(self, instance_id: str) -> Described[Disk]:
         """See ``Cloud``."""
         found = [disk for disk in self.shown.values() if disk.instance_id == instance_id]
-        return self._look("disks_of", (instance_id,), found)
+        return self._look("describe_disks_of", (instance_id,), found)
 
-    def instances(self, instance_ids: Sequence[str]) -> Described[Instance]:
+    def describe_instances(self, instance_ids: Sequence[str]) -> Described[Instance]:
         """See ``Cloud``."""
         found = [self.machines[each] for each in instance_ids if each in self.machines]
-        return self._look("instances", instance_ids, found)
+        return self._look("describe_instances", instance_ids, found)
 
-    def snapshots(self, snapshot_ids: Sequence[str]) -> Described[Snapshot]:
+    def describe_snapshots(self, snapshot_ids: Sequence[str]) -> Described[Snapshot]:
         """See ``Cloud``."""
         every = [shot for shots in self.snapshots_by_disk.values() for shot in shots]
-        return self._look("snapshots", snapshot_ids, [shot for shot in every if shot.snapshot_id in snapshot_ids])
+        return self._look(
+            "describe_snapshots", snapshot_ids, [shot for shot in every if shot.snapshot_id in snapshot_ids]
+        )
 
-    def snapshots_of(self, disk_id: str, status: str = "") -> Described[Snapshot]:
+    def describe_snapshots_of(self, disk_id: str, status: str = "") -> Described[Snapshot]:
         """See ``Cloud``."""
         found = [shot for shot in self.snapshots_by_disk.get(disk_id, ()) if status in ("", shot.status)]
-        return self._look("snapshots_of", (disk_id,), found)
+        return self._look("describe_snapshots_of", (disk_id,), found)
 
     def list_snapshots(self, pages: int, status: str = "") -> Described[Snapshot]:
         """See ``Cloud``; as many as ``listed`` are shown."""
@@ -706,65 +708,67 @@ class TinyCloud:
         shown = every[: self.listed]
         return replace(self._look(name, (str(pages),), shown), complete=len(shown) == len(every))
 
-    def snapshot_links(self, disk_ids: Sequence[str]) -> Described[SnapshotLink]:
+    def describe_snapshot_links(self, disk_ids: Sequence[str]) -> Described[SnapshotLink]:
         """See ``Cloud``."""
         counts = {disk_id: len(self.snapshots_by_disk.get(disk_id, ())) for disk_id in disk_ids}
         found = [SnapshotLink(each, count, "standard", instant_access=False) for each, count in counts.items() if count]
-        return self._look("snapshot_links", disk_ids, found)
+        return self._look("describe_snapshot_links", disk_ids, found)
 
-    def images(self, image_ids: Sequence[str]) -> Described[Image]:
+    def describe_images(self, image_ids: Sequence[str]) -> Described[Image]:
         """See ``Cloud``."""
-        return self._look("images", image_ids, [self.images_by_id[x] for x in image_ids if x in self.images_by_id])
+        return self._look(
+            "describe_images", image_ids, [self.images_by_id[x] for x in image_ids if x in self.images_by_id]
+        )
 
-    def key_pairs(self, name: str) -> Described[str]:
+    def describe_key_pairs(self, name: str) -> Described[str]:
         """See ``Cloud``."""
-        return self._look("key_pairs", (name,), (name,))
+        return self._look("describe_key_pairs", (name,), (name,))
 
-    def scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
+    def describe_scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
         """See ``Cloud``."""
         found = [each for each in self.members if each.instance_id in set(instance_ids)]
-        return self._look("scaling_members", instance_ids, found)
+        return self._look("describe_scaling_members", instance_ids, found)
 
-    def key(self, key_id: str) -> Described[Key]:
+    def describe_key(self, key_id: str) -> Described[Key]:
         """See ``Cloud``."""
-        return self._look("key", (key_id,), [self.keys.get(key_id, Key(key_id, ""))])
+        return self._look("describe_key", (key_id,), [self.keys.get(key_id, Key(key_id, ""))])
 
-    def replica_pairs(self) -> Described[ReplicaPair]:
+    def describe_replica_pairs(self) -> Described[ReplicaPair]:
         """See ``Cloud``."""
-        return self._look("replica_pairs", (), self.pairs)
+        return self._look("describe_replica_pairs", (), self.pairs)
 
-    def system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
+    def describe_system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
         """See ``Cloud``."""
         found = [each for each in self.events if each.instance_id in instance_ids]
-        return self._look("system_events", instance_ids, found)
+        return self._look("describe_system_events", instance_ids, found)
 
-    def auto_snapshot_policy(self, policy_id: str) -> Described[AutoSnapshotPolicy]:
+    def describe_auto_snapshot_policy(self, policy_id: str) -> Described[AutoSnapshotPolicy]:
         """See ``Cloud``."""
         found = [self.policies[policy_id]] if policy_id in self.policies else []
-        return self._look("auto_snapshot_policy", (policy_id,), found)
+        return self._look("describe_auto_snapshot_policy", (policy_id,), found)
 
-    def may(self, action: str, ids: Sequence[str]) -> str:
+    def dry_run(self, action: str, ids: Sequence[str]) -> str:
         """See ``Cloud``."""
-        self._look(f"may {action}", ids, ())
+        self._look(f"dry_run {action}", ids, ())
         return self.probes.get(action, "DryRunOperation")
 
-    def may_stop(self, instance_id: str) -> str:
+    def dry_run_stop(self, instance_id: str) -> str:
         """See ``Cloud``."""
-        self._look("may_stop", (instance_id,), ())
+        self._look("dry_run_stop", (instance_id,), ())
         return self.probes.get("StopInstance", "DryRunOperation")
 
-    def may_start(self, instance_id: str) -> str:
+    def dry_run_start(self, instance_id: str) -> str:
         """See ``Cloud``."""
-        self._look("may_start", (instance_id,), ())
+        self._look("dry_run_start", (instance_id,), ())
         return self.probes.get("StartInstance", "DryRunOperation")
 
-    def may_many(self, action: str, instance_ids: Sequence[str]) -> str:
+    def dry_run_batch(self, action: str, instance_ids: Sequence[str]) -> str:
         """See ``Cloud``: one of them without the right spoils the whole."""
-        self._look(f"may {action}", instance_ids, ())
+        self._look(f"dry_run {action}", instance_ids, ())
         codes = [self.probes[each] for each in (*instance_ids, action) if each in self.probes]
         return codes[0] if codes else "DryRunOperation"
 
-    def stop_many(
+    def stop_instances(
         self,
         instance_ids: Sequence[str],
         *,
@@ -774,7 +778,7 @@ class TinyCloud:
         """See ``Cloud``."""
         return self._act_many("StopInstances", instance_ids)
 
-    def start_many(
+    def start_instances(
         self,
         instance_ids: Sequence[str],
         *,
@@ -789,9 +793,9 @@ class TinyCloud:
         answers = {each: self.answers.get(each, Accepted("REQUEST")) for each in ids}
         return {each: answer for each, answer in answers.items() if answer is not None}
 
-    def may_reset(self, disk_id: str, snapshot_id: str) -> str:
+    def dry_run_reset(self, disk_id: str, snapshot_id: str) -> str:
         """See ``Cloud``."""
-        self._look("may_reset", (disk_id, snapshot_id), ())
+        self._look("dry_run_reset", (disk_id, snapshot_id), ())
         return self.probes.get("ResetDisk", "DryRunOperation")
 
     def _act(self, name: str, subject: str) -> Accepted:
@@ -799,15 +803,15 @@ class TinyCloud:
         self._look(name, (subject,), ())
         return Accepted("REQUEST")
 
-    def stop(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:  # noqa: ARG002
+    def stop_instance(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:  # noqa: ARG002
         """See ``Cloud``."""
         return self._act("StopInstance", instance_id)
 
-    def start(self, instance_id: str, *, attempt: int = 1) -> Accepted:  # noqa: ARG002
+    def start_instance(self, instance_id: str, *, attempt: int = 1) -> Accepted:  # noqa: ARG002
         """See ``Cloud``."""
         return self._act("StartInstance", instance_id)
 
-    def reinit(self, disk_id: str, options: Options, **_more: Any) -> Accepted:  # noqa: ARG002
+    def reinit_disk(self, disk_id: str, options: Options, **_more: Any) -> Accepted:  # noqa: ARG002
         """See ``Cloud``."""
         return self._act("ReInitDisk", disk_id)
 
@@ -820,11 +824,11 @@ class TinyCloud:
         self.asked.append(("reset_disk to", (disk_id, snapshot_id)))
         return self._act("ResetDisk", disk_id)
 
-    def tag(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:  # noqa: ARG002
+    def tag_instance(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:  # noqa: ARG002
         """See ``Cloud``."""
         return self._act("TagResources", instance_id)
 
-    def untag(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:  # noqa: ARG002
+    def untag_instance(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:  # noqa: ARG002
         """See ``Cloud``."""
         return self._act("UntagResources", instance_id)
 

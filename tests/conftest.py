@@ -159,7 +159,7 @@ def gateway() -> Iterator[Connect]:
     with ExitStack() as stack:
 
         def connect(endpoint: str, *, key: tuple[str, str] = ("testid", "testsecret"), **more: Any) -> Gateway:
-            where = connection.Where(
+            where = connection.Connection(
                 region="cn-hangzhou",
                 endpoint=endpoints.parse(endpoint),
                 access_key=(key[0], Secret(key[1])),

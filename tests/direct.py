@@ -16,7 +16,7 @@ from safe_reinit.cloud.aliyun.credentials import Credentials
 from safe_reinit.cloud.aliyun.exchange import Exchange
 from safe_reinit.cloud.aliyun.profile import Profile
 from safe_reinit.cloud.aliyun.sdk import Api
-from safe_reinit.cloud.connection import Where
+from safe_reinit.cloud.connection import Connection
 from safe_reinit.cloud.endpoints import Endpoint, parse
 from safe_reinit.cloud.interface import CloudFactory, MaySend, OnCall
 from safe_reinit.model import Secret
@@ -60,12 +60,12 @@ def over(simulator: Simulator) -> CloudFactory:
 def factory(line: Line, key: KeyInHand, region: str = "cn-hangzhou") -> CloudFactory:
     """Return what makes clouds that ask over a line; all of them have one source of credentials."""
     endpoint = parse(inprocess.HOST)
-    where = Where(region, endpoint, credentials=_Credentials(Where(region, endpoint), key))
+    where = Connection(region, endpoint, credentials=_Credentials(Connection(region, endpoint), key))
     return lambda on_call, may_send: Aliyun(_Exchange(where, line, on_call, may_send))
 
 
 class _Exchange(Exchange):
-    def __init__(self, where: Where, line: Line, on_call: OnCall, may_send: MaySend) -> None:
+    def __init__(self, where: Connection, line: Line, on_call: OnCall, may_send: MaySend) -> None:
         super().__init__(where, on_call, may_send)
         self._line = line
 
@@ -77,7 +77,7 @@ class _Exchange(Exchange):
 class _Credentials(Credentials):
     """Credentials whose source is the key in hand; whose it is, is asked as of any other."""
 
-    def __init__(self, where: Where, key: KeyInHand) -> None:
+    def __init__(self, where: Connection, key: KeyInHand) -> None:
         super().__init__(where, {})
         self._in_hand = key
 

@@ -149,7 +149,7 @@ def a_report(*jobs: JobReport, **changes: Any) -> Report:
         error=next((job.error for job in jobs if job.error), None),
         findings=tuple(found for job in jobs for found in _findings(job)),
         calls=tuple(call for job in jobs for call in _calls(job)),
-        looks=7 if len(jobs) > 20 else None,
+        omitted_reads=7 if len(jobs) > 20 else None,
         next=("safe-reinit resume r-20260102T030405Z-4f2a",),
     )
     return replace(told, **changes)

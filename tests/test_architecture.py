@@ -99,8 +99,9 @@ CHANGES = {"core/jobs.py": {"Job"}}
 ASKS_ECS = {"planning/describe.py", "planning/discover.py", "execution/session.py", "execution/tags.py"}
 """Who makes Describe calls: what calls stand on comes from ``describe``; the others find targets and begin runs."""
 DESCRIBES = {
-    "disks", "disks_of", "instances", "tagged", "list_instances", "snapshots", "snapshots_of", "list_snapshots",
-    "list_disks", "snapshot_links", "images", "key_pairs",
+    "describe_disks", "describe_disks_of", "describe_instances", "describe_tagged", "list_instances",
+    "describe_snapshots", "describe_snapshots_of", "list_snapshots", "list_disks", "describe_snapshot_links",
+    "describe_images", "describe_key_pairs",
 }  # fmt: skip
 READS_THE_CLOCK = ("now", "utcnow", "today")
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -270,7 +270,7 @@ def test_other_disks_of_the_machine_keep_their_data() -> None:
 def test_a_look_that_is_required_and_not_made_blocks(tmp_path: Path) -> None:
     """What the configuration requires to be seen, and cannot be, refuses the run before anything is touched."""
     file = tmp_path / "config.yaml"
-    file.write_text("require_looks: [ess, kms]\n", "utf-8")
+    file.write_text("require_answers: [ess, kms]\n", "utf-8")
     with simulated(world(disk={"encrypted": True, "kms_key": "k-1"})) as sim:
         for right in ("ess:DescribeScalingInstances", "kms:DescribeKey", "ebs:DescribeDiskReplicaPairs"):
             sim.do({"deny": {"action": right}})
@@ -281,7 +281,7 @@ def test_a_look_that_is_required_and_not_made_blocks(tmp_path: Path) -> None:
 
     assert not plan.runnable
     assert [found.subject for found in plan.blockers] == ["DescribeScalingInstances", "DescribeKey"]
-    assert {found.check for found in plan.blockers} == {"could-not-look"}
+    assert {found.check for found in plan.blockers} == {"could-not-check"}
 
 
 # ------------------------------------------------------------------------------------------------ guards and classes
@@ -501,7 +501,7 @@ def test_a_cloud_of_ones_own_sends_nothing_after_its_run(tmp_path: Path) -> None
 
         done = run(sim, using=handed_in(tmp_path, make))
         with pytest.raises(NotSent, match=f"no longer holds run {done.report.run_id}"):
-            clouds[-1].stop(INSTANCE)
+            clouds[-1].stop_instance(INSTANCE)
 
         assert changing(sim.state()) == list(CHANGING)
 

@@ -30,7 +30,7 @@ INSTEAD = {
     "wanted": "request",
 }
 """By a word that names nothing in these rooms: what to write instead."""
-ROOMS = ("core", "checks", "journal", "simulator")
+ROOMS = ("core", "checks", "journal", "simulator", "execution")
 VERBS = {"Tell", "Give", "Say", "See", "Let"}
 """What no docstring of a function begins with: Return, Yield, Check, Report, Make and the like can be searched for."""
 
@@ -43,7 +43,7 @@ def words_of(name: str) -> set[str]:
 
 
 def defined(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Yield what a module defines, parameters and attributes as well, with its line."""
+    """Yield what a module defines, parameters, attributes and variables as well, with its line."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name, node.lineno
@@ -51,8 +51,8 @@ def defined(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield node.arg, node.lineno
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield node.attr, node.lineno
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            yield node.target.id, node.lineno
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, node.lineno
 
 
 @pytest.mark.parametrize("room", ROOMS)

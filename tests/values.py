@@ -24,7 +24,7 @@ from safe_reinit.model import (
     Match,
     Observation,
     Options,
-    Others,
+    OtherProducts,
     RunClass,
     ScalingMember,
     Snapshot,
@@ -200,9 +200,9 @@ def unseen(action: str, **changes: Any) -> Unseen:
     return replace(Unseen(action, DISK_ID, f"ecs:{action}", "Forbidden.RAM"), **changes)
 
 
-def others(**changes: Any) -> Others:
+def products(**changes: Any) -> OtherProducts:
     """Give what other products tell of a healthy disk, which is nothing."""
-    return replace(Others(), **changes)
+    return replace(OtherProducts(), **changes)
 
 
 def a_member(**changes: Any) -> ScalingMember:
@@ -233,7 +233,7 @@ def disk_facts(**changes: Any) -> DiskFacts:
         "snapshots": (_SNAPSHOT,),
         "clock_skew": 0.0,
         "account": ACCOUNT,
-        "others": Others(),
+        "other_products": OtherProducts(),
         "guard": ON_BY_DEFAULT,
     }
     return DiskFacts(**(healthy | changes))

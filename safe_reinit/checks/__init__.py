@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 CHECK_NAMES: tuple[str, ...] = (
     # whether the judgement can be relied on at all
-    "could-not-look",
-    "not-looked-at",
+    "could-not-check",
+    "not-checked",
     "clock-off",
     # whether it may be a target at all
     "target-not-allowed",
@@ -157,11 +157,11 @@ def check_target(facts: DiskFacts) -> tuple[Finding, ...]:
 
 def check_disks(disks: Iterable[DiskFacts]) -> tuple[Finding, ...]:
     """Run every check on every target, in order; what two disks of one instance both say is said once."""
-    said: dict[tuple[object, ...], Finding] = {}
+    findings: dict[tuple[object, ...], Finding] = {}
     for facts in disks:
         for finding in check_disk(facts):
-            said.setdefault(_identity(finding), finding)
-    return tuple(said.values())
+            findings.setdefault(_identity(finding), finding)
+    return tuple(findings.values())
 
 
 def _identity(finding: Finding) -> tuple[object, ...]:

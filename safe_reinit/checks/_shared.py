@@ -87,7 +87,7 @@ def required(facts: DiskFacts, unseen: Unseen) -> bool:
     """Return whether the configuration requires this look at another product."""
     from ..model.other_products import REQUIRABLE  # noqa: PLC0415 - to explain a check takes none of it
 
-    return unseen.action in {REQUIRABLE.get(name) for name in facts.options.require_looks}
+    return unseen.action in {REQUIRABLE.get(name) for name in facts.options.require_answers}
 
 
 def locked(check: str, thing: Disk | Instance, facts: DiskFacts) -> Iterator[Finding]:

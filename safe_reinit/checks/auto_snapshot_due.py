@@ -23,7 +23,7 @@ from ..model import AutoSnapshotPolicy, DiskFacts, Finding
 from ._shared import moment, overwriting, word
 from .check import Check
 
-WINDOW = 2
+WINDOW_HOURS = 2
 """Hours from now in which a run is expected to end: by default 10m to stop, 60m for a snapshot, 30m to reinitialise and
 15m to start."""
 _ZONE = timezone(timedelta(hours=8))
@@ -31,7 +31,7 @@ _ZONE = timezone(timedelta(hours=8))
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
     """Yield what this check finds."""
-    policy = facts.others.auto_snapshot_policy
+    policy = facts.other_products.auto_snapshot_policy
     if facts.disk is None or policy is None or policy.policy_id != facts.disk.auto_snapshot_policy_id:
         return
     due = None if policy.status == "Expire" else _due(policy, facts.now)
@@ -53,7 +53,7 @@ def _due(auto_snapshot_policy: AutoSnapshotPolicy, now: datetime) -> datetime | 
     """Find the first point in time of a policy within the window."""
     try:
         hour = now.astimezone(_ZONE).replace(minute=0, second=0, microsecond=0)
-        hours = [hour + timedelta(hours=later) for later in range(WINDOW + 1)]
+        hours = [hour + timedelta(hours=later) for later in range(WINDOW_HOURS + 1)]
     except OverflowError:  # at either end of all time nothing is due
         return None
     for each in hours:

@@ -20,7 +20,7 @@ from .check import Check
 
 _REPORTED_FROM = 5 * 60
 _BLOCKED_FROM = 14 * 60
-_MOST = 10**9  # far beyond any clock, so that the seconds always fit a whole number
+_MAX_SKEW = 10**9  # far beyond any clock, so that the seconds always fit a whole number
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
@@ -29,7 +29,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     if skew is None or not abs(skew) > _REPORTED_FROM:
         return
     level: Level = "block" if abs(skew) > _BLOCKED_FROM else "info"
-    seconds = int(min(abs(skew), _MOST))
+    seconds = int(min(abs(skew), _MAX_SKEW))
     side = "ahead of" if skew > 0 else "behind"
     yield Finding(
         CHECK.name,

@@ -28,7 +28,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     """Yield what this check finds."""
     if facts.disk is None:
         return
-    unusable = {key.key_id: key for key in facts.others.keys if key.state != "Enabled"}
+    unusable = {key.key_id: key for key in facts.other_products.keys if key.state != "Enabled"}
     for disk in (facts.disk, *(facts.neighbours if facts.will_stop else ())):
         key = unusable.get(disk.kms_key_id) if disk.encrypted and disk.kms_key_id else None
         if key is not None:

@@ -26,7 +26,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     if facts.disk is None:
         return
     disk_id = facts.disk.disk_id
-    for pair in facts.others.pairs:
+    for pair in facts.other_products.pairs:
         if pair.status == "deleted" or disk_id not in (pair.source_disk_id, pair.destination_disk_id):
             continue
         role = "primary" if disk_id == pair.source_disk_id else "secondary"

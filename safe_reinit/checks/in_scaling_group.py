@@ -35,10 +35,10 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     disk, instance, level = facts.disk, facts.instance, level_of_standstill(facts)
     if disk is None or instance is None or level is None:
         return
-    for member in facts.others.members:
+    for member in facts.other_products.members:
         yield _of_member(member, instance.instance_id, level)
     groups = [value for key, value in (*instance.tags, *disk.tags) if key == _TAG]
-    if groups and not facts.others.members:
+    if groups and not facts.other_products.members:
         yield _of_tag(groups[0], instance.instance_id, level)
 
 

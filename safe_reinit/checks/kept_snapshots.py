@@ -20,7 +20,7 @@ from ..model import DiskFacts, Finding, Snapshot
 from ._shared import moment, newest_first, word
 from .check import Check
 
-_NAMED = 10
+_MAX_NAMED = 10
 """How many of them a sentence names; the fact has them all."""
 
 
@@ -29,8 +29,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     kept = newest_first(shot for shot in facts.snapshots if shot.status.lower() != "failed")
     if facts.disk is None or not kept or not facts.was_answered("DescribeSnapshots"):
         return
-    rest = len(kept) - _NAMED
-    names = ", ".join(map(_named, kept[:_NAMED])) + (f" and {rest} more" if rest > 0 else "")
+    rest = len(kept) - _MAX_NAMED
+    names = ", ".join(map(_named, kept[:_MAX_NAMED])) + (f" and {rest} more" if rest > 0 else "")
     yield Finding(
         CHECK.name,
         "info",

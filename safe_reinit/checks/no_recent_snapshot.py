@@ -38,7 +38,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     if way_back(facts) is not None:
         return
     newest = kept[0] if kept else None
-    told = _describe(newest, facts) if newest else "The disk has no accomplished snapshot, so a wipe cannot be undone"
+    text = _describe(newest, facts) if newest else "The disk has no accomplished snapshot, so a wipe cannot be undone"
     writing = (
         "; what the Running instance writes until it is stopped is in none" if instance.status == "Running" else ""
     )
@@ -46,7 +46,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "risk",
         disk.disk_id,
-        f"{told}{writing}.",
+        f"{text}{writing}.",
         fix="Give --snapshot, which takes one after the stop and before the wipe, or accept that nothing brings the "
         "data back with --accept no-recent-snapshot.",
         fact={

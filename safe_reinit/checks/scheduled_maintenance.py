@@ -30,7 +30,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     """Yield what this check finds."""
     if facts.disk is None or facts.instance is None or not facts.stands_still:
         return
-    for event in facts.others.events:
+    for event in facts.other_products.events:
         if event.status in _ENDED or (not facts.will_stop and event.type.endswith(_STARTS_NOTHING)):
             continue
         yield Finding(

@@ -29,9 +29,9 @@ from ..model.letters import borders, plain
 
 MAX_NAMED_DISKS = 10
 """How many disks a run may have that were named by hand, unless it is said."""
-QUOTED = 32
+MIN_QUOTED = 32
 """How many characters of a fingerprint or digest are consent at least, where nobody was shown the plan just before."""
-ANSWERED = 8
+MIN_TYPED = 8
 """How many are typed on a terminal, where the plan was shown just before."""
 MAX_DISCOVERED_DISKS = 1
 """How many disks a run may have that were found (by a tag or on an instance), unless it is said."""
@@ -176,7 +176,7 @@ def quotes(word: str, digest: str) -> bool:
     32 of them are 128 bits: another plan whose digest begins with the same 8 characters is found in minutes, one with
     the same 32 is not found at all.
     """
-    return len(word) >= QUOTED and word.isascii() and digest.casefold().startswith(word.casefold())
+    return len(word) >= MIN_QUOTED and word.isascii() and digest.casefold().startswith(word.casefold())
 
 
 def class_consents(plan: Plan, word: str) -> bool:
@@ -240,15 +240,15 @@ def _most(
     target_rules: TargetRules, request: TargetRequest, of: TargetClass | None = None, *, in_force: bool = False
 ) -> int:
     """Return how many disks the run may have: a class's own number, which the request may only make smaller."""
-    said = (
+    most = (
         request.max_disks or target_rules.max_disks or (MAX_DISCOVERED_DISKS if request.discovered else MAX_NAMED_DISKS)
     )
-    said = min(said, target_rules.limit or said)
+    most = min(most, target_rules.limit or most)
     if of is None or of.max_disks is None:
-        return said
+        return most
     if in_force:
         return min(of.max_disks, request.max_disks or of.max_disks)
-    return min(of.max_disks, said)
+    return min(of.max_disks, most)
 
 
 def _clock(minutes: int) -> str:

@@ -11,7 +11,7 @@ import threading
 MADE_BEFORE_COLLECTING = 200_000
 """Imports make some hundred thousand objects that stay; to look through them each time is a fifth of a dry run, and of
 a run over many machines."""
-_FLUSHES = 1.0
+_FLUSH_TIMEOUT = 1.0
 """Real seconds for what is still to be written when the process ends."""
 _THREADS_OF_ITS_OWN = "temporalio.bridge.temporal_sdk_bridge"
 """The SDK of Temporal: its threads, which Python does not know, outlive a worker."""
@@ -85,4 +85,4 @@ def _finish() -> None:
 
     finishing = Background(finish, "safe-reinit-finish")
     finishing.start()
-    finishing.ended.wait(_FLUSHES)
+    finishing.ended.wait(_FLUSH_TIMEOUT)

@@ -14,8 +14,8 @@ from ..config import Settings
 from ..errors import Error, RunRefused, UsageError
 from ..version import VERSION
 from . import complete, options
-from .help import WIDEST, Group, given_options, misuse, short, width
-from .output import Output, UnreadError, end, say, tell, unwritten
+from .help import MAX_WIDTH, Group, given_options, misuse, short, width
+from .output import Output, UnreadError, end, print_stderr, print_stdout, unwritten
 from .signals import Signals, Stopped
 
 _EXIT_CODES = """\b
@@ -27,7 +27,7 @@ Exit codes: 0 done or planned, 1 bug, 2 usage, 3 refused, 4 failed, 5 unknown,
     cls=Group,
     short_help="Wipe an Alibaba Cloud ECS disk back to its initial state, safely.",
     invoke_without_command=True,
-    context_settings={"max_content_width": WIDEST},
+    context_settings={"max_content_width": MAX_WIDTH},
     options_metavar="--disk D [OPTIONS]",
     subcommand_metavar="| COMMAND [OPTIONS]",
     epilog=_EXIT_CODES,
@@ -43,7 +43,7 @@ def app(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for 
     if ctx.invoked_subcommand is not None:
         return
     if not given_options(ctx):
-        say(short())
+        print_stderr(short())
         raise UsageError("Neither a disk nor a command is named, so nothing was done.", hint="")
     ctx.exit(_wipe(flags, ctx.obj))
 
@@ -100,9 +100,9 @@ def policy(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one f
 
     It takes the options of a run and describes the disks, so it needs read access to them. Nothing is changed.
     """
-    from . import policy as rights  # noqa: PLC0415 - see above
+    from . import ram_policy  # noqa: PLC0415 - see above
 
-    ctx.exit(rights.command(flags, ctx.obj))
+    ctx.exit(ram_policy.command(flags, ctx.obj))
 
 
 @app.command(short_help="Continue a run that is still open.")
@@ -186,7 +186,7 @@ def runs(
     """
     from . import run_list  # noqa: PLC0415 - see above
 
-    run_list.runs(flags, prune, limit, ctx.obj.telling(flags), needs_me=needs_me)
+    run_list.runs(flags, prune, limit, ctx.obj.with_form_of(flags), needs_me=needs_me)
 
 
 @app.command(short_help="List who began, cancelled or held runs.")
@@ -202,7 +202,7 @@ def audit(ctx: click.Context, /, run_id: str | None, limit: int, **flags: Any) -
     """
     from . import history  # noqa: PLC0415 - see above
 
-    history.audit(flags, run_id, limit, ctx.obj.telling(flags))
+    history.audit(flags, run_id, limit, ctx.obj.with_form_of(flags))
 
 
 @app.command(short_help="Show what a run did, or print a saved plan.")
@@ -213,7 +213,7 @@ def show(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN40
     """Show what a run did and what to do now, or a plan that plan --save saved. With --verbose also every call."""
     from . import run_story  # noqa: PLC0415 - see above
 
-    run_story.show(name, flags, ctx.obj.telling(flags))
+    run_story.show(name, flags, ctx.obj.with_form_of(flags))
 
 
 @app.command("verify-cloud", short_help="Measure on a spare machine what no document says.")
@@ -238,7 +238,7 @@ def checks(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one f
     """List what is checked before anything is changed."""
     from . import explain as explaining  # noqa: PLC0415 - see above
 
-    explaining.checks(ctx.obj.telling(flags))
+    explaining.checks(ctx.obj.with_form_of(flags))
 
 
 @app.command(short_help="Explain a check or an ECS error code.")
@@ -249,7 +249,7 @@ def explain(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: AN
     """Explain a check or an ECS error code."""
     from . import explain as explaining  # noqa: PLC0415 - see above
 
-    explaining.explain(name, ctx.obj.telling(flags))
+    explaining.explain(name, ctx.obj.with_form_of(flags))
 
 
 @app.group(short_help="Check, show or print an example of the configuration.")
@@ -269,7 +269,7 @@ def _config(name: str, text: str) -> Callable[[Callable[..., None]], click.Comma
 def config_check(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401, D103 - one for each option
     from . import settings  # noqa: PLC0415 - see above
 
-    settings.config_check(flags, ctx.obj.telling(flags))
+    settings.config_check(flags, ctx.obj.with_form_of(flags))
 
 
 @_config("show", "Show every setting and where its value comes from.")
@@ -277,7 +277,7 @@ def config_check(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401, 
 def config_show(ctx: click.Context, /, *, grace: bool, **flags: Any) -> None:  # noqa: ANN401, D103 - one for each option
     from . import settings  # noqa: PLC0415 - see above
 
-    output = ctx.obj.telling(flags)
+    output = ctx.obj.with_form_of(flags)
     settings.config_grace(flags) if grace else settings.config_show(flags, output)
 
 
@@ -286,7 +286,7 @@ def config_example() -> None:
     """Print a complete configuration file, commented."""
     from .example import example  # noqa: PLC0415 - see above
 
-    tell(example().rstrip("\n"))
+    print_stdout(example().rstrip("\n"))
 
 
 @app.command(
@@ -328,13 +328,13 @@ def completion(shell: str) -> None:
     """
     from .shells import script  # noqa: PLC0415 - see above
 
-    tell(script(app, shell).rstrip("\n"))
+    print_stdout(script(app, shell).rstrip("\n"))
 
 
 @app.command("version", short_help="Print the version.")
 def version() -> None:
     """Print the version."""
-    tell(f"safe-reinit {VERSION}")
+    print_stdout(f"safe-reinit {VERSION}")
 
 
 @app.command("help", short_help="Show the help of a command.")
@@ -377,10 +377,10 @@ if sys.flags.optimize > 1:
 
 def run(argv: Sequence[str], signals: Signals | None = None) -> int:
     """Run one command line and give its exit code; nothing is raised, and no traceback is shown."""
-    if asked := os.environ.get(complete.VARIABLE):
+    if shell_request := os.environ.get(complete.VARIABLE):
         from .shells import answer  # noqa: PLC0415 - see above
 
-        return answer(app, asked)
+        return answer(app, shell_request)
     output = Output.from_argv(argv, os.environ, signals or Signals())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a letter that cannot be written is no reason to lose the rest
@@ -428,11 +428,11 @@ def _program() -> str:
 
 def _modules(error: BaseException) -> dict[str, int]:
     """Return the modules that an error came through, each with the last line of it."""
-    trace, found = error.__traceback__, dict[str, int]()
+    trace, lines_of = error.__traceback__, dict[str, int]()
     while trace is not None:
-        found[trace.tb_frame.f_globals.get("__name__", "")] = trace.tb_lineno
+        lines_of[trace.tb_frame.f_globals.get("__name__", "")] = trace.tb_lineno
         trace = trace.tb_next
-    return found
+    return lines_of
 
 
 def _place(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .. import report
-from ..checks.target_rules import QUOTED, class_consents, quotes
+from ..checks.target_rules import MIN_QUOTED, class_consents, quotes
 from ..client import Client
 from ..config import Settings, resolve
 from ..error_mapping import reporting
@@ -33,90 +33,90 @@ from .wipe import run
 
 def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
     """Run the plan in a file, once nothing is found to have moved, and give the exit code."""
-    known = read(path, trusted=True)
-    config = _settings(path, known, flags)
-    set_output(output, config, {**flags, "once": known.plan.once}, path)
-    with reporting(lambda error: _told(error, path, known, output)):
-        _confirm(path, known, flags.get("confirm"))
-    plain = {"options": {"password": known.plan.options.password is not None}}
-    plan = known.with_password(password_again(plain, config, flags, f"The plan {path}"))
+    saved = read(path, trusted=True)
+    config = _settings(path, saved, flags)
+    set_output(output, config, {**flags, "once": saved.plan.once}, path)
+    with reporting(lambda error: _failed_report(error, path, saved, output)):
+        _confirm(path, saved, flags.get("confirm"))
+    plain = {"options": {"password": saved.plan.options.password is not None}}
+    plan = saved.with_password(password_again(plain, config, flags, f"The plan {path}"))
     with ExitStack() as stack:
         client = client_of(config, stack)
-        _same_place(path, known, endpoint(client, config))
+        _same_place(path, saved, endpoint(client, config))
         progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
-        asked = flags.get("confirm") is None
-        with reporting(lambda error: _told(error, path, replace(known, plan=plan), output, client)):
+        interactive = flags.get("confirm") is None
+        with reporting(lambda error: _failed_report(error, path, replace(saved, plan=plan), output, client)):
             if (earlier := client.runs.done_before(plan)) is not None:
                 output.report(earlier)
                 return earlier.exit_code
             if not plan.runnable:
                 raise report.refusal(plan)
             client.runs.demand(plan)
-            now = client.planner.again(plan, progress.call)
+            now = client.planner.refresh(plan, progress.call)
             plan = replace(plan, making=now.making)
-            _refuse_change(path, known, plan, now, config)
+            _refuse_change(path, saved, plan, now, config)
             progress.findings(plan)
             plan = replace(plan, caller=now.caller)  # who runs it is who asks now
-            if asked or not config.quiet:  # a person who is asked sees the plan first
+            if interactive or not config.quiet:  # a person who is asked sees the plan first
                 progress.settle()
                 output.plan(plan, sys.stderr)
-            if asked:
+            if interactive:
                 consent.obtain(plan, None, lambda _: False, str(plan.digest))
             return run(client, plan, plan.confirm_with, output, progress)
 
 
-def _told(error: Error, path: str, known: Saved, output: Output, client: Client | None = None) -> Report:
+def _failed_report(error: Error, path: str, saved: Saved, output: Output, client: Client | None = None) -> Report:
     """Add to an error the report of its plan, with the commands to continue with."""
-    told, plan = error.report, known.plan
-    if told is not None and told.run_id is not None and client is not None:
-        return with_next(told, output.argv, client)
+    result, plan = error.report, saved.plan
+    if result is not None and result.run_id is not None and client is not None:
+        return with_next(result, output.argv, client)
     begun = report.started(output.began, plan.region, plan.reason)
     if client is None:
-        told = report.of_plan(begun, output.now(), plan, told.calls if told else (), dry_run=False, error=error)
+        result = report.of_plan(begun, output.now(), plan, result.calls if result else (), dry_run=False, error=error)
     else:
-        calls = told.calls if told else calls_of(plan)
-        told = client.runs.report_of(plan, begun, calls, dry_run=False, error=error)
-        if told.run_id is not None:  # the run that has the key of the plan
-            return with_next(told, output.argv, client)
+        calls = result.calls if result else calls_of(plan)
+        result = client.runs.report_of(plan, begun, calls, dry_run=False, error=error)
+        if result.run_id is not None:  # the run that has the key of the plan
+            return with_next(result, output.argv, client)
     unread = client is None and not any(word.startswith("--confirm") for word in output.argv)
-    return replace(told, next=after_file(path, known, output.argv, unread=unread))
+    return replace(result, next=after_file(path, saved, output.argv, unread=unread))
 
 
-def _settings(path: str, known: Saved, flags: Mapping[str, Any]) -> Settings:
+def _settings(path: str, saved: Saved, flags: Mapping[str, Any]) -> Settings:
     """Resolve the settings: the region is the plan's, and so is its endpoint where that is on this machine."""
     region = flags.get(Settings.region.name)
-    if region and region != known.plan.region:
+    if region and region != saved.plan.region:
         raise UsageError(
-            f"The plan {path} is of region {known.plan.region}, and --region says {region}.",
+            f"The plan {path} is of region {saved.plan.region}, and --region says {region}.",
             hint="Leave out --region: the plan has it.",
         )
-    local = known.endpoint if known.endpoint not in ("", plan_file.SIMULATION) else None
-    at = {Settings.region.name: known.plan.region, Settings.endpoint.name: flags.get(Settings.endpoint.name) or local}
+    local = saved.endpoint if saved.endpoint not in ("", plan_file.SIMULATION) else None
+    at = {Settings.region.name: saved.plan.region, Settings.endpoint.name: flags.get(Settings.endpoint.name) or local}
     return resolve({**flags, **at}, os.environ, flags.get("config"))
 
 
-def _confirm(path: str, known: Saved, confirm: str | None) -> None:
+def _confirm(path: str, saved: Saved, confirm: str | None) -> None:
     """Check that the person names this file, or its unattended class, or can be asked; ``show`` prints its digest."""
     read_it = f"Nothing was changed; read what is in that file: {shlex.join(['safe-reinit', 'show', path])}"
     if confirm is None:
         if not consent.somebody_there():
             raise RunRefused("A saved plan is applied only with --confirm DIGEST.", hint=read_it)
-    elif not quotes(confirm, str(known.plan.digest)) and not class_consents(known.plan, confirm):
+    elif not quotes(confirm, str(saved.plan.digest)) and not class_consents(saved.plan, confirm):
         raise RunRefused(
-            f"--confirm {confirm!r} is neither the digest of {path} nor at least its first {QUOTED} characters.",
+            f"--confirm {confirm!r} is neither the digest of {path} nor at least its first {MIN_QUOTED} characters.",
             hint=read_it,
         )
 
 
-def _same_place(path: str, known: Saved, here: str) -> None:
-    if here == known.endpoint:
+def _same_place(path: str, saved: Saved, here: str) -> None:
+    if here == saved.endpoint:
         return
-    names = {"": "the real cloud", plan_file.SIMULATION: "an embedded simulator (--simulate)"}
-    there, here = (names.get(each, f"the endpoint {each}") for each in (known.endpoint, here))
+    places = {"": "the real cloud", plan_file.SIMULATION: "an embedded simulator (--simulate)"}
+    there, here = (places.get(each, f"the endpoint {each}") for each in (saved.endpoint, here))
     raise UsageError(f"The plan {path} is of {there}, and what would be asked is {here}.", hint="Make a plan there.")
 
 
-def _refuse_change(path: str, known: Saved, plan: Plan, now: Plan, config: Settings) -> None:
+def _refuse_change(path: str, saved: Saved, plan: Plan, now: Plan, config: Settings) -> None:
     """Refuse a plan if anything it stands on has changed; ``now`` is the same plan made from what is so now.
 
     Raises:
@@ -133,7 +133,7 @@ def _refuse_change(path: str, known: Saved, plan: Plan, now: Plan, config: Setti
             f"The plan {path} is of account {plan.account}, and these credentials are of {now.account}.",
             hint="Use credentials of that account; nothing was changed.",
         )
-    expires_at = _expires_at(known, config)
+    expires_at = _expires_at(saved, config)
     if now.made_at >= expires_at:
         raise RunRefused(
             f"The plan {path} expired at {timestamp(expires_at)}; ECS's clock says {timestamp(now.made_at)}.",
@@ -146,8 +146,8 @@ def _refuse_change(path: str, known: Saved, plan: Plan, now: Plan, config: Setti
         )
 
 
-def _expires_at(known: Saved, config: Settings) -> datetime:
+def _expires_at(saved: Saved, config: Settings) -> datetime:
     """Return when a plan expires: as its file says, and no later than a configuration of this machine allows."""
     if config.of(Settings.plan_expires).source == "default":
-        return known.expires_at
-    return min(known.expires_at, known.plan.made_at + timedelta(seconds=config.plan_expires))
+        return saved.expires_at
+    return min(saved.expires_at, saved.plan.made_at + timedelta(seconds=config.plan_expires))

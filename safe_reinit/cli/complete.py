@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 VARIABLE = "_SAFE_REINIT_COMPLETE"
 """The environment variable by which the script in the shell asks."""
 SHELLS = ("bash", "zsh", "fish")
-_PATIENCE = 1.0
+_SIMULATOR_TIMEOUT = 1.0
 """Real seconds in which a simulator answers, or nothing is offered."""
-_ASKED_FOR = (Settings.region, Settings.endpoint, Settings.journal, Settings.simulate, Settings.world)
+_KINDS = (Settings.region, Settings.endpoint, Settings.journal, Settings.simulate, Settings.world)
 """The settings that say what there is."""
 
 Offer = tuple[str, str]
@@ -39,7 +39,9 @@ def offering(
 
         items = [CompletionItem(incomplete, type="file")] if files else []
         with contextlib.suppress(Exception):
-            items += [CompletionItem(word, help=said) for word, said in offers(ctx) if word.startswith(incomplete)]
+            items += [
+                CompletionItem(word, help=help_text) for word, help_text in offers(ctx) if word.startswith(incomplete)
+            ]
         return items
 
     return complete
@@ -106,7 +108,7 @@ def regions(ctx: click.Context) -> list[Offer]:
 
 
 def _settings(ctx: click.Context) -> Settings:
-    given = {each.name: ctx.params.get(each.name) for each in _ASKED_FOR}
+    given = {each.name: ctx.params.get(each.name) for each in _KINDS}
     if isinstance(given[Settings.region.name], tuple):  # several, which no setting is
         given[Settings.region.name] = None
     return resolve(given, os.environ, ctx.params.get("config"))
@@ -114,15 +116,15 @@ def _settings(ctx: click.Context) -> Settings:
 
 def _simulated(kind: str, ctx: click.Context) -> list[str]:
     settings = _settings(ctx)
-    known = {param.name for param in ctx.command.params}
-    if "simulate" in known and (settings.simulate or settings.world):
+    names = {param.name for param in ctx.command.params}
+    if "simulate" in names and (settings.simulate or settings.world):
         from ..simulator.world_ids import ids_of  # noqa: PLC0415 - only when it is asked for
 
         return ids_of(kind, settings.world)
-    return _asked(settings.endpoint, kind) if settings.endpoint else []
+    return _read_simulator(settings.endpoint, kind) if settings.endpoint else []
 
 
-def _asked(address: str, kind: str) -> list[str]:
+def _read_simulator(address: str, kind: str) -> list[str]:
     """Ask a simulator on this machine what there is; no other address is asked, and no redirection followed."""
     import http.client  # noqa: PLC0415 - only when it is asked for
     import json  # noqa: PLC0415 - see above
@@ -133,7 +135,7 @@ def _asked(address: str, kind: str) -> list[str]:
     if not endpoint.loopback or endpoint.scheme != "http":
         return []
     host = endpoint.host.replace("localhost", "127.0.0.1")  # whatever a resolver may say of that name
-    with contextlib.closing(http.client.HTTPConnection(host, timeout=_PATIENCE)) as line:
+    with contextlib.closing(http.client.HTTPConnection(host, timeout=_SIMULATOR_TIMEOUT)) as line:
         line.request("GET", "/_simulator/state")
-        shown: dict[str, Any] = json.loads(line.getresponse().read())[kind]
-    return [name for name, thing in shown.items() if thing["status"] != "Deleted"]
+        things: dict[str, Any] = json.loads(line.getresponse().read())[kind]
+    return [name for name, thing in things.items() if thing["status"] != "Deleted"]

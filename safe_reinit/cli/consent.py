@@ -12,17 +12,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from ..checks.target_rules import ANSWERED, consents, no_consent
+from ..checks.target_rules import MIN_TYPED, consents, no_consent
 from ..errors import RunRefused
 from ..interrupt import Interrupt
 from ..model import Plan
-from .output import paragraph, say, write
+from .output import paragraph, print_stderr, write
 from .progress import Progress
 
-_TRIES = 3
-_LOOKS_EMPTY = frozenset("\u115f\u1160\u2800\ufffd")
+_MAX_TRIES = 3
+_BLANK = frozenset("\u115f\u1160\u2800\ufffd")
 """Letters and symbols that show nothing, or stand for something else."""
-_LISTENS = 0.1
+_POLL_INTERVAL = 0.1
 """Real seconds after which a question looks whether the run was asked to end: a signal does not end a read."""
 
 
@@ -53,19 +53,21 @@ def obtain(plan: Plan, confirm: str | None, is_only_one: Callable[[str], bool], 
             hint=f"Nothing was changed; read the plan with --dry-run, then add --confirm {plan.confirm_with}.",
         )
     if digest:
-        word, kind, others = digest[:ANSWERED], "first 8 characters of the file's digest", tuple[str, ...]()
+        word, kind, other_words = digest[:MIN_TYPED], "first 8 characters of the file's digest", tuple[str, ...]()
     else:
-        word, kind, others = _question(plan, is_only_one)
-    answers = {each.casefold() for each in (word, *others)}
-    act = "roll back" if plan.options.undo else "reinitialise"
-    for left in range(_TRIES, 0, -1):
-        _prompt(f"To {act}, type the {kind}: {word}")
+        word, kind, other_words = _question(plan, is_only_one)
+    answers = {each.casefold() for each in (word, *other_words)}
+    action = "roll back" if plan.options.undo else "reinitialise"
+    for left in range(_MAX_TRIES, 0, -1):
+        _prompt(f"To {action}, type the {kind}: {word}")
         answer = _read()
         if answer is not None and unicodedata.normalize("NFC", answer.strip()).casefold() in answers:
             return
         if answer is None:
             break
-        say(f"That is not it; {left - 1} more {'try' if left == 2 else 'tries'}." if left > 1 else "That is not it.")
+        print_stderr(
+            f"That is not it; {left - 1} more {'try' if left == 2 else 'tries'}." if left > 1 else "That is not it."
+        )
     raise RunRefused("The plan was not confirmed.", hint="Nothing was changed.")
 
 
@@ -75,7 +77,7 @@ def _question(plan: Plan, is_only_one: Callable[[str], bool]) -> tuple[str, str,
     A name is asked for only where it names one machine and everybody can read and type it; the id always will do.
     """
     if len(plan.jobs) > 1:
-        return plan.fingerprint[:ANSWERED], "8 characters of this plan", ()
+        return plan.fingerprint[:MIN_TYPED], "8 characters of this plan", ()
     job = plan.jobs[0]
     if not job.instance_id:
         return plan.confirm_with, "id of the disk", ()
@@ -91,7 +93,7 @@ def _is_plain(name: str) -> bool:
         and name == unicodedata.normalize("NFKC", name)
         and name == " ".join(name.split())
         and all(letter == " " or unicodedata.category(letter)[0] in "LNPS" for letter in name)
-        and not set(name) & _LOOKS_EMPTY
+        and not set(name) & _BLANK
     )
 
 
@@ -102,11 +104,11 @@ def pausing(plan: Plan) -> Plan:
     return replace(plan, rollout=replace(plan.rollout, pause="canary"))
 
 
-def go_on(said: str, progress: Progress, interrupt: Interrupt, *, waits: bool) -> bool | None:
+def go_on(summary: str, progress: Progress, interrupt: Interrupt, *, waits: bool) -> bool | None:
     """Ask whether a rollout goes on after a stage; where nobody can be asked, or the run is to end, it does not.
 
     Args:
-        said: what has ended so far.
+        summary: what has ended so far.
         progress: what the question interrupts.
         interrupt: of the run.
         waits: whether the run waits for an answer where nobody gives one here; then ``None`` says so.
@@ -114,13 +116,13 @@ def go_on(said: str, progress: Progress, interrupt: Interrupt, *, waits: bool) -
     if not somebody_there():
         if waits:
             return None
-        progress.say(f"{said} A pause was asked for, and nobody can be asked here: no further job begins.")
+        progress.print_line(f"{summary} A pause was asked for, and nobody can be asked here: no further job begins.")
         return False
 
     def ended() -> bool:
         return interrupt.over
 
-    question = f'\n{said} Continue? Type "go" to continue; anything else stops here.'
+    question = f'\n{summary} Continue? Type "go" to continue; anything else stops here.'
     answer = progress.asking(lambda: _prompt(question), lambda: _read(ended), ended)
     return None if answer is None and waits else (answer or "").strip().casefold() == "go"
 
@@ -131,9 +133,9 @@ def verdict(
     """Ask what became of the disks of a run; ``None`` where nobody can be asked or the answer is neither."""
     if not somebody_there():
         return None
-    act, done = ("ResetDisk", "reinitialised (it was rolled back)") if undo else ("ReInitDisk", "reinitialised")
+    action, done = ("ResetDisk", "reinitialised (it was rolled back)") if undo else ("ReInitDisk", "reinitialised")
     question = (
-        f"\nWhat {act} of run {run_id} did cannot be seen. If ActionTrail tells you, type {done} or intact;\n"
+        f"\nWhat {action} of run {run_id} did cannot be seen. If ActionTrail tells you, type {done} or intact;\n"
         "anything else leaves it as it is."
     )
     answer = (progress.asking(lambda: _prompt(question), lambda: _read(ended), ended) or "").strip()
@@ -166,7 +168,7 @@ def _read(ended: Callable[[], bool] = lambda: False) -> str | None:
     """Read what is typed, up to the end of the line; ``None`` where there is no more input, or it has ended."""
     try:
         while not ended():
-            if select.select([sys.stdin], [], [], _LISTENS)[0]:
+            if select.select([sys.stdin], [], [], _POLL_INTERVAL)[0]:
                 return os.read(sys.stdin.fileno(), 4096).decode("utf-8", "replace") or None
     except OSError:
         pass

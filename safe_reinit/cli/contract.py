@@ -45,7 +45,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Deed:
+class CommandEffect:
     """What a command does, and what one has to know before it is called."""
 
     asks_cloud: bool
@@ -65,7 +65,7 @@ class Deed:
 
 
 @dataclass(frozen=True)
-class CommandTold(Deed):
+class CommandContract(CommandEffect):
     """One command."""
 
     name: str
@@ -92,7 +92,7 @@ class Contract:
 
     tool_version: str
     program: str
-    commands: tuple[CommandTold, ...]
+    commands: tuple[CommandContract, ...]
     exit_codes: tuple[Ending, ...]
     """All there are; any other code is reserved."""
     documents: Mapping[str, Mapping[str, Any]]
@@ -100,13 +100,13 @@ class Contract:
 
 
 _ALL = tuple(range(9))
-_TELLS = Deed(
+_PRINTS = CommandEffect(
     asks_cloud=False, changes=False, risk="none", reversible=None, dry_run=None, consent=None, exit_codes=(0, 1, 2)
 )
-_READS = replace(_TELLS, exit_codes=(0, 1, 2, 3))
+_READS = replace(_PRINTS, exit_codes=(0, 1, 2, 3))
 """The journal, whose server may be away."""
-_LOOKS = replace(_READS, asks_cloud=True)
-_WIPES = Deed(
+_DESCRIBES = replace(_READS, asks_cloud=True)
+_WIPES = CommandEffect(
     asks_cloud=True,
     changes=True,
     risk="critical",
@@ -116,17 +116,17 @@ _WIPES = Deed(
     "or an unattended class of theirs); on a terminal without --confirm the instance's name is asked for",
     exit_codes=_ALL,
 )
-DEEDS: Mapping[str, Deed] = {
+EFFECTS: Mapping[str, CommandEffect] = {
     "": _WIPES,
-    "plan": _LOOKS,
+    "plan": _DESCRIBES,
     "apply": replace(
         _WIPES,
         dry_run="safe-reinit show FILE tells what is in it; safe-reinit plan looks anew",
         consent="--confirm with the file's digest or at least its first 32 characters, or an unattended class of its "
         "disks; on a terminal without --confirm the first 8 are asked for",
     ),
-    "rehearse": replace(_LOOKS, exit_codes=_ALL),
-    "policy": _LOOKS,
+    "rehearse": replace(_DESCRIBES, exit_codes=_ALL),
+    "policy": _DESCRIBES,
     "resume": replace(
         _WIPES,
         dry_run="safe-reinit show RUN tells how it stands",
@@ -148,28 +148,28 @@ DEEDS: Mapping[str, Deed] = {
             "checks", "explain", "config", "config check", "config show", "config example",
             "simulator", "completion", "schema", "version", "help",
         ),
-        _TELLS,
+        _PRINTS,
     ),
 }  # fmt: skip
-"""By command. One that an installation does not have is not told of; one that is not here is taken to wipe."""
+"""By command. One that an installation does not have is not listed; one that is not here is taken to wipe."""
 
 
 def contract(app: click.Group) -> dict[str, Any]:
     """Make the document."""
-    told = Contract(
+    made = Contract(
         tool_version=VERSION,
         program="safe-reinit",
         commands=tuple(_commands(app, ())),
         exit_codes=tuple(_endings()),
         documents=schemas(),
     )
-    return {"schema": 1, **encode(told)}
+    return {"schema": 1, **encode(made)}
 
 
-def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[CommandTold]:
+def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[CommandContract]:
     name = " ".join(path)
-    yield CommandTold(
-        **vars(DEEDS.get(name, _WIPES)),
+    yield CommandContract(
+        **vars(EFFECTS.get(name, _WIPES)),
         name=name,
         summary=command.get_short_help_str(limit=200),
         arguments=tuple(_parameter(each) for each in command.params if isinstance(each, click.Argument)),

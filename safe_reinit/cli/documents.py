@@ -72,7 +72,7 @@ class Runs:
 class Audit:
     """What ``audit --output json`` prints, newest first."""
 
-    acts: tuple[AuditEntry, ...]
+    entries: tuple[AuditEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class PlanFile:
 
 
 @dataclass(frozen=True)
-class Shown(Report):
+class ShowDocument(Report):
     """What ``show --output json`` prints: the report as it stands, and what belongs to it."""
 
     events: tuple[Event, ...]
@@ -104,26 +104,26 @@ class Shown(Report):
 
 
 @dataclass(frozen=True)
-class ShownSetting:
+class SettingDocument:
     """One setting, as ``config show`` lists it."""
 
     path: str
     value: Any
     """As people write it; of each setting another type."""
     source: Literal["flag", "env", "file", "default"]
-    where: str
+    location: str
     """The option, the variable, or the file and the key; ``""`` for a default."""
 
 
 @dataclass(frozen=True)
-class ConfigShown:
+class ConfigDocument:
     """What ``config show --output json`` prints."""
 
-    values: tuple[ShownSetting, ...]
+    values: tuple[SettingDocument, ...]
 
 
 @dataclass(frozen=True)
-class ConfigChecked:
+class ConfigCheck:
     """What ``config check --output json`` prints of a configuration that can be used."""
 
     file: str | None
@@ -144,7 +144,7 @@ class CheckedRight:
 
 
 @dataclass(frozen=True)
-class PolicyChecked:
+class RamPolicyCheck:
     """What ``policy --check --output json`` prints."""
 
     rights: tuple[CheckedRight, ...]
@@ -185,8 +185,8 @@ def schemas() -> dict[str, Mapping[str, Any]]:
 
     kinds = {
         "report": Report, "event": Event, "checks": Checks, "explain": Explained, "runs": Runs, "audit": Audit,
-        "show": Shown, "config-show": ConfigShown, "config-check": ConfigChecked, "policy-check": PolicyChecked,
-        "verification": Verification,
+        "show": ShowDocument, "config-show": ConfigDocument, "config-check": ConfigCheck,
+        "policy-check": RamPolicyCheck, "verification": Verification,
     }  # fmt: skip
     return {
         **{name: schema_of(kind) for name, kind in kinds.items()},

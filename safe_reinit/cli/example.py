@@ -7,9 +7,9 @@ from typing import Any
 
 from ..config import LIMITS, SETTINGS, Setting
 from .options import sentence
-from .settings import flow, shown
+from .settings import flow, printable_value
 
-_WIDTH = 110
+_MAX_WIDTH = 110
 
 
 def example() -> str:
@@ -25,13 +25,13 @@ def example() -> str:
 
 
 def _lines(setting: Setting[Any]) -> str:
-    more = "".join(f"# {note}\n" for note in notes(setting))
+    more = "".join(f"# {note}\n" for note in note_lines(setting))
     return f"\n# {sentence(setting.help)} Default: {default(setting)}.\n{more}# {sample(setting)}\n"
 
 
-def notes(setting: Setting[Any]) -> list[str]:
+def note_lines(setting: Setting[Any]) -> list[str]:
     """List what there is to know of a setting besides, in lines."""
-    return [line for note in setting.notes for line in textwrap.wrap(note, _WIDTH, break_on_hyphens=False)]
+    return [line for note in setting.notes for line in textwrap.wrap(note, _MAX_WIDTH, break_on_hyphens=False)]
 
 
 def default(setting: Setting[Any]) -> str:
@@ -42,7 +42,7 @@ def default(setting: Setting[Any]) -> str:
         return "off"
     if setting.default in (None, {}, ()):
         return "none"
-    value = shown(setting.default)
+    value = printable_value(setting.default)
     return flow(value) if setting.nested else str(value)
 
 

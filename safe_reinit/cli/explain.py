@@ -8,7 +8,7 @@ from typing import Literal
 from ..checks import CHECK_NAMES, by_name, like
 from ..errors import UsageError
 from ..model.error_codes import EVERY, SUMMARIES, Code, rows_of
-from .output import Output, tell
+from .output import Output, print_stdout
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def checks(output: Output) -> None:
         return
     width = max(len(check.name) for check in CHECKS)
     for check in CHECKS:
-        tell(f"{check.level:<5}  {check.name:<{width}}  {check.summary}")
+        print_stdout(f"{check.level:<5}  {check.name:<{width}}  {check.summary}")
 
 
 def explain(name: str, output: Output) -> None:
@@ -61,8 +61,8 @@ def explain(name: str, output: Output) -> None:
     Raises:
         UsageError: it is neither.
     """
-    told = _check(name) or _code(name)
-    if told is None:
+    explained = _check(name) or _code(name)
+    if explained is None:
         near = like(name, (*CHECK_NAMES, *SUMMARIES))
         raise UsageError(
             f"{name!r} is neither a check nor an error code that this program knows.",
@@ -71,9 +71,9 @@ def explain(name: str, output: Output) -> None:
     if output.json:
         from ..model.codec import encode  # noqa: PLC0415 - see above
 
-        output.document({"schema": 1, **encode(told)})
+        output.document({"schema": 1, **encode(explained)})
     else:
-        tell(told.text)
+        print_stdout(explained.text)
 
 
 def _check(name: str) -> Explained | None:

@@ -51,7 +51,7 @@ def refuse_clashes(config: Settings, flags: Mapping[str, Any], *inputs: str) -> 
 
 def _taken(config: Settings, flags: Mapping[str, Any], inputs: tuple[str, ...]) -> Iterator[tuple[str, str | int]]:
     from ..cloud.aliyun.sources import files_read  # noqa: PLC0415 - help stays cheap
-    from ..config import find  # noqa: PLC0415 - see above
+    from ..config import find_config  # noqa: PLC0415 - see above
     from ..journal.place import is_shared, journal_of  # noqa: PLC0415 - see above
 
     inputs_of = {
@@ -62,7 +62,7 @@ def _taken(config: Settings, flags: Mapping[str, Any], inputs: tuple[str, ...]) 
         if name and name != "-":
             yield f"read by {option}", name
     yield from (("the plan file", each) for each in inputs)
-    if settings := find(flags.get("config"), os.environ):
+    if settings := find_config(flags.get("config"), os.environ):
         yield "the configuration", str(settings)
     with contextlib.suppress(UsageError):
         journal = journal_of(config.journal, os.environ)
@@ -107,10 +107,10 @@ def refuse_other_report(name: str, run_id: str | None, once: str | None = None) 
         return
     if not stat.S_ISREG(status.st_mode) or not status.st_size:
         return
-    found = _run_in(name, status.st_size)
-    if found in (None, run_id) or (once is not None and _is_of_key(name, once)):
+    owner = _run_in(name, status.st_size)
+    if owner in (None, run_id) or (once is not None and _is_of_key(name, once)):
         return
-    what = f"the report of run {found}" if found else "no report"
+    what = f"the report of run {owner}" if owner else "no report"
     raise UsageError(
         f"{name} exists already and is {what}; it is kept as it is.", hint="Name another file with --report."
     )

@@ -32,9 +32,9 @@ _PHASE_OF = {
 }  # fmt: skip
 _WIPES = ("ReInitDisk", "ResetDisk")
 _MINUTE = 60.0
-_LATE = 5.0
+_LATE_AFTER = 5.0
 """Cloud seconds, more than two ticks: a phase that takes longer than any did so far by this is no usual one."""
-_SHORT = 5.0
+_SHORT_TIME = 5.0
 """Cloud seconds that nobody needs to know more exactly."""
 
 
@@ -79,10 +79,10 @@ class Ended:
     @property
     def text(self) -> str:
         """Format it as one line."""
-        known = f" ({self.instance_id})" if self.instance_id != self.name else ""
+        suffix = f" ({self.instance_id})" if self.instance_id != self.name else ""
         after = f"{'in' if self.well else 'after'} {duration(self.took)}" if self.took is not None else ""
-        said = f"{self.name} {'done' if self.well else self.outcome.upper()} {after}".rstrip() + known
-        return f"{said}: {self.why}" if self.why and not self.well else said
+        text = f"{self.name} {'done' if self.well else self.outcome.upper()} {after}".rstrip() + suffix
+        return f"{text}: {self.why}" if self.why and not self.well else text
 
 
 class FleetView:
@@ -143,7 +143,7 @@ class FleetView:
         elif event.event == "intend":
             self._on_to(job, _PHASE_OF.get(data["action"], ""), now, seen_begin=True)
         elif event.event == "answer" and data["action"] in _WIPES and data["code"] == "OK":
-            _note(self._wiped_at, now)
+            _record(self._wiped_at, now)
         return None
 
     def _on_to(self, job: _Job, phase: str, now: float, *, seen_begin: bool) -> None:
@@ -169,7 +169,7 @@ class FleetView:
             self._leave_phase(job, now)
         self._move(job, outcome)
         job.why, job.wait = "", None
-        _note(self._ended_at, now)
+        _record(self._ended_at, now)
         took = None if job.began is None else now - job.began
         why, code = str(data.get("message") or ""), data.get("code")
         why = f"{why} ({code})" if code and code not in why else why
@@ -222,7 +222,7 @@ class FleetView:
             return None
         slowest = [max(list(self._took[phase])) for phase in rest]
         spent = 0.0 if job.since is None else now - job.since
-        return None if spent > slowest[0] + _LATE else max(0.0, slowest[0] - spent) + sum(slowest[1:])
+        return None if spent > slowest[0] + _LATE_AFTER else max(0.0, slowest[0] - spent) + sum(slowest[1:])
 
     def _whole(self, job: _Job) -> float | None:
         """Estimate how long a job takes that has not begun."""
@@ -255,7 +255,7 @@ class FleetView:
     def time_text(self, now: float) -> str:
         """Return how long it has taken and will take."""
         left = self.left(now)
-        short = left is not None and left < _SHORT
+        short = left is not None and left < _SHORT_TIME
         still = "a few seconds left" if short else f"about {duration(left)} left" if left else "left: not known"
         return f"{duration(self.elapsed(now))} so far, {still}"
 
@@ -298,11 +298,11 @@ class FleetView:
     def summary(self, now: float) -> str:
         """Return everything in one line, for where nobody sees a table."""
         counts = ", ".join(f"{count} {phase}" for phase, count in self.counts() if count)
-        said = (
+        parts = (
             self.rate_text(now), self.throttled_text(), self.time_text(now), self.longest_text(now),
             self.trouble_text(),
         )  # fmt: skip
-        return f"{self.total_text()}: {counts}; {'; '.join(each for each in said if each)}"
+        return f"{self.total_text()}: {counts}; {'; '.join(each for each in parts if each)}"
 
 
 def _path(job: PlannedJob, *, snapshot: bool) -> tuple[str, ...]:
@@ -310,7 +310,7 @@ def _path(job: PlannedJob, *, snapshot: bool) -> tuple[str, ...]:
     return tuple(phase for phase, is_due in whole if is_due)
 
 
-def _note(times: deque[float], now: float) -> None:
+def _record(times: deque[float], now: float) -> None:
     while times and times[0] <= now - _MINUTE:
         times.popleft()
     times.append(now)

@@ -15,7 +15,7 @@ from ..config import BY_NAME, FILE_ONLY
 from ..errors import TRY_IT, UsageError
 from .examples import EXAMPLES
 from .options import made
-from .output import say
+from .output import print_stderr
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -48,15 +48,15 @@ BRIEF = (
     "simulate",
 )  # fmt: skip
 """The options that ``-h`` shows of a command that has many."""
-_ONE_SCREEN = 12
+_ALL_UP_TO = 12
 """Up to so many options are all shown by ``-h``."""
 _FIRST_CLAUSE = r" \(|;|, and|: |\.(?:\s|$)"
 """What ends the part of an option's help that ``-h`` shows."""
-WIDEST = 100
+MAX_WIDTH = 100
 """Columns of help at most."""
-_FEW = 4
+_HEADINGS_FROM = 4
 """Up to so many options need no headings."""
-_OTHERS = "Options"
+_OTHER_OPTIONS = "Options"
 """What those stand under that have no heading of their own."""
 
 
@@ -138,9 +138,9 @@ def _brief_option() -> click.Option:
     return click.Option(["-h", "brief"], is_flag=True, is_eager=True, expose_value=False, help=text, callback=_brief)
 
 
-def _brief(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+def _brief(ctx: click.Context, _param: click.Parameter, requested: bool) -> None:
     """Write the help of a command in one screen, and end."""
-    if not asked or ctx.resilient_parsing:
+    if not requested or ctx.resilient_parsing:
         return
     formatter = ctx.make_formatter()
     ctx.command.format_usage(ctx, formatter)
@@ -153,12 +153,12 @@ def _brief(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
     elif isinstance(ctx.command, click.Group):
         _write_commands(ctx.command, ctx, formatter)
     records = _records(ctx.command.get_params(ctx), ctx)
-    few = len(records) <= _ONE_SCREEN
-    shown = records if few else {name: records[name] for name in BRIEF if name in records}
-    rows = [(first, re.split(_FIRST_CLAUSE, text)[0]) for first, text in shown.values()]
+    all_fit = len(records) <= _ALL_UP_TO
+    listed = records if all_fit else {name: records[name] for name in BRIEF if name in records}
+    rows = [(first, re.split(_FIRST_CLAUSE, text)[0]) for first, text in listed.values()]
     _section("Options", rows, formatter, width=0)
     formatter.write_paragraph()
-    more = "says more of these options" if few else f"shows all {len(records)} options"
+    more = "says more of these options" if all_fit else f"shows all {len(records)} options"
     formatter.write_text(f"{_path(ctx)} --help {more}, and examples.")
     click.echo(formatter.getvalue().rstrip("\n"))
     ctx.exit()
@@ -178,7 +178,7 @@ def width(environment: Mapping[str, str]) -> int:
             columns = str(os.get_terminal_size(sys.__stdout__.fileno()).columns)  # type: ignore[union-attr]
         except (AttributeError, ValueError, OSError):
             columns = "80"
-    return max(min(int(columns), WIDEST) - 2, 50)
+    return max(min(int(columns), MAX_WIDTH) - 2, 50)
 
 
 def given_options(ctx: click.Context) -> list[str]:
@@ -209,7 +209,7 @@ def misuse(wrong: click.ClickException) -> UsageError:
     ctx = getattr(wrong, "ctx", None)
     see = f"See {_path(ctx)} --help." if ctx is not None else "See safe-reinit --help."
     if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
-        say(wrong.ctx.get_help())
+        print_stderr(wrong.ctx.get_help())
         return UsageError(f"{_path(wrong.ctx)} is followed by one of its commands, so nothing was done.", hint="")
     if isinstance(wrong, click.NoSuchOption) and wrong.option_name in _NO_CONSENT:
         return UsageError(
@@ -228,10 +228,10 @@ def misuse(wrong: click.ClickException) -> UsageError:
 
 def _without_dry_run(path: str) -> str:
     """Return how to see what a command would do that has no dry run of its own."""
-    from .contract import DEEDS  # noqa: PLC0415 - only where it was asked for
+    from .contract import EFFECTS  # noqa: PLC0415 - only where it was asked for
 
-    deed = DEEDS[path.removeprefix("safe-reinit").strip()]
-    return f"Instead: {deed.dry_run}." if deed.changes else "Leave it out: this command changes nothing."
+    effect = EFFECTS[path.removeprefix("safe-reinit").strip()]
+    return f"Instead: {effect.dry_run}." if effect.changes else "Leave it out: this command changes nothing."
 
 
 _MISPLACED = r"(?i)(postgres\w*:/*|\w+:/+(?=\S*@)|password\s*=\s*)(?:\S*(?=[')])|\S*)"
@@ -248,8 +248,8 @@ def _path(ctx: click.Context) -> str:
 
 def _write_commands(group: click.Group, ctx: click.Context, formatter: click.HelpFormatter) -> None:
     commands = {name: group.commands[name] for name in group.list_commands(ctx)}
-    known = [name for names in COMMANDS.values() for name in names]
-    rest = [name for name in commands if name not in known]
+    grouped = [name for names in COMMANDS.values() for name in names]
+    rest = [name for name in commands if name not in grouped]
     titles = COMMANDS if ctx.parent is None else {}
     for title, names in {**titles, "Commands": rest if titles else list(commands)}.items():
         rows = [(name, commands[name].get_short_help_str(limit=200)) for name in names if name in commands]
@@ -258,9 +258,9 @@ def _write_commands(group: click.Group, ctx: click.Context, formatter: click.Hel
 
 def _write_options(params: Sequence[click.Parameter], ctx: click.Context, formatter: click.HelpFormatter) -> None:
     records = _records(params, ctx)
-    headings = len(records) > _FEW
-    for title in (*OPTIONS, _OTHERS):
-        rows = [record for name, record in records.items() if title == (section(name) if headings else _OTHERS)]
+    headings = len(records) > _HEADINGS_FROM
+    for title in (*OPTIONS, _OTHER_OPTIONS):
+        rows = [record for name, record in records.items() if title == (section(name) if headings else _OTHER_OPTIONS)]
         _section(title, rows, formatter, width=0)
 
 
@@ -268,7 +268,7 @@ def section(name: str) -> str:
     """Return the heading that an option stands under."""
     if (setting := BY_NAME.get(name)) is not None and setting.group is not FILE_ONLY:
         return setting.group
-    return next((title for title, names in OPTIONS.items() if name in names), _OTHERS)
+    return next((title for title, names in OPTIONS.items() if name in names), _OTHER_OPTIONS)
 
 
 def _section(title: str, rows: Sequence[tuple[str, str]], formatter: click.HelpFormatter, width: int) -> None:

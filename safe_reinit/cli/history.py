@@ -16,7 +16,7 @@ from ..model.letters import printable
 from ..plans.plan import from_json
 from .documents import Audit
 from .journals import open_journal, read_journal
-from .output import Output, naming_journal, say, tell
+from .output import Output, naming_journal, print_stderr, print_stdout
 from .run_list import left_stopped, some
 
 
@@ -49,53 +49,53 @@ def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
         at_work = journal.cancel(run_id, "safe-reinit cancel")
         stored = journal.run(run_id)
     if at_work or stored is None:
-        _say(
+        _print_message(
             flags,
             f"Run {run_id} was asked to end in order. Whoever is at work on it hears that within a second or so; where "
             f"nobody is any more, bring its machines back: safe-reinit resume {run_id}. "
             f"See how it ends: safe-reinit show {run_id}",
         )
     else:
-        _say(flags, f"Nobody is at work on run {run_id}: it wipes nothing any more. {_left_by(stored)}")
+        _print_message(flags, f"Nobody is at work on run {run_id}: it wipes nothing any more. {_left_by(stored)}")
 
 
 def _left_by(run: StoredRun) -> str:
     """Describe what a cancelled run without a holder has left undone, and what to do now."""
     down = [each.instance_id for each in run.jobs if left_stopped(each.state)]
     is_open = [each.state for each in run.jobs if each.open]
-    doubtful = [wipe.disk_id for known in is_open for wipe in known.disks if wipe.in_doubt]
-    said = []
+    doubtful = [wipe.disk_id for state in is_open for wipe in state.disks if wipe.in_doubt]
+    sentences = []
     if down:
-        said.append(f"{some(down)} may be stopped. To start what it stopped: safe-reinit resume {run.run_id}.")
+        sentences.append(f"{some(down)} may be stopped. To start what it stopped: safe-reinit resume {run.run_id}.")
     if doubtful:
-        said.append(
+        sentences.append(
             f"Whether {some(doubtful)} was wiped is not known. To see what ECS shows of that: "
             f"safe-reinit resume {run.run_id}; it says what to do where that is not enough."
         )
-    if not said:
-        said.append(f"It left no machine stopped. To write down how it ended: safe-reinit resume {run.run_id}.")
+    if not sentences:
+        sentences.append(f"It left no machine stopped. To write down how it ended: safe-reinit resume {run.run_id}.")
     if run.shards and is_open:
-        said.append("That needs a worker: safe-reinit worker.")
-    return " ".join(said)
+        sentences.append("That needs a worker: safe-reinit worker.")
+    return " ".join(sentences)
 
 
 def cancel_all(flags: Mapping[str, Any]) -> None:
     """Ask for the end of every open run."""
-    asked: list[str] = []
+    cancelled: list[str] = []
     left: list[str] = []
     with open_journal(flags, "worker") as journal:
         journal.demand_permission("cancel")
         for run in journal.runs(0):
             with contextlib.suppress(EndedError):
-                (asked if journal.cancel(run.run_id, "safe-reinit cancel --all") else left).append(run.run_id)
-    if asked:
-        _say(flags, f"Asked to end in order: {', '.join(asked)}. See how they end: safe-reinit runs")
+                (cancelled if journal.cancel(run.run_id, "safe-reinit cancel --all") else left).append(run.run_id)
+    if cancelled:
+        _print_message(flags, f"Asked to end in order: {', '.join(cancelled)}. See how they end: safe-reinit runs")
     if left:
-        _say(
+        _print_message(
             flags, f"Nobody is at work on {', '.join(left)}: to resume one brings its machines back, and wipes nothing."
         )
-    if not asked and not left:
-        _say(flags, "No run is open.")
+    if not cancelled and not left:
+        _print_message(flags, "No run is open.")
 
 
 def hold(reason: str, flags: Mapping[str, Any]) -> None:
@@ -107,15 +107,15 @@ def hold(reason: str, flags: Mapping[str, Any]) -> None:
         stored = journal.runs(0)
     at_work = ", ".join(run.run_id for run in stored if run.attended)
     left = [run.run_id for run in stored if run.open and not run.attended]
-    said = [f"Held: no run of the journal {journal.place} stops or wipes a machine."]
+    sentences = [f"Held: no run of the journal {journal.place} stops or wipes a machine."]
     if at_work:
-        said.append(f"These end in order, and their machines come back: {at_work}.")
+        sentences.append(f"These end in order, and their machines come back: {at_work}.")
     if left:
-        said.append(
+        sentences.append(
             f"Nobody may be at work on {', '.join(left)}: until the hold is lifted, a resume brings the machines back, "
             "and wipes nothing. See safe-reinit runs --needs-me."
         )
-    _say(flags, " ".join([*said, "Lift it: safe-reinit unhold"]))
+    _print_message(flags, " ".join([*sentences, "Lift it: safe-reinit unhold"]))
 
 
 def unhold(flags: Mapping[str, Any]) -> None:
@@ -123,19 +123,19 @@ def unhold(flags: Mapping[str, Any]) -> None:
     with open_journal(flags) as journal:
         lifted = journal.lift_hold()
         left = [run.run_id for run in journal.runs(0) if run.open and not run.attended]
-    said = [f"Lifted: {lifted}. Runs may begin again." if lifted else "There was no hold."]
+    sentences = [f"Lifted: {lifted}. Runs may begin again." if lifted else "There was no hold."]
     if lifted and left:
-        said.append(
+        sentences.append(
             f"To resume {', '.join(left)} may wipe again what is still to be wiped. To bring only the machines back: "
             f"safe-reinit cancel {left[0]}, then resume it."
         )
-    _say(flags, " ".join(said))
+    _print_message(flags, " ".join(sentences))
 
 
-def _say(flags: Mapping[str, Any], text: str) -> None:
+def _print_message(flags: Mapping[str, Any], text: str) -> None:
     """Print a message whose commands name the journal that was given."""
     journal = flags.get(Settings.journal.name)
-    say(naming_journal(text, [Settings.journal.option, journal] if journal else []))
+    print_stderr(naming_journal(text, [Settings.journal.option, journal] if journal else []))
 
 
 def audit(flags: Mapping[str, Any], run_id: str | None, newest: int, output: Output) -> None:
@@ -149,18 +149,18 @@ def audit(flags: Mapping[str, Any], run_id: str | None, newest: int, output: Out
 
     """
     with read_journal(flags) as journal:
-        acts = journal.audit_entries(run_id, newest + 1)
-    if len(acts) > newest:
-        say("Older acts are not listed. To list more: --limit N")
-    acts = acts[:newest]
+        entries = journal.audit_entries(run_id, newest + 1)
+    if len(entries) > newest:
+        print_stderr("Older acts are not listed. To list more: --limit N")
+    entries = entries[:newest]
     if output.json:
-        output.document({"schema": 1, **encode(Audit(tuple(acts)))})
+        output.document({"schema": 1, **encode(Audit(tuple(entries)))})
         return
-    if not acts:
-        tell(f"Nothing is recorded of {run_id}." if run_id else "Nothing is recorded yet.")
-    for each in acts:
+    if not entries:
+        print_stdout(f"Nothing is recorded of {run_id}." if run_id else "Nothing is recorded yet.")
+    for each in entries:
         who = f"{each.user} (role {each.role})" if each.role else each.user
-        tell("  ".join(filter(None, (each.at, who, each.act, each.run_id, each.detail))))
+        print_stdout("  ".join(filter(None, (each.at, who, each.action, each.run_id, each.detail))))
 
 
 def plan_of(stored: StoredRun) -> Plan:

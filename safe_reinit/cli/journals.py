@@ -11,7 +11,7 @@ from ..config import resolve
 from ..errors import UsageError
 from ..journal import Journal, Reader, Role, Spool, open_to_read, open_to_write
 from ..journal.place import journal_of, spool_of
-from .output import say
+from .output import print_stderr
 
 
 def open_journal(flags: Mapping[str, Any], role: Role = "operator") -> Journal:
@@ -36,6 +36,6 @@ def read_journal(flags: Mapping[str, Any]) -> Reader:
     place = journal_of(resolve(flags, os.environ, flags.get("config")).journal, os.environ)
     journal = open_to_read(place)
     with contextlib.suppress(UsageError):  # there is no place for such files, or the journal cannot be read
-        for said in Spool(spool_of(place, os.environ)).tidy(journal):
-            say(said)
+        for message in Spool(spool_of(place, os.environ)).tidy(journal):
+            print_stderr(message)
     return journal

@@ -18,10 +18,10 @@ from rich.text import Text
 from .fleetview import OUTCOMES, WAITING, FleetView
 from .output import console_of, tidy
 
-_DRAWN_A_SECOND = 2
-_DIGITS = 5
+_DRAWS_PER_SECOND = 2
+_COUNT_WIDTH = 5
 """The width of a count."""
-_WIDTH = 39
+_TABLE_WIDTH = 39
 """The width of the table, in a terminal of 40 characters or more."""
 
 
@@ -90,7 +90,7 @@ def fleet_screen(view: FleetView, now: Callable[[], float], stream: TextIO) -> S
         return Live(
             get_renderable=lambda: table(view, now(), console.width, bar=bar),
             console=console,
-            refresh_per_second=_DRAWN_A_SECOND,
+            refresh_per_second=_DRAWS_PER_SECOND,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -104,22 +104,22 @@ def line_screen(stream: TextIO) -> Screen:
     return Screen(stream, lambda screen: screen.console.status(""))
 
 
-def table(view: FleetView, now: float, width: int = _WIDTH, *, bar: str = "█") -> RenderableType:
+def table(view: FleetView, now: float, width: int = _TABLE_WIDTH, *, bar: str = "█") -> RenderableType:
     """Draw where the jobs are, how fast they get on, and for how long it goes on."""
-    width = min(width, _WIDTH)
-    longest = max(0, width - len(WAITING) - _DIGITS - 3)
+    width = min(width, _TABLE_WIDTH)
+    longest = max(0, width - len(WAITING) - _COUNT_WIDTH - 3)
     rows = Table.grid(padding=(0, 1))
     rows.add_column(no_wrap=True, min_width=len(WAITING))
-    rows.add_column(no_wrap=True, justify="right", min_width=_DIGITS)
+    rows.add_column(no_wrap=True, justify="right", min_width=_COUNT_WIDTH)
     rows.add_column(no_wrap=True)
     for phase, count in view.counts():
         style = _style(phase) if count else "dim"
         long = max(1 if count else 0, round(longest * count / max(1, view.total)))
         rows.add_row(Text(phase, style), Text(str(count), style), Text(bar * long, style))
     more = filter(None, (view.longest_text(now), view.trouble_text()))
-    said = (view.time_text(now), view.rate_text(now), view.throttled_text(), *more)
+    texts = (view.time_text(now), view.rate_text(now), view.throttled_text(), *more)
     line = f"{view.total_text()} ".ljust(width, "─" if bar == "█" else "-")
-    return Group(Text(line, "dim"), rows, *map(Text, said))
+    return Group(Text(line, "dim"), rows, *map(Text, texts))
 
 
 def _style(phase: str) -> str:

@@ -27,7 +27,7 @@ from .output import Output
 
 _OF_ONE_REGION = ("--disk", "--disks-from", "--instance")
 """What names things that are of one region."""
-_TARGETS = (*_OF_ONE_REGION, "--tag")
+_SELECTING = (*_OF_ONE_REGION, "--tag")
 _KEPT = ("--profile", "--endpoint", "--ca-bundle", "--config", "--journal", "--password-env", "--world", "--faults")
 """What says where and who, and so goes with another command about the same plan."""
 _KEPT_FOR_A_RUN = ("--temporal", "--temporal-namespace")
@@ -64,29 +64,31 @@ def naming_next(output: Output, client: Client, plan: Plan | None = None) -> Ite
         yield
 
 
-def with_next(told: Report, argv: Sequence[str], client: Client, plan: Plan | None = None) -> Report:
+def with_next(result: Report, argv: Sequence[str], client: Client, plan: Plan | None = None) -> Report:
     """Add the commands to continue with to the report of a run, where they are known."""
     with contextlib.suppress(Exception):
-        return replace(told, next=after(told, argv, client, plan))
-    return told
+        return replace(result, next=after(result, argv, client, plan))
+    return result
 
 
-def after(told: Report, argv: Sequence[str], client: Client, plan: Plan | None = None) -> tuple[str, ...]:
+def after(result: Report, argv: Sequence[str], client: Client, plan: Plan | None = None) -> tuple[str, ...]:
     """Return the commands to continue with after a run that did not end well: to show it, and to resume it."""
-    if told.next:  # it goes on elsewhere
-        return told.next
-    if told.run_id is None:
-        return show_other(told, argv, client, plan) or after_plan(told.exit_code, argv, plan)
+    if result.next:  # it goes on elsewhere
+        return result.next
+    if result.run_id is None:
+        return show_other(result, argv, client, plan) or after_plan(result.exit_code, argv, plan)
     if client.journal is None:
         return ()
-    stored = client.stored(told.run_id)
+    stored = client.stored(result.run_id)
     words = [["show"], *([["resume"]] if stored.open else [])]
-    if stored.open and told.outcome == "unknown":  # the step that changes nothing comes first
+    if stored.open and result.outcome == "unknown":  # the step that changes nothing comes first
         words = [["resume"], *(["resume", "--verdict", each] for each in verdicts(stored)), ["show"]]
-    where, through = _place(argv, client), _picked(argv, _KEPT_FOR_RESUME, _PASSWORD[1:])
+    options, through = _place(argv, client), _picked(argv, _KEPT_FOR_RESUME, _PASSWORD[1:])
     through = [_PROMPT if word == "--password-stdin" else word for word in through]  # stdin is there once
     return tuple(
-        shlex.join(["safe-reinit", word[0], told.run_id, *where, *(through if word[0] == "resume" else ()), *word[1:]])
+        shlex.join(
+            ["safe-reinit", word[0], result.run_id, *options, *(through if word[0] == "resume" else ()), *word[1:]]
+        )
         for word in words
     )
 
@@ -97,11 +99,11 @@ def _place(argv: Sequence[str], client: Client) -> list[str]:
     return [*_picked(argv, ("--config",)), *named]
 
 
-def show_other(told: Report, argv: Sequence[str], client: Client, plan: Plan | None) -> tuple[str, ...]:
+def show_other(result: Report, argv: Sequence[str], client: Client, plan: Plan | None) -> tuple[str, ...]:
     """Return the command that shows the open run which has a disk of a plan, where nothing else refuses that."""
     if plan is None or not plan.runnable or client.journal is None or argv[:1] == ["resume"]:
         return ()
-    last = [disk.last_run for job in told.jobs for disk in job.disks if disk.last_run]
+    last = [disk.last_run for job in result.jobs for disk in job.disks if disk.last_run]
     names = dict.fromkeys(each.run_id for each in last if each.state == "open")
     return tuple(shlex.join(["safe-reinit", "show", name, *_place(argv, client)]) for name in names)
 
@@ -115,8 +117,8 @@ def _default_journal() -> str | None:
 def verdicts(run: StoredRun) -> tuple[str, ...]:
     """Return the verdicts that are possible by what the run has observed: none while a wipe goes on."""
     jobs = [each.state for each in run.jobs if each.open]
-    doubtful = [wipe for known in jobs for wipe in known.disks if wipe.in_doubt]
-    if any(wipe.shown == "ReIniting" for wipe in doubtful):
+    doubtful = [wipe for state in jobs for wipe in state.disks if wipe.in_doubt]
+    if any(wipe.observed_status == "ReIniting" for wipe in doubtful):
         return ()
     return ("reinitialised", *(("intact",) if any(may_be_intact(wipe) for wipe in doubtful) else ()), "wipe-again")
 
@@ -189,7 +191,7 @@ def apply_command(path: str, plan: Plan, argv: Sequence[str], endpoint: str = ""
     return shlex.join(["safe-reinit", "apply", path, "--confirm", str(plan.digest), *kept, *simulate])
 
 
-def after_file(path: str, known: Saved, argv: Sequence[str], *, unread: bool = False) -> tuple[str, ...]:
+def after_file(path: str, saved: Saved, argv: Sequence[str], *, unread: bool = False) -> tuple[str, ...]:
     """Return the commands to continue with after a plan file that was not applied: to read it, and to plan again.
 
     Args:
@@ -197,11 +199,11 @@ def after_file(path: str, known: Saved, argv: Sequence[str], *, unread: bool = F
     """
     show = shlex.join(["safe-reinit", "show", path])
     if unread:
-        return show, apply_command(path, known.plan, argv, known.endpoint)
-    where = _kept(argv)
-    if known.endpoint and not {*_SIMULATES, "--endpoint"} & set(where):
-        where += ["--simulate"] if known.endpoint == plan_file.SIMULATION else ["--endpoint", known.endpoint]
-    return show, shlex.join([*_plan_words(known.plan), *where])
+        return show, apply_command(path, saved.plan, argv, saved.endpoint)
+    options = _kept(argv)
+    if saved.endpoint and not {*_SIMULATES, "--endpoint"} & set(options):
+        options += ["--simulate"] if saved.endpoint == plan_file.SIMULATION else ["--endpoint", saved.endpoint]
+    return show, shlex.join([*_plan_words(saved.plan), *options])
 
 
 def _kept(argv: Sequence[str]) -> list[str]:
@@ -209,13 +211,13 @@ def _kept(argv: Sequence[str]) -> list[str]:
     return _picked(argv, (*_KEPT, *_KEPT_FOR_A_RUN), _KEPT_SWITCHES)
 
 
-def _picked(argv: Sequence[str], names: Sequence[str], switches: Sequence[str] = ()) -> list[str]:
+def _picked(argv: Sequence[str], options: Sequence[str], switches: Sequence[str] = ()) -> list[str]:
     """Pick these options from a command line, with their values."""
     words: list[str] = []
     for word, value in zip(argv, [*argv[1:], ""], strict=False):
-        if word in names:
+        if word in options:
             words += [word, value]
-        elif word in switches or word.startswith(tuple(f"{name}=" for name in names)):
+        elif word in switches or word.startswith(tuple(f"{name}=" for name in options)):
             words.append(word)
     return words
 
@@ -251,5 +253,5 @@ def in_region(argv: Sequence[str], plan: Plan) -> list[str]:
     if not any(word.partition("=")[0] in _OF_ONE_REGION for word in argv):
         return [*_without(argv, ("--region",)), "--region", plan.region]
     disks = [word for job in plan.jobs for disk in job.disks for word in ("--disk", disk.disk_id)]
-    kept = _without(argv, ("--region", *_TARGETS), ("--system-disk", "--data-disks"))
+    kept = _without(argv, ("--region", *_SELECTING), ("--system-disk", "--data-disks"))
     return [*kept, "--region", plan.region, *disks]

@@ -257,14 +257,14 @@ _JOURNAL = (
 )  # fmt: skip
 journal: Callable[[F], F] = _stack(*_JOURNAL)
 """The options of a command that reads the journal."""
-_NEWEST = 20
+_DEFAULT_LIMIT = 20
 """What a list has unless another number is asked for."""
 
 
 def limit(help_: str) -> Callable[[F], F]:
     """Make the option of a command that lists the newest of something."""
     count = click.IntRange(0, 1_000_000)
-    return click.option("--limit", metavar="N", type=count, default=_NEWEST, help=f"{help_} [{_NEWEST}]")
+    return click.option("--limit", metavar="N", type=count, default=_DEFAULT_LIMIT, help=f"{help_} [{_DEFAULT_LIMIT}]")
 
 
 show: Callable[[F], F] = _stack(

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from ..model import Plan, Report
     from ..report import Line
 
-LAST = 30.0
+LAST_OUTPUT_TIMEOUT = 30.0
 """Real seconds that the last output of a run has, all together, once its machines are safe."""
-_ENOUGH = 2.0
+_INTERRUPTED_TIMEOUT = 2.0
 """The same once a signal came after the run."""
-_SENTENCE = 2.0
+_SENTENCE_TIMEOUT = 2.0
 """Real seconds after which the report no longer waits for the sentence before it."""
-_USUAL_WIDTH = 80
-_NARROWEST = 20
+_DEFAULT_WIDTH = 80
+_MIN_WIDTH = 20
 """Columns that a terminal must claim to have for its width to be believed."""
 
 
@@ -73,10 +73,10 @@ class Output:
                 form = after
             elif this.startswith("--output="):
                 form = this.partition("=")[2]
-        shown = list(_showable(argv))
-        return cls(form if form in ("json", "markdown") else "text", shown, signals=signals or Signals())
+        styled = list(_showable(argv))
+        return cls(form if form in ("json", "markdown") else "text", styled, signals=signals or Signals())
 
-    def telling(self, flags: Mapping[str, Any]) -> Output:
+    def with_form_of(self, flags: Mapping[str, Any]) -> Output:
         """Use the form of a command that only prints something.
 
         Raises:
@@ -138,7 +138,7 @@ class Output:
         """
         from .. import report  # noqa: PLC0415 - only where it is needed
 
-        lines(report.plan_lines(plan, full=self.verbose), stream)
+        print_lines(report.plan_lines(plan, full=self.verbose), stream)
         if plan.blockers and stream.isatty() and sys.stderr.isatty():
             first, *more = dict.fromkeys(found.check for found in plan.blockers)
             named = " and ".join([first, *([f"{len(more)} more"] if len(more) > 1 else more)])
@@ -146,12 +146,12 @@ class Output:
 
     def sentence(self, error: Error) -> str:
         """Return what is said of an error in one sentence."""
-        said = self._shown.get(str(error)) or f"{error} {error.hint}".rstrip()
-        return naming_journal(f"safe-reinit: {said}", self.argv)
+        message = self._shown.get(str(error)) or f"{error} {error.hint}".rstrip()
+        return naming_journal(f"safe-reinit: {message}", self.argv)
 
     # ------------------------------------------------------------------------------------------------ the last words
 
-    def report(self, told: Report, sentence: str = "") -> None:
+    def report(self, result: Report, sentence: str = "") -> None:
         """Write the report into the file that was asked for and where it belongs, after a sentence for people.
 
         Of a run, that it cannot be written changes nothing of what happened, so it changes no exit code.
@@ -159,35 +159,35 @@ class Output:
         Raises:
             UsageError: it is of a plan, and stdout cannot be written.
         """
-        if told.run_id is None and not told.exit_code:
+        if result.run_id is None and not result.exit_code:
             if self.report_file:
-                write_report(told, self.report_file)
-            self._report(told)
+                write_report(result, self.report_file)
+            self._report(result)
             return
-        failed = [self.last(lambda: write_report(told, self.report_file))] if self.report_file else []
+        failed = [self.last(lambda: write_report(result, self.report_file))] if self.report_file else []
         if sentence:
-            self.last(lambda: paragraph(sys.stderr, sentence), most=_SENTENCE)
-        failed.append(self.last(lambda: self._report(told)))
+            self.last(lambda: paragraph(sys.stderr, sentence), most=_SENTENCE_TIMEOUT)
+        failed.append(self.last(lambda: self._report(result)))
         for why in filter(None, failed):
-            again = f" Write it again with: safe-reinit show {told.run_id}{self.journal} --report FILE"
-            said = f"safe-reinit: {why}{again if told.run_id and self.journal is not None else ''}"
-            self.last(lambda said=said: paragraph(sys.stderr, said), most=_SENTENCE, extra=1.0)  # type: ignore[misc]
+            again = f" Write it again with: safe-reinit show {result.run_id}{self.journal} --report FILE"
+            message = f"safe-reinit: {why}{again if result.run_id and self.journal is not None else ''}"
+            self.last(lambda message=message: paragraph(sys.stderr, message), most=_SENTENCE_TIMEOUT, extra=1.0)  # type: ignore[misc]
 
-    def _report(self, told: Report) -> None:
+    def _report(self, result: Report) -> None:
         from .. import report  # noqa: PLC0415 - only where it is needed
 
         stream = self.stream
         try:
             if self.form == "json":
-                _write_document(report.to_json(told))
+                _write_document(report.to_json(result))
             elif self.form == "markdown":
-                write(stream, report.to_markdown(told))
-            elif self.says(told.exit_code):
-                shown = report.report_lines(told, full=self.verbose)
-                named = (dataclasses.replace(line, text=naming_journal(line.text, self.argv)) for line in shown)
+                write(stream, report.to_markdown(result))
+            elif self.says(result.exit_code):
+                styled = report.report_lines(result, full=self.verbose)
+                named = (dataclasses.replace(line, text=naming_journal(line.text, self.argv)) for line in styled)
                 _write_lines(named, stream)
         except UnreadError:
-            if told.run_id is not None:  # a person is told how to see what happened to their machines
+            if result.run_id is not None:  # a person is told how to see what happened to their machines
                 raise
 
 
@@ -210,12 +210,12 @@ class LastWords:
     def left(self) -> float:
         """Return how many real seconds are left, counted from the first time that this was asked."""
         now = boottime()
-        self._until = now + LAST if self._until is None else self._until
+        self._until = now + LAST_OUTPUT_TIMEOUT if self._until is None else self._until
         if self._enough.is_set():
-            self._until = min(self._until, now + _ENOUGH)
+            self._until = min(self._until, now + _INTERRUPTED_TIMEOUT)
         return self._until - now
 
-    def wait(self, done: threading.Event, most: float = LAST, extra: float = 0.0) -> bool:
+    def wait(self, done: threading.Event, most: float = LAST_OUTPUT_TIMEOUT, extra: float = 0.0) -> bool:
         """Wait for output until the time for it is over; tell whether it is out."""
         began = boottime()
         while not done.wait(0.05):
@@ -224,7 +224,7 @@ class LastWords:
                 return done.is_set()
         return True
 
-    def __call__(self, work: Callable[[], None], *, most: float = LAST, extra: float = 0.0) -> str:
+    def __call__(self, work: Callable[[], None], *, most: float = LAST_OUTPUT_TIMEOUT, extra: float = 0.0) -> str:
         """Write something; say why it was not written, where that is so."""
         writing = Background(work, "safe-reinit-last-words")
         writing.start()
@@ -239,7 +239,7 @@ class LastWords:
         return ""
 
 
-def write_report(told: Report, name: str) -> None:
+def write_report(result: Report, name: str) -> None:
     """Write a report to a file, whole or not at all, and never over that of another run.
 
     Raises:
@@ -247,27 +247,27 @@ def write_report(told: Report, name: str) -> None:
     """
     try:
         if not os.path.lexists(name) or os.path.isfile(name):
-            refuse_other_report(name, told.run_id)
-            replace(name, _as_file(told, name))
+            refuse_other_report(name, result.run_id)
+            replace(name, _as_file(result, name))
         else:  # a pipe, or a device
             with open(name, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(_as_file(told, name))
+                file.write(_as_file(result, name))
     except OSError as error:
         raise unwritten(name, error) from None
 
 
-def _as_file(told: Report, name: str) -> str:
+def _as_file(result: Report, name: str) -> str:
     from .. import report  # noqa: PLC0415 - only where it is needed
 
     if name.endswith(".md"):
-        return report.to_markdown(told)
+        return report.to_markdown(result)
     if name.endswith(".html"):
         from ..report.html import to_html  # noqa: PLC0415 - only where it is needed
 
-        return to_html(told)
+        return to_html(result)
     if name.endswith(".txt"):
-        return report.to_text(told)
-    return f"{report.dumps(report.to_json(told))}\n"
+        return report.to_text(result)
+    return f"{report.dumps(report.to_json(result))}\n"
 
 
 _OF_A_RUN = r"safe-reinit (?:(?:show|resume|undo|cancel) r-\d{8}T\d{6}Z-[0-9a-f]{4}|unhold\b|runs\b)(?! --journal)"
@@ -297,16 +297,16 @@ def naming_journal(text: str, argv: Sequence[str]) -> str:
 
 def end(error: Error, output: Output) -> int:
     """Print an error in one sentence, as a document where one is expected, and return its exit code."""
-    sentence, told = output.sentence(error), error.report
-    if told is None and (output.form != "text" or output.report_file):
+    sentence, result = output.sentence(error), error.report
+    if result is None and (output.form != "text" or output.report_file):
         from .. import report  # noqa: PLC0415 - only where it is needed
 
-        told = report.of_error(report.started(output.began), datetime.now(UTC), error)
-    if told is not None and (error.report is not None or output.form != "text"):
-        output.report(told, sentence)
+        result = report.of_error(report.started(output.began), datetime.now(UTC), error)
+    if result is not None and (error.report is not None or output.form != "text"):
+        output.report(result, sentence)
     else:
-        if told is not None:
-            output.last(lambda: write_report(told, output.report_file))
+        if result is not None:
+            output.last(lambda: write_report(result, output.report_file))
         output.last(lambda: paragraph(sys.stderr, sentence))
     return error.exit_code
 
@@ -342,7 +342,7 @@ def unwritten(name: str, error: OSError) -> UsageError:
     )
 
 
-def tell(text: str) -> None:
+def print_stdout(text: str) -> None:
     """Write a line of a result to stdout, if somebody reads it.
 
     Raises:
@@ -352,7 +352,7 @@ def tell(text: str) -> None:
         write(sys.stdout, f"{text}\n")
 
 
-def say(text: str) -> None:
+def print_stderr(text: str) -> None:
     """Print something for the person; a closed terminal is no reason to end."""
     with contextlib.suppress(UsageError):
         paragraph(sys.stderr, text)
@@ -376,14 +376,14 @@ def paragraph(stream: TextIO, text: str) -> None:
         raise unwritten("stderr", error) from None
 
 
-def lines(shown: Iterable[Line], stream: TextIO) -> None:
+def print_lines(text_lines: Iterable[Line], stream: TextIO) -> None:
     """Write lines, as far as somebody reads them, with styles on a terminal only.
 
     Raises:
         UsageError: they cannot be written.
     """
     with contextlib.suppress(UnreadError):
-        _write_lines(shown, stream)
+        _write_lines(text_lines, stream)
 
 
 def _write_document(document: object) -> None:
@@ -393,16 +393,16 @@ def _write_document(document: object) -> None:
     write(sys.stdout, f"{dumps(document, ascii_only=not any_letter)}\n")
 
 
-def _write_lines(shown: Iterable[Line], stream: TextIO) -> None:
+def _write_lines(styled: Iterable[Line], stream: TextIO) -> None:
     if not stream.isatty():
-        write(stream, "".join(f"{line.text}\n" for line in shown))
+        write(stream, "".join(f"{line.text}\n" for line in styled))
         return
     from rich.padding import Padding  # noqa: PLC0415 - only on a terminal
     from rich.text import Text  # noqa: PLC0415 - see above
 
     console = console_of(stream)
     try:
-        for line in shown:
+        for line in styled:
             text = tidy(line.text).lstrip(" ")
             if "next: " in text or text.startswith("or: "):  # broken into lines a command could not be copied
                 console.print(Text(tidy(line.text), style=line.style), soft_wrap=True)
@@ -419,6 +419,6 @@ def console_of(stream: Any) -> Console:  # noqa: ANN401 - a text stream, or what
     from rich.console import Console  # noqa: PLC0415 - only on a terminal
 
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    if console.width < _NARROWEST:
-        console.width = _USUAL_WIDTH
+    if console.width < _MIN_WIDTH:
+        console.width = _DEFAULT_WIDTH
     return console

@@ -24,7 +24,7 @@ from ..model.codec import timestamp
 from ..plans import plan_file
 from ..plans.plan_file import Saved
 from .next import apply_command
-from .output import Output, lines, say, tell
+from .output import Output, print_lines, print_stderr, print_stdout
 
 # ------------------------------------------------------------------------------------------------------------ saving
 
@@ -51,10 +51,10 @@ def save(plan: Plan, path: str, client: Client, config: Settings) -> Plan:
     Raises:
         RunRefused: the file cannot be written, or would be too large to be read.
     """
-    known, text = plan_file.save(plan, endpoint(client, config), config.plan_expires)
+    saved, text = plan_file.save(plan, endpoint(client, config), config.plan_expires)
     size = len(text.encode())
-    if size > plan_file.MOST:
-        most = f"{plan_file.MOST >> 20} MiB"
+    if size > plan_file.MAX_BYTES:
+        most = f"{plan_file.MAX_BYTES >> 20} MiB"
         raise RunRefused(
             f"The plan was not saved to {path}: it takes {size >> 20} MiB, and apply reads at most {most}.",
             hint="Nothing was changed; plan fewer disks at once.",
@@ -67,8 +67,8 @@ def save(plan: Plan, path: str, client: Client, config: Settings) -> Plan:
         ) from None
     until = timestamp(plan.made_at + timedelta(seconds=config.plan_expires))
     if not config.quiet:
-        say(f"Saved to {path}: digest {known.digest}, may be applied until {until}.")
-    return known
+        print_stderr(f"Saved to {path}: digest {saved.digest}, may be applied until {until}.")
+    return saved
 
 
 def _write(path: str, text: str) -> None:
@@ -122,9 +122,9 @@ def _content(path: str, *, trusted: bool) -> bytes:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise plan_file.UnreadableError("it is no file")
-        if status.st_size > plan_file.MOST:
+        if status.st_size > plan_file.MAX_BYTES:
             raise plan_file.UnreadableError("it is too large for a plan")
-        return file.read(plan_file.MOST + 1)
+        return file.read(plan_file.MAX_BYTES + 1)
 
 
 # ---------------------------------------------------------------------------------------------------------- showing
@@ -138,49 +138,49 @@ def show(path: str, flags: Mapping[str, Any], output: Output) -> None:
     """
     if not os.path.lexists(path):
         raise UsageError(f"There is neither a run nor a plan file {path!r}.", hint="See safe-reinit runs.")
-    known = read(path, trusted=False)
-    expired = output.now() >= known.expires_at
-    told = report.of_plan(report.started(known.plan.made_at), known.plan.made_at, known.plan, (), dry_run=True)
-    used_by, told, unknown = _with_journal(known, told, flags)
-    usable = known.plan.runnable and not expired and used_by is None
-    told = replace(told, next=(apply_command(path, known.plan, output.argv, known.endpoint),) if usable else ())
+    saved = read(path, trusted=False)
+    expired = output.now() >= saved.expires_at
+    result = report.of_plan(report.started(saved.plan.made_at), saved.plan.made_at, saved.plan, (), dry_run=True)
+    used_by, result, unknown = _with_journal(saved, result, flags)
+    usable = saved.plan.runnable and not expired and used_by is None
+    result = replace(result, next=(apply_command(path, saved.plan, output.argv, saved.endpoint),) if usable else ())
     if output.json:
         file = {
-            "path": path, "digest": known.plan.digest, "confirm_with": known.confirm_with, "endpoint": known.endpoint,
-            "expires_at": timestamp(known.expires_at), "expired": expired, "used_by": used_by,
+            "path": path, "digest": saved.plan.digest, "confirm_with": saved.confirm_with, "endpoint": saved.endpoint,
+            "expires_at": timestamp(saved.expires_at), "expired": expired, "used_by": used_by,
         }  # fmt: skip
-        output.document({**report.to_json(told), "events": [], "missing": [], "file": file})
+        output.document({**report.to_json(result), "events": [], "missing": [], "file": file})
         return
-    tell(f"{path}: a plan of {timestamp(known.plan.made_at)} by {known.plan.caller.arn}")
-    tell(f"  digest {known.plan.digest}")
-    tell(f"  {_state(known, used_by, unknown, expired=expired)}")
-    lines(report.plan_lines(known.plan, full=output.verbose), sys.stdout)
-    for disk in (disk for job in told.jobs for disk in job.disks if disk.last_run):
+    print_stdout(f"{path}: a plan of {timestamp(saved.plan.made_at)} by {saved.plan.caller.arn}")
+    print_stdout(f"  digest {saved.plan.digest}")
+    print_stdout(f"  {_state(saved, used_by, unknown, expired=expired)}")
+    print_lines(report.plan_lines(saved.plan, full=output.verbose), sys.stdout)
+    for disk in (disk for job in result.jobs for disk in job.disks if disk.last_run):
         if disk.last_run:
-            tell(f"  {disk.disk_id}: {report.last_run_text(disk.last_run)}")
-    for command in told.next:
-        tell(f"next: {command}")
+            print_stdout(f"  {disk.disk_id}: {report.last_run_text(disk.last_run)}")
+    for command in result.next:
+        print_stdout(f"next: {command}")
 
 
-def _state(known: Saved, used_by: str | None, unknown: str, *, expired: bool) -> str:
-    until = timestamp(known.expires_at)
+def _state(saved: Saved, used_by: str | None, unknown: str, *, expired: bool) -> str:
+    until = timestamp(saved.expires_at)
     states = [f"USED: run {used_by} ran it"] if used_by else []
     states += [f"EXPIRED at {until}, by this machine's clock"] if expired else []
-    states += ["REFUSED: it cannot be applied, see below"] if not known.plan.runnable else []
-    said = "; ".join(states) or f"may be applied until {until}, if nothing has moved since"
-    return f"{said}{unknown}"
+    states += ["REFUSED: it cannot be applied, see below"] if not saved.plan.runnable else []
+    text = "; ".join(states) or f"may be applied until {until}, if nothing has moved since"
+    return f"{text}{unknown}"
 
 
-def _with_journal(known: Saved, told: Report, flags: Mapping[str, Any]) -> tuple[str | None, Report, str]:
+def _with_journal(saved: Saved, result: Report, flags: Mapping[str, Any]) -> tuple[str | None, Report, str]:
     """Ask the journal who ran a plan and its disks; one that cannot be asked is no reason not to show the plan."""
     config = resolve(flags, os.environ, flags.get("config"))
     place = journal_of(config.journal, os.environ)
     try:
         if not is_there(place):
-            return None, told, ""
+            return None, result, ""
         from .journals import read_journal  # noqa: PLC0415 - only where there is one
 
         with read_journal(flags) as journal:
-            return journal.used_by(known.plan.plan_id), report.with_last_runs(told, journal, known.endpoint), ""
+            return journal.used_by(saved.plan.plan_id), report.with_last_runs(result, journal, saved.endpoint), ""
     except (OSError, UsageError):
-        return None, told, f"; whether it was run is not known, since the journal {redacted(place)} cannot be read"
+        return None, result, f"; whether it was run is not known, since the journal {redacted(place)} cannot be read"

@@ -19,21 +19,21 @@ from ..model.letters import printable
 from ..plans.plan import steps
 from ..report import one_line
 from ..report.text import duration
-from .output import LastWords, say
+from .output import LastWords, print_stderr
 from .writer import Writer
 
 if TYPE_CHECKING:
     from .fleetview import Ended, FleetView
     from .live import Screen
 
-_QUIET_FOR = 60.0
+_REPEAT_WAIT_AFTER = 60.0
 """Cloud seconds after which a wait is told again where nobody sees a live line."""
-_SUMMARY_EVERY = 30.0
+_SUMMARY_INTERVAL = 30.0
 """Cloud seconds between two summaries of a run over many machines where nobody sees the table."""
-_SETTLES = 2.0
+_FLUSH_TIMEOUT = 2.0
 """Real seconds that events have to be written before a run begins; whoever does not read them does not stop it."""
 _UNREAD = "they were not read in time."
-_FEW = 3
+_STEP_BY_STEP_LIMIT = 3
 """Up to so many jobs are each told of step by step."""
 
 
@@ -64,7 +64,7 @@ class Progress:
         """Lines that were said while a question is open, which they must not tear apart."""
         self._fleet: FleetView | None = None
         self._since: datetime | None = None
-        self._told_at: float | None = None
+        self._reported_at: float | None = None
         self._troubles: dict[str, float] = {}
         self._not_begun: set[str] = set()
         self._waits: dict[str | None, tuple[object, float]] = {}
@@ -72,7 +72,9 @@ class Progress:
         self._steps: dict[tuple[str, str, bool], str] = {}
         """By action, subject and whether it is forced: which of the planned steps of its machine it is, as ``2/3``."""
         self._power_cut_after: float | None = None
-        self._lines = Writer("safe-reinit-progress", lambda lost: say(f"{lost} lines are not shown: {_UNREAD}"))
+        self._lines = Writer(
+            "safe-reinit-progress", lambda lost: print_stderr(f"{lost} lines are not shown: {_UNREAD}")
+        )
         self._log = Writer("safe-reinit-events", self._dropped)
         self._closed: list[threading.Event] = []
         self._last = last or LastWords(threading.Event())
@@ -100,21 +102,21 @@ class Progress:
             UsageError: the events cannot be written.
         """
         self._lines.flushed().wait()
-        self._log.flushed().wait(_SETTLES)
+        self._log.flushed().wait(_FLUSH_TIMEOUT)
         if self._log.failed is not None:
             why = self._log.failed.strerror or "an error"
             raise UsageError(f"The events could not be written: {why}.", hint="Nothing was changed; correct --events.")
 
-    def say(self, text: str, style: str = "") -> None:
+    def print_line(self, text: str, style: str = "") -> None:
         """Print a line that is not lost under what is drawn; the style is for above a table."""
         self._lines.put(lambda: self._kept.append((text, style)) if self._paused else self._print(text, style))
 
     def note(self, text: str) -> None:
         """Print a line that only somebody who watches needs."""
         if not self._quiet:
-            self.say(text)
+            self.print_line(text)
 
-    def must_say(self, text: str, then: Callable[[], None]) -> None:
+    def print_then(self, text: str, then: Callable[[], None]) -> None:
         """Print a line however much waits, and then do something; a signal handler may call this."""
 
         def do() -> None:
@@ -127,7 +129,7 @@ class Progress:
         if self._screen is not None:
             self._screen.print(text, style)
         else:
-            say(text)
+            print_stderr(text)
 
     def of(self, plan: Plan, ended: Mapping[str, str] | None = None, since: datetime | None = None) -> None:
         """Record what the run that follows is about.
@@ -146,7 +148,7 @@ class Progress:
             for number, (action, subject, _, _) in enumerate(planned, 1):
                 forced = (action, subject, False) in self._steps
                 self._steps[action, subject, forced] = f"{number}/{len(planned)}"
-        if len(plan.jobs) > _FEW:
+        if len(plan.jobs) > _STEP_BY_STEP_LIMIT:
             from .fleetview import FleetView  # noqa: PLC0415 - only for a fleet
 
             self._fleet = FleetView(plan, ended)
@@ -199,13 +201,13 @@ class Progress:
                 with self._lock:
                     self._fleet.call(call)
             return
-        self._write(Event(call.at, None, "look" if call.only_reads else "call", data=encode(call)))
+        self._write(Event(call.at, None, "read" if call.only_reads else "call", data=encode(call)))
         if self._fleet is not None:
             with self._lock:
                 self._fleet.call(call)
         if self._verbose and not self._quiet:
             what = f"{call.action}{' (dry run)' if call.dry_run else ''} {' '.join(call.subject)}".rstrip()
-            self.say(f"{call.at:%H:%M:%S} {what}: {call.code} {call.request_id or ''}".rstrip())
+            self.print_line(f"{call.at:%H:%M:%S} {what}: {call.code} {call.request_id or ''}".rstrip())
 
     def event(self, event: Event) -> None:
         """Report one event of a run."""
@@ -214,15 +216,15 @@ class Progress:
             return
         self._write(event)
         if event.event == "done" and event.data.get("tag_left"):
-            self.say(_tag_left(event))
+            self.print_line(_tag_left(event))
         if self._quiet:
             return
         if self._fleet is not None:
-            self._of_many(self._fleet, event)
+            self._fleet_event(self._fleet, event)
         elif event.event == "wait":
             self._lines.put(lambda: self._wait(event))
         elif event.event in ("intend", "answer", "state"):
-            self.say(f"{event.at:%H:%M:%S} {self._sentence(event)}")
+            self.print_line(f"{event.at:%H:%M:%S} {self._sentence(event)}")
 
     def _is_earlier(self, at: datetime) -> bool:
         return self._since is not None and at < self._since
@@ -238,28 +240,28 @@ class Progress:
 
     # ------------------------------------------------------------------------------------------------ many machines
 
-    def _of_many(self, fleet: FleetView, event: Event) -> None:
+    def _fleet_event(self, fleet: FleetView, event: Event) -> None:
         summary = ""
         with self._lock:
             now = self._clock.time()
             ended = fleet.event(event, now)
             if not _draws():
-                self._told_at = now if self._told_at is None else self._told_at
-                if now - self._told_at >= _SUMMARY_EVERY or self._is_new_trouble(fleet, now):
-                    self._told_at, summary = now, fleet.summary(now)
+                self._reported_at = now if self._reported_at is None else self._reported_at
+                if now - self._reported_at >= _SUMMARY_INTERVAL or self._is_new_trouble(fleet, now):
+                    self._reported_at, summary = now, fleet.summary(now)
         if self._screen is None and _draws():
             self._lines.put(lambda: self._draw(fleet))
         if self._verbose and event.event in ("intend", "answer", "state"):
-            self.say(f"{event.at:%H:%M:%S} {self._sentence(event)}")
+            self.print_line(f"{event.at:%H:%M:%S} {self._sentence(event)}")
         if ended is not None:
             self._ended(event, ended)
         if summary:
-            self.say(f"{event.at:%H:%M:%S} {summary}")
+            self.print_line(f"{event.at:%H:%M:%S} {summary}")
 
     def _is_new_trouble(self, fleet: FleetView, now: float) -> bool:
         """Return whether something keeps machines from going on of which nothing was said a while ago."""
         kind = _kind(fleet.trouble)
-        is_new = bool(kind) and now - self._troubles.get(kind, -_QUIET_FOR) >= _QUIET_FOR
+        is_new = bool(kind) and now - self._troubles.get(kind, -_REPEAT_WAIT_AFTER) >= _REPEAT_WAIT_AFTER
         if kind:
             self._troubles[kind] = now
         return is_new
@@ -279,13 +281,13 @@ class Progress:
 
     def _ended(self, event: Event, ended: Ended) -> None:
         """Report one job that has ended; of those that were never begun only why, once."""
-        said = ended.text
+        text = ended.text
         if ended.took is None:
             if ended.why in self._not_begun:
                 return
             self._not_begun.add(ended.why)
-            said = f"{ended.name} and others {ended.outcome.upper()}: {ended.why}"
-        self.say(printable(f"{event.at:%H:%M:%S} {said}"), "" if ended.well else "red")
+            text = f"{ended.name} and others {ended.outcome.upper()}: {ended.why}"
+        self.print_line(printable(f"{event.at:%H:%M:%S} {text}"), "" if ended.well else "red")
 
     # ------------------------------------------------------------------------------------------------- few machines
 
@@ -311,27 +313,27 @@ class Progress:
             return
         stale = "" if data["seen"] else "last seen "
         most = self._most(data)
-        shown = f"{self._name(event.instance_id)}: {stale}{data['instance'] or 'nothing'}"
+        text = f"{self._name(event.instance_id)}: {stale}{data['instance'] or 'nothing'}"
         for disk, status in data["disks"].items():
-            shown += f", {disk} {status}"
+            text += f", {disk} {status}"
         if any(data["progress"]):
-            shown += f", snapshot {' '.join(data['progress'])}"
-        shown += f"; waiting for {data['for']}, {duration(data['elapsed'])} {most}"
+            text += f", snapshot {' '.join(data['progress'])}"
+        text += f"; waiting for {data['for']}, {duration(data['elapsed'])} {most}"
         if data["why"]:
-            shown += f"; {data['why']}"
+            text += f"; {data['why']}"
         if sys.stderr.isatty():
-            self._live(shown)
+            self._live(text)
             return
         trouble = _kind(data["why"])
         state = (data["phase"], data["instance"], tuple(data["disks"].items()), trouble)
-        before, told_at = self._waits.get(event.instance_id, (None, 0.0))
+        before, reported_at = self._waits.get(event.instance_id, (None, 0.0))
         if before != state:
             self._waits[event.instance_id] = (state, data["elapsed"])
             if trouble:
-                self.say(f"{event.at:%H:%M:%S} {shown}")
-        elif data["elapsed"] - told_at >= _QUIET_FOR:
+                self.print_line(f"{event.at:%H:%M:%S} {text}")
+        elif data["elapsed"] - reported_at >= _REPEAT_WAIT_AFTER:
             self._waits[event.instance_id] = (state, data["elapsed"])
-            self.say(f"{event.at:%H:%M:%S} {shown}")
+            self.print_line(f"{event.at:%H:%M:%S} {text}")
 
     def _most(self, data: Any) -> str:  # noqa: ANN401 - what an event has
         """Return how long a wait may take: a stop only until the power is cut, where that was asked for."""
@@ -345,15 +347,15 @@ class Progress:
     def _wait_start(self, event: Event) -> None:
         """Report the wait for the minute of the last start; where nobody sees a live line, once."""
         data: Any = event.data
-        shown = f"{self._name(event.instance_id)} is {data['instance']} and was started a moment ago: "
-        shown += f"nothing is changed for {duration(data['limit'])} more, so that another start would show"
+        text = f"{self._name(event.instance_id)} is {data['instance']} and was started a moment ago: "
+        text += f"nothing is changed for {duration(data['limit'])} more, so that another start would show"
         if sys.stderr.isatty():
-            self._live(shown)
+            self._live(text)
         elif self._waits.get(event.instance_id, ("", 0.0))[0] != "wait-start":
             self._waits[event.instance_id] = ("wait-start", 0.0)
-            self.say(f"{event.at:%H:%M:%S} {shown}")
+            self.print_line(f"{event.at:%H:%M:%S} {text}")
 
-    def _live(self, shown: str) -> None:
+    def _live(self, text: str) -> None:
         if self._paused:
             return
         if self._screen is None:
@@ -361,7 +363,7 @@ class Progress:
 
             self._screen = line_screen(sys.stderr)
             self._screen.start()
-        self._screen.update(shown)
+        self._screen.update(text)
 
     def _write(self, event: Event) -> None:
         stream = self._events
@@ -371,8 +373,8 @@ class Progress:
 
     def _dropped(self, count: int) -> None:
         if self._events is not None:
-            told = Event(self._clock.now(), None, "dropped", data={"count": count})
-            _write(replace(told, simulated=self._simulated()), self._events)
+            dropped = Event(self._clock.now(), None, "dropped", data={"count": count})
+            _write(replace(dropped, simulated=self._simulated()), self._events)
 
 
 def _write(event: Event, stream: IO[str]) -> None:

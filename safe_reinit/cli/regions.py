@@ -24,15 +24,15 @@ from ..errors import Error, RunRefused, UsageError
 from ..interrupt import Interrupt
 from ..model import Event, Failure, Outcome, Plan, Report
 from ..model.report import ending
-from ..planning.discover import Nothing
+from ..planning.discover import NoDiskFound
 from ..planning.planner import calls_of
 from ..plans import regions
 from . import consent
 from .next import after, after_plan, in_region, naming_next
-from .output import Output, lines, say
+from .output import Output, print_lines, print_stderr
 from .progress import Progress
+from .selection import DiskSelection, selection_of
 from .session import clients_of, password_of, set_output
-from .targets import Targets, targets_of
 from .wipe import plan_and_run
 
 
@@ -50,7 +50,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
             hint="Give --region once, with a key for each region.",
         )
     password = password_of(config, flags)
-    targets = targets_of(flags)
+    selection = selection_of(flags)
     with ExitStack() as stack:
         clients = clients_of(configs, stack)
         _refuse_fixed_endpoint(config, clients[0])
@@ -58,17 +58,17 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
             clients[0].runs.demand()
         progress = stack.enter_context(Progress(config, clients[0].clock, output.last, clients[0].is_simulated))
         with naming_next(output, clients[0]):
-            found = _find(clients, targets, progress)
-            total = sum(map(len, found.values()))
+            by_region = _discover(clients, selection, progress)
+            total = sum(map(len, by_region.values()))
 
             def plan(client: Client) -> Plan:
-                here = found[client.region]
-                return targets.plan(client, flags, password, progress.call, here, total - len(here))
+                here = by_region[client.region]
+                return selection.plan(client, flags, password, progress.call, here, total - len(here))
 
-            clients = [client for client in clients if client.region in found]
+            clients = [client for client in clients if client.region in by_region]
             if len(clients) == 1:
                 return plan_and_run(clients[0], config, flags, lambda: plan(clients[0]), output, progress)
-            return _Together(clients, [plan(client) for client in clients], config, flags, output, progress)()
+            return _Regions(clients, [plan(client) for client in clients], config, flags, output, progress)()
 
 
 def _refuse_fixed_endpoint(config: Settings, client: Client) -> None:
@@ -83,51 +83,51 @@ def _refuse_fixed_endpoint(config: Settings, client: Client) -> None:
 # ------------------------------------------------------------------------------------------- where everything is
 
 
-def _find(clients: Sequence[Client], targets: Targets, progress: Progress) -> dict[str, list[str]]:
+def _discover(clients: Sequence[Client], selection: DiskSelection, progress: Progress) -> dict[str, list[str]]:
     """Return the ids of the disks that are meant in each region where there are any.
 
     Raises:
         RunRefused: ECS could not be asked in one, what must be in exactly one is not, or there is nothing in any.
     """
-    search, named = targets.search, dict.fromkeys(targets.disk_ids)
-    shown = {each.region: each.planner.shown(list(named), search.instances, progress.call) for each in clients}
+    search, named = selection.search, dict.fromkeys(selection.disk_ids)
+    existing = {each.region: each.planner.existing(list(named), search.instances, progress.call) for each in clients}
     _refuse_ambiguous(
-        [*named, *search.instances], {region: disks | owners for region, (disks, owners) in shown.items()}
+        [*named, *search.instances], {region: disks | owners for region, (disks, owners) in existing.items()}
     )
-    nowhere = set(search.instances).difference(*(owners for _, owners in shown.values()))
+    nowhere = set(search.instances).difference(*(owners for _, owners in existing.values()))
     if nowhere:
         raise RunRefused(
-            f"No instance {', '.join(sorted(nowhere))} is shown in {', '.join(shown)}.",
+            f"No instance {', '.join(sorted(nowhere))} is shown in {', '.join(existing)}.",
             hint="Check --instance and --region, and that ecs:DescribeInstances is allowed.",
         )
-    unseen = set(named).difference(*(disks for disks, _ in shown.values()))
+    unseen = set(named).difference(*(disks for disks, _ in existing.values()))
     if unseen and len(unseen) < 10:
         progress.note(f"In none of these regions is shown: {', '.join(sorted(unseen))}")
-    found: dict[str, list[str]] = {}
-    nothing: Nothing | None = None
+    by_region: dict[str, list[str]] = {}
+    nothing: NoDiskFound | None = None
     for place, client in enumerate(clients):
-        disks, owners = shown[client.region]
+        disks, owners = existing[client.region]
         own = [each for each in named if each in disks or (each in unseen and not place)]  # judged: disk-not-found
         here = replace(search, instances=tuple(each for each in search.instances if each in owners))
         try:
-            own += client.find(here, progress.call) if here.any else ()
-        except Nothing as error:
+            own += client.discover_disks(here, progress.call) if here.any else ()
+        except NoDiskFound as error:
             nothing = nothing or error
         if own:
-            found[client.region] = list(dict.fromkeys(own))
+            by_region[client.region] = list(dict.fromkeys(own))
         else:
             progress.note(f"{client.region} is left out: nothing is shown there, or the right to see it is missing.")
-    if not found:
+    if not by_region:
         raise nothing or RunRefused("Nothing was found.", hint="Check --region.")
-    return found
+    return by_region
 
 
-def _refuse_ambiguous(names: Sequence[str], shown: Mapping[str, frozenset[str]]) -> None:
-    for name in names:
-        where = [region for region, ids in shown.items() if name in ids]
-        if len(where) > 1:
+def _refuse_ambiguous(ids: Sequence[str], existing: Mapping[str, frozenset[str]]) -> None:
+    for each in ids:
+        holding = [region for region, there in existing.items() if each in there]
+        if len(holding) > 1:
             raise RunRefused(
-                f"{name} is shown in {' and '.join(where)}, and an id is of one region.",
+                f"{each} is shown in {' and '.join(holding)}, and an id is of one region.",
                 hint="Nothing was changed; give --region once.",
             )
 
@@ -136,7 +136,7 @@ def _refuse_ambiguous(names: Sequence[str], shown: Mapping[str, frozenset[str]])
 
 
 @dataclass
-class _Together:
+class _Regions:
     """Several regions, each with its plan, as one command."""
 
     clients: Sequence[Client]
@@ -165,9 +165,9 @@ class _Together:
         refused = next((plan for plan in self._to_run if not plan.runnable), None)
         why = report.refusal(refused) if refused else None
         if self.flags.get("dry_run"):
-            return self._tell_plans(why)
-        asked = self.flags.get("confirm") is None and consent.somebody_there()
-        if asked or not self.config.quiet:  # a person who is asked sees the plan first
+            return self._report_plans(why)
+        interactive = self.flags.get("confirm") is None and consent.somebody_there()
+        if interactive or not self.config.quiet:  # a person who is asked sees the plan first
             self.progress.settle()
             self._show(sys.stderr)
         with (
@@ -181,12 +181,14 @@ class _Together:
                 if plan not in self._left_out:
                     client.runs.demand_free(plan)
         self.progress.settle()
-        with self.output.signals.run(self.progress.must_say, self.progress.note) as interrupt:
-            told = report.of_regions([self._run(interrupt, client, plan) for client, plan in self._each()], self._whole)
+        with self.output.signals.run(self.progress.print_then, self.progress.note) as interrupt:
+            result = report.of_regions(
+                [self._run(interrupt, client, plan) for client, plan in self._each()], self._whole
+            )
         self.progress.close()
-        if told.exit_code:
-            raise error_of(told)
-        self.output.report(told)
+        if result.exit_code:
+            raise error_of(result)
+        self.output.report(result)
         return 0
 
     def _each(self) -> list[tuple[Client, Plan]]:
@@ -197,31 +199,31 @@ class _Together:
     def _show(self, stream: Any) -> None:  # noqa: ANN401 - a text stream
         for plan in self.plans:
             self.output.plan(plan, stream)
-            lines([report.Line()], stream)
+            print_lines([report.Line()], stream)
         disks = sum(len(job.disks) for job in self._whole.jobs)
         order = ", then ".join(plan.region for plan in self._to_run)
         out = "".join(f"; left out, since all is refused there: {plan.region}" for plan in self._left_out)
-        said = f"In all: {disks} disks on {self._total} instances, one region after the other: {order}{out}"
+        text = f"In all: {disks} disks on {self._total} instances, one region after the other: {order}{out}"
         lost = [report.Line(report.loss(self._whole), "bold")] if self._to_run else []
-        lines([report.Line(said, "bold"), *lost], stream)
+        print_lines([report.Line(text, "bold"), *lost], stream)
 
     def _of_plans(self, why: Error | None, *, dry_run: bool) -> Report:
-        told = [self._of_plan(client, plan, why, dry_run=dry_run) for client, plan in self._each()]
-        return report.of_regions(told, self._whole)
+        result = [self._of_plan(client, plan, why, dry_run=dry_run) for client, plan in self._each()]
+        return report.of_regions(result, self._whole)
 
     def _of_plan(self, client: Client, plan: Plan, why: Error | None, *, dry_run: bool = False) -> Report:
         error = report.refusal(plan) if plan in self._left_out else why
         return client.runs.report_of(plan, self._begun, calls_of(plan), dry_run=dry_run, error=error)
 
-    def _tell_plans(self, why: Error | None) -> int:
-        told = self._of_plans(why, dry_run=True)
-        told = replace(told, next=after_plan(told.exit_code, self.output.argv, self._whole))
-        if self.output.form == "text" and self.output.says(told.exit_code):
+    def _report_plans(self, why: Error | None) -> int:
+        result = self._of_plans(why, dry_run=True)
+        result = replace(result, next=after_plan(result.exit_code, self.output.argv, self._whole))
+        if self.output.form == "text" and self.output.says(result.exit_code):
             self._show(self.output.stream)
-        self.output.report(told)
+        self.output.report(result)
         if why is not None:
-            say(self.output.sentence(why))
-        return told.exit_code
+            print_stderr(self.output.sentence(why))
+        return result.exit_code
 
     # -------------------------------------------------------------------------------------------------- the runs
 
@@ -230,11 +232,11 @@ class _Together:
         if plan in self._left_out:
             return self._of_plan(client, plan, None)
         why = self._closed(interrupt, client)
-        told = self._not_begun(client, plan, why) if why else self._begin(interrupt, client, plan)
-        self._outcomes += [job.outcome for job in told.jobs[: len(plan.jobs)]]
-        if not why and (told.run_id is None or told.outcome == "bug"):
+        result = self._not_begun(client, plan, why) if why else self._begin(interrupt, client, plan)
+        self._outcomes += [job.outcome for job in result.jobs[: len(plan.jobs)]]
+        if not why and (result.run_id is None or result.outcome == "bug"):
             self._why = f"the run in {plan.region} could not go on"
-        return told
+        return result
 
     def _closed(self, interrupt: Interrupt, client: Client) -> str:
         ended = len(self._outcomes)
@@ -244,29 +246,29 @@ class _Together:
             self._why = regions.closed(self._rollout, self._total, self._outcomes, client.clock.now())
         if not self._why and ended and regions.pauses(self._rollout, self._total, ended):
             done = self._outcomes.count("done")
-            said = f"{ended} of {self._total} jobs have ended, {done} of them done. Next: {client.region}."
-            if not consent.go_on(said, self.progress, interrupt, waits=False):
+            text = f"{ended} of {self._total} jobs have ended, {done} of them done. Next: {client.region}."
+            if not consent.go_on(text, self.progress, interrupt, waits=False):
                 self._why = "the command was ended before" if interrupt.over else "somebody decided not to go on"
         return self._why
 
     def _begin(self, interrupt: Interrupt, client: Client, plan: Plan) -> Report:
         self.progress.note(f"{plan.region}:")
-        asking = consent.pausing(plan)
-        left = replace(asking, rollout=regions.left_of(asking.rollout, self._outcomes))
+        pausing = consent.pausing(plan)
+        left = replace(pausing, rollout=regions.left_of(pausing.rollout, self._outcomes))
         try:
-            told = client.run(
+            result = client.run(
                 left,
                 confirm=plan.confirm_with,
                 on_event=self.progress.event,
                 on_call=self.progress.call,
                 stop=interrupt,
-                go_on=lambda said: consent.go_on(f"{client.region}: {said}", self.progress, interrupt, waits=False),
+                go_on=lambda text: consent.go_on(f"{client.region}: {text}", self.progress, interrupt, waits=False),
             )
         except Error as error:
-            told = error.report or self._of_plan(client, plan, error)
+            result = error.report or self._of_plan(client, plan, error)
         except Exception as bug:  # noqa: BLE001 - what the regions before it came to must be told
-            told = self._broken(client, plan, bug)
-        return replace(told, next=told.next or after(told, self._argv(plan), client) if told.exit_code else ())
+            result = self._broken(client, plan, bug)
+        return replace(result, next=result.next or after(result, self._argv(plan), client) if result.exit_code else ())
 
     def _broken(self, client: Client, plan: Plan, bug: Exception) -> Report:
         """Report a run of which nobody knows how far it came: nothing is claimed of its disks."""
@@ -275,9 +277,9 @@ class _Together:
             hint="See safe-reinit runs, go on with safe-reinit resume RUN, and report this.",
         )
         begun = replace(self._begun, region=plan.region, reason=plan.reason)
-        told = report.of_error(begun, self.output.now(), error, calls_of(plan))
-        where = ["--journal", client.journal] if client.journal else []
-        return replace(told, next=(shlex.join(["safe-reinit", "runs", *where]),))
+        result = report.of_error(begun, self.output.now(), error, calls_of(plan))
+        journal = ["--journal", client.journal] if client.journal else []
+        return replace(result, next=(shlex.join(["safe-reinit", "runs", *journal]),))
 
     def _argv(self, plan: Plan) -> Sequence[str]:
         return in_region(self.output.argv, plan)
@@ -285,11 +287,11 @@ class _Together:
     def _not_begun(self, client: Client, plan: Plan, why: str) -> Report:
         """Report a region of which nothing was begun, and tell of its jobs as of those of a run that never begin."""
         error = RunRefused(f"Not begun: {why}.", hint=PLAN_AGAIN)
-        told = self._of_plan(client, plan, error)
-        jobs = tuple(replace(job, error=job.error or told.error) for job in told.jobs)
-        for job in told.jobs[: len(plan.jobs)]:
+        result = self._of_plan(client, plan, error)
+        jobs = tuple(replace(job, error=job.error or result.error) for job in result.jobs)
+        for job in result.jobs[: len(plan.jobs)]:
             untouched = {disk.disk_id: disk.data for disk in job.disks}
             data = ending("refused", job.power_before, Failure(None, str(error)), untouched)
             event = Event(client.clock.now(), None, "done", job.instance_id, None, data)
             safely(self.progress.event)(event)  # what the regions before it came to must be told whatever listens
-        return replace(told, jobs=jobs, next=after(told, self._argv(plan), client))
+        return replace(result, jobs=jobs, next=after(result, self._argv(plan), client))

@@ -19,7 +19,7 @@ from ..model import (
     Facts,
     Image,
     Instance,
-    Others,
+    OtherProducts,
     Plan,
     ReplicaPair,
     Report,
@@ -30,10 +30,10 @@ from ..model import (
 from ..model.codec import timestamp
 from ..planning.planner import calls_of, facts_of
 from ..simulator.reading import Lifecycle
-from .output import Output, say
+from .output import Output, print_stderr
 from .progress import Progress
+from .selection import selection_of
 from .session import password_of, set_output, simulated
-from .targets import targets_of
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
@@ -41,10 +41,10 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     config = resolve(flags, os.environ, flags.get("config"))
     set_output(output, config, flags)
     password = password_of(config, {**flags, "confirm": "rehearsal"})
-    targets = targets_of(flags)
+    selection = selection_of(flags)
     real = connect(config=config)
-    disk_ids = targets(real, None)
-    plan = targets.plan(real, flags, password, None, disk_ids)
+    disk_ids = selection(real, None)
+    plan = selection.plan(real, flags, password, None, disk_ids)
     world = world_of(facts_of(plan))
     if not config.quiet:
         output.plan(plan, sys.stderr)
@@ -53,27 +53,29 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         with reporting(lambda error: real.runs.report_of(plan, begun, calls_of(plan), dry_run=True, error=error)):
             raise report.refusal(plan)
     if not config.quiet:
-        say("REHEARSAL: from here on a simulated twin of these machines answers; the real ones were only looked at.")
+        print_stderr(
+            "REHEARSAL: from here on a simulated twin of these machines answers; the real ones were only looked at."
+        )
     with ExitStack() as stack:
         client = simulated(config, stack, world)
         progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
-        twin = targets.plan(client, flags, password, progress.call, disk_ids)
-        told = _run_twin(client, twin, plan, progress, output)
+        twin = selection.plan(client, flags, password, progress.call, disk_ids)
+        products = _run_twin(client, twin, plan, progress, output)
         progress.close()
-    output.report(told)
-    return told.exit_code
+    output.report(products)
+    return products.exit_code
 
 
 def _run_twin(client: Client, twin: Plan, plan: Plan, progress: Progress, output: Output) -> Report:
     if twin.fingerprint != plan.fingerprint:
-        found = ", ".join(finding.check for finding in twin.blockers) or "other facts"
+        checks = ", ".join(finding.check for finding in twin.blockers) or "other facts"
         raise RunRefused(
-            f"The twin is not like the machine ({found}), so a rehearsal would say nothing.",
+            f"The twin is not like the machine ({checks}), so a rehearsal would say nothing.",
             hint="Please report this; the real disks were only looked at.",
         )
     progress.of(twin)
     progress.settle()
-    with output.signals.run(progress.must_say, progress.note) as interrupt:
+    with output.signals.run(progress.print_then, progress.note) as interrupt:
         try:
             return client.run(
                 twin, confirm=twin.confirm_with, on_event=progress.event, on_call=progress.call, stop=interrupt
@@ -81,7 +83,7 @@ def _run_twin(client: Client, twin: Plan, plan: Plan, progress: Progress, output
         except Error as error:
             if error.report is None:
                 raise
-            say(output.sentence(error))
+            print_stderr(output.sentence(error))
             return error.report
 
 
@@ -95,12 +97,12 @@ def world_of(facts: Facts) -> dict[str, Any]:
         each.source_snapshot.snapshot_id: each.source_snapshot for each in facts.disks if each.source_snapshot
     }
     images = {each.image.image_id: each.image for each in facts.disks if each.image}
-    told = [each.others for each in facts.disks]
-    members = {each.instance_id: each for others in told for each in others.members}
-    events = {each.event_id: each for others in told for each in others.events}.values()
-    pairs = [pair for others in told for pair in others.pairs]
+    products = [each.other_products for each in facts.disks]
+    members = {each.instance_id: each for each_of in products for each in each_of.members}
+    events = {each.event_id: each for each_of in products for each in each_of.events}.values()
+    pairs = [pair for each_of in products for pair in each_of.pairs]
     return {
-        **_others(told),
+        **_products_of(products),
         "begins": timestamp(facts.now),  # by the clock of the cloud, whose times the twin has
         "region": facts.region,
         "regions": [facts.region],
@@ -123,22 +125,22 @@ def world_of(facts: Facts) -> dict[str, Any]:
     }
 
 
-_PATIENCE = 7 * 86400
+_RELEASE_AFTER = 7 * 86400
 """Simulated seconds after which the twin's group releases it: how long the real one would take is not known, and a plan
 that runs has its member in Standby, or stopped all along and accepted as that."""
 
 
-def _others(told: Sequence[Others]) -> dict[str, Any]:
+def _products_of(products: Sequence[OtherProducts]) -> dict[str, Any]:
     """Build what other products know, of all disks."""
-    groups = {each.group_id for others in told for each in others.members}
-    keys = {key.key_id: {"state": key.state or "Deleted"} for others in told for key in others.keys}
+    groups = {each.group_id for each_of in products for each in each_of.members}
+    keys = {key.key_id: {"state": key.state or "Deleted"} for each_of in products for key in each_of.keys}
     policies = {
-        others.auto_snapshot_policy.policy_id: others.auto_snapshot_policy
-        for others in told
-        if others.auto_snapshot_policy
+        each_of.auto_snapshot_policy.policy_id: each_of.auto_snapshot_policy
+        for each_of in products
+        if each_of.auto_snapshot_policy
     }
     return {
-        "scaling_groups": {name: {"tags": False, "release_after": _PATIENCE} for name in sorted(groups)},
+        "scaling_groups": {name: {"tags": False, "release_after": _RELEASE_AFTER} for name in sorted(groups)},
         "kms_keys": keys,
         "auto_snapshot_policies": {
             name: {

@@ -41,13 +41,13 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
             before = [each.state for each in stored.jobs if not each.open]
             progress.of(history.plan_of(stored), {each.instance_id: outcome(each) for each in before})
         with naming_next(output, client):
-            told = _resume_asking(client, stored, flags["verdict"], password, progress, output)
+            result = _resume_attended(client, stored, flags["verdict"], password, progress, output)
         progress.close()
-    output.report(told)
-    return told.exit_code
+    output.report(result)
+    return result.exit_code
 
 
-def _resume_asking(
+def _resume_attended(
     client: Client,
     stored: StoredRun,
     verdict: Verdict | None,
@@ -56,13 +56,13 @@ def _resume_asking(
     output: Output,
 ) -> Report:
     """Resume a run, and where that cannot tell what happened, ask whoever is there and resume it with the answer."""
-    asked: Interrupt | None = None
+    interrupted: Interrupt | None = None
 
     def resumed(verdict: Verdict | None) -> Report:
         progress.settle()
-        nonlocal asked
-        with output.signals.run(progress.must_say, progress.note) as interrupt:
-            asked = interrupt
+        nonlocal interrupted
+        with output.signals.run(progress.print_then, progress.note) as interrupt:
+            interrupted = interrupt
             return client.resume(
                 stored.run_id,
                 verdict=verdict,
@@ -70,13 +70,13 @@ def _resume_asking(
                 on_event=progress.event,
                 on_call=progress.call,
                 stop=interrupt,
-                go_on=lambda said: consent.go_on(said, progress, interrupt, waits=bool(stored.shards)),
+                go_on=lambda summary: consent.go_on(summary, progress, interrupt, waits=bool(stored.shards)),
             )
 
     try:
         return resumed(verdict)
     except OutcomeUnknown:
-        if verdict is not None or (asked is not None and asked.over):
+        if verdict is not None or (interrupted is not None and interrupted.over):
             raise
         undo = bool(stored.undoes)
         verdict = consent.verdict(stored.run_id, progress, undo=undo, ended=output.signals.enough.is_set)
@@ -94,11 +94,16 @@ def _wipe_again(
     with Progress(config, client.clock, output.last, client.is_simulated) as progress:
 
         def plan() -> Plan:
-            owed = _owed_starts(stored)
-            made = client.planner.anew(
-                old, stored.run_id, accept=flags["accept"], owed_starts=owed, password=password, on_call=progress.call
+            pending = _pending_starts(stored)
+            made = client.planner.plan_again(
+                old,
+                stored.run_id,
+                accept=flags["accept"],
+                pending_starts=pending,
+                password=password,
+                on_call=progress.call,
             )
-            left = sorted(set(owed) - {job.instance_id for job in made.jobs})
+            left = sorted(set(pending) - {job.instance_id for job in made.jobs})
             if left and made.runnable:  # the run in its place would not start them, and the old one is closed by it
                 raise RunRefused(
                     f"Run {stored.run_id} stopped {', '.join(left)}, and no disk of the new plan is on it any more, "
@@ -108,12 +113,12 @@ def _wipe_again(
                 )
             return made
 
-        anew = {**flags, "dry_run": None}
+        flags_again = {**flags, "dry_run": None}
         with naming_next(output, client):
-            return plan_and_run(client, config, anew, plan, output, progress, replacing=stored.run_id)
+            return plan_and_run(client, config, flags_again, plan, output, progress, replacing=stored.run_id)
 
 
-def _owed_starts(before: StoredRun) -> list[str]:
+def _pending_starts(before: StoredRun) -> list[str]:
     """Return the machines that an earlier run stopped: the run in its place starts them, as promised."""
-    known = [each.state for each in before.jobs if each.state.power_before == "Running"]
-    return [each.instance_id for each in known if each.stopped_by_us and each.start.state != "done"]
+    states = [each.state for each in before.jobs if each.state.power_before == "Running"]
+    return [each.instance_id for each in states if each.stopped_by_us and each.start.state != "done"]

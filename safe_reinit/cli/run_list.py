@@ -17,10 +17,10 @@ from ..report import WELL, Line
 from ..report.text import duration as said_duration
 from .documents import ListedHolder, ListedJob, ListedRun, Runs
 from .journals import open_journal, read_journal
-from .output import Output, console_of, lines, naming_journal, say
+from .output import Output, console_of, naming_journal, print_lines, print_stderr
 from .waits import waits_for
 
-_NAMED = 3
+_MAX_NAMED = 3
 """Machines or disks that a sentence names."""
 _HEAD = ("run", "age", "by", "where", "machines", "outcome", "took")
 _NARROWEST = {"by": 4, "where": 9, "machines": 8}
@@ -42,7 +42,7 @@ def runs(flags: Mapping[str, Any], prune: str | None, newest: int, output: Outpu
     if prune is not None:
         with open_journal(flags) as journal:
             gone = journal.prune(_age(prune))
-        say(f"{gone} run{'' if gone == 1 else 's'} forgotten.")
+        print_stderr(f"{gone} run{'' if gone == 1 else 's'} forgotten.")
     with read_journal(flags) as journal:
         stored = journal.runs(0 if needs_me else newest)
         count = journal.count()
@@ -54,18 +54,20 @@ def runs(flags: Mapping[str, Any], prune: str | None, newest: int, output: Outpu
     if needs_me:
         stored = [run for run in stored if run.open and not run.attended]
     if left_out:
-        say(f"{left_out} older runs that have ended are not listed. To list all: safe-reinit runs --limit {count}")
+        print_stderr(
+            f"{left_out} older runs that have ended are not listed. To list all: safe-reinit runs --limit {count}"
+        )
     if output.json:
         listed = tuple(listed_run(run, waits[run.run_id]) for run in stored)
         output.document({"schema": 1, **encode(Runs(listed, str(held) if held else None))})
         return
-    shown = [Line(f"HELD: {held}", "bold red")] if held else []
+    text_lines = [Line(f"HELD: {held}", "bold red")] if held else []
     if stored:
-        shown += _table(stored, waits, begun_by)
+        text_lines += _table(stored, waits, begun_by)
     else:
-        shown.append(Line(_none(attended) if needs_me else "There are no runs."))
-    shown += _at_work(attended, waits)
-    lines((Line(naming_journal(line.text, output.argv), line.style) for line in shown), sys.stdout)
+        text_lines.append(Line(_none(attended) if needs_me else "There are no runs."))
+    text_lines += _at_work(attended, waits)
+    print_lines((Line(naming_journal(line.text, output.argv), line.style) for line in text_lines), sys.stdout)
 
 
 # -------------------------------------------------------------------------------------------------------- the table
@@ -89,10 +91,10 @@ def _table(stored: Sequence[StoredRun], waits: Mapping[str, str], begun_by: Mapp
 def _row(run: StoredRun, waits: str, by: str, now: datetime) -> tuple[str, ...]:
     started = to_moment(run.started_at, "started_at")
     took = said_duration((to_moment(run.ended_at, "ended_at") - started).total_seconds()) if run.ended_at else "-"
-    where = "SIMULATED" if run.plan.get("simulated") else run.region
+    place = "SIMULATED" if run.plan.get("simulated") else run.region
     state = "at work" if run.attended else "waits" if waits else "open"
     outcome = f"{'undo: ' if run.undoes else ''}{run.outcome or state}"
-    return run.run_id, _since((now - started).total_seconds()), by or "-", where, _machines(run), outcome, took
+    return run.run_id, _since((now - started).total_seconds()), by or "-", place, _machines(run), outcome, took
 
 
 def _since(seconds: float) -> str:
@@ -130,8 +132,8 @@ def _needs(run: StoredRun, waits: str) -> Iterator[Line]:
     if waits:
         yield Line(f"  waits: {waits}")
     if down or (run.open and not run.attended and not asks):
-        said = "; ".join([*down, *([holding(run)] if run.at_work or not down else [])])
-        yield Line(f"  {said}; next: safe-reinit resume {run.run_id}", "bold red" if down else "bold")
+        text = "; ".join([*down, *([holding(run)] if run.at_work or not down else [])])
+        yield Line(f"  {text}; next: safe-reinit resume {run.run_id}", "bold red" if down else "bold")
 
 
 def _left_stopped(run: StoredRun) -> Iterator[str]:
@@ -140,11 +142,11 @@ def _left_stopped(run: StoredRun) -> Iterator[str]:
     While somebody is at work on the run they are down for the wipe, and not left.
     """
     states = [] if run.attended else [each.state for each in run.jobs]
-    down = [known for known in states if left_stopped(known)]
+    down = [state for state in states if left_stopped(state)]
     certain = [
-        known.instance_id for known in down if known.instance_status in ("Stopping", "Stopped") and not run.at_work
+        state.instance_id for state in down if state.instance_status in ("Stopping", "Stopped") and not run.at_work
     ]
-    perhaps = [known.instance_id for known in down if known.instance_id not in certain]
+    perhaps = [state.instance_id for state in down if state.instance_id not in certain]
     if certain:
         yield f"LEFT STOPPED: {some(certain)}"
     if perhaps:
@@ -184,16 +186,16 @@ def last_heard(holder: Holder | None) -> str:
     return f"{holder} (last heard of {holder.silent_for:.0f} s ago)" if holder else ""
 
 
-def left_stopped(known: JobState) -> bool:
+def left_stopped(state: JobState) -> bool:
     """Whether a run has touched a machine that it found running, owes it a start, and did not see it running again."""
-    stopped = known.power_before == "Running" and known.promised == "Running" and known.instance_status != "Running"
-    return stopped and known.tried
+    stopped = state.power_before == "Running" and state.promised == "Running" and state.instance_status != "Running"
+    return stopped and state.tried
 
 
 def some(ids: Sequence[str]) -> str:
     """Name the first few of several things."""
-    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
-    return f"{', '.join(ids[:_NAMED])}{more}"
+    more = f" and {len(ids) - _MAX_NAMED} more" if len(ids) > _MAX_NAMED else ""
+    return f"{', '.join(ids[:_MAX_NAMED])}{more}"
 
 
 def listed_run(run: StoredRun, waits: str = "") -> ListedRun:
@@ -220,13 +222,13 @@ def _holder(holder: Holder) -> ListedHolder:
     return ListedHolder(holder.user, holder.host, holder.pid, alive, alive and holder.silent, silent_for)
 
 
-def _job(known: JobState) -> ListedJob:
-    phases = [phase.name for phase in known.phases]
+def _job(state: JobState) -> ListedJob:
+    phases = [phase.name for phase in state.phases]
     return ListedJob(
-        instance_id=known.instance_id,
-        disks=tuple(wipe.disk_id for wipe in known.disks),
+        instance_id=state.instance_id,
+        disks=tuple(wipe.disk_id for wipe in state.disks),
         phase=phases[-1] if phases else "",
-        left_stopped=left_stopped(known),
+        left_stopped=left_stopped(state),
     )
 
 

@@ -18,7 +18,7 @@ from ..model import JobReport, JobState, Phase, Report
 from ..model.codec import decode, to_moment
 from ..model.letters import printable
 from ..report import Line
-from ..report.many import FEW, count_of
+from ..report.many import FULL_DETAIL_LIMIT, count_of
 from ..report.report_text import outcome_style
 from ..report.text import breaks_promise, duration, name_of
 from . import planfile
@@ -26,12 +26,12 @@ from .files import refuse_clashes
 from .history import plan_of, unknown_run
 from .journals import read_journal
 from .next import verdicts
-from .output import Output, lines, naming_journal, write_report
+from .output import Output, naming_journal, print_lines, write_report
 from .run_list import holding, last_heard, left_stopped
 from .waits import waits_for
 
 _RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(\.\d{1,6})?")
-_NAMED = 10
+_MAX_NAMED = 10
 """Machines of many that are named since they need attention."""
 
 
@@ -54,18 +54,18 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
         events = journal.events(name)
         waits = waits_for(journal, stored)
         begun_by = journal.begun_by([name]).get(name, "")
-    told = stored.report or _as_it_stands(stored)
+    result = stored.report or _as_it_stands(stored)
     if config.report:
         refuse_clashes(config, flags)
-        write_report(decode(Report, told), str(config.report))
+        write_report(decode(Report, result), str(config.report))
     if output.json:
-        output.document({**told, "events": events, "missing": [*_missing(stored, events)], "file": None})
+        output.document({**result, "events": events, "missing": [*_missing(stored, events)], "file": None})
         return
     verbose = config.verbose
-    story = _Story(stored, decode(Report, told), events if verbose else (), begun_by, waits, verbose=verbose)
-    missing = [Line(f"MISSING here: {said}", "bold") for said in _missing(stored, events)]
-    shown = (*story.head(), *story.calls(), *story.machines(), *missing, *story.next())
-    lines((Line(naming_journal(line.text, output.argv), line.style) for line in shown), sys.stdout)
+    story = _Story(stored, decode(Report, result), events if verbose else (), begun_by, waits, verbose=verbose)
+    missing = [Line(f"MISSING here: {text}", "bold") for text in _missing(stored, events)]
+    text_lines = (*story.head(), *story.calls(), *story.machines(), *missing, *story.next())
+    print_lines((Line(naming_journal(line.text, output.argv), line.style) for line in text_lines), sys.stdout)
 
 
 def _as_it_stands(stored: StoredRun) -> dict[str, Any]:
@@ -73,8 +73,8 @@ def _as_it_stands(stored: StoredRun) -> dict[str, Any]:
     plan = plan_of(stored)
     records = [each.state for each in stored.jobs]
     begun = report.started(to_moment(stored.started_at, "started_at"))
-    told = report.of_run(begun, begun.at, plan, records, (), run_id=stored.run_id)
-    return report.to_json(told)
+    result = report.of_run(begun, begun.at, plan, records, (), run_id=stored.run_id)
+    return report.to_json(result)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class _Story:
     """What is shown of one run."""
 
     stored: StoredRun
-    told: Report
+    result: Report
     events: Sequence[Mapping[str, Any]]
     begun_by: str
     waits: str
@@ -92,20 +92,20 @@ class _Story:
 
     def head(self) -> Iterator[Line]:
         """Return who ran it, when, where, what was to be done and how it ended."""
-        stored, told = self.stored, self.told
-        if told.simulated:
+        stored, result = self.stored, self.result
+        if result.simulated:
             yield Line(report.SIMULATED, "bold")
         state = "open" if stored.open else "ended"
         ended = f": {stored.outcome} (exit code {stored.exit_code})" if stored.outcome else ""
         style = outcome_style(stored.outcome) if stored.outcome else "bold"
         yield Line(f"Run {stored.run_id}, {state}{ended}", style)
-        took = duration((told.ended_at - told.started_at).total_seconds()) if stored.ended_at else ""
-        begun = f"{told.started_at:%Y-%m-%d %H:%M:%S} UTC"
+        took = duration((result.ended_at - result.started_at).total_seconds()) if stored.ended_at else ""
+        begun = f"{result.started_at:%Y-%m-%d %H:%M:%S} UTC"
         parts = [begun, f"took {took}" if took else "", f"by {self.begun_by}" if self.begun_by else ""]
-        yield Line(f"  begun {', '.join(filter(None, parts))}{f'; reason: {told.reason}' if told.reason else ''}")
-        if told.once:
-            yield Line(f"  once, under the key {told.once}")
-        yield Line(f"  in {told.region}, account {told.account or 'not known'}")
+        yield Line(f"  begun {', '.join(filter(None, parts))}{f'; reason: {result.reason}' if result.reason else ''}")
+        if result.once:
+            yield Line(f"  once, under the key {result.once}")
+        yield Line(f"  in {result.region}, account {result.account or 'not known'}")
         yield Line(f"  to {self._to_do()}")
 
     def _to_do(self) -> str:
@@ -114,14 +114,14 @@ class _Story:
         disks = count_of(sum(len(job["disks"]) for job in jobs), "disk")
         what = f"{disks} on {count_of(len(jobs), 'machine')}"
         undone = self.stored.undoes
-        said = f"roll back {what}: undo of {undone}" if undone else f"reinitialise {what}"
+        text = f"roll back {what}: undo of {undone}" if undone else f"reinitialise {what}"
         steps = [
             "stop" if any(job["will_stop"] for job in jobs) else "",
             "snapshot" if options["snapshot"] else "",
             "roll back" if undone else "wipe",
             "start" if any(job["will_start"] for job in jobs) else "",
         ]
-        return f"{said} ({', '.join(filter(None, steps))})"
+        return f"{text} ({', '.join(filter(None, steps))})"
 
     def calls(self) -> Iterator[Line]:
         """Show every event of it, one a line."""
@@ -131,31 +131,31 @@ class _Story:
 
     def machines(self) -> Iterator[Line]:
         """Show each machine; of many only counts, and those that need attention."""
-        if self.verbose or len(self.told.jobs) <= FEW:
+        if self.verbose or len(self.result.jobs) <= FULL_DETAIL_LIMIT:
             states = {each.instance_id: each.state for each in self.stored.jobs}
-            for job in self.told.jobs:
+            for job in self.result.jobs:
                 yield from self._machine(job, states.get(job.instance_id or ""))
         elif self.stored.report:
-            yield from report.machine_lines(self.told)
+            yield from report.machine_lines(self.result)
         else:
-            yield from self._many()
+            yield from self._needy_machines()
 
-    def _many(self) -> Iterator[Line]:
+    def _needy_machines(self) -> Iterator[Line]:
         """Count the machines of a run that has no report by where they are; name those that nobody takes care of."""
         counts = Counter(_place(each) for each in self.stored.jobs)
         yield Line(f"{len(self.stored.jobs)} machines: {', '.join(f'{n} {place}' for place, n in counts.items())}")
         states = {each.instance_id: each.state for each in self.stored.jobs}
-        pairs = [(job, states.get(job.instance_id or "")) for job in self.told.jobs]
-        needy = [] if self.stored.attended else [(job, known) for job, known in pairs if known and _needs(known)]
-        for job, known in needy[:_NAMED]:
-            yield from self._machine(job, known)
-        if len(needy) > _NAMED:
-            yield Line(f"{len(needy) - _NAMED} more machines need attention: --verbose shows each.", "bold red")
+        pairs = [(job, states.get(job.instance_id or "")) for job in self.result.jobs]
+        needy = [] if self.stored.attended else [(job, state) for job, state in pairs if state and _needs(state)]
+        for job, state in needy[:_MAX_NAMED]:
+            yield from self._machine(job, state)
+        if len(needy) > _MAX_NAMED:
+            yield Line(f"{len(needy) - _MAX_NAMED} more machines need attention: --verbose shows each.", "bold red")
 
-    def _machine(self, job: JobReport, known: JobState | None) -> Iterator[Line]:
-        settled = self.stored.report is not None or known is None
+    def _machine(self, job: JobReport, state: JobState | None) -> Iterator[Line]:
+        settled = self.stored.report is not None or state is None
         outcome = f"{job.outcome}, " if settled else ""
-        wrong = breaks_promise(job) if settled or known is None else _needs(known) and not self.stored.attended
+        wrong = breaks_promise(job) if settled or state is None else _needs(state) and not self.stored.attended
         yield Line(f"{name_of(job)}: {outcome}{self._power(job, settled=settled)}", "bold red" if wrong else "bold")
         if job.phases:
             yield Line(f"  {', '.join(map(_phase, job.phases))}")
@@ -204,9 +204,9 @@ def _place(job: StoredJob) -> str:
     return f"at {phases[-1].name}" if phases else "not begun"
 
 
-def _needs(known: JobState) -> bool:
+def _needs(state: JobState) -> bool:
     """Whether a machine may be down, or what became of a disk of it is not known."""
-    return left_stopped(known) or any(wipe.in_doubt for wipe in known.disks)
+    return left_stopped(state) or any(wipe.in_doubt for wipe in state.disks)
 
 
 def _phase(phase: Phase) -> str:
@@ -240,10 +240,10 @@ def _missing(stored: StoredRun, events: Sequence[Mapping[str, Any]]) -> Iterator
         yield f"what {who} may have done while the journal could not be written."
 
 
-def _tried(known: JobState) -> Iterator[tuple[tuple[str, str], int]]:
-    yield ("StopInstance", known.instance_id), known.stop.tries + known.force.tries
-    yield ("StartInstance", known.instance_id), known.start.tries
-    for wipe in known.disks:
+def _tried(state: JobState) -> Iterator[tuple[tuple[str, str], int]]:
+    yield ("StopInstance", state.instance_id), state.stop.tries + state.force.tries
+    yield ("StartInstance", state.instance_id), state.start.tries
+    for wipe in state.disks:
         yield ("ResetDisk" if wipe.snapshot_id else "ReInitDisk", wipe.disk_id), wipe.tries
 
 
@@ -252,12 +252,12 @@ def _tried(known: JobState) -> Iterator[tuple[tuple[str, str], int]]:
 
 def _sentence(event: Mapping[str, Any]) -> str:
     data = event["data"]
-    if event["event"] in ("look", "call"):
+    if event["event"] in ("read", "call"):
         what = f"{data['action']}{' (dry run)' if data['dry_run'] else ''} {' '.join(data['subject'])}".rstrip()
         return f"{event['event']}: {what}: {data['code']} {data['request_id'] or ''}".rstrip()
-    said = (_member(name, value) for name, value in data.items())
+    text = (_member(name, value) for name, value in data.items())
     subject = event["disk_id"] or event["instance_id"] or ""
-    return f"{event['event']}: {subject} {', '.join(filter(None, said))}".rstrip()
+    return f"{event['event']}: {subject} {', '.join(filter(None, text))}".rstrip()
 
 
 def _member(name: str, value: object) -> str:

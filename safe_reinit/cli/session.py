@@ -19,7 +19,7 @@ from ..errors import UsageError
 from ..model import Secret
 from .consent import somebody_there
 from .files import refuse_clashes, refuse_document, refuse_other_report
-from .output import Output, say
+from .output import Output, print_stderr
 
 if TYPE_CHECKING:
     from ..simulator import Simulator
@@ -144,14 +144,14 @@ def clients_of(configs: Sequence[Settings], stack: ExitStack) -> list[Client]:
 
 def _client_at(simulator: Simulator, config: Settings, clock: Clock) -> Client:
     named = (Settings.region.option, *Settings.region.variables[:1])
-    if config.of(Settings.region).where not in named:  # one that is meant for the real cloud is not meant here
+    if config.of(Settings.region).location not in named:  # one that is meant for the real cloud is not meant here
         config = config.having(Settings.region, simulator.region)
-    if config.of(Settings.journal).where == Settings.journal.option:
+    if config.of(Settings.journal).location == Settings.journal.option:
         raise UsageError(
             "--journal keeps a run that can be gone on with, and an embedded simulator ends with its command.",
             hint="Leave out --journal, or start safe-reinit simulator and name it with --endpoint.",
         )
-    if config.of(Settings.runner).where == Settings.runner.option and config.runner != "local":
+    if config.of(Settings.runner).location == Settings.runner.option and config.runner != "local":
         raise UsageError(
             "The workers of Temporal do not see an embedded simulator, which ends with its command.",
             hint="Leave out --runner, or start safe-reinit simulator and name it with --endpoint.",
@@ -172,5 +172,5 @@ def _simulator(config: Settings, stack: ExitStack, world: dict[str, Any] | None)
     except (ValueError, OSError) as error:
         raise UsageError(f"The simulator cannot begin: {error}", hint="Correct --world or --faults.") from None
     if not config.quiet:
-        say("SIMULATION: an embedded simulator answers; no cloud is touched.")
+        print_stderr("SIMULATION: an embedded simulator answers; no cloud is touched.")
     return simulator

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..config import BY_NAME, SETTINGS, Setting, Settings, find, resolve
+from ..config import BY_NAME, SETTINGS, Setting, Settings, find_config, resolve
 from ..config.nested import target_rules, warnings
-from .output import Output, tell
+from .output import Output, print_stdout
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
-_MARGIN = 60
+_GRACE_MARGIN = 60
 """Seconds of a worker's grace beside the limits of a machine: for calls between its phases, and to let go."""
 _WORDS_OF_YAML = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 
@@ -22,15 +22,15 @@ _WORDS_OF_YAML = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 def config_check(flags: Mapping[str, Any], output: Output) -> None:
     """Report that the configuration can be used; a problem is raised."""
     config = _settings(flags)
-    path = find(flags.get("config"), os.environ)
-    found = warnings(target_rules(config.allow, config.protect, config.classes))
+    path = find_config(flags.get("config"), os.environ)
+    messages = warnings(target_rules(config.allow, config.protect, config.classes))
     if output.json:
-        output.document({"schema": 1, "file": str(path) if path else None, "problems": [], "warnings": found})
+        output.document({"schema": 1, "file": str(path) if path else None, "problems": [], "warnings": messages})
         return
-    for each in found:
-        tell(f"{path}: warning: {each}")
-    good = "can be used; see the warnings above" if found else "good"
-    tell(f"{path}: {good}." if path else "There is no configuration file; the defaults hold.")
+    for each in messages:
+        print_stdout(f"{path}: warning: {each}")
+    good = "can be used; see the warnings above" if messages else "good"
+    print_stdout(f"{path}: {good}." if path else "There is no configuration file; the defaults hold.")
 
 
 def config_show(flags: Mapping[str, Any], output: Output) -> None:
@@ -41,7 +41,7 @@ def config_show(flags: Mapping[str, Any], output: Output) -> None:
             "path": setting.name,
             "value": _showable(setting, value.value),
             "source": value.source,
-            "where": value.where,
+            "location": value.location,
         }
         for setting in SETTINGS
         for value in (config.of(setting),)
@@ -50,25 +50,25 @@ def config_show(flags: Mapping[str, Any], output: Output) -> None:
         output.document({"schema": 1, "values": values})
         return
     for value in values:
-        where = f"[{value['source']}{f' ({where})' if (where := value['where']) else ''}]"
+        location = f"[{value['source']}{f' ({location})' if (location := value['location']) else ''}]"
         if BY_NAME[value["path"]].nested and value["value"]:
-            tell(f"{value['path']}:  {where}")
-            tell("\n".join(_tree(value["value"], "  ")))
+            print_stdout(f"{value['path']}:  {location}")
+            print_stdout("\n".join(_tree(value["value"], "  ")))
         else:
-            tell(f"{value['path']}: {'' if value['value'] is None else value['value']}  {where}")
+            print_stdout(f"{value['path']}: {'' if value['value'] is None else value['value']}  {location}")
 
 
 def config_grace(flags: Mapping[str, Any]) -> None:
     """Print how many seconds a worker needs to end in order: as many as a machine that has just begun, at most."""
     config = _settings(flags)
     phases = (config.timeout_stop, config.timeout_snapshot, config.timeout_reinit, config.timeout_start)
-    tell(str(round(sum(phases) + config.journal_outage) + _MARGIN))
+    print_stdout(str(round(sum(phases) + config.journal_outage) + _GRACE_MARGIN))
 
 
 def _showable(setting: Setting[Any], value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
-    """Return the value of a setting as ``shown`` does; an address that may hold a password without it."""
+    """Return the value of a setting as ``printable_value`` does; an address that may hold a password without it."""
     if not setting.secret or value is None:
-        return shown(value)
+        return printable_value(value)
     from ..journal import place  # noqa: PLC0415 - only where there is one
 
     return place.redacted(value)
@@ -105,14 +105,14 @@ def flow(value: Any) -> str:  # noqa: ANN401 - as a YAML file has it
     return json.dumps(value, ensure_ascii=False)
 
 
-def shown(value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
+def printable_value(value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
     """Return the value of a setting as people write it: a duration as ``10m``, a time by RFC 3339."""
     if isinstance(value, float) and value >= 1.0:
         from ..report.text import duration  # noqa: PLC0415 - only where a duration is shown
 
         return duration(value)
     if isinstance(value, timedelta):
-        return shown(value.total_seconds())
+        return printable_value(value.total_seconds())
     if isinstance(value, datetime):
         from ..model.codec import timestamp  # noqa: PLC0415 - only where a time is shown
 

@@ -39,15 +39,15 @@ def answer(app: click.Command, asked: str) -> int:
     shell, _, what = asked.partition("_")
     with contextlib.suppress(Exception), open(os.devnull, "w", encoding="utf-8") as nowhere:
         with contextlib.redirect_stderr(nowhere):
-            told = _shell(app, shell).complete() if what == "complete" else ""
-        click.echo(told)
+            script_ = _shell(app, shell).complete() if what == "complete" else ""
+        click.echo(script_)
         return 0
     return 1
 
 
 def _shell(app: click.Command, shell: str) -> ShellComplete:
     add_completion_class(_Bash)
-    found = get_completion_class(shell)
-    if found is None or shell not in SHELLS:
+    shell_class = get_completion_class(shell)
+    if shell_class is None or shell not in SHELLS:
         raise ValueError(shell)
-    return found(app, {}, "safe-reinit", VARIABLE)
+    return shell_class(app, {}, "safe-reinit", VARIABLE)

@@ -19,10 +19,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from ..clock import boottime
-from ..interrupt import AGAIN, Interrupt
+from ..interrupt import SECOND_CTRL_C_AFTER, Interrupt
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_QUITS_IN = 1.9
+_QUIT_TIMEOUT = 1.9
 """Real seconds after which a process that is to quit at once has ended, whatever hangs in it."""
 _ENDING = (
     "Stopping: finishing the current call; no further wipe is sent, and machines that were stopped are started again. "
@@ -57,11 +57,11 @@ class Signals:
         self._handling = False
         self._came = False
         self._at: float | None = None
-        self._told = False
-        self._said = threading.Event()
+        self._notified = False
+        self._ending_shown = threading.Event()
         self._changed = threading.Event()
         self._interrupt: Interrupt | None = None
-        self._tell: Callable[[str, Callable[[], None]], None] = lambda _text, _then: None
+        self._notify: Callable[[str, Callable[[], None]], None] = lambda _text, _then: None
         self._ran = False
         self._before: dict[signal.Signals, Any] = {}
 
@@ -78,20 +78,20 @@ class Signals:
 
     @contextmanager
     def run(
-        self, tell: Callable[[str, Callable[[], None]], None], note: Callable[[str], None] | None = None
+        self, notify: Callable[[str, Callable[[], None]], None], note: Callable[[str], None] | None = None
     ) -> Iterator[Interrupt]:
         """End a run in order on a signal while the block lasts; after it signals end the waiting for its output.
 
         Args:
-            tell: says a line to the person, and then does something, once the line is out.
+            notify: says a line to the person, and then does something, once the line is out.
             note: says a line that only somebody who watches needs.
         """
-        self._tell = tell
-        interrupt = Interrupt(lambda said: tell(said, lambda: None), _PARTING.format(os.getpid()), note)
+        self._notify = notify
+        interrupt = Interrupt(lambda text: notify(text, lambda: None), _PARTING.format(os.getpid()), note)
         if self.enough.is_set():  # between two runs of one command
             interrupt.ask("a signal")
-        self._told = False
-        self._said.clear()
+        self._notified = False
+        self._ending_shown.clear()
         self._ran, self._interrupt = True, interrupt
         watch = threading.Thread(target=self._watch, args=(interrupt,), name="safe-reinit-quit", daemon=True)
         watch.start()
@@ -123,20 +123,20 @@ class Signals:
 
     def _handle(self, number: int) -> None:
         now = boottime()
-        again = self._at is not None and now - self._at >= AGAIN
+        again = self._at is not None and now - self._at >= SECOND_CTRL_C_AFTER
         self._at = now
         self.interrupted = self.interrupted or number == signal.SIGINT
-        wants_out = again and number == signal.SIGINT
+        quits = again and number == signal.SIGINT
         if self._interrupt is not None:
-            self._in_run(self._interrupt, signal.Signals(number), quits=wants_out and self._said.is_set())
+            self._in_run(self._interrupt, signal.Signals(number), quits=quits and self._ending_shown.is_set())
         elif self._ran:
             self.enough.set()
-            if wants_out:
+            if quits:
                 end_by_sigint()
         elif not self._came:
             self._came = True
             raise Stopped
-        elif wants_out:  # what the first one began to end, hangs; nothing was changed
+        elif quits:  # what the first one began to end, hangs; nothing was changed
             end_by_sigint()
 
     def _in_run(self, interrupt: Interrupt, number: signal.Signals, *, quits: bool) -> None:
@@ -145,22 +145,22 @@ class Signals:
             interrupt.leave()
             self._changed.set()
             self.enough.set()
-            self._tell(_LEAVING, lambda: None)
+            self._notify(_LEAVING, lambda: None)
             return
         if number in _PARTS and (interrupt.parted or interrupt.part()):
-            self._tell(f"{number.name}: {_PARTED}", lambda: None)
+            self._notify(f"{number.name}: {_PARTED}", lambda: None)
             return
         interrupt.ask(number.name)
-        if not self._told:  # it may have been asked by others, who did not say this
-            self._told = True
-            self._tell(f"{number.name}: {_ENDING}", self._said.set)
+        if not self._notified:  # it may have been asked by others, who did not say this
+            self._notified = True
+            self._notify(f"{number.name}: {_ENDING}", self._ending_shown.set)
 
     def _watch(self, interrupt: Interrupt) -> None:
         """Wait for the end of a run; if it is to be left at once, end the process soon, whatever hangs in it."""
         self._changed.wait()
         if not interrupt.left:
             return
-        threading.Event().wait(_QUITS_IN)
+        threading.Event().wait(_QUIT_TIMEOUT)
         os.kill(os.getpid(), signal.SIGINT)
 
 

@@ -21,7 +21,7 @@ from ..verification.rounds import RUNS, Rounds
 from . import planfile
 from .files import replace
 from .next import with_next
-from .output import Output, lines, say, write
+from .output import Output, print_lines, print_stderr, write
 from .progress import Progress
 from .session import client_of, set_output
 from .signals import Stopped
@@ -42,21 +42,21 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         began = f"{output.now():%Y-%m-%d}"
         plan = rounds.plan()
         ended = _measure(rounds, plan, flags["confirm"], output, progress)
-        told = rounds.verification(plan, began)
+        result = rounds.verification(plan, began)
         progress.close()
         if rounds.failure is not None and rounds.failure.report is not None:
             of_run = with_next(rounds.failure.report, output.argv, client)
-            output.last(lambda: lines(report.report_lines(of_run), sys.stderr))
-    _write(told, flags["save"], output)
-    ended = ended or _judged(told, rounds)
+            output.last(lambda: print_lines(report.report_lines(of_run), sys.stderr))
+    _write(result, flags["save"], output)
+    ended = ended or _judged(result, rounds)
     if ended is None:
         return 0
-    say(f"safe-reinit: {ended} {ended.hint}".rstrip())
+    print_stderr(f"safe-reinit: {ended} {ended.hint}".rstrip())
     return ended.exit_code
 
 
 def _only_disk(client: Client, instance_id: str, progress: Progress) -> str:
-    found = client.find(Search((instance_id,), system=True, data=True), progress.call)
+    found = client.discover_disks(Search((instance_id,), system=True, data=True), progress.call)
     if len(found) > 1:
         raise UsageError(
             f"{instance_id} has {len(found)} disks ({', '.join(found)}), and one of them is wiped.",
@@ -73,7 +73,7 @@ def _measure(rounds: Rounds, plan: Plan, confirm: str | None, output: Output, pr
         f"{RUNS} times: all data on this disk is lost for good.\n",
     )
     progress.findings(plan)
-    lines(report.plan_lines(plan), sys.stderr)
+    print_lines(report.plan_lines(plan), sys.stderr)
     if not plan.runnable:
         rounds.ask_dry_runs()
         return report.refusal(plan)
@@ -88,7 +88,7 @@ def _measure(rounds: Rounds, plan: Plan, confirm: str | None, output: Output, pr
     def run(plan: Plan, on_call: Callable[[Call], None]) -> None:
         progress.findings(plan)
         progress.settle()
-        with output.signals.run(progress.must_say) as interrupt:
+        with output.signals.run(progress.print_then) as interrupt:
             rounds.client.run(plan, confirm=plan.confirm_with, on_event=progress.event, on_call=on_call, stop=interrupt)
 
     try:
@@ -100,29 +100,29 @@ def _measure(rounds: Rounds, plan: Plan, confirm: str | None, output: Output, pr
     return rounds.failure
 
 
-def _write(told: Verification, path: str | None, output: Output) -> None:
+def _write(result: Verification, path: str | None, output: Output) -> None:
     """Write what was measured to stdout, and to the file that was asked for."""
-    written = {"schema": 1, **encode(told)}
-    text = "".join(f"{line}\n" for line in document.lines(told))
+    written = {"schema": 1, **encode(result)}
+    text = "".join(f"{line}\n" for line in document.lines(result))
     failed = [output.last(lambda: output.document(written) if output.json else write(sys.stdout, text))]
     if path is not None:
         failed.append(output.last(lambda: replace(path, f"{report.dumps(written)}\n")))
     for why in filter(None, failed):
-        say(f"safe-reinit: {why}")
+        print_stderr(f"safe-reinit: {why}")
 
 
-def _judged(told: Verification, rounds: Rounds) -> Error | None:
+def _judged(result: Verification, rounds: Rounds) -> Error | None:
     """Return how it ended though the runs ended well."""
-    if not told.as_found:
+    if not result.as_found:
         return NotRestarted(
             f"{rounds.instance_id} ran before and was not seen Running in the end; its runs have ended.",
             hint="Look at it in the ECS console, and start it there if nobody else stopped it.",
         )
-    open_ = {each.name: each.verdict for each in told.assumptions if each.verdict != "agrees"}
+    open_ = {each.name: each.verdict for each in result.assumptions if each.verdict != "agrees"}
     if not open_:
         return None
-    said = ", ".join(f"{name} {verdict}" for name, verdict in open_.items())
+    text = ", ".join(f"{name} {verdict}" for name, verdict in open_.items())
     return Error(
-        f"ECS was not seen to be as runs assume: {said}.",
+        f"ECS was not seen to be as runs assume: {text}.",
         hint="The machine is as it was found. Please send what was measured (--save FILE has no ids) to the project.",
     )

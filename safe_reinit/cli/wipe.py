@@ -17,10 +17,10 @@ from ..model import Plan
 from ..planning.planner import calls_of
 from . import consent, planfile
 from .next import after_plan, naming_next, show_other
-from .output import Output, say
+from .output import Output, print_stderr
 from .progress import Progress
+from .selection import selection_of
 from .session import client_of, password_of, set_output
-from .targets import targets_of
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
@@ -28,7 +28,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     config = resolve(flags, os.environ, flags.get("config"))
     set_output(output, config, flags)
     password = password_of(config, flags)
-    targets = targets_of(flags)
+    selection = selection_of(flags)
     if flags.get("save") is not None:
         planfile.refuse_existing(flags["save"])
     with ExitStack() as stack:
@@ -38,7 +38,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
 
         def plan() -> Plan:
-            return targets.plan(client, flags, password, progress.call)
+            return selection.plan(client, flags, password, progress.call)
 
         with naming_next(output, client):
             return plan_and_run(client, config, flags, plan, output, progress)
@@ -72,7 +72,7 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
     progress.findings(plan)
     if dry_run:
         kept = planfile.save(plan, flags["save"], client, config) if flags.get("save") is not None else plan
-        return _tell_plan(client, kept, begun, output, flags.get("save"))
+        return _report_plan(client, kept, begun, output, flags.get("save"))
     asked = flags.get("confirm") is None and consent.somebody_there()
     if asked or not config.quiet:  # a person who is asked sees the plan first
         progress.settle()
@@ -87,7 +87,7 @@ def _obtain(client: Client, plan: Plan, begun: report.Started, confirm: str | No
     """Check that the person agrees to a plan; a refusal has its report."""
     with reporting(lambda error: client.runs.report_of(plan, begun, calls_of(plan), dry_run=False, error=error)):
         consent.obtain(
-            plan, confirm, lambda instance_id: client.planner.only_one_named(plan, instance_id, progress.call)
+            plan, confirm, lambda instance_id: client.planner.is_only_one_named(plan, instance_id, progress.call)
         )
 
 
@@ -106,31 +106,31 @@ def run(
     progress.settle()
     # Whoever has left the terminal has not said no. A run that is begun without one never waits for an answer.
     waits = plan.rollout.runner == "temporal" and consent.somebody_there()
-    with output.signals.run(progress.must_say, progress.note) as interrupt:
+    with output.signals.run(progress.print_then, progress.note) as interrupt:
         if replacing is not None and plan.runnable:
             client.runs.demand(plan)  # once that run is let go, nothing but this one tells what became of its disks
             client.abandon(replacing)
-        told = client.run(
+        result = client.run(
             consent.pausing(plan),
             confirm=confirm,
             on_event=progress.event,
             on_call=progress.call,
             stop=interrupt,
-            go_on=lambda said: consent.go_on(said, progress, interrupt, waits=waits),
+            go_on=lambda summary: consent.go_on(summary, progress, interrupt, waits=waits),
         )
     progress.close()
-    output.report(told)
-    return told.exit_code
+    output.report(result)
+    return result.exit_code
 
 
-def _tell_plan(client: Client, plan: Plan, begun: report.Started, output: Output, saved_to: str | None) -> int:
-    told = client.runs.report_of(plan, begun, calls_of(plan), dry_run=True)
-    refused = report.refusal(plan) if told.exit_code else client.runs.why_not_now(plan)
-    later = show_other(told, output.argv, client, plan) if refused is not None else ()
-    told = replace(told, next=later or after_plan(told.exit_code, output.argv, plan, saved_to))
-    if output.form == "text" and output.says(told.exit_code):
+def _report_plan(client: Client, plan: Plan, begun: report.Started, output: Output, saved_to: str | None) -> int:
+    result = client.runs.report_of(plan, begun, calls_of(plan), dry_run=True)
+    refused = report.refusal(plan) if result.exit_code else client.runs.why_not_now(plan)
+    later = show_other(result, output.argv, client, plan) if refused is not None else ()
+    result = replace(result, next=later or after_plan(result.exit_code, output.argv, plan, saved_to))
+    if output.form == "text" and output.says(result.exit_code):
         output.plan(plan, output.stream)
-    output.report(told)
-    if refused is not None and output.says(told.exit_code):
-        say(output.sentence(refused))
-    return told.exit_code
+    output.report(result)
+    if refused is not None and output.says(result.exit_code):
+        print_stderr(output.sentence(refused))
+    return result.exit_code

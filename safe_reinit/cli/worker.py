@@ -19,7 +19,7 @@ from ..cloud.retry import Patient
 from ..config import Settings, resolve
 from ..error_mapping import refusal_of
 from ..temporal import demand_sdk
-from .output import say
+from .output import print_stderr
 from .signals import end_by_sigint
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ _ENDING = (
 )
 
 
-class _Saying(logging.Handler):
+class _StderrHandler(logging.Handler):
     """Says what is logged, a line each: a traceback would say less to who reads it, and could show a secret."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one line."""
-        say(record.getMessage())
+        print_stderr(record.getMessage())
 
 
 def command(flags: Mapping[str, Any]) -> int:
@@ -57,24 +57,24 @@ def command(flags: Mapping[str, Any]) -> int:
         metrics=config.worker_metrics or "",
     )  # fmt: skip
     whom = f"account {account} in {region}"
-    with _said():
-        asyncio.run(_serve(server, settings, client.runs.shards(say), config.worker_health or "", whom))
+    with _log_to_stderr():
+        asyncio.run(_serve(server, settings, client.runs.shards(print_stderr), config.worker_health or "", whom))
     return 0
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def _log_to_stderr() -> Iterator[None]:
     """Print what the worker and the SDK log while the block lasts."""
-    saying = _Saying(logging.WARNING)
+    handler = _StderrHandler(logging.WARNING)
     loggers = [logging.getLogger(name) for name in ("safe_reinit.worker", "temporalio")]
     logging.getLogger("temporalio.activity").setLevel(logging.ERROR)  # what fails there the worker logs itself
     for each in loggers:
-        each.addHandler(saying)
+        each.addHandler(handler)
     try:
         yield
     finally:
         for each in loggers:
-            each.removeHandler(saying)
+            each.removeHandler(handler)
 
 
 def _account(config: Settings, clock: Clock) -> str:
@@ -85,7 +85,7 @@ def _account(config: Settings, clock: Clock) -> str:
     """
     with closing(cloud_of(locate(config, os.environ), lambda _: None)) as cloud:
         try:
-            return Patient(clock)(cloud.caller).shown[0].account
+            return Patient(clock)(cloud.get_caller).items[0].account
         except CloudError as error:
             raise refusal_of(error) from None
 
@@ -101,20 +101,20 @@ async def _serve(server: Server, settings: WorkerSettings, shards: Shards, healt
             end_by_sigint()
         if not end.is_set():
             end.set()
-            say(f"{number.name}: {_ENDING}")
+            print_stderr(f"{number.name}: {_ENDING}")
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, got, number)
 
     def ready(serving: Serving) -> None:
-        say(f"Working for {whom} at {server.text}, task queue {settings.queue}.")
+        print_stderr(f"Working for {whom} at {server.text}, task queue {settings.queue}.")
         if settings.deployment:
             command = server.command_for(serving.version)
-            say(f"Nothing comes here until version {serving.version.build_id} is current: {command}")
+            print_stderr(f"Nothing comes here until version {serving.version.build_id} is current: {command}")
 
     serving = Serving(server, settings, shards, end)
     await serving.connect()
     async with serve_health(health, serving.health) if health else nullcontext():
         await serving.run(ready)
-    say("The worker has ended.")
+    print_stderr("The worker has ended.")

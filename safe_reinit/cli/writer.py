@@ -38,7 +38,7 @@ class Writer:
             if self._work.qsize() >= self._most:
                 self._lost += 1
                 return
-            self._tell_lost()
+            self._report_lost()
             self._work.put(work)
 
     def must(self, work: Callable[[], None]) -> None:
@@ -48,7 +48,7 @@ class Writer:
     def flushed(self) -> threading.Event:
         """Return what is set once everything that waits now has been written."""
         with self._lock:
-            self._tell_lost()
+            self._report_lost()
         done = threading.Event()
         self.must(done.set)
         return done
@@ -59,7 +59,7 @@ class Writer:
         self._work.put(None)
         return done
 
-    def _tell_lost(self) -> None:
+    def _report_lost(self) -> None:
         lost, self._lost = self._lost, 0
         if lost:
             self._work.put(lambda: self._dropped(lost))

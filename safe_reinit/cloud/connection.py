@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Where(Place):
+class Connection(Place):
     """A place, and what all gateways to it share."""
 
     credentials: Credentials | None = None

@@ -7,7 +7,7 @@
 
 Describe calls take many ids and return what ECS showed of them; a thing that is not shown is left out. An empty answer
 is no proof of absence by itself, since ECS answers a Describe call without the right to it with an empty list (ECS API
-reference, DescribeInstances): ``Cloud.may`` asks the same with DryRun, and ``describe.py`` does so wherever it matters.
+reference, DescribeInstances): ``Cloud.dry_run`` asks the same with DryRun, and ``describe.py`` does where it matters.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from ..model import (
     error_codes,
 )
 
-Shown = TypeVar("Shown", covariant=True)
+Item = TypeVar("Item", covariant=True)
 
 
 class CloudError(Exception):
@@ -152,17 +152,17 @@ class NoCredentials(NotSent):
     """The source of the credentials has nothing to sign with.
 
     Attributes:
-        said: which source it is, and why it gives none.
+        summary: which source it is, and why it gives none.
         hint: what to do about it; ``""`` if that is not known.
-        asked: whether somebody was asked for them.
+        was_asked: whether somebody was asked for them.
 
     """
 
-    def __init__(self, action: str, said: str, hint: str = "", *, asked: bool = False) -> None:
-        super().__init__(action, said[:1].lower() + said[1:].rstrip("."))
-        self.said = said
+    def __init__(self, action: str, summary: str, hint: str = "", *, was_asked: bool = False) -> None:
+        super().__init__(action, summary[:1].lower() + summary[1:].rstrip("."))
+        self.summary = summary
         self.hint = hint
-        self.asked = asked
+        self.was_asked = was_asked
 
     @property
     def trouble(self) -> str:
@@ -178,15 +178,15 @@ class NoCredentials(NotSent):
 class OtherCaller(NoCredentials):
     """The credentials belong to somebody else than they did before."""
 
-    def __init__(self, action: str, said: str, hint: str = "") -> None:
-        super().__init__(action, said, hint, asked=True)
+    def __init__(self, action: str, summary: str, hint: str = "") -> None:
+        super().__init__(action, summary, hint, was_asked=True)
 
 
 @dataclass(frozen=True)
-class Described(Generic[Shown]):
+class Described(Generic[Item]):
     """What a Describe call showed."""
 
-    shown: tuple[Shown, ...]
+    items: tuple[Item, ...]
     date: datetime | None
     """The ``Date`` header of the (last) answer."""
     complete: bool = True
@@ -210,28 +210,28 @@ class Cloud(Protocol):
     def close(self) -> None:
         """Close the connections; a request that has not left by then is never sent."""
 
-    def caller(self) -> Described[Caller]:
+    def get_caller(self) -> Described[Caller]:
         """Return whose credentials these are (STS, GetCallerIdentity)."""
 
-    def disks(self, disk_ids: Sequence[str]) -> Described[Disk]:
+    def describe_disks(self, disk_ids: Sequence[str]) -> Described[Disk]:
         """Show these disks (DescribeDisks)."""
 
-    def disks_of(self, instance_id: str) -> Described[Disk]:
+    def describe_disks_of(self, instance_id: str) -> Described[Disk]:
         """Show the disks of an instance (DescribeDisks)."""
 
-    def instances(self, instance_ids: Sequence[str]) -> Described[Instance]:
+    def describe_instances(self, instance_ids: Sequence[str]) -> Described[Instance]:
         """Show these instances (DescribeInstances)."""
 
-    def tagged(self, tags: Sequence[tuple[str, str]]) -> Described[Instance]:
+    def describe_tagged(self, tags: Sequence[tuple[str, str]]) -> Described[Instance]:
         """Show the instances of the region that have all these tags (DescribeInstances)."""
 
     def list_instances(self, pages: int) -> Described[Instance]:
         """Show the instances of the region, at most so many pages of 100 (DescribeInstances)."""
 
-    def snapshots(self, snapshot_ids: Sequence[str]) -> Described[Snapshot]:
+    def describe_snapshots(self, snapshot_ids: Sequence[str]) -> Described[Snapshot]:
         """Show these snapshots (DescribeSnapshots)."""
 
-    def snapshots_of(self, disk_id: str, status: str = "") -> Described[Snapshot]:
+    def describe_snapshots_of(self, disk_id: str, status: str = "") -> Described[Snapshot]:
         """Show the snapshots of a disk, of one status or of all (DescribeSnapshots)."""
 
     def list_snapshots(self, pages: int, status: str = "") -> Described[Snapshot]:
@@ -240,60 +240,60 @@ class Cloud(Protocol):
     def list_disks(self, pages: int) -> Described[Disk]:
         """Show the disks of the region that are In_use, at most so many pages of 500 (DescribeDisks)."""
 
-    def snapshot_links(self, disk_ids: Sequence[str]) -> Described[SnapshotLink]:
+    def describe_snapshot_links(self, disk_ids: Sequence[str]) -> Described[SnapshotLink]:
         """Count the snapshots of these disks (DescribeSnapshotLinks)."""
 
-    def images(self, image_ids: Sequence[str]) -> Described[Image]:
+    def describe_images(self, image_ids: Sequence[str]) -> Described[Image]:
         """Show these images in any status, community images included (DescribeImages)."""
 
-    def key_pairs(self, name: str) -> Described[str]:
+    def describe_key_pairs(self, name: str) -> Described[str]:
         """Return which key pairs have this name (DescribeKeyPairs)."""
 
-    def scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
+    def describe_scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
         """Show which of these instances are in a scaling group (Auto Scaling, DescribeScalingInstances)."""
 
-    def key(self, key_id: str) -> Described[Key]:
+    def describe_key(self, key_id: str) -> Described[Key]:
         """Show the state of a key, also that KMS does not know it (KMS, DescribeKey)."""
 
-    def replica_pairs(self) -> Described[ReplicaPair]:
+    def describe_replica_pairs(self) -> Described[ReplicaPair]:
         """Show all replication pairs of which a disk is in this region (EBS, DescribeDiskReplicaPairs)."""
 
-    def system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
+    def describe_system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
         """Show what is planned for, or being done to, these instances (DescribeInstanceHistoryEvents)."""
 
-    def auto_snapshot_policy(self, policy_id: str) -> Described[AutoSnapshotPolicy]:
+    def describe_auto_snapshot_policy(self, policy_id: str) -> Described[AutoSnapshotPolicy]:
         """Show an automatic snapshot policy (DescribeAutoSnapshotPolicyEx)."""
 
-    def may(self, action: str, ids: Sequence[str]) -> str:
+    def dry_run(self, action: str, ids: Sequence[str]) -> str:
         """Ask a Describe call with DryRun: the code of the answer, ``DryRunOperation`` where it is allowed."""
 
-    def may_stop(self, instance_id: str) -> str:
+    def dry_run_stop(self, instance_id: str) -> str:
         """Ask StopInstance with DryRun: the code of the answer."""
 
-    def may_start(self, instance_id: str) -> str:
+    def dry_run_start(self, instance_id: str) -> str:
         """Ask StartInstance with DryRun: the code of the answer."""
 
-    def may_many(self, action: str, instance_ids: Sequence[str]) -> str:
+    def dry_run_batch(self, action: str, instance_ids: Sequence[str]) -> str:
         """Ask StopInstances or StartInstances for up to 100 with DryRun: the code; of success that of one instance."""
 
-    def may_reset(self, disk_id: str, snapshot_id: str) -> str:
+    def dry_run_reset(self, disk_id: str, snapshot_id: str) -> str:
         """Ask ResetDisk with DryRun: the code of the answer."""
 
-    def stop(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:
+    def stop_instance(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:
         """Stop an instance, keeping it billed so that it can start again (StopInstance, KeepCharging)."""
 
-    def start(self, instance_id: str, *, attempt: int = 1) -> Accepted:
+    def start_instance(self, instance_id: str, *, attempt: int = 1) -> Accepted:
         """Start an instance (StartInstance; InitLocalDisk is never sent)."""
 
-    def stop_many(
+    def stop_instances(
         self, instance_ids: Sequence[str], *, force: bool = False, attempt: int = 1
     ) -> Mapping[str, Accepted | Refused]:
-        """Stop up to 100 instances as ``stop`` does (StopInstances, SuccessFirst): how each was answered, if it was."""
+        """Stop up to 100 instances as one (StopInstances, SuccessFirst): how each was answered, if it was."""
 
-    def start_many(self, instance_ids: Sequence[str], *, attempt: int = 1) -> Mapping[str, Accepted | Refused]:
+    def start_instances(self, instance_ids: Sequence[str], *, attempt: int = 1) -> Mapping[str, Accepted | Refused]:
         """Start up to 100 instances (StartInstances, SuccessFirst): how each was answered, if it was."""
 
-    def reinit(self, disk_id: str, options: Options, *, attempt: int = 1, until: float = math.inf) -> Accepted:
+    def reinit_disk(self, disk_id: str, options: Options, *, attempt: int = 1, until: float = math.inf) -> Accepted:
         """Reinitialise a disk (ReInitDisk; AutoStartInstance is never sent).
 
         Args:
@@ -317,12 +317,12 @@ class Cloud(Protocol):
         """Create a snapshot of a disk, idempotent by ``token`` (CreateSnapshot)."""
 
     def reset_disk(self, disk_id: str, snapshot_id: str, *, attempt: int = 1, until: float = math.inf) -> Accepted:
-        """Roll a disk back to one of its snapshots (ResetDisk); ``until`` as for ``reinit``."""
+        """Roll a disk back to one of its snapshots (ResetDisk); ``until`` as for ``reinit_disk``."""
 
-    def tag(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:
+    def tag_instance(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:
         """Put a tag on an instance (TagResources)."""
 
-    def untag(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:
+    def untag_instance(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:
         """Remove a tag from an instance (UntagResources)."""
 
 

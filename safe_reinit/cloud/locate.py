@@ -12,7 +12,7 @@ from ..errors import TRY_IT, UsageError
 from . import aliyun
 from .aliyun.credentials import Credentials, CredentialsError
 from .aliyun.sources import region_of
-from .connection import Where
+from .connection import Connection
 from .endpoints import AccessKey, parse
 from .interface import Cloud, CloudFactory, MaySend, OnCall
 
@@ -46,7 +46,7 @@ def locate(
     environment: Mapping[str, str],
     access_key: AccessKey | None = None,
     cloud: CloudFactory | None = None,
-) -> Where:
+) -> Connection:
     """Return where the cloud is and with whose credentials it is asked.
 
     Args:
@@ -60,7 +60,7 @@ def locate(
 
     """
     endpoint = parse(settings.endpoint) if settings.endpoint and cloud is None else None
-    place = Where(
+    place = Connection(
         region=settings.region or _region(environment, settings.profile),
         endpoint=endpoint,
         endpoints={product: parse(host) for product, host in settings.endpoints.items()},
@@ -72,30 +72,30 @@ def locate(
     return replace(place, credentials=Credentials(place, environment))
 
 
-def connect(where: Where, on_call: OnCall, may_send: MaySend = lambda _action: "") -> Cloud:
+def connect(connection: Connection, on_call: OnCall, may_send: MaySend = lambda _action: "") -> Cloud:
     """Make the cloud at a place: the one that was handed in, else one over the vendor's SDK. Nothing is sent yet.
 
     Args:
-        where: the place.
+        connection: the place.
         on_call: is told every exchange.
         may_send: is asked immediately before the first byte of a changing call; see ``MaySend``.
 
     """
-    return (where.cloud or partial(aliyun.connect, where))(on_call, may_send)
+    return (connection.cloud or partial(aliyun.connect, connection))(on_call, may_send)
 
 
 def _region(environment: Mapping[str, str], profile: str | None) -> str:
     try:
-        found = region_of(profile, environment)
+        region = region_of(profile, environment)
     except CredentialsError as error:
         raise UsageError(f"No region is known, and none can be read. {error}", hint=error.hint) from None
-    if not found:
+    if not region:
         raise UsageError(
             "No region is known: --region, the environment, the configuration and the aliyun CLI profile name none.",
             hint="Give --region cn-hangzhou, for example, or run aliyun configure, which keeps one with your key. "
             f"To try it without an account: {TRY_IT}",
         )
-    return found
+    return region
 
 
 def _readable(path: str | None) -> str:

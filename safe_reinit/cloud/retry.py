@@ -17,13 +17,13 @@ from .interface import CloudError, NoCredentials, Refused
 
 T = TypeVar("T")
 
-_ATTEMPTS = 3
+_MAX_UNANSWERED = 3
 """Of a question that got no answer, which took its time each time."""
-_ANSWERED_PATIENCE = 20.0
+_PASSING_CODE_LIMIT = 20.0
 """Cloud seconds for which a question is asked again that is answered with a code that may pass."""
-_SHORTLY = 5.0
+_OPTIONAL_LIMIT = 5.0
 """Cloud seconds for a question that a plan can do without."""
-_THROTTLED_PATIENCE = 90.0
+_THROTTLED_LIMIT = 90.0
 """Cloud seconds: who is throttled in one minute is refused until the next (ECS, API throttling)."""
 
 _short_wait = wait_exponential_jitter(multiplier=0.5, max=8.0, jitter=0.5)
@@ -76,7 +76,7 @@ class Patient:
         except Refused as refused:
             if not may_pass(refused):
                 raise
-        return self._until(question, _SHORTLY, _SHORTLY)
+        return self._until(question, _OPTIONAL_LIMIT, _OPTIONAL_LIMIT)
 
     def __call__(self, question: Callable[[], T]) -> T:
         """Return the answer, or raise the last failure.
@@ -86,14 +86,14 @@ class Patient:
                 that may pass, or was throttled for 90.
 
         """
-        return self._until(question, _ANSWERED_PATIENCE, _THROTTLED_PATIENCE)
+        return self._until(question, _PASSING_CODE_LIMIT, _THROTTLED_LIMIT)
 
     def _until(self, question: Callable[[], T], answered: float, throttled: float) -> T:
         began = self._clock.time()
 
         def enough(state: RetryCallState) -> bool:
             if not isinstance(_error(state), Refused):
-                return state.attempt_number >= _ATTEMPTS
+                return state.attempt_number >= _MAX_UNANSWERED
             return self._clock.time() - began > (throttled if _throttled(state) else answered)
 
         return Retrying(
@@ -101,7 +101,7 @@ class Patient:
             wait=lambda state: (_throttled_wait if _throttled(state) else _short_wait)(state),
             stop=enough,
             sleep=self._clock.sleep,
-            before_sleep=_tell,
+            before_sleep=_log_retry,
             reraise=True,
         )(question)
 
@@ -117,7 +117,7 @@ def _error(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
 
 
-def _tell(state: RetryCallState) -> None:
+def _log_retry(state: RetryCallState) -> None:
     error = _error(state)
     if isinstance(error, CloudError) and state.next_action is not None:  # pragma: no branch - for the types only
         logs.again(error.action, state.next_action.sleep)

@@ -25,7 +25,18 @@ from .table import BY_NAME, LIMITS, SETTINGS, Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["BY_NAME", "FILE_ONLY", "LIMITS", "SETTINGS", "Setting", "Settings", "Value", "changed", "find", "resolve"]
+__all__ = [
+    "BY_NAME",
+    "FILE_ONLY",
+    "LIMITS",
+    "SETTINGS",
+    "Setting",
+    "Settings",
+    "Value",
+    "changed",
+    "find_config",
+    "resolve",
+]
 
 
 def resolve(flags: Mapping[str, object], environment: Mapping[str, str], file: str | None = None) -> Settings:
@@ -40,7 +51,7 @@ def resolve(flags: Mapping[str, object], environment: Mapping[str, str], file: s
         UsageError: with every problem found, each with its path.
 
     """
-    path = find(file, environment)
+    path = find_config(file, environment)
     content: Mapping[object, object] = {}
     if path:
         from .file import load  # noqa: PLC0415 - only where there is a file
@@ -94,13 +105,13 @@ def _resolve(
     if not given:
         return Value(setting.default, "default", "")
     value = _read(setting, path, *given[0])
-    source, where, raw = given[-1]
+    source, location, raw = given[-1]
     free = content.get(Settings.may_be_raised.name)
     if not setting.limit or source != "file" or (isinstance(free, list) and setting.name in free):
         return value
-    of_file = _read(setting, path, source, where, raw)
+    of_file = _read(setting, path, source, location, raw)
     if _extent(value.value) > _extent(of_file.value):
-        value = of_file._replace(where=f"{where}, which {given[0][1]} cannot raise")
+        value = of_file._replace(location=f"{location}, which {given[0][1]} cannot raise")
     return value._replace(at_most=of_file.value)
 
 
@@ -109,17 +120,17 @@ def _extent(limit: Any) -> Any:  # noqa: ANN401 - a number, or a time
     return Clock().now() + limit if isinstance(limit, timedelta) else limit
 
 
-def _read(setting: Setting[Any], path: str, source: Source, where: str, raw: object) -> Value[Any]:
+def _read(setting: Setting[Any], path: str, source: Source, location: str, raw: object) -> Value[Any]:
     try:
-        return Value(setting.read(raw), source, where)
+        return Value(setting.read(raw), source, location)
     except Problems as wrong:
         raise _ProblemError(*(f"{path}: At {setting.name}{each}" for each in wrong.args)) from None
     except ValueError as problem:
-        place = f"{where}:" if source == "file" else f"The value of {where} is"
+        place = f"{location}:" if source == "file" else f"The value of {location} is"
         raise _ProblemError(f"{place} {problem}") from None
 
 
-def find(file: str | None, environment: Mapping[str, str]) -> Path | None:
+def find_config(file: str | None, environment: Mapping[str, str]) -> Path | None:
     """Find the configuration file: ``--config``, ``SAFE_REINIT_CONFIG``, the user's, the machine's; never the folder's.
 
     Raises:

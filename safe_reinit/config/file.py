@@ -45,8 +45,8 @@ def load(path: Path) -> dict[object, object]:
         content = loader.construct_document(node) if node is not None else None
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise UsageError(f"The configuration file {path} is not YAML{where}.", hint="Correct it there.") from None
+        position = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UsageError(f"The configuration file {path} is not YAML{position}.", hint="Correct it there.") from None
     finally:
         loader.dispose()
     if content is None:
@@ -102,18 +102,18 @@ def _refuse_bomb(path: Path, root: yaml.Node | None) -> None:
     def size(node: yaml.Node | None) -> int:
         if not isinstance(node, yaml.CollectionNode):
             return 1
-        known = sizes.get(id(node), 0)
-        if known is None or (known or 0) > _MOST_VALUES:
+        size_known = sizes.get(id(node), 0)
+        if size_known is None or (size_known or 0) > _MOST_VALUES:
             raise UsageError(
                 f"The configuration file {path} repeats itself by aliases without end, or {_MOST_VALUES} times"
                 f" (line {node.start_mark.line + 1}).",
                 hint="Write out what the aliases (*name) stand for.",
             )
-        if not known:
+        if not size_known:
             sizes[id(node)] = None
             parts = (part for each in node.value for part in (each if isinstance(each, tuple) else (each,)))
-            known = sizes[id(node)] = 1 + sum(map(size, parts))
-        return known
+            size_known = sizes[id(node)] = 1 + sum(map(size, parts))
+        return size_known
 
     if size(root) > _MOST_VALUES:
         raise UsageError(

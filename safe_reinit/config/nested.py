@@ -66,18 +66,18 @@ def warnings(made: TargetRules) -> list[str]:
         ("protect", made.protect, ("names", "instances", "disks", "tags")),
         *((f"classes.{each.name}.match", each.match, _MATCH) for each in made.classes),
     ]
-    said = []
+    texts = []
     for path, rule, members in rules:
         for name in members:
             for at, each in enumerate(getattr(rule, name) or ()):
                 key, pattern = (f".{each[0]}", each[1]) if name == "tags" else (f"[{at}]", each)
                 bare = re.sub(_ONE_LETTER, "-", pattern)  # a class of one letter is how that letter is written
                 if not fnmatchcase(bare, bare):
-                    said.append(
+                    texts.append(
                         f"At {path}.{name}{key}: the pattern {pattern} does not match the text {pattern} itself, since "
                         f"[...] stands for one character; to match that text write {_literally(pattern)}"
                     )
-    return said
+    return texts
 
 
 def _literally(pattern: str) -> str:
@@ -100,7 +100,7 @@ def _allow(reading: Reading, value: object) -> Allow:
     from ..model.guard import Allow  # noqa: PLC0415 - see the module
 
     members = reading.members("", value, _ALLOW)
-    instances, disks, names = (reading.many("", members, name, text) for name in ("instances", "disks", "names"))
+    instances, disks, names = (reading.read_list("", members, name, text) for name in ("instances", "disks", "names"))
     return Allow(*_match_members(reading, "", members), instances, disks, names)
 
 
@@ -109,14 +109,14 @@ def _match(reading: Reading, path: str, value: object) -> Match:
 
     members = reading.members(path, value, _MATCH)
     if not any(members.get(name) for name in _MATCH):
-        reading.say(path, "names nothing; say what the class is of by accounts, regions or tags")
+        reading.add(path, "names nothing; say what the class is of by accounts, regions or tags")
     return Match(*_match_members(reading, path, members))
 
 
 def _match_members(reading: Reading, path: str, members: Mapping[str, object]) -> tuple[Any, Any, Any]:
     return (
-        reading.many(path, members, "accounts", _account),
-        reading.many(path, members, "regions", text),
+        reading.read_list(path, members, "accounts", _account),
+        reading.read_list(path, members, "regions", text),
         reading.pairs(path, members, "tags", _tag_value),
     )
 
@@ -126,13 +126,13 @@ def _protect(reading: Reading, value: object) -> Protect:
 
     default = Protect()
     members = reading.members("", value, _PROTECT)
-    terms = reading.many("", members, "terms", _term)
+    terms = reading.read_list("", members, "terms", _term)
     return Protect(
         tag=reading.one("", members, "tag", _tag, default.tag),
-        names=reading.many("", members, "names", text) or (),
+        names=reading.read_list("", members, "names", text) or (),
         terms=default.terms if terms is None else terms,
-        instances=reading.many("", members, "instances", text) or (),
-        disks=reading.many("", members, "disks", text) or (),
+        instances=reading.read_list("", members, "instances", text) or (),
+        disks=reading.read_list("", members, "disks", text) or (),
         tags=reading.pairs("", members, "tags", _tag_value) or (),
     )
 
@@ -141,9 +141,9 @@ def _classes(reading: Reading, value: object) -> tuple[TargetClass, ...]:
     members = reading.members("", value)
     for name in members:
         if not re.fullmatch(_CLASS_NAME, name) or re.fullmatch(_SOMETHING_ELSE, name):
-            reading.say(f".{name}", "not a name of letters, digits, _ and - that is no disk id and no fingerprint")
+            reading.add(f".{name}", "not a name of letters, digits, _ and - that is no disk id and no fingerprint")
         elif [other.casefold() for other in members].count(name.casefold()) > 1:
-            reading.say(f".{name}", "differs from another class in capitals only")
+            reading.add(f".{name}", "differs from another class in capitals only")
     return tuple(_class(reading, name, each) for name, each in members.items())
 
 
@@ -157,7 +157,7 @@ def _class(reading: Reading, name: str, value: object) -> TargetClass:
         sha256=_sha256(value),
         match=_match(reading, f"{path}.match", members.get("match", {})),
         stop_instance=reading.one(path, members, "stop_instance", flag, default=False),
-        accept=reading.many(path, members, "accept", text) or (),
+        accept=reading.read_list(path, members, "accept", text) or (),
         snapshot=reading.one(path, members, "snapshot", flag, None),
         max_disks=reading.one(path, members, "max_disks", count, None),
         force_stop_after=reading.one(path, members, "force_stop_after", duration, None),
@@ -209,9 +209,9 @@ def _term(value: object) -> str:
 def _hours(value: object) -> Hours:
     from ..model.guard import Hours  # noqa: PLC0415 - see the module
 
-    found = re.fullmatch(_HOURS, value) if isinstance(value, str) else None
-    begin, end = (int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])) if found else (0, 0)
-    if found is None or begin == end or end > 24 * 60:
+    match = re.fullmatch(_HOURS, value) if isinstance(value, str) else None
+    begin, end = (int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])) if match else (0, 0)
+    if match is None or begin == end or end > 24 * 60:
         raise ValueError("not hours such as 01:00-05:00 (UTC) or 01:00-05:00 +08:00")
-    offset = int(found[6]) * 60 + int(found[7]) if found[5] else 0
-    return Hours(begin, end, -offset if found[5] == "-" else offset)
+    offset = int(match[6]) * 60 + int(match[7]) if match[5] else 0
+    return Hours(begin, end, -offset if match[5] == "-" else offset)

@@ -17,11 +17,11 @@ class Reading:
     """One reading of a nested setting. A problem is noted and a stand-in is given, so that the reading goes on."""
 
     def __init__(self) -> None:
-        self._found: list[str] = []
+        self._problems: list[str] = []
 
-    def say(self, path: str, problem: str) -> None:
+    def add(self, path: str, problem: str) -> None:
         """Note a problem."""
-        self._found.append(f"{path}: {problem}")
+        self._problems.append(f"{path}: {problem}")
 
     def end(self) -> None:
         """Raise what was found.
@@ -30,19 +30,19 @@ class Reading:
             Problems: if anything was.
 
         """
-        if self._found:
-            raise Problems(*self._found)
+        if self._problems:
+            raise Problems(*self._problems)
 
-    def members(self, path: str, value: object, known: Sequence[str] = ()) -> Mapping[str, object]:
-        """Read a mapping; ``known`` are the keys it may have, any text if there are none."""
+    def members(self, path: str, value: object, allowed: Sequence[str] = ()) -> Mapping[str, object]:
+        """Read a mapping; ``allowed`` are the keys it may have, any text if there are none."""
         if not isinstance(value, dict):
-            self.say(path, "not a mapping")
+            self.add(path, "not a mapping")
             return {}
         for key in value:
-            if known and key not in known:
-                self.say(f"{path}.{_name(key)}", f"not one of {', '.join(known)}")
+            if allowed and key not in allowed:
+                self.add(f"{path}.{_name(key)}", f"not one of {', '.join(allowed)}")
             elif not isinstance(key, str) or not key or not key.isprintable():
-                self.say(f"{path}.{_name(key)}", "not a text; put it in quotes")
+                self.add(f"{path}.{_name(key)}", "not a text; put it in quotes")
         return {key: item for key, item in value.items() if isinstance(key, str)}
 
     def one(
@@ -53,7 +53,7 @@ class Reading:
             return default
         return self._read(f"{path}.{name}", members[name], read, default)
 
-    def many(
+    def read_list(
         self, path: str, members: Mapping[str, object], name: str, read: Callable[[object], T]
     ) -> tuple[T, ...] | None:
         """Read a list, if it is there."""
@@ -61,7 +61,7 @@ class Reading:
             return None
         value = members[name]
         if not isinstance(value, list):
-            self.say(f"{path}.{name}", "not a list")
+            self.add(f"{path}.{name}", "not a list")
             return None
         read_ones = [self._read(f"{path}.{name}[{at}]", each, read, None) for at, each in enumerate(value)]
         return tuple(each for each in read_ones if each is not None)
@@ -79,7 +79,7 @@ class Reading:
         try:
             return read(value)
         except ValueError as problem:
-            self.say(path, str(problem))
+            self.add(path, str(problem))
             return default
 
 

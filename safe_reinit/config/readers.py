@@ -99,13 +99,13 @@ def endpoints(value: object) -> dict[str, str]:
     raise ValueError(f"not a mapping of {', '.join(PRODUCTS)} to endpoints")
 
 
-def looks(value: object) -> tuple[str, ...]:
+def products(value: object) -> tuple[str, ...]:
     """Read the names of looks at other products that must succeed."""
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise ValueError("not a list of names")
-    known = ("ess", "ebs", "kms", "events", "sts")
-    if any(word not in known for word in value):
-        raise ValueError(f"not a list of {', '.join(known)}")
+    choices = ("ess", "ebs", "kms", "events", "sts")
+    if any(word not in choices for word in value):
+        raise ValueError(f"not a list of {', '.join(choices)}")
     return tuple(value)
 
 

@@ -118,13 +118,13 @@ class Value(NamedTuple, Generic[T]):
 
     value: T
     source: Source
-    where: str
+    location: str
     """The option, the variable, the file, or ``""`` for a default."""
     at_most: T | None = None
     """What the file limits it to, where nothing else may raise it."""
 
     @property
-    def by_hand(self) -> bool:
+    def is_explicit(self) -> bool:
         """Whether it was said for this very run: by an option, an argument or in the environment."""
         return self.source in ("flag", "env")
 

@@ -303,8 +303,8 @@ class Settings(Table):
         read.text, None, "the simulator's faults: which calls go wrong, and how",
         group="Simulation", metavar="FILE", sample="faults.yaml",
     )
-    require_looks: Setting[tuple[str, ...]] = Setting(
-        read.looks, (), "facts of other products that must be seen: ess, ebs, kms, events, sts",
+    require_answers: Setting[tuple[str, ...]] = Setting(
+        read.products, (), "facts of other products that must be seen: ess, ebs, kms, events, sts",
         group=FILE_ONLY, sample="[kms]",
     )
 # fmt: on

@@ -23,7 +23,7 @@ from .steps import (
 )
 
 _MOVES_POWER = ("StopInstance", "StartInstance")
-_LISTED_AGAIN = 5.0
+_START_AGAIN_AFTER = 5.0
 """Cloud seconds after which an instance is started again that ECS lists, and of which it says that there is none."""
 NOT_FOUND = ("InvalidInstanceId.NotFound", "InvalidInstanceIds.NotFound")
 """The codes of ECS for an instance that does not exist."""
@@ -156,7 +156,7 @@ def refused(
     step = step_of(job, command)
     unknown = command.action == "StartInstance" and failure.code in NOT_FOUND
     if unknown and step.status:  # ECS listed it just now: one of the two is wrong, and it may be started still
-        due = at + _LISTED_AGAIN
+        due = at + _START_AGAIN_AFTER
     if due is not None and _may_ask_again(job, command, step, due, failure.code):
         return with_step(_as_before(job, step), command, send_again(replace(step, at=at, due=due)))
     # A stop whose answer was lost may still be done.

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from ..model import Action, Command, Finish, JobState, Observation, PhaseName, Step, Wait, Wipe
 from .snapshots import bears_tag, is_backed_up, may_hide_tag
-from .state import SETTLING, UNSETTLED_LIMIT, is_current, is_pending, is_settled
+from .state import SETTLING_TIME, UNSETTLED_LIMIT, is_current, is_pending, is_settled
 from .steps import outstanding
 from .wipes import is_watched
 
@@ -56,18 +56,18 @@ def _decide(job: JobState, observation: Observation) -> Action:
 
 def _may_start_unseen(job: JobState, at: float) -> bool:
     """Return whether a pending start is sent though ECS does not show the instance, once our stop was observed."""
-    owed = job.stop.state == "done" and job.promised == "Running" and not _next_wipes(job)
+    pending = job.stop.state == "done" and job.promised == "Running" and not _next_wipes(job)
     known = job.instance_status == "Stopped" and not any(wipe.in_doubt for wipe in job.disks)
-    long_unseen = job.unseen_since is not None and at - job.unseen_since >= SETTLING
-    return owed and known and long_unseen and _is_due(job.start, at)
+    long_unseen = job.unseen_since is not None and at - job.unseen_since >= SETTLING_TIME
+    return pending and known and long_unseen and _is_due(job.start, at)
 
 
 def _may_start_unlisted(job: JobState, observation: Observation) -> bool:
     """Return whether a pending start is sent though ECS does not list the machine: only NotFound proves it gone."""
-    owed = job.stopped_by_us and job.promised == "Running" and not _next_wipes(job)
-    unlisted = job.missing_since is not None and observation.at - job.missing_since >= SETTLING
+    pending = job.stopped_by_us and job.promised == "Running" and not _next_wipes(job)
+    unlisted = job.missing_since is not None and observation.at - job.missing_since >= SETTLING_TIME
     in_doubt = any(wipe.in_doubt for wipe in job.disks)
-    return owed and unlisted and not in_doubt and is_current(job, observation) and _is_due(job.start, observation.at)
+    return pending and unlisted and not in_doubt and is_current(job, observation) and _is_due(job.start, observation.at)
 
 
 def _untag(job: JobState, observation: Observation) -> Action:

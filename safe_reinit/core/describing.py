@@ -8,7 +8,7 @@ from ..model import Observation
 from .inputs import Describe
 from .jobs import Job
 
-_LATE = 5.0
+_REPORT_SLOW_AFTER = 5.0
 """Real seconds after which people are told that ECS has not answered yet."""
 
 Pairs = list[tuple[Job, Observation]]
@@ -38,7 +38,7 @@ class Describing:
 
     def begin(self, number: int, jobs: list[Job], watched: list[Job], at: float) -> Describe:
         """Observe these jobs; of those that are ``watched`` the instance alone."""
-        self._under_way, self.late_at = (number, jobs, watched), at + _LATE * self._rate
+        self._under_way, self.late_at = (number, jobs, watched), at + _REPORT_SLOW_AFTER * self._rate
         states, others = (tuple(job.state for job in some) for some in (jobs, watched))
         return Describe(number, states, others)
 

@@ -101,7 +101,7 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class PowerShown:
+class PowerObserved:
     """A recheck that ended the job showed this status of its instance; ``""`` where it did not show it."""
 
     status: str
@@ -132,7 +132,7 @@ Event = (
     | CallUnanswered
     | CallUnclear
     | Failed
-    | PowerShown
+    | PowerObserved
     | Cancelled
     | Paused
 )

@@ -17,7 +17,7 @@ from .events import (
     Intended,
     Observed,
     Paused,
-    PowerShown,
+    PowerObserved,
     Withdrawn,
 )
 from .observations import evolve_observed
@@ -48,7 +48,7 @@ def evolve(job: JobState, event: Event) -> JobState:  # noqa: C901, PLR0911, PLR
             return answers.doubted(job, command, failure, at) if is_outstanding(job, command) else job
         case Failed(failure):
             return fail(job, failure)
-        case PowerShown(status):
+        case PowerObserved(status):
             return replace(job, instance_status=status)
         case Cancelled(why):
             return interrupt(job, why)

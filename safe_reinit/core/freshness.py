@@ -6,24 +6,24 @@ What an observation shows may be older by the lag: together less than anybody ne
 from __future__ import annotations
 
 from ..model import JobState, Observation
-from .state import GAP, lag_of
+from .state import MAX_GAP, lag_of
 
-FRESH = 3.0
+FRESH_FOR = 3.0
 """Cloud seconds after its answer for which an observation may be acted on; as long again as it took are added."""
-FRESH_REAL = 0.2
+FRESH_FOR_REAL = 0.2
 """Real seconds that are always allowed for that: a simulator may run many times faster than this process."""
-_SLOW = 1.5
+_SLOW_AFTER = 1.5
 """Cloud seconds for an answer that are worth a word."""
 
 
 def oldest(job: JobState) -> float:
     """Return how many cloud seconds may pass from the question of an observation to the call that it allows."""
-    return GAP - lag_of(job)
+    return MAX_GAP - lag_of(job)
 
 
 def longest(job: JobState, rate: float) -> float:
     """Return the same, but never less than a fifth of a real second; ``rate`` is that of ``Clock``."""
-    return max(oldest(job), FRESH_REAL * rate)
+    return max(oldest(job), FRESH_FOR_REAL * rate)
 
 
 def is_stale(observation: Observation, job: JobState, at: float, rate: float) -> bool:
@@ -32,13 +32,13 @@ def is_stale(observation: Observation, job: JobState, at: float, rate: float) ->
     Its age counts from its answer, and how old it may be follows how long ECS takes to answer; but nothing is done on
     what may have been so more than ``oldest`` ago.
     """
-    fresh = max(FRESH, FRESH_REAL * rate) + observation.took
+    fresh = max(FRESH_FOR, FRESH_FOR_REAL * rate) + observation.took
     return at - (observation.at + observation.took) > fresh or at - observation.at > longest(job, rate)
 
 
 def is_slow(observation: Observation, rate: float) -> bool:
     """Return whether ECS answers so slowly that a person should know why all takes its time."""
-    return observation.took > max(_SLOW, FRESH_REAL * rate)
+    return observation.took > max(_SLOW_AFTER, FRESH_FOR_REAL * rate)
 
 
 def is_too_slow(observation: Observation, job: JobState, rate: float) -> bool:

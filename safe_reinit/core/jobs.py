@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..model import Command, JobState, Observation, Outcome
-from .polling import TICK, max_interval
+from .polling import TICK_INTERVAL, max_interval
 from .state import outcome
 
-SCOUTS = 20
+MAX_SCOUTS = 20
 """Of those that wait for nobody knows how long, so many are observed on every tick."""
-SELDOM = 60.0
+WAITING_POLL_INTERVAL = 60.0
 """Cloud seconds between two observations of a machine that waits for other runs, where it shows a StartTime."""
-APART = 1.0
+MIN_TICK_INTERVAL = 1.0
 """Cloud seconds between two ticks of a fleet at least."""
 
 
@@ -68,7 +68,7 @@ class Job:
         While other runs keep its first call waiting its machine runs, and all its facts are read again before that.
         """
         if self.held_since is not None and self.state.watched_at is None:
-            return SELDOM
+            return WAITING_POLL_INTERVAL
         if self._judged is None or self._judged[0] is not self.state:
             self._judged = self.state, max_interval(self.state)
         return self._judged[1]
@@ -107,11 +107,11 @@ def is_expected(job: Job, at: float, ends: Mapping[str, float], scouts: dict[str
     if what in ends:
         expected = expected_at(job, ends)
         if expected is None:  # it takes longer: on every second tick, unless its next observation is worth more
-            expected = min(job.next_at, (job.observed_at or 0.0) + 2 * TICK) - APART
+            expected = min(job.next_at, (job.observed_at or 0.0) + 2 * TICK_INTERVAL) - MIN_TICK_INTERVAL
         return at >= expected
     scouts[what] = scouts.get(what, 0) + 1
-    waited = job.observed_at is None or what != "start" or at - job.observed_at > TICK + APART
-    return scouts[what] <= SCOUTS and waited
+    waited = job.observed_at is None or what != "start" or at - job.observed_at > TICK_INTERVAL + MIN_TICK_INTERVAL
+    return scouts[what] <= MAX_SCOUTS and waited
 
 
 def expected_at(job: Job, ends: Mapping[str, float]) -> float | None:

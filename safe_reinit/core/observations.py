@@ -8,10 +8,10 @@ from ..model import ActionName, Failure, JobState, Observation, PhaseResult, Ste
 from ..model.codec import timestamp
 from .snapshots import evolve_safety_snapshots, evolve_tag
 from .state import (
-    GAP,
     LAG_BOUND,
-    SETTLING,
+    MAX_GAP,
     SETTLING_READS,
+    SETTLING_TIME,
     UNSETTLED_LIMIT,
     changed,
     close_phase,
@@ -70,14 +70,16 @@ def _sample_lag(job: JobState, observation: Observation, lag: float | None) -> J
         running_at, watched_at = (max(done_by, each or done_by) for each in (job.running_at, job.running_watched_at))
         if observation.instance.status == "Running" and observation.instance.start_time == stop.start_time:
             job = replace(job, running_at=observation.at)
-            if observation.at - watched_at <= GAP:  # after a gap the stop need not have been done at all: no lag yet
+            if (
+                observation.at - watched_at <= MAX_GAP
+            ):  # after a gap the stop need not have been done at all: no lag yet
                 job = replace(job, running_watched_at=observation.at)
                 if stop.state == "accepted":
                     job = replace(job, lag=max(observation.at - done_by, job.lag or 0.0))
         elif observation.instance.status in ("Stopping", "Stopped"):
             shown_at = min(observation.at, running_at + LAG_BOUND)  # an observation that came late proves no more
             job = changed(job, lag=max(shown_at - done_by, job.lag or 0.0))
-    if lag_of(job) < GAP or not pending_wipes(job) or job.turned_back:
+    if lag_of(job) < MAX_GAP or not pending_wipes(job) or job.turned_back:
         return job
     message = f"ECS shows changes {lag_of(job):.0f}s late or more: whether somebody uses the machine cannot be told."
     hint = "No further disk is wiped; try again when Describe calls show changes within a few seconds."
@@ -89,7 +91,7 @@ def _with_reason(job: JobState, before: JobState, observation: Observation) -> J
     if observation.answered or before.error is not None or job.error is None or before.unseen_since is None:
         return job
     reason = _unobserved_failure(observation)
-    if observation.at - before.unseen_since < SETTLING or job.error == reason:
+    if observation.at - before.unseen_since < SETTLING_TIME or job.error == reason:
         return job
     return fail(replace(job, error=reason), job.error)
 
@@ -134,7 +136,7 @@ def _evolve_missing(job: JobState, observation: Observation) -> JobState:
         job = changed(job, instance_status="")  # what the last observation did not show is not reported
     since = observation.at if job.missing_since is None else job.missing_since
     job = replace(job, missing_reads=job.missing_reads + 1, missing_since=since)
-    if job.missing_reads < SETTLING_READS or observation.at - since < SETTLING:
+    if job.missing_reads < SETTLING_READS or observation.at - since < SETTLING_TIME:
         return job
     what = job.instance_id if observation.not_listed else "a disk of the job"
     return fail(
@@ -175,7 +177,7 @@ def _evolve_unwatched(job: JobState, observation: Observation) -> JobState:
     if observation.instance is None or observation.instance.start_time is not None:
         return changed(job, watched_at=None)
     before = observation.at if job.watched_at is None else job.watched_at
-    gap = observation.at - before > GAP - lag_of(job)
+    gap = observation.at - before > MAX_GAP - lag_of(job)
     if gap and not pending_wipes(job):
         return job  # it counts where the call that is outstanding turns out to be refused, and would be sent again
     job = changed(job, watched_at=max(before, observation.at))

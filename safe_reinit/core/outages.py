@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..model import Failure
 from .inputs import Notify
 from .jobs import Job
-from .polling import TICK
+from .polling import TICK_INTERVAL
 from .reports import unrecorded, waited_for, written_again
 
 
@@ -65,7 +65,7 @@ class Outage:
 
     def is_tried(self, at: float) -> bool:
         """Return whether the journal, which is away, is to be tried again now."""
-        return at >= self._tried_at + TICK
+        return at >= self._tried_at + TICK_INTERVAL
 
     def ended(self) -> list[Notify]:
         """Record that the journal was written; return what people must know where that ends an outage."""

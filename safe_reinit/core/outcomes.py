@@ -10,7 +10,7 @@ from .freshness import slowly
 from .inputs import Attempt, NotSent, Now, Outcome, Refused, Unanswered
 from .steps import tries_of
 
-_JITTER = 2.0
+_MAX_JITTER = 2.0
 """Cloud seconds by which calls that were refused at once come apart."""
 _wait = wait_exponential(multiplier=2.0, max=30.0)
 _RETRYING = Retrying()
@@ -27,7 +27,7 @@ def due_at(attempt: int, now: Now, retry_after: int | None = None) -> float:
     """
     state = RetryCallState(retry_object=_RETRYING, fn=None, args=(), kwargs={})
     state.attempt_number = attempt
-    wait = min(30.0, _wait(state) + _JITTER * now.jitter)
+    wait = min(30.0, _wait(state) + _MAX_JITTER * now.jitter)
     return now.at + max(wait, float(retry_after or 0))
 
 

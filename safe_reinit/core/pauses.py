@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .resuming import PAUSE
+from .resuming import MAX_PAUSE
 
 
 class Pauses:
@@ -19,7 +19,7 @@ class Pauses:
     """
 
     def __init__(self, rate: float) -> None:
-        self._least = PAUSE * rate
+        self._least = MAX_PAUSE * rate
         self._idle, self._stepped_at = 0.0, math.inf
         self.until = 0.0
 

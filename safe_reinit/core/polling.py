@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from ..model import Action, JobState, Observation, Wait
 from .steps import outstanding, steps_of
 
-TICK = 2.0
+TICK_INTERVAL = 2.0
 """Cloud seconds between two observations at least, unless something was just done."""
-_FIRST = 4.0
+_FIRST_AFTER = 4.0
 """Cloud seconds until the first observation of how far a stop or a start is: nothing is over sooner."""
 _LONGER: Mapping[str, float] = {"stop": 0.25, "snapshot": 0.11, "reinit": 0.11, "start": 0.15}
 """By phase: for what part of the time that the machine has been down so far a wait may go on unobserved.
@@ -25,15 +25,15 @@ _EXPECTED_FROM, _EXPECTED_UNTIL = 0.9, 2.0
 """From which part of its usual time, and up to which, a wait is expected to end."""
 _SPARSER, _CLOSER = 1.3, 0.6
 """How much longer intervals are before that, and how much shorter then."""
-_AT_LEAST = 16.0
+_MAX_INTERVAL = 16.0
 """Cloud seconds after which a job is observed again whatever is expected: with a tick less than breaks the fence."""
-_WITHOUT_START_TIME = 11.0
+_MAX_WITHOUT_START_TIME = 11.0
 """The same of a machine that shows no StartTime: only observations tell that nobody uses it, and they may lag."""
-_UNDER_WAY = 45.0
+_MAX_UNDER_WAY = 45.0
 """The same where ECS is at work on what it accepted, which no fence guards."""
-_STARTING = 90.0
+_MAX_STARTING = 90.0
 """The same of a start, which only the report waits for."""
-_IN_DOUBT = 6.0
+_MAX_IN_DOUBT = 6.0
 """The same where an answer is outstanding or was lost: a third of what breaks the fence."""
 
 
@@ -86,11 +86,11 @@ def is_doubtful(job: JobState) -> bool:
 def max_interval(job: JobState) -> float:
     """Return for how many cloud seconds a job may go unobserved."""
     if is_doubtful(job):
-        return _IN_DOUBT
+        return _MAX_IN_DOUBT
     waited = waits_for(job)
     if waited is not None:
-        return _STARTING if waited[0] == "start" else _UNDER_WAY
-    return _AT_LEAST if job.watched_at is None else _WITHOUT_START_TIME
+        return _MAX_STARTING if waited[0] == "start" else _MAX_UNDER_WAY
+    return _MAX_INTERVAL if job.watched_at is None else _MAX_WITHOUT_START_TIME
 
 
 def next_at(
@@ -116,23 +116,23 @@ def next_at(
     shown = all(wipe.reiniting or wipe.resetting for wipe in job.disks if wipe.state == "accepted")
     unseen = not observation.answered or observation.disks_unanswered
     if not isinstance(action, Wait) or unseen or not sampled or not shown or is_doubtful(job):
-        return at + TICK
+        return at + TICK_INTERVAL
     if need.instance > observation.instance_requested or need.disks > observation.disks_requested:
         return at  # what is needed now was not asked for, and the machine may be down meanwhile
     if action.phase == "wait-start":  # how long that takes is known
-        return at + min(max(TICK, action.limit), max_interval(job))
+        return at + min(max(TICK_INTERVAL, action.limit), max_interval(job))
     elapsed = at - action.since
-    first = TICK if elapsed or waits_for(job) is None else _FIRST
+    first = TICK_INTERVAL if elapsed or waits_for(job) is None else _FIRST_AFTER
     interval = max(first, _interval(action.phase, elapsed, at, usual.get(action.phase), down_since))
-    return min(at + min(interval, max_interval(job)), max(at + TICK, _due_after(job, at)))
+    return min(at + min(interval, max_interval(job)), max(at + TICK_INTERVAL, _due_after(job, at)))
 
 
 def first_at(job: JobState, at: float, down_since: float | None) -> float:
     """Return when a job is to be described whose call was answered just now, in cloud seconds."""
     waited = waits_for(job)
     if waited is None or waited[0] != "start":
-        return at + TICK
-    return at + min(max(_FIRST, _interval("start", 0.0, at, None, down_since)), max_interval(job))
+        return at + TICK_INTERVAL
+    return at + min(max(_FIRST_AFTER, _interval("start", 0.0, at, None, down_since)), max_interval(job))
 
 
 def _interval(phase: str, elapsed: float, at: float, usual: float | None, down_since: float | None) -> float:

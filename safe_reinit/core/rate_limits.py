@@ -20,11 +20,11 @@ from ..model.error_codes import throttled
 
 LIMITS = {"ReInitDisk": 500}
 """Calls in 60 seconds by account and region (ECS API reference, ReInitDisk). Of other APIs none is documented."""
-_WINDOW = 60.0
-_PROBE_EVERY = 1.0
-_SELDOM = 10.0
+_RATE_WINDOW = 60.0
+_PROBE_INTERVAL = 1.0
+_MAX_PROBE_INTERVAL = 10.0
 """How far apart tries get at most, where ECS throttles for minutes; each wait is a quarter of the time until then."""
-_GROWTH = 1.25
+_QUOTA_GROWTH = 1.25
 """By how much the quota that was seen grows after a minute in which it was used and nothing throttled."""
 
 
@@ -49,7 +49,7 @@ class _Api:
 
     def used(self, at: float) -> int:
         """Count the calls that ECS took in the minute before, of all runs that are known of."""
-        return len(self.taken) + self._used_by_others(at - _WINDOW)
+        return len(self.taken) + self._used_by_others(at - _RATE_WINDOW)
 
     def used_since(self, since: float) -> int:
         """Count those that it took since then."""
@@ -86,10 +86,10 @@ class RateLimiter:
                 api.closed_until = None
             self._grow(api, self.most(action), at)
             return
-        if not asks_on or at >= (api.closed_until or 0.0) + _WINDOW:
+        if not asks_on or at >= (api.closed_until or 0.0) + _RATE_WINDOW:
             api.measured_quota = max(1, api.used(at))
         if not asks_on:
-            until = (math.floor(at / _WINDOW) + 1) * _WINDOW
+            until = (math.floor(at / _RATE_WINDOW) + 1) * _RATE_WINDOW
             self._close(api, until)
             self._measure(action, closed_for=until - at)
         api.calm_since, api.peak = at, 0
@@ -121,13 +121,13 @@ class RateLimiter:
         api = self._recent(action, at)
         since = at - api.called_at
         if self._is_throttling(api, at):
-            apart = min(_SELDOM, max(_PROBE_EVERY, (at - (api.closed_until or at)) / 4))
+            apart = min(_MAX_PROBE_INTERVAL, max(_PROBE_INTERVAL, (at - (api.closed_until or at)) / 4))
             return int(not self.closed(action, at) and since >= apart)
         taken = api.used(at)
         left = max(0, self.most(action) - taken)
         if api.measured_quota is None:
             return left
-        return min(left, max(api.measured_quota - taken, taken - api.measured_quota, int(since >= _PROBE_EVERY)))
+        return min(left, max(api.measured_quota - taken, taken - api.measured_quota, int(since >= _PROBE_INTERVAL)))
 
     def room(self, action: str, at: float, lead_time: float) -> int:
         """Return how many calls ECS is expected to take ``lead_time`` seconds from now if none is made until then."""
@@ -137,11 +137,11 @@ class RateLimiter:
                 return 0
             if not self.closed(action, at):
                 return 1  # its minute is over and it has not answered yet: nobody knows for how much longer
-        return max(0, self.quota(action, at) - api.used_since(then - _WINDOW))
+        return max(0, self.quota(action, at) - api.used_since(then - _RATE_WINDOW))
 
     def within(self, lead_time: float) -> float:
         """Return for how many seconds back a call counts ``lead_time`` seconds from now."""
-        return max(0.0, _WINDOW - lead_time)
+        return max(0.0, _RATE_WINDOW - lead_time)
 
     def heard(self, in_use: InUse, at: float) -> None:
         """Record what other runs had in use at that time."""
@@ -153,8 +153,8 @@ class RateLimiter:
 
     def take_measurements(self) -> tuple[Measurement, ...]:
         """Return, once, what was measured for other runs."""
-        told, self._unshared = tuple(self._unshared.values()), {}
-        return told
+        measurements, self._unshared = tuple(self._unshared.values()), {}
+        return measurements
 
     def _measure(self, action: str, taken: int = 0, closed_for: float = 0.0) -> None:
         before = self._unshared.get(action, Measurement(action))
@@ -167,21 +167,21 @@ class RateLimiter:
         fit into what is left.
         """
         api.peak = max(api.peak, api.used(at))
-        if api.measured_quota is not None and at - api.calm_since >= _WINDOW:
-            grown = max(api.measured_quota + 1, int(api.measured_quota * _GROWTH))
+        if api.measured_quota is not None and at - api.calm_since >= _RATE_WINDOW:
+            grown = max(api.measured_quota + 1, int(api.measured_quota * _QUOTA_GROWTH))
             api.measured_quota = min(most, max(api.measured_quota, api.peak, min(grown, 2 * api.peak)))
             api.calm_since, api.peak = at, 0
 
     def _recent(self, action: str, at: float) -> _Api:
         """Forget the calls that no window holds any more, and return what is known of an API."""
         api = self._apis[action]
-        while api.taken and api.taken[0] <= at - _WINDOW:
+        while api.taken and api.taken[0] <= at - _RATE_WINDOW:
             api.taken.popleft()
         return api
 
     def _is_throttling(self, api: _Api, at: float) -> bool:
         """Return whether an API throttled and has not answered since; where nobody asks for a minute, nobody knows."""
-        if api.closed_until is not None and max(api.called_at, api.closed_until) <= at - _WINDOW:
+        if api.closed_until is not None and max(api.called_at, api.closed_until) <= at - _RATE_WINDOW:
             api.closed_until = None
         return api.closed_until is not None
 

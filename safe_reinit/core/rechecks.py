@@ -9,7 +9,7 @@ from .inputs import Decided, Recheck
 from .jobs import Due, Job
 from .scheduler import FOR_MANY
 
-AT_ONCE = 500
+MAX_JOBS = 500
 """Jobs whose facts are read at once when they begin."""
 _CALLS_FIRST = 1.0
 """Cloud seconds for which calls that are being made keep the recheck before the next ones waiting."""
@@ -53,7 +53,7 @@ class RecheckQueue:
         if self._rechecking is not None or self._beginning is not None:
             return None
         if self._to_begin:
-            jobs = [self._to_begin.popleft() for _ in range(min(len(self._to_begin), AT_ONCE))]
+            jobs = [self._to_begin.popleft() for _ in range(min(len(self._to_begin), MAX_JOBS))]
             self._beginning = (number, jobs)
             return Recheck(number, tuple(Decided(job.position, None, job.state) for job in jobs))
         if not self._decided:

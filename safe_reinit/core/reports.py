@@ -99,7 +99,7 @@ def _not_back(jobs: Iterable[Job]) -> str:
 def _disk_statuses(job: JobState, observation: Observation) -> dict[str, str]:
     """Return the status of each disk: as last shown, where this observation did not ask for them."""
     if not observation.disks_requested:
-        return {wipe.disk_id: wipe.shown for wipe in job.disks}
+        return {wipe.disk_id: wipe.observed_status for wipe in job.disks}
     return {disk_id: disk.status for disk_id, disk in observation.disks.items()}
 
 

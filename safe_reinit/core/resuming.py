@@ -10,7 +10,7 @@ from .steps import send_again
 
 Verdict = Literal["reinitialised", "intact"]
 
-PAUSE = 25.0
+MAX_PAUSE = 25.0
 """Real seconds between two steps that only a pause explains: to check the lease and to write may take 10 each."""
 
 

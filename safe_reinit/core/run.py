@@ -21,7 +21,7 @@ from .inputs import Attempt, Effect, Input, Now, Outcome
 from .jobs import Due, Job, mark
 from .outages import Outage
 from .pauses import Pauses
-from .polling import TICK
+from .polling import TICK_INTERVAL
 from .rate_limits import RateLimiter
 from .rechecks import RecheckQueue
 from .reports import Reports
@@ -238,7 +238,7 @@ class Run:
 
     def _drifted(self, job: Job, drift: tuple[str, ...], status: str) -> None:
         self._apply(job, events.Failed(guards.drifted(drift)))
-        self._apply(job, events.PowerShown(status))
+        self._apply(job, events.PowerObserved(status))
 
     def _may_send(self, due: Due, reset_code: str = "") -> bool:
         """Return whether a call is still the one to make, on what its recheck showed."""
@@ -335,7 +335,7 @@ class Run:
         self._rechecks.begin(new)
         beginning = [job for job in due if job.beginning]
         for job in beginning:
-            job.next_at = at + TICK  # there is nothing to do for it until its facts are read
+            job.next_at = at + TICK_INTERVAL  # there is nothing to do for it until its facts are read
         due = [job for job in due if not job.beginning]
         watched = self.scheduler.watched(at)
         if due or watched:
@@ -420,10 +420,10 @@ class Run:
 
     def _attempt(self, due: Due) -> Attempt | None:
         """Return the call whose intention is written down, unless the job has turned back since that was asked for."""
-        job, wanted = due.job, decide(due.job.state, due.observation) == due.command
+        job, still_due = due.job, decide(due.job.state, due.observation) == due.command
         job.state = evolve(job.state, events.Intended(due.command, due.observation))
         number = tries_of(job.state, due.command)
-        if not wanted:
+        if not still_due:
             job.call = job.command = None
             self._apply(job, events.Withdrawn(due.command, self._now.at))
             return None
@@ -433,7 +433,7 @@ class Run:
     def _wake_at(self) -> float:
         due_at = None if self._describing.under_way else self.scheduler.due_at(self._tick_at)
         at = [each for each in (self._describing.late_at, due_at, self._rechecks.wake_at) if each is not None]
-        return min([*at, self._now.at + TICK])  # at least so often the driver sees whether it still holds the run
+        return min([*at, self._now.at + TICK_INTERVAL])  # so often the driver sees whether it still holds the run
 
     def _apply(self, job: Job, event: events.Event) -> None:
         after = evolve(job.state, event)

@@ -14,7 +14,7 @@ from datetime import datetime
 from ..model import Action, ActionName, InUse, Measurement, Observation, Rollout, Room, Wait
 from .decide import waiting
 from .jobs import (
-    APART,
+    MIN_TICK_INTERVAL,
     Due,
     Job,
     expected_at,
@@ -23,7 +23,7 @@ from .jobs import (
     is_up,
     must_be_observed,
 )
-from .polling import TICK, first_at, next_at, waits_for
+from .polling import TICK_INTERVAL, first_at, next_at, waits_for
 from .rate_limits import RateLimiter
 from .waves import NOT_CONFIRMED, pauses_after, question, release
 
@@ -31,13 +31,13 @@ FOR_MANY: tuple[ActionName, ...] = ("StopInstance", "StartInstance")
 """What ECS has a call for many instances for (StopInstances, StartInstances)."""
 BATCH: Mapping[ActionName, int] = dict.fromkeys(FOR_MANY, 100)
 """Instances in one call, where ECS has a call for many."""
-_EVERY_TICK = 20
+_SMALL_RUN_LIMIT = 20
 """Up to so many open jobs are each observed at their own interval."""
-_MOST = 500
+_MAX_BATCH = 500
 """Calls in a batch at most: so many are usually made while the recheck before them is fresh."""
-_LEAST = 8
+_MIN_BATCH = 8
 """The same where calls come too late: as many are made at once."""
-_FULL = 100
+_FULL_CALL = 100
 """Jobs that one call describes: once so many are expected to have gone on, a fleet waits no longer to observe them."""
 _UNTIL_THE_WIPE = 1.5
 """Cloud seconds from when a machine is seen Stopped to its wipe: to check again before the call, and to call."""
@@ -83,7 +83,7 @@ class Scheduler:
         """Whether that keeps the next machine from beginning."""
         self._reported: tuple[tuple[str, ...], tuple[str, ...]] | None = None
         self._is_small = True
-        self.most = _MOST
+        self.most = _MAX_BATCH
         self._usual = dict(usual or {})
         """By what is waited for: the shortest time it took in this run, or in earlier ones."""
         self._shortest: dict[str, float] = {}
@@ -158,7 +158,7 @@ class Scheduler:
             return
         down, most = len(self.open()), self._rollout.max_parallel
         room = self._room(at, self.open())
-        if down > _EVERY_TICK and self._gathers(room, most - down - self.in_use.down, at):
+        if down > _SMALL_RUN_LIMIT and self._gathers(room, most - down - self.in_use.down, at):
             return
         while self._to_begin and self._to_begin[0].position < upto:
             job = self._to_begin[0]
@@ -242,22 +242,22 @@ class Scheduler:
     def news(self) -> str:
         """Return, once for each set of other runs, why the next machine does not begin because of them."""
         wait_for = (self.in_use.run_ids, self.in_use.idle) if self._crowded else None
-        told, self._reported = self._reported, wait_for
-        return self.in_use.reason(self._rollout.max_parallel) if wait_for not in (None, told) else ""
+        before, self._reported = self._reported, wait_for
+        return self.in_use.reason(self._rollout.max_parallel) if wait_for not in (None, before) else ""
 
     # ---------------------------------------------------------------------------------------------------- polling
 
     def due(self, at: float, *, ending: bool = False) -> list[Job]:
         """Return the jobs to observe now; of a run that is ``ending`` also those whose call was held back."""
         jobs = self.open()
-        learnt, self._first_durations, self._tick_next = self._first_durations, {}, None
-        self._is_small = len(jobs) <= _EVERY_TICK
+        durations, self._first_durations, self._tick_next = self._first_durations, {}, None
+        self._is_small = len(jobs) <= _SMALL_RUN_LIMIT
         if self._is_small:
             return [job for job in jobs if job.hurried or self._next_at(job) <= at]
-        if not learnt and any(job.hurried for job in jobs):
+        if not durations and any(job.hurried for job in jobs):
             return [job for job in jobs if must_be_observed(job, at)]  # the others' tick comes yet
         self._all_at = at
-        ends, scouts = {**self._usual, **learnt}, dict[str, int]()
+        ends, scouts = {**self._usual, **durations}, dict[str, int]()
         due = (must_be_observed(job, at) or is_expected(job, at, ends, scouts) for job in jobs)
         return [job for job, is_due in zip(jobs, due, strict=True) if is_due or (ending and job.held is not None)]
 
@@ -277,15 +277,15 @@ class Scheduler:
         jobs = self.open()
         if self._first_durations:
             return tick_at
-        if len(jobs) > _EVERY_TICK:
+        if len(jobs) > _SMALL_RUN_LIMIT:
             if self._tick_next is None:
                 self._tick_next = self._next_of_fleet(jobs)
             return self._tick_next
         if any(job.hurried for job in jobs):
             return tick_at
         if self._to_begin or any(job.held is not None for job in jobs):
-            return tick_at + TICK
-        return min(map(self._next_at, jobs), default=tick_at + TICK)
+            return tick_at + TICK_INTERVAL
+        return min(map(self._next_at, jobs), default=tick_at + TICK_INTERVAL)
 
     def _next_of_fleet(self, jobs: Sequence[Job]) -> float:
         """Return when the next tick of a fleet is due: as soon as one call can see what many wait for."""
@@ -293,8 +293,12 @@ class Scheduler:
         if any(job.hurried for job in jobs):
             return since
         expected = (expected_at(job, self._usual) for job in jobs)
-        soon = sorted(at for at in expected if at is not None and since < at < since + TICK)
-        return max(since + APART, soon[min(len(soon), _FULL) - 1]) if soon else since + TICK
+        at_next_tick = sorted(at for at in expected if at is not None and since < at < since + TICK_INTERVAL)
+        return (
+            max(since + MIN_TICK_INTERVAL, at_next_tick[min(len(at_next_tick), _FULL_CALL) - 1])
+            if at_next_tick
+            else since + TICK_INTERVAL
+        )
 
     def _next_at(self, job: Job) -> float:
         """Return when one of a few jobs is to be observed: also after the time that others were seen to take."""
@@ -333,7 +337,7 @@ class Scheduler:
         if before is not None and went_on and not job.state.turned_back:
             took = max(0.0, observation.at - before[1])
             if before[0] == "stop":
-                job.slowdown = took / max(TICK, self._usual.get("stop", took))
+                job.slowdown = took / max(TICK_INTERVAL, self._usual.get("stop", took))
             if before[0] not in self._usual:
                 self._first_durations[before[0]] = max(0.0, (seen_at or 0.0) - before[1])
             if took < self._usual.get(before[0], math.inf):
@@ -415,7 +419,7 @@ class Scheduler:
         can serve.
         """
         if action not in BATCH:
-            self.most = min(_MOST, self.most + 1) if made else max(_LEAST, self.most - 1)
+            self.most = min(_MAX_BATCH, self.most + 1) if made else max(_MIN_BATCH, self.most - 1)
         for job in jobs if made else ():
             job.waiting = waits_for(job.state)
             if job.waiting is not None and job.waiting[0] == "stop":

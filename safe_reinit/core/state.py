@@ -52,11 +52,11 @@ def _shape(kind: Any) -> tuple[Mapping[str, Callable[..., None]], Callable[[obje
 
 T = TypeVar("T", JobState, Step, Wipe)
 
-SETTLING = 20.0
+SETTLING_TIME = 20.0
 """Cloud seconds that a state must hold before it proves anything."""
 SETTLING_READS = 4
 """Observations that must have shown it in that time."""
-GAP = 20.0
+MAX_GAP = 20.0
 """Cloud seconds between two observations in which somebody could have used the machine, where nothing lags."""
 LAG_BOUND = 5.0
 """Cloud seconds by which Describe calls are taken to lag before that was sampled."""
@@ -64,7 +64,7 @@ UNSETTLED_LIMIT = 150.0
 """Cloud seconds for which the minute of the last start is waited for: 90 s are enough where the clocks are right."""
 PLAN_AGAIN = "Make a new plan for these disks when you want them wiped."
 """What to do about jobs that never began."""
-RESENDS = 2
+MAX_RESENDS = 2
 """How often ReInitDisk may be sent again after its answer was lost."""
 
 
@@ -75,7 +75,7 @@ def lag_of(job: JobState) -> float:
 
 def settling(job: JobState) -> float:
     """Return for how many cloud seconds a state must be shown before it proves anything."""
-    return SETTLING + lag_of(job)
+    return SETTLING_TIME + lag_of(job)
 
 
 def begin(

@@ -1,6 +1,6 @@
 """Every state of a wipe and of any other call, and what leads from one to the next: no other change ever happens.
 
-Only ``evolve`` and ``resuming`` change a state. ``Failed``, ``Cancelled``, ``HeldUp``, ``PowerShown`` and ``Paused``
+Only ``evolve`` and ``resuming`` change a state. ``Failed``, ``Cancelled``, ``HeldUp``, ``PowerObserved`` and ``Paused``
 change none: they change what may happen next. What is not here cannot happen; the tests compare both ways.
 """
 

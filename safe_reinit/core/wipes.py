@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..model import Disk, Failure, JobState, Observation, Wipe, error_codes
-from .state import GAP, RESENDS, SETTLING_READS, changed, fail, lag_of, replace, settling
+from .state import MAX_GAP, MAX_RESENDS, SETTLING_READS, changed, fail, lag_of, replace, settling
 
 RESETTING = "InvalidOperation.DiskResetInProgress"
 """What ResetDisk answers, also with DryRun, while a roll-back of the disk goes on (ECS API reference, ResetDisk)."""
@@ -14,7 +14,9 @@ RESETTING = "InvalidOperation.DiskResetInProgress"
 def evolve_wipes(job: JobState, observation: Observation) -> JobState:
     """Return the state after an observation of the disks: what happened to each wipe, and whether disks have moved."""
     wipes = (_evolve_wipe(_watch(wipe, observation, lag_of(job)), observation, job) for wipe in job.disks)
-    job = _with_wipes(job, observation, tuple(changed(wipe, shown=_status(wipe, observation)) for wipe in wipes))
+    job = _with_wipes(
+        job, observation, tuple(changed(wipe, observed_status=_status(wipe, observation)) for wipe in wipes)
+    )
     if job.turned_back or job.start.state != "none":
         return job
     for wipe in pending_wipes(job):
@@ -28,7 +30,7 @@ def evolve_wipes(job: JobState, observation: Observation) -> JobState:
 
 def _status(wipe: Wipe, observation: Observation) -> str:
     if not observation.disks_answered:
-        return wipe.shown
+        return wipe.observed_status
     return observation.disks[wipe.disk_id].status if wipe.disk_id in observation.disks else ""
 
 
@@ -60,7 +62,7 @@ def _watch(wipe: Wipe, observation: Observation, lag: float) -> Wipe:
         return wipe
     moved = instance.status != "Stopped" or instance.start_time != fence.start_time
     elsewhere = disk.instance_id not in ("", fence.instance_id) or disk.attached_time != fence.attached_time
-    gap = wipe.watched_at is None or observation.at - wipe.watched_at > GAP - lag
+    gap = wipe.watched_at is None or observation.at - wipe.watched_at > MAX_GAP - lag
     return replace(wipe, used=wipe.used or moved or elsewhere, gap=wipe.gap or gap, watched_at=observation.at)
 
 
@@ -122,7 +124,7 @@ def _may_resend(wipe: Wipe, job: JobState) -> bool:
     fenced = wipe.fence is not None and wipe.watched_at is not None and not wipe.used
     watched = is_watched(wipe, job)
     going = not job.turned_back and job.start.state == "none"
-    return fenced and watched and going and wipe.losses <= RESENDS
+    return fenced and watched and going and wipe.losses <= MAX_RESENDS
 
 
 def is_watched(wipe: Wipe, job: JobState) -> bool:

@@ -55,19 +55,19 @@ class Calls:
             may_send = self.store.may_send(brings_back=back)
         except LeaseLostError:
             may_send = False  # the loop finds the lease lost
-        wanted = [each for each in call.attempts if may_send and (back or self._is_wanted(each))]
-        wanted = [each for each in wanted if not self._is_throttled(each, len(wanted))]
-        together = False
+        due = [each for each in call.attempts if may_send and (back or self._is_still_due(each))]
+        due = [each for each in due if not self._is_throttled(each, len(due))]
+        batched = False
         answers: Mapping[int, Outcome] = {}
-        if len(wanted) > 1:
-            answers, together = self._make_many(wanted)
-        elif wanted:
-            answers = {wanted[0].position: self._make_one(wanted[0])}
+        if len(due) > 1:
+            answers, batched = self._make_batch(due)
+        elif due:
+            answers = {due[0].position: self._make_one(due[0])}
         return Answered(
-            call.number, tuple(answers.get(each.position, Withheld()) for each in call.attempts), batched=together
+            call.number, tuple(answers.get(each.position, Withheld()) for each in call.attempts), batched=batched
         )
 
-    def _is_wanted(self, attempt: Attempt) -> bool:
+    def _is_still_due(self, attempt: Attempt) -> bool:
         """Return whether it is not too late: after the recheck, and after somebody asked the run to end."""
         stale = is_stale(attempt.observation, attempt.job, self.clock.time(), self.clock.rate)
         return not (stale or self.stop.is_set())
@@ -95,15 +95,15 @@ class Calls:
             self.accepted.append(LateAnswer(attempt.position, action, disk_id, attempt.number))
         return accepted
 
-    def _make_many(self, attempts: Sequence[Attempt]) -> tuple[Mapping[int, Outcome], bool]:
+    def _make_batch(self, attempts: Sequence[Attempt]) -> tuple[Mapping[int, Outcome], bool]:
         """Stop or start many instances by one call; each has its own answer, or the call has one for all."""
         ids = [each.command.subject for each in attempts]
         number = max(each.number for each in attempts)
         try:
             if attempts[0].command.action == "StartInstance":
-                answers = self.cloud.start_many(ids, attempt=number)
+                answers = self.cloud.start_instances(ids, attempt=number)
             else:
-                answers = self.cloud.stop_many(ids, force=attempts[0].command.force, attempt=number)
+                answers = self.cloud.stop_instances(ids, force=attempts[0].command.force, attempt=number)
         except CloudError as failed:
             outcome = self._failed(f"{attempts[0].command.action}s", failed)
             return dict.fromkeys((each.position for each in attempts), outcome), True
@@ -119,19 +119,19 @@ class Calls:
         cloud, command, job, number = self.cloud, attempt.command, attempt.job, attempt.number
         subject = command.subject
         if command.action == "StopInstance":
-            return cloud.stop(subject, force=command.force, attempt=number)
+            return cloud.stop_instance(subject, force=command.force, attempt=number)
         if command.action == "StartInstance":
-            return cloud.start(subject, attempt=number)
+            return cloud.start_instance(subject, attempt=number)
         if command.action == "TagResources":
-            return cloud.tag(subject, (LOCK_TAG, self.run_id), attempt=number)
+            return cloud.tag_instance(subject, (LOCK_TAG, self.run_id), attempt=number)
         if command.action == "UntagResources":
-            return cloud.untag(subject, LOCK_TAG, attempt=number)
+            return cloud.untag_instance(subject, LOCK_TAG, attempt=number)
         if command.action == "CreateSnapshot":
             return self._snapshot(subject, job, number)
         until = serves_until(self.clock, attempt.observation, job)
         if command.action == "ResetDisk":
             return cloud.reset_disk(subject, wipe_of(job, subject).snapshot_id, attempt=number, until=until)
-        return cloud.reinit(subject, self.plan.options, attempt=number, until=until)
+        return cloud.reinit_disk(subject, self.plan.options, attempt=number, until=until)
 
     def _snapshot(self, disk_id: str, job: JobState, number: int) -> Accepted:
         return self.cloud.create_snapshot(

@@ -10,7 +10,7 @@ from importlib import import_module
 from .. import checks, model
 from ..errors import RunRefused
 
-NEEDED = 24
+MIN_DESCRIPTORS = 24
 """Descriptors that the connections, the journal and the outputs of a run take at most, with some to spare."""
 
 
@@ -22,7 +22,7 @@ def demand_descriptors() -> None:
     """
     opened: list[int] = []
     try:
-        while len(opened) < NEEDED:
+        while len(opened) < MIN_DESCRIPTORS:
             opened.append(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:
         if error.errno == errno.EMFILE:
@@ -32,7 +32,7 @@ def demand_descriptors() -> None:
         else:
             what, hint = "This process can", f"Find out why {os.devnull} cannot be opened."
         raise RunRefused(
-            f"{what} open {len(opened)} more files and a run needs {NEEDED}. Nothing was changed.", hint=hint
+            f"{what} open {len(opened)} more files and a run needs {MIN_DESCRIPTORS}. Nothing was changed.", hint=hint
         ) from None
     finally:
         for each in opened:

@@ -47,7 +47,7 @@ from .observe import observe_jobs
 from .recheck import Rechecks
 from .store import StateStore
 
-_CALLING = 32
+_CALL_THREADS = 32
 """Threads that call: one that hangs keeps no other waiting."""
 
 
@@ -62,7 +62,7 @@ class Driver:
         lease: the right to act for this run; every changed state is written through it before what follows is done.
         exchanges: what the cloud answered, as it comes; for the rate limits.
         ask: asks a person whether the next stage may begin, given a summary of what has ended.
-        say: tells people something that is not an event of a job.
+        notify: tells people something that is not an event of a job.
         usual: by phase the shortest time that it took in earlier runs, in cloud seconds.
         journal_outage: for how long a journal that cannot be written is waited for, in real seconds.
         spool: keeps what the journal lacks after that.
@@ -85,7 +85,7 @@ class Driver:
     none_begins: str = ""
     exchanges: deque[Exchange] = field(default_factory=deque)
     ask: Callable[[str], bool | None] = lambda _: True
-    say: Callable[[str], None] = lambda _: None
+    notify: Callable[[str], None] = lambda _: None
     target_rules: TargetRules | None = None
     usual: Mapping[str, float] = field(default_factory=dict)
     journal_outage: float = 0.0
@@ -100,7 +100,7 @@ class Driver:
             self.run_id, self.plan.rollout, states, closed=self.closed, none_begins=self.none_begins,
             rate=self.clock.rate, usual=self.usual, journal_outage=self.journal_outage,
         )  # fmt: skip
-        self._store = StateStore(self.lease, self.spool, self.say, self.clock.rate, self.run_id)
+        self._store = StateStore(self.lease, self.spool, self.notify, self.clock.rate, self.run_id)
         self._rechecks = Rechecks(self.cloud, self.clock, self.plan, self.run_id, self.target_rules)
         self._calls = Calls(self.cloud, self.clock, self.plan, self.run_id, self._store, self.stop)
         self._inbox: deque[Input] = deque()
@@ -111,9 +111,9 @@ class Driver:
         # has threads that nothing else uses: it waits for nothing, also where other calls hang.
         self._observing = DaemonExecutor(1, "safe-reinit-observe")
         self._rechecking = DaemonExecutor(1, "safe-reinit-recheck")
-        self._calling = {back: DaemonExecutor(_CALLING, "safe-reinit-call") for back in (False, True)}
+        self._calling = {back: DaemonExecutor(_CALL_THREADS, "safe-reinit-call") for back in (False, True)}
         self._asking = DaemonExecutor(1, "safe-reinit-ask")
-        self._not_asked: Exception | None = None
+        self._ask_failed: Exception | None = None
         """Why nobody could be asked, which ends the run as it is: no machine is down."""
 
     def __call__(self) -> None:
@@ -167,8 +167,8 @@ class Driver:
     def _round(self) -> float | None:
         """Step until nothing is left to carry out; return when to step again (cloud seconds), ``None`` for never."""
         inputs = [*self._store.hold(), *self._drained()]
-        if self._not_asked is not None:  # which is set before the answer in its place comes in
-            raise self._not_asked
+        if self._ask_failed is not None:  # which is set before the answer in its place comes in
+            raise self._ask_failed
         until: float | None = None
         while True:
             effects = self._step(inputs)
@@ -223,9 +223,9 @@ class Driver:
                     self.on_event(event)
             case Notify(text):
                 with contextlib.suppress(Exception):
-                    self.say(text)
+                    self.notify(text)
             case ReadInUse():
-                return self._store.others()
+                return self._store.read_in_use()
             case Ask(question):
                 self._begin(self._asking, effect, lambda: Continued(bool(self.ask(question))))
             case Describe(number, jobs, watched):
@@ -264,10 +264,10 @@ class Driver:
     def _failed(self, effect: Describe | Recheck | Call | Ask, error: Exception) -> Input:
         """Return what the core is told of an effect that ended with an exception: also one that nobody foresaw."""
         if isinstance(effect, Describe):
-            seen = Observation(self.clock.time(), self.clock.now(), answered=False, why="ECS could not be asked")
-            return Described(effect.number, (seen,) * len(effect.jobs + effect.watched))
+            observation = Observation(self.clock.time(), self.clock.now(), answered=False, why="ECS could not be asked")
+            return Described(effect.number, (observation,) * len(effect.jobs + effect.watched))
         if isinstance(effect, Ask):
-            self._not_asked = error
+            self._ask_failed = error
             return Continued(confirmed=False)
         return Broke(effect.number, type(error).__name__)
 

@@ -20,11 +20,11 @@ from .records import moment
 from .session import Session
 from .shards import finish, report_of
 
-_READS = 1.0
+_READ_INTERVAL = 1.0
 """Real seconds between two reads of the journal."""
-_ASKS = 10.0
+_CHECK_INTERVAL = 10.0
 """Real seconds between two questions to who has the run carried."""
-_LATE = 200
+_LATE_EVENTS = 200
 """So many events back are read again: of two that are written at once, the later one may be seen first."""
 _PAUSES = ("canary", "wave")
 
@@ -34,7 +34,7 @@ class Carried:
     """The state of whatever has a run carried. The state of the run itself is in the journal."""
 
     status: Literal["open", "ended", "cancelled", "failed", "terminated", "missing"]
-    says: str = ""
+    text: str = ""
     """A sentence for people, where there is something to do or to know."""
     hint: str = ""
 
@@ -89,13 +89,13 @@ class Following:
         self._carrier = carrier
         self._run_id = run.run_id
         self._rollout = decode(Rollout, run.plan["rollout"])
-        self._seen = set[int]()
+        self._reported = set[int]()
         if not joins:  # whoever planned the run was told of the calls for that
-            self._seen = {number for number, _ in session.journal.events_after(run.run_id, 0)}
-        self._asked_at = boottime()
-        self._said = ""
+            self._reported = {number for number, _ in session.journal.events_after(run.run_id, 0)}
+        self._checked_at = boottime()
+        self._last_notice = ""
         self._cancelled = False
-        self._by = ""
+        self._asked_by = ""
         """By what the run was asked to end."""
         self._wakes = self._rollout.pause in _PAUSES
         """Whether the carrier may not have heard of an answer in the journal: also one of before this was followed."""
@@ -110,18 +110,18 @@ class Following:
             Error: it has not ended; ``error.report`` is how it stands, and the class that of a run that ended so.
             OutcomeUnknown: another journal is where it was: how the run goes on is not seen from here any more.
         """
-        with self._session.interrupt.ending(self, self.report, self._note, elsewhere=True):
+        with self._session.interrupt.ending(self, self.report, self._record_who_asked, elsewhere=True):
             self._begin()
             self._follow()
-        told, unended = self._report()
+        result, unended = self._report()
         if unended is None:
-            return told
-        error = error_of(told)
+            return result
+        error = error_of(result)
         error.hint = unended.hint  # whoever carries it finds out what is not known yet
         raise error
 
-    def _note(self, by: str) -> None:
-        self._by = by
+    def _record_who_asked(self, by: str) -> None:
+        self._asked_by = by
 
     def _begin(self) -> None:
         try:
@@ -145,15 +145,15 @@ class Following:
                 on = f"Workers go on with the journal that is there now: safe-reinit show {self._run_id}."
                 raise OutcomeUnknown(f"{error} Run {self._run_id} is followed no further.", hint=on) from None
             except (UsageError, JournalError) as error:  # workers wait for it, and bring machines back without it
-                self._say(f"{error} The run is followed again once the journal can be read.")
-            self.wake.wait(_READS)
+                self._notify(f"{error} The run is followed again once the journal can be read.")
+            self.wake.wait(_READ_INTERVAL)
             self.wake.clear()
 
     def _has_ended(self) -> bool:
         """Report what is new of it, ask and pass on what has to be, and return whether it has ended."""
         run = self._run()
         ended = run.ended_at is not None  # read before its events: none comes after
-        self._tell_events()
+        self._report_events()
         if ended:
             return True
         if self.stop.is_set():
@@ -162,7 +162,7 @@ class Following:
             self._hear_cancel()
         else:
             self._ask_whether_to_go_on()
-        if boottime() - self._asked_at >= _ASKS:
+        if boottime() - self._checked_at >= _CHECK_INTERVAL:
             self._check()
         return False
 
@@ -187,7 +187,7 @@ class Following:
 
         A run whose last shard has ended is finished here, where nobody has done it: its worker may be gone.
         """
-        self._asked_at = boottime()
+        self._checked_at = boottime()
         finish(self._session, self._run_id)
         if self._run().ended_at is not None:
             return
@@ -196,42 +196,42 @@ class Following:
             if carried.status in ("ended", "cancelled") and self._run().ended_at is None:  # as this run was resumed
                 self._carrier.submit()
         except Error as error:  # the workers go on with what they have
-            self._say(f"{error} What workers carry goes on.")
+            self._notify(f"{error} What workers carry goes on.")
             return
         if self._wakes:
             self._wake_carrier()
-        self._say(f"{carried.says} {carried.hint}".strip())
+        self._notify(f"{carried.text} {carried.hint}".strip())
         holder = self._run().holder
         if carried.lost and not (holder and holder.alive):
-            self._lost = RunRefused(carried.says, hint=carried.hint)
+            self._lost = RunRefused(carried.text, hint=carried.hint)
 
-    def _say(self, text: str) -> None:
-        if text not in ("", self._said):
-            self._session.interrupt.say(text)
-        self._said = text
+    def _notify(self, text: str) -> None:
+        if text not in ("", self._last_notice):
+            self._session.interrupt.notify(text)
+        self._last_notice = text
 
     def _run(self) -> StoredRun:
         return self._session.stored(self._run_id, jobs=False)
 
-    def _tell_events(self) -> None:
-        after = max(self._seen, default=0) - _LATE
+    def _report_events(self) -> None:
+        after = max(self._reported, default=0) - _LATE_EVENTS
         for number, event in self._session.journal.events_after(self._run_id, after):
-            if number not in self._seen:
-                self._seen.add(number)
-                self._tell(event)
-        self._seen = {number for number in self._seen if number > after}
+            if number not in self._reported:
+                self._reported.add(number)
+                self._report_event(event)
+        self._reported = {number for number in self._reported if number > after}
 
-    def _tell(self, event: Mapping[str, Any]) -> None:
-        if event["event"] in ("look", "call"):
+    def _report_event(self, event: Mapping[str, Any]) -> None:
+        if event["event"] in ("read", "call"):
             self._session.on_call(decode(Call, event["data"]))
         else:
-            told = {name: each for name, each in event.items() if name not in ("schema", "at")}
-            self._session.on_event(Event(moment(event["at"]), **told))
+            members = {name: each for name, each in event.items() if name not in ("schema", "at")}
+            self._session.on_event(Event(moment(event["at"]), **members))
 
     def _cancel(self) -> None:
         if not self._cancelled:
             with contextlib.suppress(EndedError):
-                self._session.journal.cancel(self._run_id, self._by)
+                self._session.journal.cancel(self._run_id, self._asked_by)
             self._cancelled = True
             self._wake_carrier()
 

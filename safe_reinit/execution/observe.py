@@ -11,7 +11,7 @@ from ..cloud.retry import Once
 from ..core.polling import Needs, needs
 from ..core.wipes import open_resets
 from ..model import JobState, Observation, SafetySnapshot, Snapshot, Unseen
-from ..planning.describe import FEW, Round
+from ..planning.describe import ONE_BY_ONE_LIMIT, Round
 
 WHOLE = Needs(instance=True, disks=True)
 """What can change of a job while somebody reads all its facts."""
@@ -44,7 +44,7 @@ def observe_jobs(
     described.describe_snapshots(safety_of(jobs))
     described.describe_progressing([wipe.disk_id for job, need in needed if need.progressing for wipe in job.disks])
     if not whole:
-        resets = open_resets(jobs)[:FEW]  # those whose end is proven leave the list
+        resets = open_resets(jobs)[:ONE_BY_ONE_LIMIT]  # those whose end is proven leave the list
         described.dry_run_resets({wipe.disk_id: wipe.snapshot_id for wipe in resets})
     described.ask_all()
     answered_at = clock.time()
@@ -62,7 +62,7 @@ def observation_of(described: Round, job: JobState, need: Needs, answered_at: fl
 
     """
     disk_ids = [wipe.disk_id for wipe in job.disks]
-    safety = {each.snapshot_id: _shown(described, each) for each in _pending_safety(job)}
+    safety = {each.snapshot_id: _listed(described, each) for each in _pending_safety(job)}
     without_disks = _missing(described, "DescribeDisks", disk_ids, described.disks) if need.disks else None
     missing = without_disks
     if need.instance:
@@ -109,15 +109,15 @@ def _pending_safety(job: JobState) -> Iterator[SafetySnapshot]:
         yield from (each for each in job.snapshots if each.snapshot_id)
 
 
-def _shown(described: Round, safety: SafetySnapshot) -> Sequence[Snapshot] | None:
+def _listed(described: Round, safety: SafetySnapshot) -> Sequence[Snapshot] | None:
     """Return the snapshot, nothing where ECS does not list it, and ``None`` where it was not seen."""
     name, disk_id = safety.snapshot_id, safety.disk_id
     if name in described.snapshots:
         shot = described.snapshots[name]
         return () if shot is None else (shot,)
     of_disk = described.snapshots_of.get(disk_id, described.progressing.get(disk_id, ()))
-    shown = [shot for shot in of_disk if shot.snapshot_id == name]
-    return shown if shown or disk_id in described.snapshots_of else None
+    listed = [shot for shot in of_disk if shot.snapshot_id == name]
+    return listed if listed or disk_id in described.snapshots_of else None
 
 
 def _missing(described: Round, action: str, ids: Sequence[str], entries: Mapping[str, Any]) -> Unseen | None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from ..clock import Clock
 from ..cloud.interface import Cloud, CloudError, OtherCaller
 from ..cloud.retry import Once, Patient
-from ..core.freshness import FRESH, FRESH_REAL
+from ..core.freshness import FRESH_FOR, FRESH_FOR_REAL
 from ..core.inputs import Decided, Drifted, Fresh, Recheck, Rechecked, RecheckFailed, RecheckResult, Unobserved
 from ..core.steps import wipe_of
 from ..model import DiskFacts, Failure, Guard, JobState, Observation, Options, Plan, PlannedJob, TargetRules
 from ..planning import other_products
-from ..planning.describe import FEW, Round
+from ..planning.describe import ONE_BY_ONE_LIMIT, Round
 from ..planning.facts import Recent, read_facts
 from ..plans.drift import drift_of, no_target_any_more
 from .observe import WHOLE, observation_of, observe_jobs, safety_of
@@ -24,7 +24,7 @@ class Rechecks:
     """Checks again what calls are about to be made for.
 
     Attributes:
-        policy: what the configuration of now says of targets: it counts as well as the plan's.
+        target_rules: what the configuration of now says of targets: it counts as well as the plan's.
 
     """
 
@@ -40,27 +40,27 @@ class Rechecks:
         try:
             first = commands[0].command
             if first is not None and first.force:
-                results = [self._before_a_power_cut(each, seen) for each, seen in self._glance(commands)]
+                results = [self._before_a_power_cut(each, observation) for each, observation in self._observe(commands)]
             else:
-                results = self._checked(commands)
-            results = [self._with_reset(each, found) for each, found in zip(commands, results, strict=True)]
+                results = self._recheck(commands)
+            results = [self._with_reset(each, result) for each, result in zip(commands, results, strict=True)]
         except OtherCaller as other:  # of what this one may see and do nothing is known
-            return RecheckFailed(recheck.number, other.trouble, Failure(None, other.said, hint=other.hint))
+            return RecheckFailed(recheck.number, other.trouble, Failure(None, other.summary, hint=other.hint))
         except CloudError as failed:
             return RecheckFailed(recheck.number, failed.trouble)
         return Rechecked(recheck.number, tuple(results))
 
-    def _in_force(self, _targets: object = None) -> tuple[Options, Guard]:
+    def _in_force(self, _disks: object = None) -> tuple[Options, Guard]:
         """Return what the plan was made and shown with; what it says of targets is judged again on what is seen now."""
         return replace(self.plan.options, run_id=self.run_id), self.plan.guard
 
-    def _checked(self, commands: Sequence[Decided]) -> list[RecheckResult]:
+    def _recheck(self, commands: Sequence[Decided]) -> list[RecheckResult]:
         disk_ids = [disk.disk_id for each in commands for disk in self._planned(each).disks]
         options, _ = self._in_force()
         begun = all(each.job.touched for each in commands)  # one that has not needs all the facts
         ask = Once() if begun else Patient(self.clock)  # while machines are down no other recheck waits for this one
         described = Round(self.cloud, self.clock, ask, disk_ids)
-        also = other_products.again(self.plan.findings, begun=begun)
+        also = other_products.products_to_reread(self.plan.findings, begun=begun)
         facts = read_facts(
             described, self.plan.region, options, settle=self._in_force, again=also, recent=self._recent(commands),
             ways_back=self._ways_back(commands), safety=safety_of([each.job for each in commands]),
@@ -74,23 +74,25 @@ class Rechecks:
         results: list[RecheckResult] = []
         for each in commands:
             own = self._own(each, by_disk)
-            ahead = _ahead(each.job, own)
-            if why := _not_seen(each.job, own):
+            to_wipe = _still_to_wipe(each.job, own)
+            if why := _why_unseen(each.job, own):
                 results.append(Unobserved(why))
-            elif drift := self._drift_of(each, ahead):
+            elif drift := self._drift_of(each, to_wipe):
                 results.append(Drifted(drift, _status(own)))
             else:
                 need = replace(WHOLE, progressing=not each.job.touched)
                 results.append(Fresh(observation_of(described, each.job, need, answered_at)))
-        if answered_at - described.at > max(FRESH, FRESH_REAL * self.clock.rate):
-            return self._glance_once_more(commands, results, by_disk)
+        if answered_at - described.at > max(FRESH_FOR, FRESH_FOR_REAL * self.clock.rate):
+            return self._observe_again(commands, results, by_disk)
         return results
 
     def _recent(self, commands: Sequence[Decided]) -> Recent | None:
         """Return what a stop need not read once more, where the plan is so new; a wipe stands on all that it needs."""
         if not all(self._planned(each).will_stop and not each.job.touched for each in commands):
             return None
-        return Recent(self.plan.made_at, other_products.again(self.plan.findings, begun=False, lately=True))
+        return Recent(
+            self.plan.made_at, other_products.products_to_reread(self.plan.findings, begun=False, lately=True)
+        )
 
     def _planned(self, each: Decided) -> PlannedJob:
         return self.plan.jobs[each.position]
@@ -103,24 +105,26 @@ class Rechecks:
 
         Once a machine is stopped its safety snapshots count instead: no wipe goes without them.
         """
-        if self.plan.guard.disks <= FEW:
+        if self.plan.guard.disks <= ONE_BY_ONE_LIMIT:
             return None
         planned = [disk for each in commands if not each.job.touched for disk in self._planned(each).disks]
         return {disk.disk_id: disk.way_back for disk in planned}
 
-    def _glance(self, commands: Sequence[Decided]) -> list[tuple[Decided, Observation]]:
+    def _observe(self, commands: Sequence[Decided]) -> list[tuple[Decided, Observation]]:
         """Observe what can change, and nothing else."""
         jobs = [each.job for each in commands]
         return list(zip(commands, observe_jobs(self.cloud, self.clock, jobs, whole=True), strict=True))
 
-    def _before_a_power_cut(self, each: Decided, seen: Observation) -> RecheckResult:
+    def _before_a_power_cut(self, each: Decided, observation: Observation) -> RecheckResult:
         """Check that these are targets still: else the power is not cut for them."""
-        if not _is_whole(seen):
-            return Unobserved(seen.why)
-        drift = no_target_any_more(self._planned(each), seen, self.plan, self.target_rules)
-        return Drifted(drift, seen.instance.status if seen.instance else "") if drift else Fresh(seen)
+        if not _is_whole(observation):
+            return Unobserved(observation.why)
+        drift = no_target_any_more(self._planned(each), observation, self.plan, self.target_rules)
+        return (
+            Drifted(drift, observation.instance.status if observation.instance else "") if drift else Fresh(observation)
+        )
 
-    def _glance_once_more(
+    def _observe_again(
         self,
         commands: Sequence[Decided],
         results: Sequence[RecheckResult],
@@ -128,38 +132,43 @@ class Rechecks:
     ) -> list[RecheckResult]:
         """Observe what can change while reading all the facts took its time; the rest of them stands."""
         fresh = [each for each, result in zip(commands, results, strict=True) if isinstance(result, Fresh)]
-        seen_of = {each.position: seen for each, seen in self._glance(fresh)} if fresh else {}
+        observations = {each.position: observation for each, observation in self._observe(fresh)} if fresh else {}
         still: list[RecheckResult] = []
         for each, first in zip(commands, results, strict=True):
             if not isinstance(first, Fresh):
                 still.append(first)
                 continue
-            seen = seen_of[each.position]
-            ahead = _ahead(each.job, self._own(each, by_disk))
-            now = [replace(facts, instance=seen.instance, disk=seen.disks.get(facts.disk_id)) for facts in ahead]
-            drift = self._drift_of(each, now) if _is_whole(seen) else ()  # no call is decided on less than the whole
+            observation = observations[each.position]
+            to_wipe = _still_to_wipe(each.job, self._own(each, by_disk))
+            now = [
+                replace(facts, instance=observation.instance, disk=observation.disks.get(facts.disk_id))
+                for facts in to_wipe
+            ]
+            drift = (
+                self._drift_of(each, now) if _is_whole(observation) else ()
+            )  # no call is decided on less than the whole
             if drift:
-                still.append(Drifted(drift, seen.instance.status if seen.instance else ""))
+                still.append(Drifted(drift, observation.instance.status if observation.instance else ""))
             else:
-                still.append(Fresh(replace(seen, progressing=first.observation.progressing)))
+                still.append(Fresh(replace(observation, progressing=first.observation.progressing)))
         return still
 
     def _drift_of(self, each: Decided, disks: Sequence[DiskFacts]) -> tuple[str, ...]:
         return drift_of(self._planned(each), disks, each.job, self.plan, self.target_rules)
 
-    def _with_reset(self, each: Decided, found: RecheckResult) -> RecheckResult:
+    def _with_reset(self, each: Decided, result: RecheckResult) -> RecheckResult:
         """Ask with DryRun whether ECS would roll the disk back now."""
-        if each.command is None or each.command.action != "ResetDisk" or not isinstance(found, Fresh):
-            return found
+        if each.command is None or each.command.action != "ResetDisk" or not isinstance(result, Fresh):
+            return result
         disk_id = each.command.subject
-        return replace(found, reset_code=self.cloud.may_reset(disk_id, wipe_of(each.job, disk_id).snapshot_id))
+        return replace(result, reset_code=self.cloud.dry_run_reset(disk_id, wipe_of(each.job, disk_id).snapshot_id))
 
 
 def _status(facts: Sequence[DiskFacts]) -> str:
     return next((each.instance.status for each in facts if each.instance), "")
 
 
-def _not_seen(job: JobState, facts: Sequence[DiskFacts]) -> str:
+def _why_unseen(job: JobState, facts: Sequence[DiskFacts]) -> str:
     """Return what of a job was not shown, though the credentials may see it: not listed, or not to be read."""
     for each in facts:
         unreadable = [gone.missing_text for gone in each.unseen if gone.row is not None]
@@ -174,11 +183,11 @@ def _not_seen(job: JobState, facts: Sequence[DiskFacts]) -> str:
     return ""
 
 
-def _ahead(job: JobState, disks: Sequence[DiskFacts]) -> list[DiskFacts]:
+def _still_to_wipe(job: JobState, disks: Sequence[DiskFacts]) -> list[DiskFacts]:
     """Return the facts of the disks that are still to be wiped."""
-    ahead = {wipe.disk_id for wipe in job.disks if wipe.pending}
-    return [each for each in disks if each.disk_id in ahead]
+    to_wipe = {wipe.disk_id for wipe in job.disks if wipe.pending}
+    return [each for each in disks if each.disk_id in to_wipe]
 
 
-def _is_whole(seen: Observation) -> bool:
-    return seen.answered and seen.disks_answered
+def _is_whole(observation: Observation) -> bool:
+    return observation.answered and observation.disks_answered

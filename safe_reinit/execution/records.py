@@ -38,7 +38,7 @@ def first_states(plan: Plan, run_id: str, on_unknown: OnUnknown, at: float) -> l
 
 def call_event(run_id: str, call: Call, plan: Plan) -> dict[str, object]:
     """Return what the journal has of a call."""
-    name: EventName = "look" if call.only_reads else "call"
+    name: EventName = "read" if call.only_reads else "call"
     event = Event(call.at, run_id, name, data=members(call), simulated=plan.simulated)
     return {"schema": 1, **members(event)}
 

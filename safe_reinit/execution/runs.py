@@ -65,7 +65,7 @@ class Runs:
     @property
     def place(self) -> str | None:
         """Where runs are written down; ``None`` for this process only. It may hold a password: see ``journal``."""
-        settings, where = self._setup.settings, self._setup.where
+        settings, where = self._setup.settings, self._setup.connection
         if settings.journal is None and where.access_key is not None and where.loopback:
             return None
         return journal_of(settings.journal, os.environ)
@@ -92,9 +92,9 @@ class Runs:
             with self.session(listeners) as session:
                 if warning := vanishing(self.place):
                     logs.journal(warning)
-                    listeners.stop.say(warning)
-                for said in session.spool.tidy(session.journal):
-                    listeners.stop.say(said)
+                    listeners.stop.notify(warning)
+                for message in session.spool.tidy(session.journal):
+                    listeners.stop.notify(message)
                 try:
                     yield session
                 finally:
@@ -108,8 +108,8 @@ class Runs:
         if request.held(self._setup.settings):
             interrupt.ask("the configuration, which holds all runs")
 
-    def shards(self, say: Callable[[str], None] | None = None) -> shards.Shards:
-        """Return what carries the shards of runs in this process; ``say`` is told what their events do not tell."""
+    def shards(self, notify: Callable[[str], None] | None = None) -> shards.Shards:
+        """Return what carries the shards of runs in this process; ``notify`` is told what their events do not tell."""
         whose = f"the configuration of the worker on {socket.gethostname()}"
 
         @contextlib.contextmanager
@@ -118,14 +118,14 @@ class Runs:
                 self.end_where_held(interrupt)
                 yield replace(session, hand_over=hand_over)
 
-        return shards.Shards(opened, say or (lambda _: None))
+        return shards.Shards(opened, notify or (lambda _: None))
 
     def _session(self, journal: Journal, listeners: Listeners, whose: str) -> Session:
         setup, interrupt, go_on, place = self._setup, listeners.stop, listeners.go_on, self.place
 
-        def goes_on(said: str) -> bool | None:
+        def goes_on(question: str) -> bool | None:
             try:
-                return go_on is None or go_on(said)
+                return go_on is None or go_on(question)
             except Exception:
                 raise
             except BaseException as error:  # noqa: BLE001 - an exit: the machines come back first
@@ -133,7 +133,7 @@ class Runs:
                 return False
 
         return Session(
-            setup.where,
+            setup.connection,
             setup.clock,
             journal,
             safely(listeners.on_event, interrupt.raised),
@@ -217,7 +217,7 @@ class Runs:
         """
         if (key := plan.once) is None:
             return None
-        endpoint = self._setup.where.local_url
+        endpoint = self._setup.connection.local_url
         try:
             self._as_read(lambda journal: refuse_used_key(journal, key, plan.fingerprint, endpoint), None)
         except AlreadyDone as found:
@@ -240,7 +240,7 @@ class Runs:
     def _refuse_now(self, journal: Reader, plan: Plan) -> None:
         journal.refuse_hold()
         ids = [job.instance_id for job in plan.jobs if job.instance_id]
-        journal.refuse_open(self._setup.where.local_url, plan.account, plan.region, ids)
+        journal.refuse_open(self._setup.connection.local_url, plan.account, plan.region, ids)
 
     def report_of(
         self, plan: Plan, begun: report.Started, calls: Sequence[Call], *, dry_run: bool, error: Error | None = None
@@ -257,11 +257,11 @@ class Runs:
             error: why it was not run; without one, what the checks found decides.
 
         """
-        told = report.of_plan(begun, self._setup.clock.now(), plan, calls, dry_run=dry_run, error=error)
+        result = report.of_plan(begun, self._setup.clock.now(), plan, calls, dry_run=dry_run, error=error)
         if isinstance(error, KeyUnsettled):
-            return report.of_unsettled(told, error.run_id)
-        endpoint = self._setup.where.local_url
-        return self._as_read(lambda journal: report.with_last_runs(told, journal, endpoint), told)
+            return report.of_unsettled(result, error.run_id)
+        endpoint = self._setup.connection.local_url
+        return self._as_read(lambda journal: report.with_last_runs(result, journal, endpoint), result)
 
     def _as_read(self, read: Callable[[Reader], T], otherwise: T) -> T:
         """Return what is read of the journal; ``otherwise`` where there is none yet, or it cannot be read."""

@@ -15,7 +15,7 @@ from functools import partial
 
 from .. import logs, report
 from ..clock import Clock
-from ..cloud.connection import Where
+from ..cloud.connection import Connection
 from ..cloud.interface import Cloud, CloudError
 from ..cloud.locate import connect
 from ..cloud.retry import Patient, may_pass
@@ -40,10 +40,10 @@ from ..model.codec import decode, members
 from ..plans.plan import as_members, from_json
 from .driver import Driver
 from .records import call_event, first_states, may_have_begun, may_send, moment
-from .tags import take_off
+from .tags import remove_lock_tags
 from .verdicts import open_states, refuse_verdict
 
-_PATIENCE = 35.0
+_LEASE_WAIT = 35.0
 """Real seconds that a resume waits for the lease of a holder that may be gone."""
 
 
@@ -78,7 +78,7 @@ class HandedOverError(Exception):
 class Session:
     """How runs are carried out: where, by which clock, in which journal, and who listens."""
 
-    where: Where
+    connection: Connection
     clock: Clock
     journal: Journal
     on_event: Callable[[Event], None]
@@ -100,7 +100,7 @@ class Session:
     @property
     def endpoint(self) -> str:
         """The loopback endpoint as the journal has it; ``""`` for the real cloud."""
-        return self.where.local_url
+        return self.connection.local_url
 
     def begin(self, plan: Plan, run_id: str, calls: list[Call], on_unknown: OnUnknown) -> Report:
         """Write a confirmed plan down as a run, carry it out and report.
@@ -112,8 +112,8 @@ class Session:
         begun = report.started(self.clock.now())
         records = first_states(plan, run_id, on_unknown, self.clock.time())
         lease = self.journal.begin(
-            run_id, as_members(plan), self.endpoint, self.where.profile,
-            [(known.instance_id, [wipe.disk_id for wipe in known.disks], known) for known in records],
+            run_id, as_members(plan), self.endpoint, self.connection.profile,
+            [(each.instance_id, [wipe.disk_id for wipe in each.disks], each) for each in records],
             undoes=plan.options.undo or "",
         )  # fmt: skip
         for call in calls:
@@ -167,8 +167,8 @@ class Session:
             stored = self.open_run(run_id)  # once more: its holder may have gone on until now
             plan = from_json(stored.plan, password)
             calls = self.calls_of(run_id)
-            known = [each.state for each in stored.jobs]
-            self.spool.add_to(self.journal, lease, known)
+            states = [each.state for each in stored.jobs]
+            self.spool.add_to(self.journal, lease, states)
         except LeaseLostError:  # a pause since it was taken was long enough for somebody else to take it
             lease.release()
             raise taken(run_id, self.journal) from None
@@ -177,28 +177,28 @@ class Session:
             raise
         closed = frozenset(position for position, each in enumerate(stored.jobs) if not each.open)
         at, age = self.clock.time(), (self.clock.now() - plan.made_at).total_seconds()
-        for position in set(range(len(known))) - closed:
+        for position in set(range(len(states))) - closed:
             unwatched = not plan.jobs[position].shows_start_time
-            gone_on = resuming.resume(known[position], at, lease.follows.unrecorded if lease.follows else "")
+            gone_on = resuming.resume(states[position], at, lease.follows.unrecorded if lease.follows else "")
             gone_on = resuming.lose_record(gone_on) if lease.server_changed else gone_on
             gone_on = resuming.expire(
                 gone_on, at, age, self.plan_expires, unwatched=unwatched, caller_pinned=bool(plan.account)
             )
-            known[position] = resuming.accept_verdict(gone_on, verdict) if verdict else gone_on
-        check = partial(self._agrees, verdict, stored) if verdict else self._same_account
+            states[position] = resuming.accept_verdict(gone_on, verdict) if verdict else gone_on
+        check = partial(self._check_verdict, verdict, stored) if verdict else self._same_account
         begun = report.started(moment(stored.started_at))
-        return self._carry(HeldRun(plan, lease, known, calls, begun, closed, stored.whole, none_begins), check)
+        return self._carry(HeldRun(plan, lease, states, calls, begun, closed, stored.whole, none_begins), check)
 
-    def _agrees(self, verdict: resuming.Verdict, stored: StoredRun, cloud: Cloud, run: HeldRun) -> None:
+    def _check_verdict(self, verdict: resuming.Verdict, stored: StoredRun, cloud: Cloud, run: HeldRun) -> None:
         """Check that a verdict is not against what is known and what ECS shows, and write it down before it counts."""
         self._same_account(cloud, run)
         refuse_verdict(stored, verdict)
         ids = [wipe.disk_id for known in open_states(stored) for wipe in known.disks if wipe.in_doubt]
         try:
-            shown = Patient(self.clock)(lambda: cloud.disks(ids)).shown
+            disks = Patient(self.clock)(lambda: cloud.describe_disks(ids)).items
         except CloudError as error:
             raise refusal_of(error) from None
-        wiping = sorted(disk.disk_id for disk in shown if disk.status == "ReIniting")
+        wiping = sorted(disk.disk_id for disk in disks if disk.status == "ReIniting")
         if wiping:
             raise RunRefused(
                 f"ECS shows {', '.join(wiping)} as ReIniting, so the verdict {verdict} cannot be given yet.",
@@ -224,22 +224,22 @@ class Session:
             stored = self.open_run(run_id)
             plan = from_json(stored.plan, Secret("") if stored.plan["options"]["password"] else None)
             calls = self.calls_of(run_id)
-            known = [each.state for each in stored.jobs]
+            states = [each.state for each in stored.jobs]
             tagged = {each.instance_id for each in open_states(stored) if each.tag.tries}
             if tagged:
-                with contextlib.closing(connect(self.where, self.on_call)) as cloud:
-                    take_off(cloud, self.clock, run_id, sorted(tagged))
+                with contextlib.closing(connect(self.connection, self.on_call)) as cloud:
+                    remove_lock_tags(cloud, self.clock, run_id, sorted(tagged))
         except BaseException:
             lease.release()
             raise
         begun = report.started(moment(stored.started_at))
-        told = report.of_run(begun, self.clock.now(), plan, known, calls, run_id=run_id)
-        self._end(lease, self.naming_runs(told), (), audited=("close", "a new plan takes its place"))
+        result = report.of_run(begun, self.clock.now(), plan, states, calls, run_id=run_id)
+        self._end(lease, self.naming_runs(result), (), audited=("close", "a new plan takes its place"))
 
     def calls_of(self, run_id: str) -> list[Call]:
         """Return the calls of a run that the journal has."""
         events = self.journal.events(run_id)
-        return [decode(Call, event["data"]) for event in events if event["event"] in ("look", "call")]
+        return [decode(Call, event["data"]) for event in events if event["event"] in ("read", "call")]
 
     def open_run(self, run_id: str) -> StoredRun:
         """Return a run of which a job is open.
@@ -262,7 +262,7 @@ class Session:
         stored = self.journal.run(run_id, jobs=jobs)
         if stored is None:
             raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
-        if stored.region != self.where.region or stored.endpoint != self.endpoint:
+        if stored.region != self.connection.region or stored.endpoint != self.endpoint:
             raise UsageError(
                 f"Run {run_id} is of {stored.region} {stored.endpoint}".rstrip() + ", which is not what was asked for.",
                 hint="Leave out --region and --endpoint: the journal has them.",
@@ -279,10 +279,10 @@ class Session:
         while (lease := self.journal.acquire_lease(run_id)) is None:
             holder = self.open_run(run_id).holder
             who = str(holder) if holder else "nobody"
-            if waited >= _PATIENCE:
+            if waited >= _LEASE_WAIT:
                 raise RunRefused(f"Run {run_id} is held by {who}.", hint=f"Look with: safe-reinit show {run_id}.")
             if not waited:
-                self.interrupt.note(f"Run {run_id} is held by {who}; waiting at most {_PATIENCE:.0f}s for its lease.")
+                self.interrupt.note(f"Run {run_id} is held by {who}; waiting at most {_LEASE_WAIT:.0f}s for its lease.")
             self.interrupt.pause(1.0)
             waited += 1.0
         return lease
@@ -302,7 +302,7 @@ class Session:
     def _cancelled(self, why: str) -> None:
         """End the run in order, because somebody asked for that through the journal."""
         self.interrupt.ask(by="")
-        self.interrupt.say(f"{why}: finishing the current call; machines that were stopped are started again.")
+        self.interrupt.notify(f"{why}: finishing the current call; machines that were stopped are started again.")
 
     def _finish(self, run: HeldRun, driver: Driver, bug: Exception | None = None) -> Report:
         """Report a run as it stands, write that down and let the run go."""
@@ -313,18 +313,18 @@ class Session:
             ended = self._ended_elsewhere(run.lease.run_id)
             for position in driver.run.unfinished:
                 records[position] = ended.get(position) or state.lose_sight(records[position])
-        told = report.of_run(
+        result = report.of_run(
             run.begun, self.clock.now(), run.plan, records, run.calls, run_id=run.name,
             resumable=self.journal.lasts,
         )  # fmt: skip
         if bug is not None:
-            told = report.of_bug(told, bug)
-        told = self.naming_runs(told)
+            result = report.of_bug(result, bug)
+        result = self.naming_runs(result)
         # What is owed stays open: it can be resumed, and nobody else begins on its instance.
-        owed = {position for position, known in enumerate(records) if state.is_pending(known)}
-        if not self._end(run.lease, told, sorted((owed | set(driver.run.unfinished)) - run.closed), whole=run.whole):
-            told = replace(told, next=(f"safe-reinit resume {run.name}",))
-        return told
+        still_open = {at for at, each in enumerate(records) if state.is_pending(each)} | set(driver.run.unfinished)
+        if not self._end(run.lease, result, sorted(still_open - run.closed), whole=run.whole):
+            result = replace(result, next=(f"safe-reinit resume {run.name}",))
+        return result
 
     def _ended_elsewhere(self, run_id: str) -> dict[int, JobState]:
         """Return by position how the jobs of a run ended for whoever took it, as far as they have."""
@@ -333,28 +333,28 @@ class Session:
             return {at: each.state for at, each in enumerate(stored.jobs if stored else ()) if not each.open}
         return {}
 
-    def naming_runs(self, told: Report) -> Report:
+    def naming_runs(self, result: Report) -> Report:
         """Add to each disk the other run that the journal knows of, where that can be read."""
         with contextlib.suppress(UsageError):
-            return report.with_last_runs(told, self.journal, self.endpoint)
-        return told
+            return report.with_last_runs(result, self.journal, self.endpoint)
+        return result
 
     def _run_all(self, run: HeldRun, check: Callable[[Cloud, HeldRun], None]) -> tuple[Driver, Exception | None]:
         """Run the jobs to their end; give what has become of them, and what ended the loop otherwise, if anything."""
         exchanges: deque[Call] = deque()
         run_id = run.lease.run_id
         saw_call, sending = partial(self._saw_call, run, exchanges), partial(self._may_send, run)
-        with contextlib.closing(connect(self.where, saw_call, sending)) as cloud:
+        with contextlib.closing(connect(self.connection, saw_call, sending)) as cloud:
             check(cloud, run)
             driver = Driver(
                 cloud, self.clock, run.plan, run.name, partial(self._saw_event, run), run.lease, run.states, run.closed,
-                none_begins=run.none_begins, exchanges=exchanges, ask=self.go_on, say=self.interrupt.say,
+                none_begins=run.none_begins, exchanges=exchanges, ask=self.go_on, notify=self.interrupt.notify,
                 target_rules=self.target_rules, usual=self._usual(run.plan), journal_outage=self.journal_outage,
                 spool=self.spool, hand_over=self.hand_over,
             )  # fmt: skip
             run.states.clear()
-            close, note = partial(self._finish, run, driver), partial(run.lease.audit, "cancel")
-            with self.interrupt.ending(driver, close, note):
+            close, audit_cancel = partial(self._finish, run, driver), partial(run.lease.audit, "cancel")
+            with self.interrupt.ending(driver, close, audit_cancel):
                 try:
                     driver()
                 except LeaseLostError:
@@ -375,7 +375,7 @@ class Session:
 
     def _may_send(self, run: HeldRun, action: str) -> str:
         """Return why a changing call may not be sent (any more), immediately before its first byte."""
-        if run.plan.simulated and not self.where.origin.simulated:
+        if run.plan.simulated and not self.connection.origin.simulated:
             return "the plan is of a simulator, and something else answers at its endpoint now"
         return may_send(run.lease, action)
 
@@ -400,7 +400,7 @@ class Session:
         has to come back also while STS is away.
         """
         try:
-            account = Patient(self.clock)(cloud.caller).shown[0].account
+            account = Patient(self.clock)(cloud.get_caller).items[0].account
         except CloudError as error:
             if not may_pass(error) or not self._are_listed(cloud, run):
                 raise refusal_of(error) from None
@@ -421,28 +421,28 @@ class Session:
 
     def _are_listed(self, cloud: Cloud, run: HeldRun) -> bool:
         """Return whether ECS lists every instance of the open jobs of a run to these credentials."""
-        ids = {known.instance_id for at, known in enumerate(run.states) if at not in run.closed}
+        ids = {each.instance_id for at, each in enumerate(run.states) if at not in run.closed}
         with contextlib.suppress(CloudError):
-            shown = Patient(self.clock)(lambda: cloud.instances(sorted(ids))).shown
-            return {each.instance_id for each in shown} == ids
+            disks = Patient(self.clock)(lambda: cloud.describe_instances(sorted(ids))).items
+            return {each.instance_id for each in disks} == ids
         return False
 
     def _end(
         self,
         lease: Lease,
-        told: Report,
+        result: Report,
         still_open: Sequence[int],
         audited: tuple[AuditAction, str] | None = None,
         whole: str = "",
     ) -> bool:
         """Write down how a run ended, and let it go; return whether nobody needs to do that later."""
         try:
-            lease.end(members(told), still_open, audited)
+            lease.end(members(result), still_open, audited)
         except JournalError as error:
             lost = isinstance(error, JournalLostError)
             on = f"a worker goes on with run {whole} by itself." if whole else f"safe-reinit resume {lease.run_id}"
             later = "" if lost else f" Once it can be: {on}"
-            self.interrupt.say(f"How the run ended could not be written down. {error}{later}")
+            self.interrupt.notify(f"How the run ended could not be written down. {error}{later}")
             lease.release()
             return lost
         except LeaseLostError:

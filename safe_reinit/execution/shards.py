@@ -23,7 +23,7 @@ from .verdicts import open_states, refuse_verdict
 
 _CHANGED = "What the journal has as the plan of run {} is not what was confirmed."
 _WHO = "Nothing is carried; find out who changed the journal: safe-reinit audit."
-_AGAIN = 1.0
+_LEASE_RETRY_INTERVAL = 1.0
 """Real seconds between two tries to take the lease of a shard."""
 
 
@@ -33,7 +33,7 @@ def demand_shared(session: Session) -> None:
     Raises:
         UsageError: it is a file.
     """
-    if not (session.journal.shared or (session.journal.lasts and session.where.loopback)):
+    if not (session.journal.shared or (session.journal.lasts and session.connection.loopback)):
         raise UsageError(
             "The workers of Temporal do not see a journal that is a file of this host.",
             hint="Name a journal in PostgreSQL with --journal.",
@@ -71,7 +71,7 @@ def begin(session: Session, plan: Plan, run_id: str, calls: Sequence[Call], on_u
         jobs = [(each.instance_id, [wipe.disk_id for wipe in each.disks], each) for each in states]
         parts.append(ShardToBegin(as_members(part), digest_of(to_json(part)), jobs))
     session.journal.begin_shards(
-        run_id, {**as_members(plan), "jobs": ()}, session.endpoint, session.where.profile, parts,
+        run_id, {**as_members(plan), "jobs": ()}, session.endpoint, session.connection.profile, parts,
         [call_event(run_id, call, plan) for call in calls], undoes=plan.options.undo or "",
     )  # fmt: skip
     return shards.digest_of(each.digest for each in parts)
@@ -141,7 +141,7 @@ def accept_verdict(session: Session, run_id: str, verdict: Verdict) -> Report:
         )
     for each in progress:
         name = shard_id(run_id, each.number)
-        if any(wipe.in_doubt for known in open_states(session.stored(name)) for wipe in known.disks):
+        if any(wipe.in_doubt for state in open_states(session.stored(name)) for wipe in state.disks):
             session.resume(name, verdict, None)
     return _finish(session, run_id)
 
@@ -158,10 +158,10 @@ class Shards:
     def __init__(
         self,
         session: Callable[[Interrupt, threading.Event], AbstractContextManager[Session]],
-        say: Callable[[str], None] = lambda _: None,
+        notify: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._session = session
-        self._say = say
+        self._notify = notify
 
     def next_stage(self, run_id: str, digest: str) -> Stage:
         """Return which shards of a run are to be carried now; once none is left, write its report down.
@@ -208,7 +208,7 @@ class Shards:
         over, held = threading.Event(), list[Lease]()
 
         def watch() -> None:
-            while not over.wait(_AGAIN):
+            while not over.wait(_LEASE_RETRY_INTERVAL):
                 if not (held and held[-1].overdue):
                     with suppress(Exception):  # one that cannot be told now must not be the last
                         alive()
@@ -217,7 +217,7 @@ class Shards:
         watching.start()
         try:
             with self._session(
-                Interrupt(lambda text: self._say(f"{run_id}, shard {number}: {text}")), hand_over
+                Interrupt(lambda text: self._notify(f"{run_id}, shard {number}: {text}")), hand_over
             ) as session:
                 _carry(session, run_id, number, digest, held.append)
                 finish(session, run_id)  # nobody may be there any more who asks for the next stage
@@ -281,7 +281,7 @@ def _take(session: Session, name: str) -> Lease | None:
                 return lease
             lease.release()  # whoever had it has ended it just before it was taken
             return None
-        if session.hand_over.wait(_AGAIN):
+        if session.hand_over.wait(_LEASE_RETRY_INTERVAL):
             raise HandedOverError
 
 
@@ -295,9 +295,9 @@ def report_of(session: Session, stored: StoredRun) -> Report:
 def _finish(session: Session, run_id: str) -> Report:
     """Write down the report of a run all of whose shards have ended, and return it."""
     stored = session.stored(run_id)
-    told = session.naming_runs(report_of(session, stored))
-    session.journal.end_shards(run_id, members(told), stored.ended_at)
-    return told
+    result = session.naming_runs(report_of(session, stored))
+    session.journal.end_shards(run_id, members(result), stored.ended_at)
+    return result
 
 
 def _rollout(run: StoredRun) -> Rollout:

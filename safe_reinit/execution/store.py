@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..core.inputs import AcceptedBefore, Commit, Committed, Heard, Input, JournalAway, JournalLost, LeaseLapsed, NoRoom
 from ..errors import UsageError
-from ..journal import BRIEFLY, NO_SPOOL, JournalError, JournalLostError, Lease, NoRoomError, Spool
+from ..journal import BRIEF_LOCK_WAIT, NO_SPOOL, JournalError, JournalLostError, Lease, NoRoomError, Spool
 from ..model import Command, Failure, JobState
 
 
@@ -28,7 +28,7 @@ class StateStore:
         self,
         lease: Lease,
         spool: Spool = NO_SPOOL,
-        say: Callable[[str], None] = lambda _: None,
+        notify: Callable[[str], None] = lambda _: None,
         rate: float = 1.0,
         name: str = "",
     ) -> None:
@@ -36,7 +36,7 @@ class StateStore:
         self._name = name or lease.run_id
         self._rate = rate
         self._spool = spool
-        self._say = say
+        self._notify = notify
         self._lapses = lease.lapses
         self._away = False
         """Whether the journal could not be written when that was last tried."""
@@ -44,7 +44,7 @@ class StateStore:
         """By position the states that the journal does not have yet, once they need not be in it."""
         self._written: dict[int, JobState] = {}
         """By position the states that this session has written: a journal that is put back lacks them."""
-        self._told = False
+        self._reported = False
 
     def commit(self, commit: Commit) -> Input:
         """Write states down, by the positions of their jobs, in one transaction.
@@ -59,12 +59,14 @@ class StateStore:
             self._behind.update(commit.states)
         states = self._behind.items() if commit.spool else commit.states
         room = None if commit.room is None else replace(commit.room, within=commit.room.within / self._rate)
-        learnt = [
+        measurements = [
             replace(each, closed_for=each.closed_for / self._rate, took=each.took / self._rate)
             for each in commit.measurements
         ]
         try:
-            self._lease.save(*states, wait=0.0 if commit.spool else BRIEFLY, room=room, measurements=learnt)
+            self._lease.save(
+                *states, wait=0.0 if commit.spool else BRIEF_LOCK_WAIT, room=room, measurements=measurements
+            )
         except NoRoomError as error:
             return NoRoom(error.in_use.at_rate(self._rate))
         except JournalError as error:
@@ -80,7 +82,7 @@ class StateStore:
             self._behind.clear()
         return Committed()
 
-    def others(self) -> Heard | None:
+    def read_in_use(self) -> Heard | None:
         """Read what other runs of the account and region have in use; ``None`` where that cannot be read now."""
         with contextlib.suppress(UsageError):
             return Heard(self._lease.in_use().at_rate(self._rate))
@@ -91,9 +93,9 @@ class StateStore:
         if not self._behind:
             return
         kept = self._spool.keep(self._lease, self._behind, self._name)
-        if kept and not self._told:
-            self._told = True
-            self._say(kept)
+        if kept and not self._reported:
+            self._reported = True
+            self._notify(kept)
 
     def hold(self) -> list[Input]:
         """Check that this session still holds the run, and return what the core must know of its lease and journal.

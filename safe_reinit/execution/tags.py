@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from ..clock import Clock
 from ..cloud.interface import Cloud, CloudError
 from ..cloud.retry import Patient
-from ..core.polling import TICK
+from ..core.polling import TICK_INTERVAL
 from ..errors import RunFailed
 from ..model import LOCK_TAG
 
-_TAG_LOOKS = 10
+_TAG_READS = 10
 """Looks for a lock tag that was taken off to be gone."""
 
 
-def take_off(cloud: Cloud, clock: Clock, run_id: str, instances: Sequence[str]) -> None:
+def remove_lock_tags(cloud: Cloud, clock: Clock, run_id: str, instance_ids: Sequence[str]) -> None:
     """Remove the lock tags of a run, and check that they are gone; a tag of another run stays where it is.
 
     Raises:
@@ -23,16 +23,16 @@ def take_off(cloud: Cloud, clock: Clock, run_id: str, instances: Sequence[str]) 
     """
 
     def tagged() -> list[str]:
-        found = Patient(clock)(lambda: cloud.instances(instances)).shown
-        return [each.instance_id for each in found if dict(each.tags).get(LOCK_TAG) == run_id]
+        listed = Patient(clock)(lambda: cloud.describe_instances(instance_ids)).items
+        return [each.instance_id for each in listed if dict(each.tags).get(LOCK_TAG) == run_id]
 
     try:
         for instance_id in tagged():
-            cloud.untag(instance_id, LOCK_TAG)
-        for _ in range(_TAG_LOOKS):
+            cloud.untag_instance(instance_id, LOCK_TAG)
+        for _ in range(_TAG_READS):
             if not tagged():
                 break
-            clock.sleep(TICK)
+            clock.sleep(TICK_INTERVAL)
     except CloudError as error:
         raise RunFailed(
             f"The tag {LOCK_TAG} of run {run_id} could not be taken off: {error}",

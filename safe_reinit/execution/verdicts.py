@@ -30,8 +30,8 @@ def refuse_verdict(stored: StoredRun, verdict: resuming.Verdict | Literal["wipe-
             f"No disk of run {run_id} is in doubt, so there is nothing to judge with --verdict {verdict}.",
             hint=f"Nothing was changed; go on with: safe-reinit resume {run_id}.",
         )
-    told = {disk["disk_id"] for job in (stored.report or {"jobs": []})["jobs"] for disk in _doubted(job)}
-    if unwritten_events := ", ".join(wipe.disk_id for wipe in doubtful if wipe.disk_id not in told):
+    reported = {disk["disk_id"] for job in (stored.report or {"jobs": []})["jobs"] for disk in _doubted(job)}
+    if unwritten_events := ", ".join(wipe.disk_id for wipe in doubtful if wipe.disk_id not in reported):
         raise RunRefused(
             f"Run {run_id} has not reported yet what became of {unwritten_events}, so there is nothing to judge.",
             hint=f"Nothing was changed; see what ECS shows first: safe-reinit resume {run_id}.",

@@ -10,16 +10,33 @@ import os
 from pathlib import Path
 
 from ..errors import UsageError
-from .audit import AuditAction, AuditEntry
-from .database import LOCK_WAIT
-from .journal import Journal
-from .lease import BRIEFLY, EndedError, Holder, JournalError, JournalLostError, LateAnswer, Lease, LeaseLostError
-from .once import AlreadyDone, KeyUnsettled, refuse_used_key
-from .place import Role, is_shared
-from .reading import Reader, run_of, shard_id
-from .sharing import NoRoomError
-from .spool import NO_SPOOL, Spool
-from .stored import Hold, ShardToBegin, StoredJob, StoredRun
+from .audit import AuditAction as AuditAction
+from .audit import AuditEntry as AuditEntry
+from .database import LOCK_WAIT as LOCK_WAIT
+from .journal import Journal as Journal
+from .lease import BRIEF_LOCK_WAIT as BRIEF_LOCK_WAIT
+from .lease import EndedError as EndedError
+from .lease import Holder as Holder
+from .lease import JournalError as JournalError
+from .lease import JournalLostError as JournalLostError
+from .lease import LateAnswer as LateAnswer
+from .lease import Lease as Lease
+from .lease import LeaseLostError as LeaseLostError
+from .once import AlreadyDone as AlreadyDone
+from .once import KeyUnsettled as KeyUnsettled
+from .once import refuse_used_key as refuse_used_key
+from .place import Role as Role
+from .place import is_shared as is_shared
+from .reading import Reader as Reader
+from .reading import run_of as run_of
+from .reading import shard_id as shard_id
+from .sharing import NoRoomError as NoRoomError
+from .spool import NO_SPOOL as NO_SPOOL
+from .spool import Spool as Spool
+from .stored import Hold as Hold
+from .stored import ShardToBegin as ShardToBegin
+from .stored import StoredJob as StoredJob
+from .stored import StoredRun as StoredRun
 
 
 def open_to_write(place: str | Path | None, role: Role = "worker") -> Journal:
@@ -60,36 +77,3 @@ def open_to_read(place: str | Path) -> Reader:
     from .sqlite import SqliteCopy  # noqa: PLC0415 - see above
 
     return Reader(SqliteCopy(path))
-
-
-__all__ = [
-    "BRIEFLY",
-    "LOCK_WAIT",
-    "NO_SPOOL",
-    "AlreadyDone",
-    "AuditAction",
-    "AuditEntry",
-    "EndedError",
-    "Hold",
-    "Holder",
-    "Journal",
-    "JournalError",
-    "JournalLostError",
-    "KeyUnsettled",
-    "LateAnswer",
-    "Lease",
-    "LeaseLostError",
-    "NoRoomError",
-    "Reader",
-    "Role",
-    "ShardToBegin",
-    "Spool",
-    "StoredJob",
-    "StoredRun",
-    "is_shared",
-    "open_to_read",
-    "open_to_write",
-    "refuse_used_key",
-    "run_of",
-    "shard_id",
-]

@@ -34,7 +34,7 @@ class AuditEntry:
     """Who did it, with their host, as their process said."""
     role: str
     """As which role of PostgreSQL, as the server said; ``""`` in a file."""
-    act: AuditAction
+    action: AuditAction
     run_id: str
     """``""``: all runs."""
     detail: str
@@ -42,7 +42,7 @@ class AuditEntry:
 
 def appended(action: AuditAction, run_id: str = "", detail: str = "") -> tuple[str, Sequence[object]]:
     """Return the statement that appends an act, and its values, for the transaction of the act itself."""
-    statement = "INSERT INTO audit (at, username, act, run_id, detail) VALUES (?,?,?,?,?)"
+    statement = "INSERT INTO audit (at, username, action, run_id, detail) VALUES (?,?,?,?,?)"
     return statement, (now(), who(), action, run_id, detail)
 
 
@@ -50,6 +50,6 @@ def begun(plan: Mapping[str, Any], disks: Sequence[Sequence[str]], undoes: str) 
     """Return for the audit how much a run is about, and where."""
     count = sum(map(len, disks))
     machines, each = len(disks), "" if count == 1 else "s"
-    said = f"{count} disk{each} of {machines} machine{'' if machines == 1 else 's'} in {plan['region']}"
+    text = f"{count} disk{each} of {machines} machine{'' if machines == 1 else 's'} in {plan['region']}"
     simulated = ", simulated" if plan.get("simulated") else ""
-    return f"{said}{simulated}{f', undoes {undoes}' if undoes else ''}"
+    return f"{text}{simulated}{f', undoes {undoes}' if undoes else ''}"

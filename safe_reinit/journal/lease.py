@@ -21,15 +21,15 @@ from .database import LOCK_WAIT
 from .place import boot_id, is_dead, now, pid_namespace, user
 from .sharing import noted, place_of
 
-LEASE = 30.0
+LEASE_DURATION = 30.0
 """Real seconds for which nobody else may take a run unless the lease is renewed, counted through suspension."""
-RENEWAL = 10.0
+RENEWAL_INTERVAL = 10.0
 """Real seconds between two renewals."""
-LISTENS = 1.0
+CANCEL_POLL_INTERVAL = 1.0
 """Real seconds after which the holder sees that somebody asked it to end the run, or has taken it."""
-BRIEFLY = 2.0
+BRIEF_LOCK_WAIT = 2.0
 """Real seconds for which a run waits for another process that is writing, before people are told that it waits."""
-_SILENT = RENEWAL + 2 * LISTENS
+_SILENT = RENEWAL_INTERVAL + 2 * CANCEL_POLL_INTERVAL
 """Real seconds within which a holder at work renews its lease: one that has not may be dead."""
 
 
@@ -51,14 +51,14 @@ class JournalLostError(JournalError):
 
 def length() -> float:
     """Return for how many seconds a lease that is renewed now lasts."""
-    return LEASE
+    return LEASE_DURATION
 
 
 def ending(run_id: str, report: Mapping[str, Any]) -> tuple[str, Sequence[object]]:
     """Return the statement that writes down how a run ended, and its values; the jobs told of lie with the jobs."""
-    told = dumps({**report, "jobs": [], "findings": []})
+    text = dumps({**report, "jobs": [], "findings": []})
     statement = "UPDATE runs SET ended_at=?, outcome=?, exit_code=?, report=? WHERE run_id=?"
-    return statement, (now(), report["outcome"], report["exit_code"], told, run_id)
+    return statement, (now(), report["outcome"], report["exit_code"], text, run_id)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Holder:
         here = boot_id()
         if self.boot and here and self.boot != here:
             return True
-        return not self.read_at < self.until <= self.read_at + LEASE
+        return not self.read_at < self.until <= self.read_at + LEASE_DURATION
 
     @property
     def alive(self) -> bool:
@@ -139,7 +139,7 @@ class Holder:
     @property
     def silent_for(self) -> float:
         """Seconds since it last wrote, of one whose lease lasts."""
-        return max(0.0, self.read_at - (self.until - LEASE))
+        return max(0.0, self.read_at - (self.until - LEASE_DURATION))
 
     @property
     def silent(self) -> bool:
@@ -211,7 +211,7 @@ class Lease:
         """Who has all runs held, and why: nothing is stopped or wiped meanwhile."""
         self.unsure = False
         """Whether nobody knows if the last write was done."""
-        self._until = at + LEASE
+        self._until = at + LEASE_DURATION
         self._lost = False
         self._lock = threading.Lock()
         self._unwritten: list[str] = []
@@ -244,7 +244,7 @@ class Lease:
     @property
     def overdue(self) -> bool:
         """Whether it should have been renewed, and could not be: others then take this session for dead."""
-        return boottime() >= self._until - LEASE + _SILENT
+        return boottime() >= self._until - LEASE_DURATION + _SILENT
 
     def is_before(self, holder: Holder) -> bool:
         """Return whether a holder had the run before this session, so that its journal was put back since.
@@ -267,7 +267,7 @@ class Lease:
     def save(
         self,
         *records: tuple[int, object],
-        wait: float = BRIEFLY,
+        wait: float = BRIEF_LOCK_WAIT,
         audited: tuple[AuditAction, str] | None = None,
         room: Room | None = None,
         measurements: Sequence[Measurement] = (),
@@ -353,29 +353,33 @@ class Lease:
         self._lost = True
 
     def _write(
-        self, statements: Iterable[tuple[str, Sequence[object]]], *, wait: float = BRIEFLY, room: Room | None = None
+        self,
+        statements: Iterable[tuple[str, Sequence[object]]],
+        *,
+        wait: float = BRIEF_LOCK_WAIT,
+        room: Room | None = None,
     ) -> None:
         with self._lock:
-            events, acts = list(self._unwritten), list(self._audited_actions)
-            told = [("INSERT INTO events (run_id, event) VALUES (?,?)", (self.run_id, event)) for event in events]
+            events, audited = list(self._unwritten), list(self._audited_actions)
+            inserts = [("INSERT INTO events (run_id, event) VALUES (?,?)", (self.run_id, event)) for event in events]
             began = boottime()
             try:
                 holder = self._journal.write(
-                    self, chain(statements, told, *map(self._audited, acts)), wait=wait, room=room
+                    self, chain(statements, inserts, *map(self._audited, audited)), wait=wait, room=room
                 )
             except LeaseLostError:
                 self._lost = True
                 raise
-            del self._unwritten[: len(events)], self._audited_actions[: len(acts)]
+            del self._unwritten[: len(events)], self._audited_actions[: len(audited)]
             self.lapses += began >= self._until
-            self._until = began + LEASE
+            self._until = began + LEASE_DURATION
         self._hear(holder)
 
     def _renew(self) -> None:
-        while not self._ended.wait(min(LISTENS, RENEWAL)):
+        while not self._ended.wait(min(CANCEL_POLL_INTERVAL, RENEWAL_INTERVAL)):
             try:
                 self._listen()
-                if self._until - boottime() <= LEASE - RENEWAL:
+                if self._until - boottime() <= LEASE_DURATION - RENEWAL_INTERVAL:
                     self._write([])
             except LeaseLostError:
                 self._lost = True
@@ -404,7 +408,7 @@ class Lease:
             why = f"{holder.cancelled} asked this run to end"
         else:
             why = f"All runs are held ({holder.held})" if holder.held else ""
-        tell = self.on_cancel
-        if why and tell is not None:
+        on_cancel = self.on_cancel
+        if why and on_cancel is not None:
             self.on_cancel = None
-            tell(why)
+            on_cancel(why)

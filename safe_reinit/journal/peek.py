@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from .place import refuse_foreign
 
-_MOST = 50
+_MAX_RUNS = 50
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def glance(path: Path) -> list[Glimpse]:
             " EXISTS (SELECT 1 FROM jobs WHERE jobs.run_id = runs.run_id AND open = 1),"
             " EXISTS (SELECT 1 FROM jobs WHERE jobs.run_id = runs.run_id AND jobs.report LIKE :taken)"
             " FROM runs ORDER BY started_at DESC, run_id DESC LIMIT :most",
-            {"taken": '%"safety_snapshot": "%', "most": _MOST},
+            {"taken": '%"safety_snapshot": "%', "most": _MAX_RUNS},
         ).fetchall()
     return [
         Glimpse(name, began, outcome, bool(is_open), bool(undoable)) for name, began, outcome, is_open, undoable in rows

@@ -23,15 +23,15 @@ from .place import Role, other_schema, redacted
 from .refusals import unusable
 from .schema import MIGRATIONS, SCHEMA
 
-_CONNECTS = 5
+_CONNECT_TIMEOUT = 5
 """Real seconds for which a connection is waited for."""
-_ANSWERS = 10.0
+_STATEMENT_TIMEOUT = 10.0
 """Real seconds for which a statement or a network that does not answer is waited for."""
-_HANGS = 15.0
+_SILENCE_LIMIT = 15.0
 """Real seconds after which a server that says nothing counts as away, though the network takes what it is sent."""
-_READS_BACK = 15.0
+_COMMIT_CHECK_LIMIT = 15.0
 """Real seconds for which it is tried to ask what became of a COMMIT whose answer was lost."""
-_TRIES_EVERY = 0.5
+_RETRY_INTERVAL = 0.5
 _GUARD_AUDIT = """
     CREATE FUNCTION guard_audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         IF TG_OP <> 'INSERT' THEN
@@ -49,7 +49,7 @@ _WORDS = {
     "{clock}": "extract(epoch FROM clock_timestamp())::float8", "{locked}": "FOR UPDATE", "?": "%s",
     "{guard_audit}": _GUARD_AUDIT, "{delete}": "DELETE OR TRUNCATE", "{refuse}": "EXECUTE FUNCTION guard_audit()",
 }  # fmt: skip
-_OURS = 7256
+_LOCK_CLASS = 7256
 """The first key of our advisory locks: of the one under which the tables are made."""
 
 
@@ -114,8 +114,9 @@ class Postgres(Database):
                 hint="Write postgresql://USER@HOST:PORT/DATABASE.",
             ) from None
         ours = {
-            "target_session_attrs": "read-write", "connect_timeout": _CONNECTS, "application_name": "safe-reinit",
-            "tcp_user_timeout": int(_ANSWERS * 1000), "keepalives_idle": 5, "keepalives_interval": 5,
+            "target_session_attrs": "read-write", "connect_timeout": _CONNECT_TIMEOUT,
+            "application_name": "safe-reinit",
+            "tcp_user_timeout": int(_STATEMENT_TIMEOUT * 1000), "keepalives_idle": 5, "keepalives_interval": 5,
             "keepalives_count": 2,
         }  # fmt: skip
         return {**ours, **given, "target_session_attrs": "read-write"}
@@ -131,7 +132,7 @@ class Postgres(Database):
             try:
                 self.server = self._same_server(opened)
                 for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
-                    opened.execute(f"SET {name} = {_ANSWERS * 1000:.0f}")
+                    opened.execute(f"SET {name} = {_STATEMENT_TIMEOUT * 1000:.0f}")
                 opened.execute(f"SET lock_timeout = {LOCK_WAIT * 1000:.0f}")
                 if _one(opened, "SHOW synchronous_commit") == "off":  # an intention must be there after a crash
                     opened.execute("SET synchronous_commit = on")
@@ -212,7 +213,7 @@ class Postgres(Database):
         if self._version() == SCHEMA:
             return
         with self.transaction():
-            self._connected().execute("SELECT pg_advisory_xact_lock(%s, %s)", (_OURS, 0))
+            self._connected().execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_CLASS, 0))
             version = self._version()
             if version > SCHEMA:
                 raise other_schema(self.place, version)
@@ -241,9 +242,9 @@ class Postgres(Database):
             connection = self._connected()
             self._inside = True
             try:
-                patience = f"{max(1.0, wait * 1000):.0f}"  # 0 would be for ever
+                lock_timeout = f"{max(1.0, wait * 1000):.0f}"  # 0 would be for ever
                 begun = "SELECT pg_current_xact_id()::text, set_config('lock_timeout', %s, true)"
-                number = _one(connection, begun, (patience,))
+                number = _one(connection, begun, (lock_timeout,))
                 yield
             except BaseException:
                 with contextlib.suppress(psycopg.Error):
@@ -264,7 +265,7 @@ class Postgres(Database):
         Raises:
             psycopg.Error: the server did not say, for too long.
         """
-        until = boottime() + _READS_BACK
+        until = boottime() + _COMMIT_CHECK_LIMIT
         while True:
             try:
                 status = _one(self._connected(), "SELECT pg_xact_status(%s::xid8)", (number,))
@@ -275,7 +276,7 @@ class Postgres(Database):
                     raise
             if boottime() >= until:
                 raise psycopg.OperationalError("what became of a COMMIT is not known")
-            threading.Event().wait(_TRIES_EVERY)
+            threading.Event().wait(_RETRY_INTERVAL)
 
     def make_room(self) -> None:
         """Do nothing: the room of a server is its administrator's."""
@@ -285,7 +286,7 @@ class Postgres(Database):
 
     def alone(self, name: str) -> None:
         """Implement ``Database``."""
-        self._connected().execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_OURS + 1, name))
+        self._connected().execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK_CLASS + 1, name))
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """Implement ``Database``."""
@@ -316,16 +317,16 @@ def _impatient(answer: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
     Raises:
         TimeoutError: there was nothing for too long.
     """
-    until = boottime() + _HANGS
+    until = boottime() + _SILENCE_LIMIT
     try:
-        wanted = next(answer)
+        operation = next(answer)
         while True:
-            ready = yield wanted
+            ready = yield operation
             if ready:
-                until = boottime() + _HANGS
+                until = boottime() + _SILENCE_LIMIT
             elif boottime() >= until:
                 raise TimeoutError("the server does not answer")
-            wanted = answer.send(ready)
+            operation = answer.send(ready)
     except StopIteration as end:
         return end.value
 

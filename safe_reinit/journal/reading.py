@@ -20,7 +20,7 @@ from .stored import Hold, KeyUse, StoredJob, StoredRun
 
 _NEWEST_JOBS = 20
 """Jobs that tell how long ECS takes."""
-_AT_ONCE = 500
+_IDS_PER_STATEMENT = 500
 """Ids that are asked for in one statement."""
 _ALL = 2**31
 """More runs than a journal has."""
@@ -165,8 +165,8 @@ class Reader:
                 (endpoint, account, region, _NEWEST_JOBS),
             ).fetchall()
         took: dict[str, float] = {}
-        for (told,) in rows:
-            for phase in json.loads(told)["phases"]:
+        for (report,) in rows:
+            for phase in json.loads(report)["phases"]:
                 if phase["result"] == "ok" and phase["ended_at"]:
                     began, ended = (datetime.fromisoformat(phase[end]) for end in ("started_at", "ended_at"))
                     seconds = (ended - began).total_seconds()
@@ -190,8 +190,8 @@ class Reader:
         """
         found: dict[str, tuple[tuple[object, ...], LastRun]] = {}
         with self._db.using():
-            for start in range(0, len(disk_ids), _AT_ONCE):
-                some = disk_ids[start : start + _AT_ONCE]
+            for start in range(0, len(disk_ids), _IDS_PER_STATEMENT):
+                some = disk_ids[start : start + _IDS_PER_STATEMENT]
                 rows = self._db.execute(
                     f"SELECT disk_id, {WHOLE}, started_at, undoes, open, state, jobs.report"  # noqa: S608 - marks
                     " FROM disks JOIN jobs USING (run_id, position) JOIN runs USING (run_id)"
@@ -199,8 +199,8 @@ class Reader:
                     f" AND endpoint=? AND account=? AND region=? AND {WHOLE} <> ?",
                     (*some, endpoint, account, region, but or ""),
                 ).fetchall()
-                for disk_id, run_id, began, undone, is_open, known, told in rows:
-                    data = _data(disk_id, known, told)
+                for disk_id, run_id, began, undone, is_open, known, report in rows:
+                    data = _data(disk_id, known, report)
                     run = LastRun(run_id, "open" if is_open else "ended", data, undone != "", began)
                     rank = (bool(is_open), data != "untouched", began, run_id)
                     if disk_id not in found or found[disk_id][0] < rank:
@@ -275,7 +275,7 @@ class Reader:
         of, values = ("", ()) if run_id is None else (" WHERE (run_id=? OR run_id LIKE ?)", (run_id, f"{run_id}.%"))
         with self._db.using():
             rows = self._db.execute(
-                f"SELECT at, username, role, act, run_id, detail FROM audit{of} ORDER BY sequence DESC LIMIT ?",  # noqa: S608
+                f"SELECT at, username, role, action, run_id, detail FROM audit{of} ORDER BY sequence DESC LIMIT ?",  # noqa: S608
                 (*values, _ALL if newest is None else newest),
             ).fetchall()
         return [AuditEntry(*row) for row in rows]
@@ -288,10 +288,10 @@ class Reader:
         """
         found = dict[str, str]()
         with self._db.using():
-            for start in range(0, len(run_ids), _AT_ONCE):
-                some = run_ids[start : start + _AT_ONCE]
+            for start in range(0, len(run_ids), _IDS_PER_STATEMENT):
+                some = run_ids[start : start + _IDS_PER_STATEMENT]
                 rows = self._db.execute(
-                    "SELECT run_id, username FROM audit WHERE act IN ('begin', 'undo')"  # noqa: S608 - marks
+                    "SELECT run_id, username FROM audit WHERE action IN ('begin', 'undo')"  # noqa: S608 - marks
                     f" AND run_id IN ({','.join('?' * len(some))})",
                     tuple(some),
                 ).fetchall()
@@ -333,11 +333,11 @@ class Reader:
             ).fetchall()
         found = []
         for (number, digest, ended_at), jobs in groupby(rows, key=itemgetter(0, 1, 2)):
-            told = [(bool(ended), bool(failed)) for *_, ended, failed in jobs]
-            outcomes = tuple(not failed if ended else None for ended, failed in told)
+            ends = [(bool(ended), bool(failed)) for *_, ended, failed in jobs]
+            outcomes = tuple(not failed if ended else None for ended, failed in ends)
             found.append(
                 ShardProgress(
-                    number, digest, ended_at is not None, outcomes, sum(failed for ended, failed in told if not ended)
+                    number, digest, ended_at is not None, outcomes, sum(failed for ended, failed in ends if not ended)
                 )
             )
         return found
@@ -363,8 +363,8 @@ class Reader:
 
     def _refuse_held(self, endpoint: str, account: str, region: str, instance_ids: Sequence[str]) -> None:
         """Refuse instances that an open job has; where its account or ours is not known, it may be the same one."""
-        for start in range(0, len(instance_ids), _AT_ONCE):
-            some = instance_ids[start : start + _AT_ONCE]
+        for start in range(0, len(instance_ids), _IDS_PER_STATEMENT):
+            some = instance_ids[start : start + _IDS_PER_STATEMENT]
             row = self._db.execute(
                 f"SELECT instance_id, {WHOLE}, run_id FROM jobs JOIN runs USING (run_id)"  # noqa: S608 - marks
                 f" WHERE instance_id IN ({','.join('?' * len(some))}) AND open=1"
@@ -413,7 +413,7 @@ class Reader:
         return StoredRun(
             **run,
             jobs=tuple(
-                StoredJob(instance_id, known, bool(is_open), told) for instance_id, known, is_open, told in jobs
+                StoredJob(instance_id, known, bool(is_open), report) for instance_id, known, is_open, report in jobs
             ),
             holder=self._holder_of_shards(name) if is_cut else self._holder(name),
             plans_of_shards=tuple(text for (text,) in plans),
@@ -423,8 +423,8 @@ class Reader:
 def _data(disk_id: str, state: str, report: str | None) -> DataState:
     """Return what a run did to a disk: as its report says, else by the state of the job."""
     if report:
-        said: DataState = next(disk["data"] for disk in json.loads(report)["disks"] if disk["disk_id"] == disk_id)
-        return said
+        data: DataState = next(disk["data"] for disk in json.loads(report)["disks"] if disk["disk_id"] == disk_id)
+        return data
     return next(wipe.data for wipe in decode(JobState, json.loads(state)).disks if wipe.disk_id == disk_id)
 
 

@@ -99,23 +99,23 @@ def unusable(place: str, error: psycopg.Error, statement: str = "", role: Role =
         role: the one with the fewest rights that may do what the journal was opened for.
 
     """
-    why, hint = said = _reason(error, statement, role)
-    kind = AwayError if said in _OUTAGES else UsageError
+    why, hint = message = _reason(error, statement, role)
+    kind = AwayError if message in _OUTAGES else UsageError
     return kind(f"The journal {place} cannot be used: {why}.", hint=hint)
 
 
 def _reason(error: psycopg.Error, statement: str, role: Role) -> tuple[str, str]:
     if isinstance(error, errors.InsufficientPrivilege | errors.InvalidSchemaName):
         return _NOT_ALLOWED, _GRANT_ROLE.format(max(role, _least_role(statement), key=_ROLES.index))
-    for kinds, said in _BY_CLASS:
+    for kinds, message in _BY_CLASS:
         if isinstance(error, kinds):
-            return said
+            return message
     if not isinstance(error, psycopg.OperationalError):
         return f"the server refuses the statement ({error.sqlstate or type(error).__name__})", _AWAY[1]
     text = str(error)
     if _NO_CONNECT in text:
         return _NOT_ALLOWED, _GRANT_ROLE.format(role)
-    return next((said for pattern, said in _BY_TEXT if re.search(pattern, text)), _AWAY)
+    return next((message for pattern, message in _BY_TEXT if re.search(pattern, text)), _AWAY)
 
 
 def _least_role(statement: str) -> Role:

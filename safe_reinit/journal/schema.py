@@ -52,8 +52,8 @@ MIGRATIONS: tuple[str, ...] = (
         once TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, endpoint TEXT NOT NULL, run_id TEXT NOT NULL, report TEXT
     ) {strict};
     CREATE TABLE audit (
-        sequence {sequence}, at TEXT NOT NULL, username TEXT NOT NULL, role TEXT NOT NULL DEFAULT '', act TEXT NOT NULL,
-        run_id TEXT NOT NULL, detail TEXT NOT NULL
+        sequence {sequence}, at TEXT NOT NULL, username TEXT NOT NULL, role TEXT NOT NULL DEFAULT '',
+        action TEXT NOT NULL, run_id TEXT NOT NULL, detail TEXT NOT NULL
     ) {strict};
     CREATE INDEX audit_of_run ON audit (run_id);
     {guard_audit};

@@ -9,7 +9,7 @@ from typing import Any
 from ..model import InUse, JobState, Measurement, Room
 from .database import Database
 
-_KEPT = 600.0
+_CALLS_KEPT_FOR = 600.0
 """Seconds after which nobody asks for a call any more: ECS counts those of one minute."""
 _PLACE = (
     " JOIN runs AS its ON its.run_id=part.run_id JOIN runs AS own ON own.run_id=? AND its.endpoint=own.endpoint"
@@ -97,7 +97,7 @@ def noted(run_id: str, measurements: Sequence[Measurement]) -> Iterator[tuple[st
     """Return the statements that tell other runs what this one has learnt."""
     if measurements:
         old = "DELETE FROM learnt WHERE run_id=? AND (at < {clock} - ? OR at > {clock})"  # a file of another boot
-        yield old, (run_id, _KEPT)
+        yield old, (run_id, _CALLS_KEPT_FOR)
     for each in measurements:
         row = (run_id, each.what, each.taken, each.closed_for, each.took)
         yield "INSERT INTO learnt (run_id, what, at, taken, closed_for, took) VALUES (?,?,{clock},?,?,?)", row
@@ -106,9 +106,9 @@ def noted(run_id: str, measurements: Sequence[Measurement]) -> Iterator[tuple[st
 def _read(database: Database, run_id: str, lease: float) -> tuple[InUse, InUse]:
     """Return what a run itself has in use, and what the others have."""
     jobs = database.execute(_JOBS, (lease, run_id)).fetchall()
-    learnt = database.execute(_MEASUREMENTS, (run_id, _KEPT)).fetchall()
-    own = [[row for row in rows if run_id in row[:2]] for rows in (jobs, learnt)]
-    others = [[row for row in rows if run_id not in row[:2]] for rows in (jobs, learnt)]
+    measured = database.execute(_MEASUREMENTS, (run_id, _CALLS_KEPT_FOR)).fetchall()
+    own = [[row for row in rows if run_id in row[:2]] for rows in (jobs, measured)]
+    others = [[row for row in rows if run_id not in row[:2]] for rows in (jobs, measured)]
     return _summed(*own), _summed(*others)
 
 

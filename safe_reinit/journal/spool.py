@@ -150,7 +150,7 @@ class Spool:
             what people must know: of each disk whose wipe ECS had accepted here, where the journal says otherwise.
 
         """
-        said = []
+        messages = []
         for file in sorted(self.folder.glob("r-*.json")):
             run_id = file.stem
             with contextlib.suppress(UsageError):  # what cannot be read is said by the resume that reads it
@@ -158,14 +158,14 @@ class Spool:
                 if stored is None or stored.open or (kept := self.read(run_id)) is None:
                     continue
                 if disk_ids := _unknown_to(stored, kept):
-                    said.append(
+                    messages.append(
                         f"Run {stored.whole or run_id} has ended, and ECS accepted the wipe of {', '.join(disk_ids)} "
                         f"in it, which the journal does not say. What this host knows of that is in {file}: "
                         "remove it once you have read it."
                     )
                 else:
                     self.forget(run_id)
-        return said
+        return messages
 
     def forget(self, run_id: str) -> None:
         """Keep nothing of a run any more."""

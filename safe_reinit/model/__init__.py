@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from .options import Options as Options
     from .other_products import AutoSnapshotPolicy as AutoSnapshotPolicy
     from .other_products import Key as Key
-    from .other_products import Others as Others
+    from .other_products import OtherProducts as OtherProducts
     from .other_products import ReplicaPair as ReplicaPair
     from .other_products import ScalingMember as ScalingMember
     from .other_products import SystemEvent as SystemEvent

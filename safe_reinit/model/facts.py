@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .cloud import Disk, Image, Instance, Snapshot, Unseen
     from .guard import Guard
     from .options import Options
-    from .other_products import Others
+    from .other_products import OtherProducts
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class DiskFacts:
     disk: Disk | None
     instance: Instance | None
     """The one instance the disk is attached to, where ECS shows it."""
-    others: Others
+    other_products: OtherProducts
     """What other products, and ECS's plans, tell of it."""
     guard: Guard
     """Which targets the run may have."""
@@ -73,8 +73,8 @@ class DiskFacts:
         """Whether the plan starts the instance after a wipe: it stops it itself, or an earlier run owes the start."""
         if self.instance is None or self.options.leave_stopped:
             return False
-        owed = self.instance.status == "Stopped" and self.instance.instance_id in self.options.owed_starts
-        return self.will_stop or owed
+        pending = self.instance.status == "Stopped" and self.instance.instance_id in self.options.pending_starts
+        return self.will_stop or pending
 
     @property
     def stands_still(self) -> bool:

@@ -165,7 +165,7 @@ class Wipe:
     """Whether a start or another attachment was seen since it was asked: never forgiven."""
     acknowledged: bool = False
     """Whether ECS accepted it, or was seen doing it."""
-    shown: str = ""
+    observed_status: str = ""
     """The status of the disk in the last observation; ``""`` where that did not show it."""
     snapshot_id: str = ""
     """The snapshot that ResetDisk rolls the disk back to; ``""`` for ReInitDisk."""

@@ -32,8 +32,8 @@ def printable(text: str) -> str:
 @lru_cache(4096)
 def plain(text: str) -> str:
     """Return a text without case, compatibility forms, accents on Latin letters and characters that show nothing."""
-    shown = "".join(letter for letter in text.translate(_DOTLESS) if not _is_hidden(letter))
-    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", shown))
+    visible = "".join(letter for letter in text.translate(_DOTLESS) if not _is_hidden(letter))
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", visible))
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", bare).casefold())
 
 
@@ -46,21 +46,21 @@ def borders(name: str) -> tuple[str, frozenset[int]]:
     full-width letters meet there is one, too.
     """
     letters, shape = "", ""  # in the shape A is a capital, a a small letter, - anything else
-    found = {0}
+    places = {0}
     was_ascii = True
     for letter in unicodedata.normalize("NFC", name):
         if _is_hidden(letter) or _MARK.match(letter):
-            found.add(len(letters))
+            places.add(len(letters))
             continue
         if letter.isascii() != was_ascii:
-            found.add(len(letters))
+            places.add(len(letters))
         was_ascii = letter.isascii()
         folded = plain(letter)
         letters += folded
         is_latin = len(folded) == 1 and folded.isascii() and folded.isalpha()
         shape += ("A" if letter.isupper() else "a") if is_latin else "-" * len(folded)
-    found.update(border.start() for border in _BORDER.finditer(shape))
-    return letters, frozenset({*found, len(letters)})
+    places.update(border.start() for border in _BORDER.finditer(shape))
+    return letters, frozenset({*places, len(letters)})
 
 
 def _is_hidden(letter: str) -> bool:

@@ -32,7 +32,7 @@ class Options:
     """How old, in seconds, the newest snapshot of a disk may be and still count as a way back."""
     lock_tag: bool = False
     """Whether the instance bears a tag of the run from before the stop to the end."""
-    owed_starts: tuple[str, ...] = ()
+    pending_starts: tuple[str, ...] = ()
     """Ids of instances that an earlier run stopped: where one is Stopped now, it is started after the wipe."""
     run_id: str = ""
     """The run that asks, once there is one: its own tag is nobody else's."""
@@ -46,5 +46,5 @@ class Options:
     """The legacy owner parameters of ReInitDisk, by ECS's names; library only."""
     accept: tuple[str, ...] = ()
     """Names of the checks whose risks are accepted."""
-    require_looks: tuple[str, ...] = ()
+    require_answers: tuple[str, ...] = ()
     """The looks at other products without which nothing is done: ``ess``, ``ebs``, ``kms``, ``events``."""

@@ -15,7 +15,7 @@ OTHER_PRODUCT_CALLS = {
 }
 """The looks at other products, and at what ECS plans."""
 REQUIRABLE = {**OTHER_PRODUCT_CALLS, "sts": "GetCallerIdentity"}
-"""The looks that the configuration may require, by the words of ``require_looks``."""
+"""The looks that the configuration may require, by the words of ``require_answers``."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class AutoSnapshotPolicy:
 
 
 @dataclass(frozen=True)
-class Others:
+class OtherProducts:
     """What was shown of one disk beside ECS's own facts; empty where nothing was asked, answered or known."""
 
     members: tuple[ScalingMember, ...] = ()
@@ -89,5 +89,5 @@ class Others:
     events: tuple[SystemEvent, ...] = ()
     """What is planned for its instance."""
     auto_snapshot_policy: AutoSnapshotPolicy | None = None
-    unlooked: tuple[Unseen, ...] = ()
+    unanswered: tuple[Unseen, ...] = ()
     """The looks that could not be made: a plan can do without them, unless the configuration requires them."""

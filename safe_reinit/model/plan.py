@@ -207,9 +207,9 @@ class Plan:
 
     def _refusing(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
         return tuple(
-            found
-            for found in findings
-            if found.level == "block" or (found.level == "risk" and found.check not in self.options.accept)
+            finding
+            for finding in findings
+            if finding.level == "block" or (finding.level == "risk" and finding.check not in self.options.accept)
         )
 
     @property

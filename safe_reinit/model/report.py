@@ -39,7 +39,7 @@ class Call:
         return self.action.startswith(("Describe", "Get"))
 
 
-EventName = Literal["look", "finding", "intend", "call", "answer", "wait", "state", "done", "dropped"]
+EventName = Literal["read", "finding", "intend", "call", "answer", "wait", "state", "done", "dropped"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Event:
     instance_id: str | None = None
     disk_id: str | None = None
     data: Mapping[str, object] = field(default_factory=dict)
-    """What belongs to it, in words of JSON: of ``look`` and ``call`` the members of a ``Call``; of ``intend`` action,
+    """What belongs to it, in words of JSON: of ``read`` and ``call`` the members of a ``Call``; of ``intend`` action,
     force and attempt; of ``answer`` action, force, code and, where ECS answered, request_id; of ``wait`` phase, for,
     elapsed and limit (cloud seconds; a limit of 0 is none), why (what keeps it from going on, such as an ECS that does
     not answer, answers slowly or throttles, or another run; ``""`` where nothing does), seen (whether instance is what
@@ -243,7 +243,7 @@ class Report:
     """What the checks found."""
     calls: tuple[Call, ...]
     """Every HTTP exchange in order; over 20 jobs without the looks."""
-    looks: int | None
+    omitted_reads: int | None
     """How many looks were left out of ``calls``; ``None`` where none were."""
     next: tuple[str, ...]
     """Commands that can be typed now."""

@@ -75,9 +75,9 @@ class InUse:
         if not self.down:
             return f"{runs} will use the quota of ReInitDisk up" if self.wipes else ""
         are = f"{self.instance_id} is" if self.down == 1 else f"{self.down} machines are"
-        said = f"{are} down in {runs}, and at most {most} may be at once (--max-parallel)"
+        down = f"{are} down in {runs}, and at most {most} may be at once (--max-parallel)"
         idle = f"; nobody is at work on {', '.join(self.idle)}: safe-reinit resume {self.idle[0]}" if self.idle else ""
-        return f"{said}{idle}"
+        return f"{down}{idle}"
 
     def taken_within(self, action: str, seconds: float) -> int:
         """Count the calls of an API that ECS took in the last seconds."""

@@ -23,15 +23,15 @@ from ..clock import Clock
 from ..cloud.interface import Cloud, CloudError, Described, Refused
 from ..cloud.retry import Ask, may_pass
 from ..model import Caller, Disk, Image, Instance, Snapshot, SnapshotLink, UnreadableRow, Unseen, error_codes
-from .parallel import answers
+from .parallel import ask_parallel
 
 T = TypeVar("T")
 
-FEW = 10
+ONE_BY_ONE_LIMIT = 10
 """Up to so many things are asked for one by one where ECS has no call for several."""
-IDS_A_CALL = 100
+IDS_PER_CALL = 100
 """Ids in one call, where ECS takes several."""
-_AT_ONCE = 32
+_MAX_PARALLEL = 32
 """Questions that are asked at once."""
 _NO_RIGHT = "the right to it is missing"
 _NOBODY = Described((Caller("", "", ""),), None)
@@ -54,7 +54,7 @@ class Round:
 
     Attributes:
         ask: how a question is asked: patiently, or once.
-        targets: the ids of the disks it is about.
+        disk_ids: the ids of the disks it is about.
         tolerant: a question that fails takes from each id only what it would have shown, and absences are not proven,
             since an observation is repeated. Otherwise every failure is raised except a missing right.
         at: the cloud seconds before the first call: what it shows is at least as new.
@@ -65,7 +65,7 @@ class Round:
     cloud: Cloud
     clock: Clock
     ask: Ask
-    targets: Sequence[str] = ()
+    disk_ids: Sequence[str] = ()
     tolerant: bool = False
 
     disks: dict[str, Disk | None] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Round:
 
     def __post_init__(self) -> None:
         self.at, self.when = self.clock.time(), self.clock.now()
-        self._about = set(self.targets)
+        self._own_ids = set(self.disk_ids)
         self._open: list[_Question] = []
         self._absent: list[tuple[str, list[str], dict[str, Any]]] = []
         """By action what was not listed, and where that is noted until it is proven."""
@@ -120,8 +120,8 @@ class Round:
         while self._open or self._absent:
             if not self._open:
                 self._put_proofs()
-            some, self._open = self._open[:_AT_ONCE], self._open[_AT_ONCE:]
-            for question, answer in zip(some, answers([each.ask for each in some], self.ask.limit), strict=True):
+            some, self._open = self._open[:_MAX_PARALLEL], self._open[_MAX_PARALLEL:]
+            for question, answer in zip(some, ask_parallel([each.ask for each in some], self.ask.limit), strict=True):
                 if isinstance(answer, CloudError):
                     question.fail(answer)
                 else:
@@ -148,8 +148,9 @@ class Round:
                 return
             if not (lacks_right or self.tolerant):
                 raise error
+            why = error.trouble if self.tolerant else _NO_RIGHT
             for subject in subjects:
-                self._note(action, subject, error.trouble if self.tolerant else _NO_RIGHT, error.credentials_refused)
+                self._note_unseen(action, subject, why, error.credentials_refused)
 
         self.put(lambda: self.ask(question), taken, failed)
 
@@ -162,33 +163,33 @@ class Round:
         into: dict[str, T | None],
     ) -> None:
         """Ask for things by their ids; what is not listed is proven absent, or noted as not seen."""
-        asked = [each for each in distinct(ids) if each not in into]
+        new = [each for each in distinct(ids) if each not in into]
 
         def take(some: Sequence[str], answer: Described[T]) -> None:
             self.dates |= dict.fromkeys(some, answer.date)
-            shown = {key(each): each for each in answer.shown}
-            absent = [each for each in some if each not in shown]
+            listed = {key(each): each for each in answer.items}
+            absent = [each for each in some if each not in listed]
             unread: set[str] = set()
             for row in answer.unreadable:  # one that names nothing may be any of those that are not shown
                 for each in (row.subject,) if row.subject else absent:
                     self._note_row(each, row)
                     unread.add(each)
             absent = [each for each in absent if each not in unread]
-            into.update({each: shown.get(each) for each in (*shown, *absent) if each not in unread})
+            into.update({each: listed.get(each) for each in (*listed, *absent) if each not in unread})
             if absent and not self.tolerant:
                 self._absent.append((action, absent, into))
 
-        for start in range(0, len(asked), IDS_A_CALL):
-            some = asked[start : start + IDS_A_CALL]
+        for start in range(0, len(new), IDS_PER_CALL):
+            some = new[start : start + IDS_PER_CALL]
             self._describe(action, some, partial(question, some), partial(take, some))
 
     def _put_proofs(self) -> None:
         """Ask with DryRun whether what is not listed may be seen at all, by one call for all of a kind."""
-        found: dict[str, tuple[list[str], dict[str, Any]]] = {}
+        probes: dict[str, tuple[list[str], dict[str, Any]]] = {}
         for probe, ids, into in self._absent:
-            found.setdefault(probe, ([], into))[0].extend(ids)
+            probes.setdefault(probe, ([], into))[0].extend(ids)
         self._absent = []
-        for probe, (ids, into) in found.items():
+        for probe, (ids, into) in probes.items():
             self._prove(probe, ids, into)
 
     def _prove(self, probe: str, ids: Sequence[str], *into: dict[str, Any]) -> None:
@@ -196,13 +197,13 @@ class Round:
             if code != error_codes.PROVEN:
                 why = _NO_RIGHT if error_codes.of_credentials(code) else f"ECS answered {code}"
                 for each in ids:
-                    self._note(probe.removesuffix("OfDisk"), each, why)
+                    self._note_unseen(probe.removesuffix("OfDisk"), each, why)
                     for entries in into:
                         del entries[each]
 
-        self.put(lambda: self.ask(lambda: self.cloud.may(probe, ids)), take)
+        self.put(lambda: self.ask(lambda: self.cloud.dry_run(probe, ids)), take)
 
-    def _note(self, action: str, subject: str, why: str, credentials_refused: str | None = None) -> None:
+    def _note_unseen(self, action: str, subject: str, why: str, credentials_refused: str | None = None) -> None:
         gone = Unseen(action, subject, f"ecs:{action}", why, credentials_refused=credentials_refused)
         self.unseen.setdefault(subject, []).append(gone)
 
@@ -212,35 +213,35 @@ class Round:
 
     def why_unseen(self, action: str, subject: str) -> Unseen:
         """Return why an id has no entry."""
-        noted = (gone for gone in self.unseen.get(subject, ()) if gone.action == action)
-        return next(noted, Unseen(action, subject, "", f"ECS was not asked for {subject} ({action})"))
+        reasons = (gone for gone in self.unseen.get(subject, ()) if gone.action == action)
+        return next(reasons, Unseen(action, subject, "", f"ECS was not asked for {subject} ({action})"))
 
     # -------------------------------------------------------------------------------------------------- by their ids
 
     def describe_disks(self, ids: Iterable[str]) -> None:
         """Ask for disks."""
-        self._by_id("DescribeDisks", ids, self.cloud.disks, lambda disk: disk.disk_id, self.disks)
+        self._by_id("DescribeDisks", ids, self.cloud.describe_disks, lambda disk: disk.disk_id, self.disks)
 
     def describe_instances(self, ids: Iterable[str]) -> None:
         """Ask for instances."""
-        self._by_id("DescribeInstances", ids, self.cloud.instances, lambda found: found.instance_id, self.instances)
+        self._by_id("DescribeInstances", ids, self.cloud.describe_instances, lambda it: it.instance_id, self.instances)
 
     def describe_snapshots(self, ids: Iterable[str]) -> None:
         """Ask for snapshots."""
-        self._by_id("DescribeSnapshots", ids, self.cloud.snapshots, lambda shot: shot.snapshot_id, self.snapshots)
+        self._by_id("DescribeSnapshots", ids, self.cloud.describe_snapshots, lambda it: it.snapshot_id, self.snapshots)
 
     def describe_images(self, ids: Iterable[str]) -> None:
         """Ask for images."""
-        self._by_id("DescribeImages", ids, self.cloud.images, lambda image: image.image_id, self.images)
+        self._by_id("DescribeImages", ids, self.cloud.describe_images, lambda image: image.image_id, self.images)
 
     def describe_key_pair(self, name: str) -> None:
         """Ask whether there is a key pair of this name."""
 
         def take(answer: Described[str]) -> None:
-            self.key_pairs = answer.shown
+            self.key_pairs = answer.items
 
         if name:
-            self._describe("DescribeKeyPairs", (name,), lambda: self.cloud.key_pairs(name), take)
+            self._describe("DescribeKeyPairs", (name,), lambda: self.cloud.describe_key_pairs(name), take)
 
     def describe_caller(self, *, needed: bool, shortly: bool) -> None:
         """Ask STS who the credentials belong to.
@@ -259,23 +260,23 @@ class Round:
             self.unrelated.append(Unseen("GetCallerIdentity", "", "", why_unanswered(error, "STS")))
 
         ask = self.ask.shortly if shortly else self.ask
-        self.put(lambda: ask(self.cloud.caller), take, fail)
+        self.put(lambda: ask(self.cloud.get_caller), take, fail)
 
     # ----------------------------------------------------------------------------------------------------- snapshots
 
     def describe_snapshots_of(self, disk_ids: Sequence[str]) -> None:
         """Ask for all snapshots of these disks."""
-        if len(disk_ids) <= FEW:
+        if len(disk_ids) <= ONE_BY_ONE_LIMIT:
             for each in disk_ids:
                 self._describe_snapshots_of(each)
             return
 
         def take(listing: Described[Snapshot]) -> None:
-            shown = _by(listing.shown, lambda shot: (shot.source_disk_id,))
-            unread = _by(listing.unreadable, lambda row: row.owners)
+            by_disk = _group_by(listing.items, lambda shot: (shot.source_disk_id,))
+            unread = _group_by(listing.unreadable, lambda row: row.owners)
             open_: dict[str, list[Snapshot]] = {}
             for each in disk_ids:
-                shots = shown.get(each, [])
+                shots = by_disk.get(each, [])
                 if each in unread:
                     self._describe_snapshots_of(each)
                 elif listing.complete and shots:
@@ -291,7 +292,7 @@ class Round:
 
         def take(links: Described[SnapshotLink]) -> None:
             counts: dict[str, int] = {row.subject: -1 for row in links.unreadable}  # no such count: each is asked for
-            for link in links.shown:
+            for link in links.items:
                 counts[link.source_disk_id] = counts.get(link.source_disk_id, 0) + link.total_count
             for each, shots in listed.items():
                 if counts.get(each, 0) == len(shots):
@@ -301,15 +302,15 @@ class Round:
 
         ids = list(listed)
         if ids:
-            self._describe("DescribeSnapshotLinks", ids, lambda: self.cloud.snapshot_links(ids), take)
+            self._describe("DescribeSnapshotLinks", ids, lambda: self.cloud.describe_snapshot_links(ids), take)
 
     def _describe_snapshots_of(self, disk_id: str) -> None:
         def take(answer: Described[Snapshot]) -> None:
-            self._take_snapshots(disk_id, answer.shown, answer.unreadable)
-            if not (answer.shown or answer.unreadable or self.tolerant):
+            self._take_snapshots(disk_id, answer.items, answer.unreadable)
+            if not (answer.items or answer.unreadable or self.tolerant):
                 self._prove("DescribeSnapshotsOfDisk", (disk_id,), self.snapshots_of, self.progressing)
 
-        self._describe("DescribeSnapshots", (disk_id,), lambda: self.cloud.snapshots_of(disk_id), take)
+        self._describe("DescribeSnapshots", (disk_id,), lambda: self.cloud.describe_snapshots_of(disk_id), take)
 
     def _take_snapshots(
         self, disk_id: str, shots: Iterable[Snapshot], unreadable: Sequence[UnreadableRow] = ()
@@ -326,17 +327,17 @@ class Round:
         if not unreadable:
             self.progressing[disk_id] = tuple(shots)
 
-    def describe_progressing(self, disk_ids: Sequence[str], *, many: bool = False) -> None:
+    def describe_progressing(self, disk_ids: Sequence[str], *, list_region: bool = False) -> None:
         """Ask for the snapshots of these disks that are being created.
 
         Args:
             disk_ids: the disks.
-            many: they are some of many, so that the region is listed however few they are.
+            list_region: they are some of many, so that the region is listed however few they are.
         """
         self._of_each(
             "DescribeSnapshots", disk_ids, partial(self.cloud.list_snapshots, len(disk_ids), "progressing"),
-            lambda each: self.cloud.snapshots_of(each, "progressing"), lambda shot: shot.source_disk_id,
-            self._take_progressing, few=0 if many else FEW,
+            lambda each: self.cloud.describe_snapshots_of(each, "progressing"), lambda shot: shot.source_disk_id,
+            self._take_progressing, one_by_one_limit=0 if list_region else ONE_BY_ONE_LIMIT,
         )  # fmt: skip
 
     def _of_each(  # noqa: PLR0913 - two ways to ask, and what comes of them
@@ -348,7 +349,7 @@ class Round:
         owner: Callable[[T], str],
         take: Callable[[str, Sequence[T], Sequence[UnreadableRow]], None],
         *,
-        few: int = FEW,
+        one_by_one_limit: int = ONE_BY_ONE_LIMIT,
     ) -> None:
         """Ask what belongs to each owner: of a few one by one, else by a listing of the region if that is complete.
 
@@ -359,7 +360,7 @@ class Round:
             for each in owners:
 
                 def taken(answer: Described[T], each: str = each) -> None:
-                    take(each, answer.shown, answer.unreadable)
+                    take(each, answer.items, answer.unreadable)
 
                 self._describe(action, (each,), partial(alone, each), taken)
 
@@ -367,12 +368,12 @@ class Round:
             if not answer.complete:
                 one_by_one()
                 return
-            shown = _by(answer.shown, lambda thing: (owner(thing),))
-            unread = _by(answer.unreadable, lambda row: row.owners)
+            by_owner = _group_by(answer.items, lambda thing: (owner(thing),))
+            unread = _group_by(answer.unreadable, lambda row: row.owners)
             for each in owners:
-                take(each, shown.get(each, ()), unread.get(each, ()))
+                take(each, by_owner.get(each, ()), unread.get(each, ()))
 
-        if len(owners) <= few:
+        if len(owners) <= one_by_one_limit:
             one_by_one()
         else:
             self._list(action, owners, listing, listed)
@@ -388,7 +389,7 @@ class Round:
 
         def taken(answer: Described[T]) -> None:
             for row in answer.unreadable:
-                if not set(row.names) & self._about and _unread(row) not in self.unrelated:
+                if not set(row.names) & self._own_ids and _unread(row) not in self.unrelated:
                     self.unrelated.append(_unread(row))
             complete = answer.complete and not any("" in row.owners for row in answer.unreadable)
             take(replace(answer, complete=complete))
@@ -405,7 +406,8 @@ class Round:
             self.attached[instance_id] = tuple(disks)
 
         listing = partial(self.cloud.list_disks, len(instance_ids) // 2)
-        self._of_each("DescribeDisks", instance_ids, listing, self.cloud.disks_of, lambda disk: disk.instance_id, take)
+        alone = self.cloud.describe_disks_of
+        self._of_each("DescribeDisks", instance_ids, listing, alone, lambda it: it.instance_id, take)
 
     def dry_run_resets(self, snapshot_ids: Mapping[str, str]) -> None:
         """Ask with DryRun whether each disk could be rolled back to its snapshot now."""
@@ -415,7 +417,7 @@ class Round:
                 if not self.tolerant:
                     raise error
 
-            may_reset = partial(self.cloud.may_reset, disk_id, snapshot_id)
+            may_reset = partial(self.cloud.dry_run_reset, disk_id, snapshot_id)
             self.put(partial(self.ask, may_reset), partial(self.resets.__setitem__, disk_id), fail)
 
 
@@ -427,8 +429,8 @@ def distinct(ids: Iterable[str]) -> list[str]:
 def why_unanswered(error: CloudError, product: str) -> str:
     """Return why another product did not answer."""
     if isinstance(error, Refused):
-        said = f"{product} answered {error.code}"
-        return f"{_NO_RIGHT}: {said}" if error_codes.of_credentials(error.code) else said
+        text = f"{product} answered {error.code}"
+        return f"{_NO_RIGHT}: {text}" if error_codes.of_credentials(error.code) else text
     return getattr(error, "why", "") or "no readable answer came"
 
 
@@ -440,9 +442,9 @@ def _unread(row: UnreadableRow) -> Unseen:
     return Unseen(row.action, row.subject, "", row.why, row)
 
 
-def _by(shown: Iterable[T], keys: Callable[[T], Iterable[str]]) -> dict[str, list[T]]:
+def _group_by(rows: Iterable[T], keys: Callable[[T], Iterable[str]]) -> dict[str, list[T]]:
     groups: dict[str, list[T]] = {}
-    for each in shown:
+    for each in rows:
         for key in keys(each):
             groups.setdefault(key, []).append(each)
     return groups

@@ -12,10 +12,10 @@ from ..cloud.interface import Cloud, Described
 from ..cloud.retry import Patient
 from ..errors import RunRefused, UsageError
 from ..model import Instance, UnreadableRow
-from .describe import FEW
+from .describe import ONE_BY_ONE_LIMIT
 
-_MOST_LINES = 100_000
-_LARGEST = 8 << 20
+_MAX_LINES = 100_000
+_MAX_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,18 @@ def read_ids(name: str) -> list[str]:
     """
     try:
         raw = _stdin() if name == "-" else _file(name)
-        if len(raw) > _LARGEST:
+        if len(raw) > _MAX_BYTES:
             raise UsageError(
-                f"{name} is larger than {_LARGEST >> 20} MiB, so it is no list of disks.", hint="Correct --disks-from."
+                f"{name} is larger than {_MAX_BYTES >> 20} MiB, so it is no list of disks.",
+                hint="Correct --disks-from.",
             )
         text = raw.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"{name} cannot be read as UTF-8 text.", hint="Correct --disks-from.") from None
     lines = text.splitlines()
-    if len(lines) > _MOST_LINES:
+    if len(lines) > _MAX_LINES:
         raise UsageError(
-            f"{name} has more than {_MOST_LINES:,} lines, so it is no list of disks.", hint="Correct --disks-from."
+            f"{name} has more than {_MAX_LINES:,} lines, so it is no list of disks.", hint="Correct --disks-from."
         )
     ids = [each for line in lines if (each := line.partition("#")[0].strip())]
     if not ids:
@@ -69,27 +70,27 @@ def read_ids(name: str) -> list[str]:
 
 def _file(name: str) -> bytes:
     with Path(name).open("rb") as file:
-        return file.read(_LARGEST + 1)
+        return file.read(_MAX_BYTES + 1)
 
 
 def _stdin() -> bytes:
     """Read stdin as a file is read; a process can be started without any."""
     stream = getattr(sys.stdin, "buffer", None)
     if stream is not None:
-        found: bytes = stream.read(_LARGEST + 1)
-        return found
-    return sys.stdin.read(_LARGEST + 1).encode() if sys.stdin else b""
+        raw: bytes = stream.read(_MAX_BYTES + 1)
+        return raw
+    return sys.stdin.read(_MAX_BYTES + 1).encode() if sys.stdin else b""
 
 
-_NAME_PAGES = 5
+_MAX_NAME_PAGES = 5
 """Pages of 100 instances that are read to see whether a name is unique; where there are more, an id is asked for."""
 
 
-class Nothing(RunRefused):
+class NoDiskFound(RunRefused):
     """There is nothing here of what is searched for, or the right to see it is missing."""
 
 
-def shown(
+def existing(
     cloud: Cloud, clock: Clock, disk_ids: Sequence[str], instance_ids: Sequence[str]
 ) -> tuple[frozenset[str], frozenset[str]]:
     """Return those of the disks and of the instances that ECS shows in this region.
@@ -98,39 +99,39 @@ def shown(
         CloudError: ECS could not be asked.
     """
     ask = Patient(clock)
-    disks = ask(lambda: cloud.disks(disk_ids)).shown if disk_ids else ()
-    instances = ask(lambda: cloud.instances(instance_ids)).shown if instance_ids else ()
+    disks = ask(lambda: cloud.describe_disks(disk_ids)).items if disk_ids else ()
+    instances = ask(lambda: cloud.describe_instances(instance_ids)).items if instance_ids else ()
     return frozenset(each.disk_id for each in disks), frozenset(each.instance_id for each in instances)
 
 
-def only_one_named(cloud: Cloud, clock: Clock, instance_id: str) -> bool:
+def is_only_one_named(cloud: Cloud, clock: Clock, instance_id: str) -> bool:
     """Return whether this instance is seen to be the only one of its name in the region.
 
     Raises:
         CloudError: ECS could not be asked.
     """
-    look = Patient(clock)(lambda: cloud.list_instances(_NAME_PAGES))
-    names = [each.instance_name for each in look.shown if each.instance_id == instance_id]
-    same = [each for each in look.shown if each.instance_name in names]
-    return look.complete and not look.unreadable and len(names) == len(same) == 1
+    listing = Patient(clock)(lambda: cloud.list_instances(_MAX_NAME_PAGES))
+    names = [each.instance_name for each in listing.items if each.instance_id == instance_id]
+    same = [each for each in listing.items if each.instance_name in names]
+    return listing.complete and not listing.unreadable and len(names) == len(same) == 1
 
 
-def find(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
+def discover_disks(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
     """Return the ids of the disks that a search means, in the order of their instances.
 
     Raises:
         CloudError: ECS could not be asked.
-        Nothing: nothing was found: an empty answer may mean a missing right.
+        NoDiskFound: nothing was found: an empty answer may mean a missing right.
         RunRefused: a disk of an instance was not shown.
     """
     ask = Patient(clock)
     ids = list(search.instances)
     if search.tags:
-        ids += _seen_or_not(ask(lambda: cloud.tagged(search.tags)))
+        ids += _selected_ids(ask(lambda: cloud.describe_tagged(search.tags)))
     ids = list(dict.fromkeys(ids))
     if not ids:
         tags = " ".join(f"{key}={value}" for key, value in search.tags)
-        raise Nothing(
+        raise NoDiskFound(
             f"No instance with {tags} is shown: there is none, or the right to see it is missing.",
             hint="Check --tag and --region, and that ecs:DescribeInstances is allowed.",
         )
@@ -148,17 +149,17 @@ def find(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
         if (search.system if type_ == "system" else search.data)
     ]
     if not chosen:
-        raise Nothing("None of these instances has such a disk.", hint="Check --system-disk and --data-disks.")
+        raise NoDiskFound("None of these instances has such a disk.", hint="Check --system-disk and --data-disks.")
     return list(dict.fromkeys(chosen))
 
 
-def _seen_or_not(described: Described[Instance]) -> list[str]:
+def _selected_ids(described: Described[Instance]) -> list[str]:
     """Return the ids of instances that ECS selected, also of one whose row cannot be read: its plan says so.
 
     Raises:
         RunRefused: a row does not even say which instance it is of.
     """
-    return [instance.instance_id for instance in described.shown] + [_named(row) for row in described.unreadable]
+    return [instance.instance_id for instance in described.items] + [_named(row) for row in described.unreadable]
 
 
 def _named(row: UnreadableRow) -> str:
@@ -180,20 +181,20 @@ def _disks_of(cloud: Cloud, ask: Patient, instance_ids: Sequence[str]) -> dict[s
     Raises:
         RunRefused: which disks an instance has, or of which type one is, cannot be read.
     """
-    if len(instance_ids) > FEW:
+    if len(instance_ids) > ONE_BY_ONE_LIMIT:
         listing = ask(lambda: cloud.list_disks(len(instance_ids)))
         if listing.complete and not any("" in row.owners for row in listing.unreadable):
             owned: dict[str, list[tuple[str, str]]] = {each: [] for each in instance_ids}
-            for disk in listing.shown:
+            for disk in listing.items:
                 for owner in {disk.instance_id, *(each.instance_id for each in disk.attachments)} & owned.keys():
                     owned[owner].append((disk.disk_id, disk.type))
             for row in listing.unreadable:
                 for owner in set(row.owners) & owned.keys():
                     owned[owner].append(_typed(row))
             return owned
-    answers = {each: ask(lambda each=each: cloud.disks_of(each)) for each in instance_ids}  # type: ignore[misc]
+    answers = {each: ask(lambda each=each: cloud.describe_disks_of(each)) for each in instance_ids}  # type: ignore[misc]
     return {
-        each: [(disk.disk_id, disk.type) for disk in answer.shown] + [_typed(row) for row in answer.unreadable]
+        each: [(disk.disk_id, disk.type) for disk in answer.items] + [_typed(row) for row in answer.unreadable]
         for each, answer in answers.items()
     }
 

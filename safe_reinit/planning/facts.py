@@ -8,13 +8,25 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ..cloud.interface import Refused
-from ..model import Disk, DiskFacts, Facts, Guard, Instance, Options, Others, Snapshot, Target, Unseen, error_codes
+from ..model import (
+    Disk,
+    DiskFacts,
+    Facts,
+    Guard,
+    Instance,
+    Options,
+    OtherProducts,
+    Snapshot,
+    Target,
+    Unseen,
+    error_codes,
+)
 from . import other_products
-from .describe import FEW, IDS_A_CALL, Round, distinct
+from .describe import IDS_PER_CALL, ONE_BY_ONE_LIMIT, Round, distinct
 
 Settle = Callable[[Sequence[Target]], tuple[Options, Guard]]
 """Says, once the targets are seen, which options hold for them and what is judged of them."""
-_RECENT = timedelta(seconds=20)
+_RECENT_FOR = timedelta(seconds=20)
 """How old a plan may be, by ECS's clock, for that: as old as what a wipe stands on."""
 
 
@@ -31,7 +43,7 @@ class Recent:
 
     def is_at(self, now: datetime) -> bool:
         """Return whether the plan was made seconds ago."""
-        return timedelta(0) <= now - self.planned_at <= _RECENT
+        return timedelta(0) <= now - self.planned_at <= _RECENT_FOR
 
 
 def read_facts(  # noqa: PLR0913 - what is read, and for what
@@ -69,7 +81,7 @@ def read_facts(  # noqa: PLR0913 - what is read, and for what
     """
     restore = dict(options.restore)
     described.describe_caller(needed=caller_needed, shortly=not (caller_needed or again is None))
-    described.describe_disks(described.targets)
+    described.describe_disks(described.disk_ids)
     described.describe_snapshots(restore.values())
     described.describe_key_pair(options.key_pair)
     described.ask_all()
@@ -85,14 +97,14 @@ def read_facts(  # noqa: PLR0913 - what is read, and for what
     if ways_back is None:
         described.describe_snapshots_of([disk.disk_id for disk in disks])
     else:
-        described.describe_progressing([disk.disk_id for disk in disks], many=True)
+        described.describe_progressing([disk.disk_id for disk in disks], list_region=True)
     described.ask_all()
     instances = [instance for instance in described.instances.values() if instance is not None]
 
-    caller = described.caller.shown[0]
+    caller = described.caller.items[0]
     targets = [
         Target(disk_id, caller.account, region, now, disk, _instance_of(described, disk))
-        for disk_id, disk in ((each, described.disks.get(each)) for each in described.targets)
+        for disk_id, disk in ((each, described.disks.get(each)) for each in described.disk_ids)
     ]
     in_force, guard = settle(targets) if settle else (options, Guard(disks=len(targets)))
     dry_run_codes: dict[str, dict[str, str]] = {}
@@ -130,22 +142,24 @@ def read_facts(  # noqa: PLR0913 - what is read, and for what
             restore_snapshot=described.snapshots.get(restored),
             image=described.images.get(disk.image_id) if disk else None,
             key_pairs=described.key_pairs,
-            neighbours=tuple(other for other in described.attached.get(instance_id, ()) if other.disk_id not in wanted),
+            neighbours=tuple(
+                other for other in described.attached.get(instance_id, ()) if other.disk_id not in disk_ids
+            ),
             dry_run_codes={**dry_run_codes.get(instance_id, {}), **reset},
             unseen=tuple(
                 gone for name in distinct((*named, options.key_pair)) for gone in described.unseen.get(name, ())
             ),
             clock_skew=skew,
             account=caller.account,
-            others=Others(),
+            other_products=OtherProducts(),
             guard=guard,
         )
 
-    wanted = set(described.targets)
-    of_ecs = [facts_of(disk_id) for disk_id in described.targets]
+    disk_ids = set(described.disk_ids)
+    of_ecs = [facts_of(disk_id) for disk_id in described.disk_ids]
     also = lately.again if lately else other_products.EVERY if again is None else again
-    found = other_products.add(described.cloud, described.clock, of_ecs, in_force, also)
-    return Facts(region, caller, now, _with_unread(found, described))
+    with_other_products = other_products.add(described.cloud, described.clock, of_ecs, in_force, also)
+    return Facts(region, caller, now, _with_unread(with_other_products, described))
 
 
 def _instance_of(described: Round, disk: Disk | None) -> Instance | None:
@@ -170,18 +184,18 @@ def _dry_run_power(described: Round, dry_run_codes: dict[str, dict[str, str]], i
 
     def put(action: str, ids: Sequence[str]) -> None:
         cloud = described.cloud
-        if len(ids) > FEW:
+        if len(ids) > ONE_BY_ONE_LIMIT:
             described.put(
-                lambda: _right(described, lambda: cloud.may_many(f"{action}s", ids)), partial(take, action, ids)
+                lambda: _right(described, lambda: cloud.dry_run_batch(f"{action}s", ids)), partial(take, action, ids)
             )
             return
-        may = cloud.may_stop if action == "StopInstance" else cloud.may_start
+        may = cloud.dry_run_stop if action == "StopInstance" else cloud.dry_run_start
         for each in ids:
             described.put(partial(_right, described, partial(may, each)), partial(take, action, (each,)))
 
-    for start in range(0, len(instance_ids), IDS_A_CALL):
+    for start in range(0, len(instance_ids), IDS_PER_CALL):
         for action in ("StopInstance", "StartInstance"):
-            put(action, instance_ids[start : start + IDS_A_CALL])
+            put(action, instance_ids[start : start + IDS_PER_CALL])
 
 
 def _right(described: Round, question: Callable[[], str]) -> str:
@@ -209,10 +223,10 @@ def _snapshots_of(described: Round, disk_id: str, way_back: str) -> tuple[Snapsh
     return (*described.progressing.get(disk_id, ()), *((kept,) if kept else ()))
 
 
-def _with_unread(found: Sequence[DiskFacts], described: Round) -> tuple[DiskFacts, ...]:
+def _with_unread(disks: Sequence[DiskFacts], described: Round) -> tuple[DiskFacts, ...]:
     """Add, once, which rows could not be read though nothing here depends on them."""
-    told: list[Unseen] = []
-    targets = set(described.targets)
+    reported: list[Unseen] = []
+    disk_ids = set(described.disk_ids)
 
     def of(facts: DiskFacts) -> DiskFacts:
         if facts.disk is None:
@@ -220,10 +234,16 @@ def _with_unread(found: Sequence[DiskFacts], described: Round) -> tuple[DiskFact
         new = [
             each
             for each in (*described.unreadable_disks.get(facts.disk.instance_id, ()), *described.unrelated)
-            if each not in told
+            if each not in reported
         ]
-        new = [each for each in new if each.subject not in targets]
-        told.extend(new)
-        return replace(facts, others=replace(facts.others, unlooked=(*facts.others.unlooked, *new))) if new else facts
+        new = [each for each in new if each.subject not in disk_ids]
+        reported.extend(new)
+        return (
+            replace(
+                facts, other_products=replace(facts.other_products, unanswered=(*facts.other_products.unanswered, *new))
+            )
+            if new
+            else facts
+        )
 
-    return tuple(of(facts) for facts in found)
+    return tuple(of(facts) for facts in disks)

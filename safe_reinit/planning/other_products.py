@@ -1,6 +1,6 @@
 """Looks at other products, and at what ECS plans: what a plan wants to know and can do without.
 
-A look that fails never ends the looking: it is noted, and told by the check ``not-looked-at``, or by ``could-not-look``
+A look that fails never ends the looking: it is noted, and told by the check ``not-checked``, or by ``could-not-check``
 where the configuration requires it. It is one quick attempt, since its endpoint may be out of reach from here, and a
 few more within 5 seconds if the answer is a code that may pass; one that is required is worth as much patience as a
 look at ECS itself.
@@ -22,7 +22,7 @@ from ..model import (
     Finding,
     Key,
     Options,
-    Others,
+    OtherProducts,
     ReplicaPair,
     ScalingMember,
     SystemEvent,
@@ -36,10 +36,10 @@ T = TypeVar("T")
 
 _ACTIONS = {**OTHER_PRODUCT_CALLS, "policy": "DescribeAutoSnapshotPolicyEx"}
 EVERY = frozenset(_ACTIONS)
-"""All of them, by the words of ``require_looks``; the look at an automatic snapshot policy cannot be required."""
+"""All of them, by the words of ``require_answers``; the look at an automatic snapshot policy cannot be required."""
 
 
-_FOUND_BY = {
+_PRODUCT_OF_CHECK = {
     "in-scaling-group": "ess",
     "in-replication-pair": "ebs",
     "encryption-key-unusable": "kms",
@@ -48,7 +48,7 @@ _FOUND_BY = {
 """By check: which look it judges."""
 
 
-def again(findings: Iterable[Finding], *, begun: bool, lately: bool = False) -> frozenset[str]:
+def products_to_reread(findings: Iterable[Finding], *, begun: bool, lately: bool = False) -> frozenset[str]:
     """Return which of them are repeated before a call, so that their number stays small.
 
     Before the first changing call all that can refuse the plan: a plan may be confirmed long after it was made, and its
@@ -63,19 +63,19 @@ def again(findings: Iterable[Finding], *, begun: bool, lately: bool = False) -> 
         begun: whether the machine was touched already.
         lately: whether the plan was made seconds ago: then only what it found something by is looked at again.
     """
-    found_by = {_FOUND_BY[found.check] for found in findings if found.check in _FOUND_BY}
-    failed = {found.subject for found in findings if found.check == "not-looked-at"}
-    wanted = ("ebs",) if begun else tuple(found_by) if lately else tuple(OTHER_PRODUCT_CALLS)
-    return frozenset(name for name in wanted if OTHER_PRODUCT_CALLS[name] not in failed)
+    found_by_product = {_PRODUCT_OF_CHECK[finding.check] for finding in findings if finding.check in _PRODUCT_OF_CHECK}
+    failed = {finding.subject for finding in findings if finding.check == "not-checked"}
+    products = ("ebs",) if begun else tuple(found_by_product) if lately else tuple(OTHER_PRODUCT_CALLS)
+    return frozenset(name for name in products if OTHER_PRODUCT_CALLS[name] not in failed)
 
 
 def add(
-    cloud: Cloud, clock: Clock, disks: Sequence[DiskFacts], options: Options, looks: Collection[str]
+    cloud: Cloud, clock: Clock, disks: Sequence[DiskFacts], options: Options, products: Collection[str]
 ) -> tuple[DiskFacts, ...]:
     """Add to the facts of disks what these looks show: each question is put once for all of them."""
-    asked = _OtherProducts(Round(cloud, clock, Patient(clock)), options, looks)
-    asked.ask_all([each for each in disks if each.disk is not None])
-    return tuple(replace(each, others=asked.of(each)) if each.disk is not None else each for each in disks)
+    others = _OtherProducts(Round(cloud, clock, Patient(clock)), options, products)
+    others.ask_all([each for each in disks if each.disk is not None])
+    return tuple(replace(each, other_products=others.of(each)) if each.disk is not None else each for each in disks)
 
 
 @dataclass
@@ -84,13 +84,13 @@ class _OtherProducts:
 
     round: Round
     options: Options
-    looks: Collection[str]
+    products: Collection[str]
     members: dict[str, list[ScalingMember]] = field(default_factory=dict)
     events: dict[str, list[SystemEvent]] = field(default_factory=dict)
     pairs: dict[str, list[ReplicaPair]] = field(default_factory=dict)
     keys: dict[str, list[Key]] = field(default_factory=dict)
     policies: dict[str, AutoSnapshotPolicy] = field(default_factory=dict)
-    unlooked: dict[str, list[Unseen]] = field(default_factory=dict)
+    unanswered: dict[str, list[Unseen]] = field(default_factory=dict)
 
     def ask_all(self, disks: Sequence[DiskFacts]) -> None:
         """Ask what matters: of instances that stand still, of keys and policies that are used, of pairs once."""
@@ -99,19 +99,22 @@ class _OtherProducts:
         region = [disks[0].region] if disks else []
         disk_ids = [each.disk_id for each in disks]
         policy_ids = distinct(each.disk.auto_snapshot_policy_id for each in disks if each.disk)
-        self._put("ess", still, partial(cloud.scaling_members, still), self._take_member)
-        self._put("events", still, partial(cloud.system_events, still), self._take_event)
-        self._put("ebs", region, cloud.replica_pairs, self._take_pair, disk_ids)
+        self._put("ess", still, partial(cloud.describe_scaling_members, still), self._take_member)
+        self._put("events", still, partial(cloud.describe_system_events, still), self._take_event)
+        self._put("ebs", region, cloud.describe_replica_pairs, self._take_pair, disk_ids)
         for key_id in distinct(key for each in disks for key in _keys_of(each)):
-            self._put("kms", [key_id], partial(cloud.key, key_id), self._take_key)
+            self._put("kms", [key_id], partial(cloud.describe_key, key_id), self._take_key)
         for policy_id in policy_ids:
             self._put(
-                "policy", [policy_id], partial(cloud.auto_snapshot_policy, policy_id), self._put_auto_snapshot_policy
+                "policy",
+                [policy_id],
+                partial(cloud.describe_auto_snapshot_policy, policy_id),
+                self._take_auto_snapshot_policy,
             )
         self.round.ask_all()
-        for policy_id in policy_ids if "policy" in self.looks else ():
-            if policy_id not in self.policies and policy_id not in self.unlooked:
-                self._note("policy", policy_id, "ECS shows no such policy, or the right to it is missing")
+        for policy_id in policy_ids if "policy" in self.products else ():
+            if policy_id not in self.policies and policy_id not in self.unanswered:
+                self._record_unread("policy", policy_id, "ECS shows no such policy, or the right to it is missing")
 
     def _put(
         self,
@@ -124,7 +127,7 @@ class _OtherProducts:
         """Put one question to another product, where it is wanted.
 
         Args:
-            name: as ``require_looks`` has it.
+            name: as ``require_answers`` has it.
             subjects: what it is noted for that no answer came.
             ask: the question.
             take: takes note of one thing that is shown.
@@ -136,16 +139,16 @@ class _OtherProducts:
             for row in answer.unreadable:
                 own = set(row.names) & set(about or subjects)
                 for subject in own or (subjects if "" in row.owners else ()):
-                    self._note(name, subject, row.why, row)
-            for each in answer.shown:
+                    self._record_unread(name, subject, row.why, row)
+            for each in answer.items:
                 take(each)
 
         def failed(error: CloudError) -> None:
             for subject in subjects:
-                self._note(name, subject, why_unanswered(error, _product(name).upper()))
+                self._record_unread(name, subject, why_unanswered(error, _product(name).upper()))
 
-        if name in self.looks and subjects:
-            patient = self.round.ask if name in self.options.require_looks else self.round.ask.shortly
+        if name in self.products and subjects:
+            patient = self.round.ask if name in self.options.require_answers else self.round.ask.shortly
             self.round.put(lambda: patient(ask), taken, failed)
 
     def _take_member(self, member: ScalingMember) -> None:
@@ -161,28 +164,28 @@ class _OtherProducts:
     def _take_key(self, key: Key) -> None:
         self.keys.setdefault(key.key_id, []).append(key)
 
-    def _put_auto_snapshot_policy(self, target_rules: AutoSnapshotPolicy) -> None:
-        self.policies[target_rules.policy_id] = target_rules
+    def _take_auto_snapshot_policy(self, snapshot_policy: AutoSnapshotPolicy) -> None:
+        self.policies[snapshot_policy.policy_id] = snapshot_policy
 
-    def of(self, facts: DiskFacts) -> Others:
+    def of(self, facts: DiskFacts) -> OtherProducts:
         """Return what was found of one disk."""
         disk, instance = facts.disk, facts.instance.instance_id if facts.instance and facts.stands_still else ""
         if disk is None:
-            return Others()
+            return OtherProducts()
         keys = _keys_of(facts)
         about = distinct((instance, *keys, facts.region, disk.disk_id, disk.auto_snapshot_policy_id))
-        return Others(
+        return OtherProducts(
             members=tuple(self.members.get(instance, ())),
             keys=tuple(key for key_id in keys for key in self.keys.get(key_id, ())),
             pairs=tuple(self.pairs.get(disk.disk_id, ())),
             events=tuple(self.events.get(instance, ())),
             auto_snapshot_policy=self.policies.get(disk.auto_snapshot_policy_id),
-            unlooked=tuple(each for name in about for each in self.unlooked.get(name, ())),
+            unanswered=tuple(each for name in about for each in self.unanswered.get(name, ())),
         )
 
-    def _note(self, name: str, subject: str, why: str, row: UnreadableRow | None = None) -> None:
+    def _record_unread(self, name: str, subject: str, why: str, row: UnreadableRow | None = None) -> None:
         right = "" if row else f"{_product(name)}:{_ACTIONS[name]}"
-        self.unlooked.setdefault(subject, []).append(Unseen(_ACTIONS[name], subject, right, why, row))
+        self.unanswered.setdefault(subject, []).append(Unseen(_ACTIONS[name], subject, right, why, row))
 
 
 def _keys_of(facts: DiskFacts) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from ..cloud.interface import CloudError, Unanswered
 T = TypeVar("T")
 
 
-def answers(questions: Sequence[Callable[[], T]], limit: float) -> list[T | CloudError]:
+def ask_parallel(questions: Sequence[Callable[[], T]], limit: float) -> list[T | CloudError]:
     """Ask all of these at once, and return for each its answer or how it failed.
 
     Args:
@@ -44,14 +44,14 @@ def answers(questions: Sequence[Callable[[], T]], limit: float) -> list[T | Clou
             threading.Thread(target=ask, args=(number,), name="safe-reinit-describe", daemon=True).start()
         except RuntimeError:  # no more threads: then one after the other
             ask(number)
-    found: dict[int, T | CloudError] = {}
-    while len(found) < len(questions):
+    answered: dict[int, T | CloudError] = {}
+    while len(answered) < len(questions):
         try:
             number, answer, broke = done.get(timeout=max(0.0, limit - (boottime() - began)))
         except Empty:
             break
         if broke is not None:
             raise broke
-        found[number] = answer  # type: ignore[assignment]
+        answered[number] = answer  # type: ignore[assignment]
     none = Unanswered("the question", f"nothing came within {limit:.0f} s")
-    return [found.get(number, none) for number in range(len(questions))]
+    return [answered.get(number, none) for number in range(len(questions))]

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from .. import report
 from ..clock import Clock
-from ..cloud.connection import Where
+from ..cloud.connection import Connection
 from ..cloud.interface import Cloud, CloudError
 from ..cloud.locate import connect
 from ..cloud.retry import Patient
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Asked:
+class PlanRequest:
     """What a plan is asked for, seen to make sense."""
 
     disk_ids: Sequence[str]
@@ -72,43 +72,51 @@ def _moment(deadline: datetime | timedelta | None, now: datetime) -> datetime | 
     return now + deadline if isinstance(deadline, timedelta) else deadline
 
 
-def find(where: Where, clock: Clock, search: Search, on_call: Callable[[Call], None]) -> list[str]:
-    """Return the ids of the disks that a search means; see ``discover.find``.
+def discover_disks(connection: Connection, clock: Clock, search: Search, on_call: Callable[[Call], None]) -> list[str]:
+    """Return the ids of the disks that a search means; see ``discover.discover_disks``.
 
     Raises:
         UsageError: there are no credentials.
         RunRefused: nothing was found, or ECS could not be asked; its report has the exchanges.
     """
-    return _asking(where, clock, on_call, lambda cloud: discover.find(cloud, clock, search))[0]
+    return _read_cloud(connection, clock, on_call, lambda cloud: discover.discover_disks(cloud, clock, search))[0]
 
 
-def shown(
-    where: Where, clock: Clock, disk_ids: Sequence[str], instance_ids: Sequence[str], on_call: Callable[[Call], None]
+def existing(
+    connection: Connection,
+    clock: Clock,
+    disk_ids: Sequence[str],
+    instance_ids: Sequence[str],
+    on_call: Callable[[Call], None],
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Return those of the disks and of the instances that ECS shows here; see ``discover.shown``.
+    """Return those of the disks and of the instances that ECS shows here; see ``discover.existing``.
 
     Raises:
         UsageError: there are no credentials.
         RunRefused: ECS could not be asked; its report has the exchanges.
     """
-    return _asking(where, clock, on_call, lambda cloud: discover.shown(cloud, clock, disk_ids, instance_ids))[0]
+    return _read_cloud(
+        connection, clock, on_call, lambda cloud: discover.existing(cloud, clock, disk_ids, instance_ids)
+    )[0]
 
 
-def only_one_named(
-    where: Where, clock: Clock, instance_id: str, on_call: Callable[[Call], None]
+def is_only_one_named(
+    connection: Connection, clock: Clock, instance_id: str, on_call: Callable[[Call], None]
 ) -> tuple[bool, list[Call]]:
     """Return whether an instance is seen to be the only one of its name, and what exchanges that took."""
     try:
-        return _asking(where, clock, on_call, lambda cloud: discover.only_one_named(cloud, clock, instance_id))
+        return _read_cloud(
+            connection, clock, on_call, lambda cloud: discover.is_only_one_named(cloud, clock, instance_id)
+        )
     except (RunRefused, UsageError) as error:
         return False, list(error.report.calls) if error.report else []
 
 
-def _asking(
-    where: Where,
+def _read_cloud(
+    connection: Connection,
     clock: Clock,
     on_call: Callable[[Call], None],
-    look: Callable[[Cloud], T],
+    read: Callable[[Cloud], T],
     reason: str | None = None,
 ) -> tuple[T, list[Call]]:
     """Look, and give what was seen with the exchanges that took; where ECS could not be asked, the error has them."""
@@ -119,17 +127,17 @@ def _asking(
         calls.append(call)
         on_call(call)
 
-    with contextlib.closing(connect(where, both)) as cloud:
+    with contextlib.closing(connect(connection, both)) as cloud:
         try:
-            return look(cloud), calls
+            return read(cloud), calls
         except (CloudError, RunRefused) as error:
             refused = error if isinstance(error, RunRefused) else refusal_of(error)
-            begun = report.started(began, where.region, reason, simulated=where.origin.simulated)
+            begun = report.started(began, connection.region, reason, simulated=connection.origin.simulated)
             raise with_report(refused, report.of_error(begun, clock.now(), refused, calls)) from None
 
 
 def preflight(
-    where: Where, clock: Clock, asked: Asked, on_call: Callable[[Call], None]
+    connection: Connection, clock: Clock, request: PlanRequest, on_call: Callable[[Call], None]
 ) -> tuple[Plan, list[Call], Facts]:
     """Make the plan, and give it with the exchanges that this took and the facts it stands on.
 
@@ -137,19 +145,22 @@ def preflight(
         UsageError: there are no credentials.
         RunRefused: ECS could not be asked; its report has the exchanges.
     """
-    facts, calls = _asking(
-        where,
+    facts, calls = _read_cloud(
+        connection,
         clock,
         on_call,
         lambda cloud: read_facts(
-            Round(cloud, clock, Patient(clock), asked.disk_ids), where.region, asked.options, settle=asked.settle
+            Round(cloud, clock, Patient(clock), request.disk_ids),
+            connection.region,
+            request.options,
+            settle=request.settle,
         ),
-        asked.reason,
+        request.reason,
     )
     in_force, used = facts.disks[0].options, facts.disks[0].guard.class_
-    limits = asked.limits
+    limits = request.limits
     if used is not None and used.force_stop_after is not None:
         limits = replace(limits, force_stop_after=used.force_stop_after)
-    made = make_plan(facts, in_force, limits, asked.reason, asked.plan_id)
-    plan = replace(made, rollout=asked.rollout, simulated=where.origin.simulated)
-    return without_refused(plan) if asked.skip_refused else plan, calls, facts
+    made = make_plan(facts, in_force, limits, request.reason, request.plan_id)
+    plan = replace(made, rollout=request.rollout, simulated=connection.origin.simulated)
+    return without_refused(plan) if request.skip_refused else plan, calls, facts

@@ -17,7 +17,7 @@ from ..journal import StoredRun
 from ..model import Call, Facts, Making, Plan, Secret
 from . import request
 from .discover import Search
-from .pipeline import Asked, find, limits_of, only_one_named, preflight, rollout_of, shown
+from .pipeline import PlanRequest, discover_disks, existing, is_only_one_named, limits_of, preflight, rollout_of
 from .ram_check import Proof, prove
 from .setup import Setup
 
@@ -30,16 +30,16 @@ class Planner:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
 
-    def find(self, search: Search, on_call: OnCall | None = None) -> Sequence[str]:
-        """Return the ids of the disks that a search means; see ``discover.find``.
+    def discover_disks(self, search: Search, on_call: OnCall | None = None) -> Sequence[str]:
+        """Return the ids of the disks that a search means; see ``discover.discover_disks``.
 
         Raises:
             UsageError: there are no credentials.
             RunRefused: nothing was found, or ECS could not be asked.
         """
-        return find(self._setup.where, self._setup.clock, search, safely(on_call))
+        return discover_disks(self._setup.connection, self._setup.clock, search, safely(on_call))
 
-    def shown(
+    def existing(
         self, disk_ids: Sequence[str], instance_ids: Sequence[str], on_call: OnCall | None = None
     ) -> tuple[frozenset[str], frozenset[str]]:
         """Return those of the disks and of the instances that ECS shows in this region.
@@ -49,19 +49,19 @@ class Planner:
             RunRefused: ECS could not be asked.
         """
         ids = request.disk_ids(disk_ids) if disk_ids else []
-        return shown(self._setup.where, self._setup.clock, ids, instance_ids, safely(on_call))
+        return existing(self._setup.connection, self._setup.clock, ids, instance_ids, safely(on_call))
 
-    def wipe(self, disk_ids: Sequence[str], asked: request.Request, on_call: OnCall | None = None) -> Plan:
+    def wipe(self, disk_ids: Sequence[str], given: request.Request, on_call: OnCall | None = None) -> Plan:
         """Plan to reinitialise disks; see ``Client.plan``."""
-        ids, once = request.disk_ids(disk_ids), request.once(asked)
-        by_hand = request.to_wipe(self._setup.settings, asked, self._setup.owner)
-        return replace(self._plan(ids, by_hand, request.reason(self._setup.settings, asked), on_call), once=once)
+        ids, once = request.disk_ids(disk_ids), request.once(given)
+        target_request = request.to_wipe(self._setup.settings, given, self._setup.owner)
+        return replace(self._plan(ids, target_request, request.reason(self._setup.settings, given), on_call), once=once)
 
-    def undo(self, stored: StoredRun, asked: request.Request, on_call: OnCall | None = None) -> Plan:
+    def undo(self, stored: StoredRun, given: request.Request, on_call: OnCall | None = None) -> Plan:
         """Plan to roll back what a run wiped; see ``Client.plan_undo``."""
-        by_hand = request.to_undo(self._setup.settings, asked, stored)
-        disk_ids = [disk_id for disk_id, _ in by_hand.options.restore]
-        plan = self._plan(disk_ids, by_hand, request.reason(self._setup.settings, asked), on_call)
+        target_request = request.to_undo(self._setup.settings, given, stored)
+        disk_ids = [disk_id for disk_id, _ in target_request.options.restore]
+        plan = self._plan(disk_ids, target_request, request.reason(self._setup.settings, given), on_call)
         if not (plan.account and stored.account):
             raise RunRefused(
                 "STS did not say whose credentials these are, so it is not known whether run "
@@ -75,7 +75,7 @@ class Planner:
             )
         return plan
 
-    def again(self, plan: Plan, on_call: OnCall | None = None) -> Plan:
+    def refresh(self, plan: Plan, on_call: OnCall | None = None) -> Plan:
         """Look and judge once more for a plan: its name, its options in force, its guards and its limits are kept.
 
         Raises:
@@ -83,16 +83,18 @@ class Planner:
         """
         ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
         kept = plan.options, plan.guard
-        asked = Asked(ids, plan.options, plan.limits, plan.reason, plan.plan_id, lambda _: kept, plan.rollout)
-        return self._make(asked, on_call)
+        plan_request = PlanRequest(
+            ids, plan.options, plan.limits, plan.reason, plan.plan_id, lambda _: kept, plan.rollout
+        )
+        return self._make(plan_request, on_call)
 
-    def anew(
+    def plan_again(
         self,
         plan: Plan,
         run_id: str,
         *,
         accept: Sequence[str] = (),
-        owed_starts: Sequence[str] = (),
+        pending_starts: Sequence[str] = (),
         password: str | None = None,
         on_call: OnCall | None = None,
     ) -> Plan:
@@ -104,7 +106,7 @@ class Planner:
             plan: the plan of that run.
             run_id: the run, in this client's journal.
             accept: names of further risks that are accepted.
-            owed_starts: ids of the instances that it stopped; they are started after the wipe.
+            pending_starts: ids of the instances that it stopped; they are started after the wipe.
             password: the password to set, where the run was to set one.
             on_call: is called for each HTTP exchange.
 
@@ -122,17 +124,17 @@ class Planner:
             password=Secret(password) if password else None,
             stop_instance=old.stop_instance and "stop_instance" not in granted,
             accept=request.accepted((*(name for name in old.accept if f"accept {name}" not in granted), *accept)),
-            owed_starts=tuple(owed_starts),
+            pending_starts=tuple(pending_starts),
             was_on=tuple((disk.disk_id, job.instance_id) for job in plan.jobs for disk in job.disks if job.instance_id),
         )
         by_class = any(each.startswith("max_disks") for each in granted)
-        asked = TargetRequest(options, frozenset({"snapshot"}), None if by_class else plan.guard.max_disks)
+        target_request = TargetRequest(options, frozenset({"snapshot"}), None if by_class else plan.guard.max_disks)
         disk_ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
-        return self._plan(disk_ids, asked, plan.reason, on_call)
+        return self._plan(disk_ids, target_request, plan.reason, on_call)
 
-    def only_one_named(self, plan: Plan, instance_id: str, on_call: OnCall | None = None) -> bool:
+    def is_only_one_named(self, plan: Plan, instance_id: str, on_call: OnCall | None = None) -> bool:
         """Return whether an instance of a plan is seen to be the only one of its name in the region."""
-        sure, calls = only_one_named(self._setup.where, self._setup.clock, instance_id, safely(on_call))
+        sure, calls = is_only_one_named(self._setup.connection, self._setup.clock, instance_id, safely(on_call))
         if plan.making is not None:
             plan.making.calls.extend(calls)
         return sure
@@ -142,7 +144,7 @@ class Planner:
 
         It is to be closed.
         """
-        return connect(self._setup.where, safely(on_call), lambda _action: "this connection is only for observing")
+        return connect(self._setup.connection, safely(on_call), lambda _action: "this connection is only for observing")
 
     def prove(self, plan: Plan, calls: Sequence[Call], on_call: OnCall | None = None) -> Sequence[Proof]:
         """Return which RAM rights a run of a plan has, asked with DryRun where an API has one; see ``ram_check.prove``.
@@ -150,17 +152,21 @@ class Planner:
         Raises:
             RunRefused: ECS could not be asked.
         """
-        return prove(self._setup.where, self._setup.clock, plan, calls, safely(on_call))
+        return prove(self._setup.connection, self._setup.clock, plan, calls, safely(on_call))
 
-    def _plan(self, disk_ids: Sequence[str], asked: TargetRequest, reason: str | None, on_call: OnCall | None) -> Plan:
+    def _plan(
+        self, disk_ids: Sequence[str], target_request: TargetRequest, reason: str | None, on_call: OnCall | None
+    ) -> Plan:
         settings = self._setup.settings
-        chosen = partial(settle, self._setup.target_rules, asked)
+        chosen = partial(settle, self._setup.target_rules, target_request)
         limits, rollout = limits_of(settings), rollout_of(settings, self._setup.clock.now())
         name, skip = secrets.token_hex(8), settings.skip_refused
-        return self._make(Asked(disk_ids, asked.options, limits, reason, name, chosen, rollout, skip), on_call)
+        return self._make(
+            PlanRequest(disk_ids, target_request.options, limits, reason, name, chosen, rollout, skip), on_call
+        )
 
-    def _make(self, asked: Asked, on_call: OnCall | None) -> Plan:
-        plan, calls, facts = preflight(self._setup.where, self._setup.clock, asked, safely(on_call))
+    def _make(self, plan_request: PlanRequest, on_call: OnCall | None) -> Plan:
+        plan, calls, facts = preflight(self._setup.connection, self._setup.clock, plan_request, safely(on_call))
         logs.plan(plan)
         return replace(plan, making=Making(calls, [facts]))
 

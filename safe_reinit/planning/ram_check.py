@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..clock import Clock
-from ..cloud.connection import Where
+from ..cloud.connection import Connection
 from ..cloud.interface import Cloud, CloudError
 from ..cloud.locate import connect
 from ..cloud.retry import Patient
@@ -29,12 +29,12 @@ class Proof:
 
 
 def prove(
-    where: Where, clock: Clock, plan: Plan, calls: Sequence[Call], on_call: Callable[[Call], None]
+    connection: Connection, clock: Clock, plan: Plan, calls: Sequence[Call], on_call: Callable[[Call], None]
 ) -> tuple[Proof, ...]:
     """Return of each right that a run of a plan needs whether these credentials have it. Nothing is changed.
 
     Args:
-        where: the cloud that is asked, with DryRun, for the looks that have one.
+        connection: the cloud that is asked, with DryRun, for the looks that have one.
         clock: what waits run on where ECS asks to come again.
         plan: any plan; of a disk that could not be seen only what is known so far is told.
         calls: the exchanges that making it took: what they were answered counts as it is.
@@ -45,7 +45,7 @@ def prove(
     """
     ask = Patient(clock)
     answers = _answers(calls)
-    with contextlib.closing(connect(where, on_call)) as cloud:
+    with contextlib.closing(connect(connection, on_call)) as cloud:
         try:
             return tuple(_proof(cloud, ask, plan, right, answers) for right in needed_permissions(plan, calls))
         except CloudError as error:
@@ -61,21 +61,21 @@ def _answers(calls: Sequence[Call]) -> dict[str, list[str]]:
 
 
 def _proof(cloud: Cloud, ask: Patient, plan: Plan, right: Right, answers: Mapping[str, Sequence[str]]) -> Proof:
-    known = answers.get(right.api, ())
-    refused = next((code for code in known if error_codes.of_credentials(code)), None)
+    codes = answers.get(right.api, ())
+    refused = next((code for code in codes if error_codes.of_credentials(code)), None)
     if refused is not None and right.optional:
         return Proof(right, "optional", f"it is missing ({refused}); the run says that it could not look, and goes on")
     if refused is not None:
         return Proof(right, "missing", f"ECS answered {refused}")
     if not right.dry_run:
-        if "OK" in known:
+        if "OK" in codes:
             return Proof(right, "allowed", "it has no dry run; it was answered")
         return Proof(right, "unproven", "it has no dry run")
     if right.subjects:  # a changing call, asked with DryRun when the plan was made
-        unproven = [code for code in known if code != error_codes.PROVEN]  # each id was asked by itself, or with others
-        return _judged(right, (unproven or known or [""])[0])
+        unproven = [code for code in codes if code != error_codes.PROVEN]  # each id was asked by itself, or with others
+        return _judged(right, (unproven or codes or [""])[0])
     probe, ids = _probe(right.api, plan)
-    return _judged(right, ask(lambda: cloud.may(probe, ids)) if ids else "")
+    return _judged(right, ask(lambda: cloud.dry_run(probe, ids)) if ids else "")
 
 
 def _judged(right: Right, code: str) -> Proof:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Owner = tuple[tuple[str, str | int], ...]
 
-_LONGEST = 4096
+_MAX_TEXT = 4096
 """Characters that a text of a plan may have: a saved plan with a longer one could not be read."""
 _OWNER = ("owner_account", "owner_id", "resource_owner_account", "resource_owner_id")
 
@@ -74,8 +74,8 @@ def disk_ids(given: Sequence[str]) -> list[str]:
     for disk_id in ids:
         letters = disk_id.removeprefix("d-")
         if letters == disk_id or not letters or not letters.replace("-", "").isalnum() or not letters.isascii():
-            shown = disk_id if disk_id.isprintable() and len(disk_id) <= 64 else "an id"
-            raise UsageError(f"{shown!r} is not a disk id: those begin with d-.", hint="Correct --disk.")
+            text = disk_id if disk_id.isprintable() and len(disk_id) <= 64 else "an id"
+            raise UsageError(f"{text!r} is not a disk id: those begin with d-.", hint="Correct --disk.")
     return ids
 
 
@@ -122,24 +122,24 @@ def argument(settings: Settings, setting: Setting[T], value: str | None) -> T:
         read = setting.read(value)
     except ValueError as problem:
         raise UsageError(f"The argument {setting.name} is {problem}.", hint=f"Correct {setting.name}.") from None
-    if len(value) > _LONGEST:
+    if len(value) > _MAX_TEXT:
         raise UsageError(
-            f"The argument {setting.name} is longer than {_LONGEST} characters.", hint=f"Shorten {setting.name}."
+            f"The argument {setting.name} is longer than {_MAX_TEXT} characters.", hint=f"Shorten {setting.name}."
         )
     return read
 
 
-def accepted(names: Sequence[str]) -> tuple[str, ...]:
+def accepted(check_names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the risks that are accepted.
 
     Raises:
         UsageError: one is no check.
         RunRefused: one is a block.
     """
-    for name in names:
+    for name in check_names:
         if wrong := _not_acceptable(name):
             raise wrong
-    return tuple(sorted(set(names)))
+    return tuple(sorted(set(check_names)))
 
 
 def _not_acceptable(name: str) -> Error | None:
@@ -163,7 +163,7 @@ def target_rules_of(settings: Settings) -> TargetRules:
         limit=settings.of(Settings.max_disks).at_most,
         hold=settings.hold or "",
     )
-    file = settings.of(Settings.classes).where.rpartition(": ")[0]
+    file = settings.of(Settings.classes).location.rpartition(": ")[0]
     problems = [
         f"{file}: At classes.{each.name}.accept[{at}]: {str(wrong).rstrip('.')}"
         for each in made.classes
@@ -186,55 +186,55 @@ class Request:
     max_disks: int | None = None
     reason: str | None = None
     once: str | None = None
-    found: bool = False
+    discovered: bool = False
     elsewhere: int = 0
-    owed_starts: Sequence[str] = ()
+    pending_starts: Sequence[str] = ()
     expect_instance: str | None = None
     key_pair: str | None = None
     password: str | None = None
     security_enhancement: str | None = None
 
 
-def to_wipe(settings: Settings, asked: Request, owner: Owner) -> TargetRequest:
+def to_wipe(settings: Settings, request: Request, owner: Owner) -> TargetRequest:
     """Put what is asked of a wipe together with the settings.
 
     Raises:
         UsageError: a name in ``accept`` is no check, ``max_disks`` is no number of disks, or a text cannot be used.
         RunRefused: a name in ``accept`` is a block.
     """
-    by_hand = _by_hand(settings, asked)
+    target_request = _target_request(settings, request)
     options = replace(
-        by_hand.options,
+        target_request.options,
         snapshot_max_age=settings.snapshot_max_age,
-        owed_starts=tuple(asked.owed_starts),
-        expect_instance=argument(settings, Settings.expect_instance, asked.expect_instance) or "",
-        key_pair=argument(settings, Settings.key_pair, asked.key_pair) or "",
-        password=Secret(asked.password) if asked.password else None,
-        security_enhancement=argument(settings, Settings.security_enhancement, asked.security_enhancement) or "",
+        pending_starts=tuple(request.pending_starts),
+        expect_instance=argument(settings, Settings.expect_instance, request.expect_instance) or "",
+        key_pair=argument(settings, Settings.key_pair, request.key_pair) or "",
+        password=Secret(request.password) if request.password else None,
+        security_enhancement=argument(settings, Settings.security_enhancement, request.security_enhancement) or "",
         owner=owner,
     )
-    return replace(by_hand, options=options)
+    return replace(target_request, options=options)
 
 
-def to_undo(settings: Settings, asked: Request, stored: StoredRun) -> TargetRequest:
+def to_undo(settings: Settings, request: Request, stored: StoredRun) -> TargetRequest:
     """Put what is asked of the undo of a run together with the settings.
 
     Raises:
         UsageError: as for ``to_wipe``.
         RunRefused: as there, or the run cannot be undone.
     """
-    by_hand = _by_hand(settings, asked)
-    options = replace(by_hand.options, undo=stored.run_id, restore=to_restore(stored), was_on=was_on(stored))
-    return replace(by_hand, options=options)
+    target_request = _target_request(settings, request)
+    options = replace(target_request.options, undo=stored.run_id, restore=to_restore(stored), was_on=was_on(stored))
+    return replace(target_request, options=options)
 
 
-def reason(settings: Settings, asked: Request) -> str | None:
+def reason(settings: Settings, request: Request) -> str | None:
     """Return why a plan is made, as its caller or the settings say.
 
     Raises:
         UsageError: it cannot be used.
     """
-    return argument(settings, Settings.reason, asked.reason)
+    return argument(settings, Settings.reason, request.reason)
 
 
 def once(asked: Request) -> str | None:
@@ -251,33 +251,33 @@ def once(asked: Request) -> str | None:
     )
 
 
-def _by_hand(settings: Settings, asked: Request) -> TargetRequest:
-    if asked.max_disks is not None and asked.max_disks < 1:
+def _target_request(settings: Settings, request: Request) -> TargetRequest:
+    if request.max_disks is not None and request.max_disks < 1:
         raise UsageError("max_disks is not a number of disks.", hint="Give a whole number of at least 1.")
-    said = said_by_hand(settings) | ({"snapshot"} if asked.snapshot is not None else set())
+    explicit = explicit_settings(settings) | ({"snapshot"} if request.snapshot is not None else set())
     options = Options(
-        stop_instance=asked.stop_instance,
-        leave_stopped=settings.leave_stopped if asked.leave_stopped is None else asked.leave_stopped,
-        snapshot=settings.snapshot if asked.snapshot is None else asked.snapshot,
+        stop_instance=request.stop_instance,
+        leave_stopped=settings.leave_stopped if request.leave_stopped is None else request.leave_stopped,
+        snapshot=settings.snapshot if request.snapshot is None else request.snapshot,
         snapshot_retention_days=settings.snapshot_retention,
         lock_tag=settings.lock_tag,
-        require_looks=settings.require_looks,
-        accept=accepted(asked.accept),
+        require_answers=settings.require_answers,
+        accept=accepted(request.accept),
     )
-    most = asked.max_disks or (settings.max_disks if settings.of(Settings.max_disks).by_hand else None)
-    return TargetRequest(options, frozenset(said), most, asked.found, asked.elsewhere)
+    most = request.max_disks or (settings.max_disks if settings.of(Settings.max_disks).is_explicit else None)
+    return TargetRequest(options, frozenset(explicit), most, request.discovered, request.elsewhere)
 
 
 def on_unknown(settings: Settings, plan: Plan) -> OnUnknown:
     """Return what to do about a lost answer to ReInitDisk: as requested for this run, else its class, else the file."""
     from_class = plan.guard.class_ and plan.guard.class_.on_unknown
-    said = settings.of(Settings.on_unknown)
-    return said.value if said.by_hand else from_class or said.value
+    setting = settings.of(Settings.on_unknown)
+    return setting.value if setting.is_explicit else from_class or setting.value
 
 
-def said_by_hand(settings: Settings) -> frozenset[str]:
+def explicit_settings(settings: Settings) -> frozenset[str]:
     """List the settings that were said for this very run, by a flag or in the environment."""
-    return frozenset(setting.name for setting in SETTINGS if settings.of(setting).by_hand)
+    return frozenset(setting.name for setting in SETTINGS if settings.of(setting).is_explicit)
 
 
 def held(settings: Settings) -> Error | None:

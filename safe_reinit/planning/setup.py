@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..clock import Clock
-from ..cloud.connection import Where
+from ..cloud.connection import Connection
 from ..config import Settings
 from ..model import TargetRules
 from .request import Owner
@@ -15,7 +15,7 @@ from .request import Owner
 class Setup:
     """Where the cloud is and who calls it, by which clock, under which settings and target rules."""
 
-    where: Where
+    connection: Connection
     settings: Settings
     clock: Clock
     target_rules: TargetRules

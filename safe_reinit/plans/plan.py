@@ -1,6 +1,6 @@
 """The plan: what would be done to which disk, what each becomes, and what the person types to agree. Pure.
 
-The same plan that is shown is run: ``moved`` tells a later look from the one it stands on.
+The same plan that is shown is run: ``changed_facts`` tells a later reading from the one it stands on.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ SCHEMA = 1
 
 def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None, plan_id: str = "") -> Plan:
     """Judge the facts and make the plan; refusals are in its findings, nothing is raised for them."""
-    found = {each.disk_id: check_disk(each) for each in facts.disks}
-    jobs = tuple(_job(disks, found, options) for disks in _by_instance(facts.disks))
+    findings = {each.disk_id: check_disk(each) for each in facts.disks}
+    jobs = tuple(_job(disks, findings, options) for disks in _by_instance(facts.disks))
     print_ = fingerprint(facts.caller.account, facts.region, jobs, options)
     return Plan(
         plan_id=plan_id,
@@ -60,11 +60,11 @@ def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None
 
 def without_refused(plan: Plan) -> Plan:
     """Leave out the jobs that are refused, where any is left then; what is refused of the run itself stays."""
-    refused = {found.subject for found in plan.blockers}
+    refused = {finding.subject for finding in plan.blockers}
     out = [job for job in plan.jobs if refused & _subjects(job)]
     left = [job for job in plan.jobs if job not in out]
     about = set[str]().union(*(_subjects(job) for job in out)) if out else set()
-    kept = tuple(found for found in plan.findings if found.subject not in about)
+    kept = tuple(finding for finding in plan.findings if finding.subject not in about)
     if not out or not left:
         return plan
     print_ = fingerprint(plan.account, plan.region, left, plan.options)
@@ -74,7 +74,7 @@ def without_refused(plan: Plan) -> Plan:
         jobs=tuple(left),
         findings=kept,
         skipped=tuple(out),
-        skipped_findings=tuple(found for found in plan.findings if found.subject in about),
+        skipped_findings=tuple(finding for finding in plan.findings if finding.subject in about),
         fingerprint=print_,
         confirm_with=_confirm_with(disk_ids, print_),
     )
@@ -146,12 +146,14 @@ def expected(disks: Sequence[DiskFacts]) -> dict[str, str]:
         if each.disk is not None:
             facts.update(_disk_facts(each.disk, each.source_snapshot, each.image))
         if each.restore_from:
-            found = each.restore_snapshot
-            facts[f"{each.disk_id}.RestoreSnapshot"] = f"{each.restore_from} {found.status if found else ''}".rstrip()
+            snapshot = each.restore_snapshot
+            facts[f"{each.disk_id}.RestoreSnapshot"] = (
+                f"{each.restore_from} {snapshot.status if snapshot else ''}".rstrip()
+            )
     return facts
 
 
-def moved(planned: Mapping[str, str], now: Mapping[str, str], *, ours: Sequence[str] = ()) -> tuple[str, ...]:
+def changed_facts(planned: Mapping[str, str], now: Mapping[str, str], *, ours: Sequence[str] = ()) -> tuple[str, ...]:
     """Return what changed, as ``field: planned -> now``; ``ours`` are the fields that our own calls change."""
     return tuple(
         printable(f"{name}: {planned.get(name) or 'none'} -> {now.get(name) or 'none'}")
@@ -199,13 +201,13 @@ def downtime(job: PlannedJob, plan: Plan) -> float:
 
 def unforeseen(plan: Plan) -> list[str]:
     """Return what nothing that ECS describes can tell before the run."""
-    untold = [] if plan.options.undo else ["ReInitDisk"]
-    untold += ["CreateSnapshot"] if plan.options.snapshot else []
-    untold += ["TagResources and UntagResources"] if plan.options.lock_tag else []
-    said = [f"permission for {' and '.join(untold)}"] if untold else []
+    unknown_calls = [] if plan.options.undo else ["ReInitDisk"]
+    unknown_calls += ["CreateSnapshot"] if plan.options.snapshot else []
+    unknown_calls += ["TagResources and UntagResources"] if plan.options.lock_tag else []
+    texts = [f"permission for {' and '.join(unknown_calls)}"] if unknown_calls else []
     if any(job.will_start for job in plan.jobs):
-        said.append("capacity to restart")
-    return said
+        texts.append("capacity to restart")
+    return texts
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
@@ -262,7 +264,7 @@ def _by_instance(disks: Sequence[DiskFacts]) -> list[list[DiskFacts]]:
     return list(jobs.values())
 
 
-def _job(disks: Sequence[DiskFacts], found: Mapping[str, Sequence[Finding]], options: Options) -> PlannedJob:
+def _job(disks: Sequence[DiskFacts], findings: Mapping[str, Sequence[Finding]], options: Options) -> PlannedJob:
     first = disks[0]
     instance = first.instance
     attached = first.disk.instance_id if first.disk else ""
@@ -276,15 +278,17 @@ def _job(disks: Sequence[DiskFacts], found: Mapping[str, Sequence[Finding]], opt
         power_promised=promised,
         will_stop=first.will_stop,
         will_start=first.will_start,
-        disks=tuple(_disk(each, found[each.disk_id], options) for each in disks),
+        disks=tuple(_disk(each, findings[each.disk_id], options) for each in disks),
         sharing=tuple(disk.disk_id for disk in first.neighbours),
         expected=expected(disks),
     )
 
 
-def _disk(facts: DiskFacts, found: Sequence[Finding], options: Options) -> PlannedDisk:
+def _disk(facts: DiskFacts, findings: Sequence[Finding], options: Options) -> PlannedDisk:
     disk = facts.disk
-    waived = tuple(dict.fromkeys(each.check for each in found if each.level == "risk" and each.check in options.accept))
+    waived = tuple(
+        dict.fromkeys(each.check for each in findings if each.level == "risk" and each.check in options.accept)
+    )
     if disk is None:
         return PlannedDisk(facts.disk_id, waivers=waived)
     newest = way_back(facts)

@@ -20,12 +20,12 @@ from ..model.codec import LARGEST, DecodeError, timestamp, to_moment
 from ..model.letters import printable
 from ..version import VERSION
 from . import plan_schema
-from .plan import SCHEMA, canonical, from_json, moved, to_json
+from .plan import SCHEMA, canonical, changed_facts, from_json, to_json
 
 KIND = "safe-reinit plan"
 SIMULATION = "simulation"
 """The endpoint of a plan for an embedded simulator, which is another one each time."""
-MOST = 64 << 20
+MAX_BYTES = 64 << 20
 """Bytes that a plan file can have, which is about 30,000 disks; more is something else."""
 
 _BESIDE = ("kind", "tool_version", "endpoint", "expires_at")
@@ -136,8 +136,8 @@ def _content(raw: bytes) -> dict[str, Any]:
             raw.decode("utf-8-sig"), object_pairs_hook=_once, parse_float=_whole, parse_constant=_no_number
         )
     except json.JSONDecodeError as error:
-        where = "it is empty" if not raw.strip() else f"its JSON ends or breaks off in line {error.lineno}"
-        raise UnreadableError(where) from None
+        what = "it is empty" if not raw.strip() else f"its JSON ends or breaks off in line {error.lineno}"
+        raise UnreadableError(what) from None
     except UnicodeDecodeError:
         raise UnreadableError("it is not UTF-8") from None
     except (ValueError, RecursionError) as error:
@@ -206,16 +206,16 @@ def stale(planned: Plan, now: Plan) -> tuple[str, ...]:
     Returns:
         ``field: planned -> now`` of each fact, then each new block and risk, accepted or not, since nobody saw it.
     """
-    known = {(found.check, found.subject, found.level) for found in planned.findings}
+    before = {(finding.check, finding.subject, finding.level) for finding in planned.findings}
     new = [
-        printable(f"{found.level} {found.check} ({found.subject}): {found.message.rstrip('.')}")
-        for found in now.findings
-        if found.level != "info" and (found.check, found.subject, found.level) not in known
+        printable(f"{finding.level} {finding.check} ({finding.subject}): {finding.message.rstrip('.')}")
+        for finding in now.findings
+        if finding.level != "info" and (finding.check, finding.subject, finding.level) not in before
     ]
-    told = (*moved(_facts(planned), _facts(now)), *new)
-    if not told and now.fingerprint != planned.fingerprint:  # nothing known of it, and still another intention
-        return moved({"fingerprint": planned.fingerprint}, {"fingerprint": now.fingerprint})
-    return told
+    changes = (*changed_facts(_facts(planned), _facts(now)), *new)
+    if not changes and now.fingerprint != planned.fingerprint:  # nothing known of it, and still another intention
+        return changed_facts({"fingerprint": planned.fingerprint}, {"fingerprint": now.fingerprint})
+    return changes
 
 
 def _facts(plan: Plan) -> dict[str, str]:

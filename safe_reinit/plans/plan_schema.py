@@ -90,14 +90,14 @@ FORMS: Mapping[tuple[type, str], Form] = {
     (Options, "security_enhancement"): Form("|Active|Deactive"),
     (Options, "snapshot_retention_days"): Form(least=1, most=65_536),
     (Options, "snapshot_max_age_ms"): WAIT,
-    (Options, "owed_starts"): ID,
+    (Options, "pending_starts"): ID,
     (Options, "run_id"): Form(rf"({_RUN})?"),
     (Options, "undo"): Form(rf"({_RUN})?"),
     (Options, "restore"): Form(parts=(ID, ID)),
     (Options, "was_on"): Form(parts=(ID, ID)),
     (Options, "owner"): Form(parts=(Form("(resource_)?owner_(account|id)"), Form(r"[\s\S]{0,256}", -LARGEST, LARGEST))),
     (Options, "accept"): Form(_CHECK),
-    (Options, "require_looks"): Form("ess|ebs|kms|events|sts"),
+    (Options, "require_answers"): Form("ess|ebs|kms|events|sts"),
     **{(Limits, f"{name}_ms"): WAIT for name in ("stop", "snapshot", "reinit", "start", "force_stop_after", "retry")},
     (PlannedJob, "instance_id"): ID,
     (PlannedJob, "instance_name"): LINE,
@@ -204,14 +204,14 @@ def _of(form: Form | None, path: str) -> Form:
 def members_of(kind: type) -> dict[str, Any]:
     """Return the members of a value as they are written, each with its type."""
     hints = get_type_hints(kind)
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for each in fields(kind):
         if UNWRITTEN in each.metadata:
             continue
         hint, suffix = hints[each.name], each.metadata.get(SUFFIX, "")
         whole = int | None if types.NoneType in get_args(hint) else int
-        found[each.name.removesuffix("_") + suffix] = whole if suffix else hint
-    return found
+        members[each.name.removesuffix("_") + suffix] = whole if suffix else hint
+    return members
 
 
 # ------------------------------------------------------------------------------------------- what follows from another
@@ -230,7 +230,7 @@ def _contradictions(plan: Plan) -> Iterator[str]:
         "$.guard.disks: fewer than the plan has": plan.guard.disks < len(disk_ids),
     }
     yield from (f"At {each}." for each, is_so in wrong.items() if is_so)
-    yield from _unknown_names(plan)
+    yield from _unknown_checks(plan)
     for at, job in enumerate((*plan.jobs, *plan.skipped)):
         if (job.will_stop, job.will_start, job.power_promised) != _power(job, plan.options):
             yield f"At $.jobs[{at}]: what is stopped and started does not follow from the options."
@@ -238,14 +238,14 @@ def _contradictions(plan: Plan) -> Iterator[str]:
             yield f"At $.jobs[{at}]: a risk is waived that was not accepted."
 
 
-def _unknown_names(plan: Plan) -> Iterator[str]:
+def _unknown_checks(plan: Plan) -> Iterator[str]:
     for name in plan.options.accept:
-        found = by_name(name)
-        if found is None or (found.level == "block" and not found.waivable):
+        known_check = by_name(name)
+        if known_check is None or (known_check.level == "block" and not known_check.waivable):
             yield f"At $.options.accept: {name} cannot be accepted."
     for each in (*plan.findings, *plan.skipped_findings):
-        found = by_name(each.check)
-        if found is None or each.level not in (found.level, *found.milder):
+        known_check = by_name(each.check)
+        if known_check is None or each.level not in (known_check.level, *known_check.milder):
             yield f"At $.findings: there is no {each.level} {each.check}."
 
 
@@ -253,8 +253,8 @@ def _power(job: PlannedJob, options: Options) -> tuple[bool, bool, str]:
     """Return whether a job stops and starts its instance, and how that ends, from what it was and the options."""
     runs = job.power_before == "Running"
     stops = runs and options.stop_instance
-    owed = job.power_before == "Stopped" and job.instance_id in options.owed_starts
-    starts = not options.leave_stopped and (stops or owed)
+    pending = job.power_before == "Stopped" and job.instance_id in options.pending_starts
+    starts = not options.leave_stopped and (stops or pending)
     return stops, starts, "Running" if starts or (runs and not options.leave_stopped) else "Stopped"
 
 

@@ -26,7 +26,7 @@ class Api:
     dry_run: bool = False
     """Whether it can be asked with DryRun, whose answer tells of the right."""
     optional: bool = False
-    """Whether it is a look that a run can do without, unless the configuration requires it (``not-looked-at``)."""
+    """Whether it is a look that a run can do without, unless the configuration requires it (``not-checked``)."""
 
 
 _OF_INSTANCE, _OF_DISK = ("instance/{}",), ("disk/{}",)
@@ -86,16 +86,16 @@ def needed_permissions(plan: Plan, calls: Sequence[Call]) -> tuple[Right, ...]:
         calls: the exchanges that making it took (``planner.calls_of``).
     """
     needed: dict[str, list[str]] = {}
-    together = sum(job.will_stop or job.will_start for job in plan.jobs) > 1  # by one call for many, where there is one
-    acts = [act for job in plan.jobs for act in _acts(job, plan)]
-    acts += [(f"{action}s", subject) for action, subject in acts if together and f"{action}s" in APIS]
-    for action, subject in (*sorted(_looks(calls)), *acts):
+    several = sum(job.will_stop or job.will_start for job in plan.jobs) > 1  # by one call for many, where there is one
+    changes = [call for job in plan.jobs for call in _changing_calls(job, plan)]
+    changes += [(f"{action}s", subject) for action, subject in changes if several and f"{action}s" in APIS]
+    for action, subject in (*sorted(_calls_made(calls)), *changes):
         if action not in FREE:
             needed.setdefault(action, []).extend([subject] if subject else [])
     return tuple(_right(plan, action, tuple(dict.fromkeys(subjects))) for action, subjects in needed.items())
 
 
-def _looks(calls: Sequence[Call]) -> Iterator[tuple[str, str]]:
+def _calls_made(calls: Sequence[Call]) -> Iterator[tuple[str, str]]:
     for call in calls:
         if call.dry_run and not call.action.startswith("Describe"):  # asked for the right to it alone
             yield from ((call.action, subject) for subject in call.subject)
@@ -103,7 +103,7 @@ def _looks(calls: Sequence[Call]) -> Iterator[tuple[str, str]]:
             yield call.action, ""
 
 
-def _acts(job: PlannedJob, plan: Plan) -> Iterator[tuple[str, str]]:
+def _changing_calls(job: PlannedJob, plan: Plan) -> Iterator[tuple[str, str]]:
     """List the changing calls of a job; what is stopped may have to be started, since a failed wipe brings it back."""
     yield from ((action, subject) for action, subject, _, _ in steps(job, plan))
     if job.will_stop and job.instance_id:
@@ -118,7 +118,7 @@ def _right(plan: Plan, action: str, subjects: tuple[str, ...]) -> Right:
         for each in api.resources
         for subject in (subjects if "{}" in each else ("",))
     ]
-    required = {REQUIRABLE.get(name) for name in plan.options.require_looks}
+    required = {REQUIRABLE.get(name) for name in plan.options.require_answers}
     optional = api.optional and action not in required
     return Right(f"{api.product}:{action}", tuple(resources), subjects, api.dry_run, optional)
 
@@ -130,13 +130,14 @@ def document(needed: Iterable[Right], *, password: bool) -> dict[str, Any]:
         needed: what ``rights`` gave.
         password: whether ReInitDisk may set a password; if not it is denied (condition key ``ecs:PasswordCustomized``).
     """
-    together: dict[tuple[str, ...], list[str]] = {}
+    by_resources: dict[tuple[str, ...], list[str]] = {}
     wipes: tuple[str, ...] = ()
     for right in needed:
-        together.setdefault(right.resources, []).append(right.action)
+        by_resources.setdefault(right.resources, []).append(right.action)
         wipes = right.resources if right.api == "ReInitDisk" else wipes
     statements: list[dict[str, Any]] = [
-        {"Effect": "Allow", "Action": actions, "Resource": list(resources)} for resources, actions in together.items()
+        {"Effect": "Allow", "Action": actions, "Resource": list(resources)}
+        for resources, actions in by_resources.items()
     ]
     if wipes and not password:
         statements.append(

@@ -27,9 +27,9 @@ def as_one(plans: Sequence[Plan]) -> Plan:
         plan_id="",
         region=",".join(plan.region for plan in plans),
         jobs=tuple(job for plan in plans for job in plan.jobs),
-        findings=tuple(found for plan in plans for found in plan.findings),
+        findings=tuple(finding for plan in plans for finding in plan.findings),
         skipped=tuple(job for plan in plans for job in plan.skipped),
-        skipped_findings=tuple(found for plan in plans for found in plan.skipped_findings),
+        skipped_findings=tuple(finding for plan in plans for finding in plan.skipped_findings),
         fingerprint=print_,
         confirm_with=print_,
         guard=_guard(plans),
@@ -56,7 +56,7 @@ def _classes(plan: Plan) -> Sequence[tuple[str, str]]:
 def can_be_left_out(plan: Plan) -> bool:
     """Return whether a plan is refused for its jobs only, so that other regions can go on without it."""
     subjects = {job.instance_id or "" for job in plan.jobs} | {disk.disk_id for job in plan.jobs for disk in job.disks}
-    return all(found.subject in subjects for found in plan.blockers)
+    return all(finding.subject in subjects for finding in plan.blockers)
 
 
 def shared(plans: Sequence[Plan]) -> list[Plan]:

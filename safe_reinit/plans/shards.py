@@ -16,33 +16,33 @@ from ..core.waves import NOT_CONFIRMED, Release, pauses_after, question, release
 from ..model import Finding, Outcome, Plan, PlannedJob, Rollout, ShardProgress, Stage
 from .plan import part_of
 
-SIZE = 100
+SHARD_SIZE = 100
 """Machines in a shard at most."""
-_ANSWER_AGAIN = 300.0
+_ANSWER_POLL_INTERVAL = 300.0
 """Real seconds after which the journal is asked again for an answer or a cancel that nobody has told the carrier of."""
 
 
 def cut(plan: Plan) -> tuple[Plan, ...]:
     """Cut a plan into the plans of its shards, none of which is of two stages of the rollout."""
     ends = (0, *stages(plan.rollout, len(plan.jobs)))
-    starts = [start for first, end in pairwise(ends) for start in range(first, end, SIZE)]
+    starts = [start for first, end in pairwise(ends) for start in range(first, end, SHARD_SIZE)]
     alone = replace(plan.rollout, canary=0, waves=(), pause="none")
     parts = [plan.jobs[first:end] for first, end in pairwise([*starts, len(plan.jobs)])]
-    owner = {each: at for at, jobs in enumerate(parts) for job in jobs for each in _names(job)}
-    found: list[list[Finding]] = [[] for _ in parts]
+    owner = {each: at for at, jobs in enumerate(parts) for job in jobs for each in _ids_of(job)}
+    findings: list[list[Finding]] = [[] for _ in parts]
     for each in plan.findings:  # what is not of one machine concerns every shard
         for at in [owner[each.subject]] if each.subject in owner else range(len(parts)):
-            found[at].append(each)
+            findings[at].append(each)
     return tuple(
         replace(
-            part_of(plan, jobs), plan_id=f"{plan.plan_id}.{at}", findings=tuple(found[at]), rollout=alone, skipped=(),
-            skipped_findings=(), digest=None,
+            part_of(plan, jobs), plan_id=f"{plan.plan_id}.{at}", findings=tuple(findings[at]), rollout=alone,
+            skipped=(), skipped_findings=(), digest=None,
         )
         for at, jobs in enumerate(parts)
     )  # fmt: skip
 
 
-def _names(job: PlannedJob) -> Iterable[str]:
+def _ids_of(job: PlannedJob) -> Iterable[str]:
     return (job.instance_id or "", *(disk.disk_id for disk in job.disks))
 
 
@@ -68,14 +68,14 @@ def next_stage(
     """
     released = _release(rollout, shards, now)
     left = [each for each in shards if not each.ended]
-    at_once = -(-rollout.max_parallel // SIZE)
+    at_once = -(-rollout.max_parallel // SHARD_SIZE)
     if not left:
         return Stage(over=True)
     if released.closed or cancelled or confirmed_stage < 0:
         return Stage(tuple(each.number for each in left), at_once)
     outcomes, stage = _outcomes(shards), released.stage
     if stage > confirmed_stage and pauses_after(rollout, len(outcomes), stage - 1):
-        return Stage(question=question(outcomes), number=stage, again_in=_ANSWER_AGAIN)
+        return Stage(question=question(outcomes), number=stage, again_in=_ANSWER_POLL_INTERVAL)
     begins = accumulate((len(each.outcomes) for each in shards), initial=0)
     here = [each.number for each, at in zip(shards, begins, strict=False) if at < released.upto and not each.ended]
     return Stage(tuple(here), at_once, number=stage)

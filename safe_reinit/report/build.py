@@ -41,7 +41,7 @@ SCHEMA = 1
 
 _WITHHELD = ("outside-hours", "classes-differ")
 """Findings that say why a class did not allow what a refused run would have needed."""
-JOBS_WITH_LOOKS = 20
+JOBS_WITH_READS = 20
 """Up to so many jobs the report lists the looks; over that it counts them."""
 
 
@@ -85,7 +85,7 @@ def of_error(begun: Started, now: datetime, error: Error, calls: Sequence[Call] 
         error=_failure(error),
         findings=(),
         calls=tuple(calls),
-        looks=None,
+        omitted_reads=None,
         next=(),
     )
 
@@ -138,38 +138,38 @@ def of_run(  # noqa: PLR0913 - what there is to say
     return replace(report, run_id=run_id, error=error if report.exit_code else None)
 
 
-def of_unsettled(told: Report, run_id: str) -> Report:
+def of_unsettled(result: Report, run_id: str) -> Report:
     """Report, of a plan that was not run, that an earlier run has its key, and may still wipe its disks or has."""
     jobs = (
         replace(job, outcome="unknown", disks=tuple(replace(disk, data="unknown") for disk in job.disks))
-        for job in told.jobs
+        for job in result.jobs
     )
-    return replace(told, run_id=run_id, jobs=tuple(jobs))
+    return replace(result, run_id=run_id, jobs=tuple(jobs))
 
 
-def with_last_runs(told: Report, journal: Reader, endpoint: str) -> Report:
+def with_last_runs(result: Report, journal: Reader, endpoint: str) -> Report:
     """Add to each disk the other run that the journal knows of, at this endpoint.
 
     Raises:
         UsageError: the journal cannot be read.
     """
-    ids = [disk.disk_id for job in told.jobs for disk in job.disks]
-    last_runs = journal.last_runs(endpoint, told.account, told.region, ids, but=told.run_id)
+    ids = [disk.disk_id for job in result.jobs for disk in job.disks]
+    last_runs = journal.last_runs(endpoint, result.account, result.region, ids, but=result.run_id)
     if not last_runs:
-        return told
+        return result
     jobs = (
         replace(job, disks=tuple(replace(disk, last_run=last_runs.get(disk.disk_id)) for disk in job.disks))
-        for job in told.jobs
+        for job in result.jobs
     )
-    return replace(told, jobs=tuple(jobs))
+    return replace(result, jobs=tuple(jobs))
 
 
-def of_bug(told: Report, bug: Exception) -> Report:
+def of_bug(result: Report, bug: Exception) -> Report:
     """Report a run that an error ended from outside its jobs; what is known of data and power stays as it is told."""
     if isinstance(bug, Error):  # one of ours: the outcome stands, and this is why it is not another
-        return replace(told, error=_failure(bug))
+        return replace(result, error=_failure(bug))
     failure = Failure(None, f"An unexpected {type(bug).__name__} ended the run.", hint=Error.hint)
-    return replace(told, outcome="bug", exit_code=exit_code("bug"), error=failure)
+    return replace(result, outcome="bug", exit_code=exit_code("bug"), error=failure)
 
 
 def refusal(plan: Plan) -> Error:
@@ -193,8 +193,8 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
     jobs: tuple[JobReport, ...],
     next_: Sequence[str],
 ) -> Report:
-    many = len(jobs) > JOBS_WITH_LOOKS
-    looks = sum(call.only_reads for call in calls)
+    many = len(jobs) > JOBS_WITH_READS
+    reads = sum(call.only_reads for call in calls)
     return Report(
         schema=SCHEMA,
         tool_version=VERSION,
@@ -217,7 +217,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
         error=None,
         findings=(*plan.findings, *plan.skipped_findings),
         calls=tuple(call for call in calls if not many or not call.only_reads),
-        looks=looks if many else None,
+        omitted_reads=reads if many else None,
         next=tuple(next_),
     )
 
@@ -265,50 +265,50 @@ def _planned_job(job: PlannedJob, refusals: Mapping[str, tuple[int, Finding]], o
     )
 
 
-def _job(job: PlannedJob, known: JobState, outcome: Outcome, run_id: str, resume: str) -> JobReport:
-    wipes = {wipe.disk_id: wipe for wipe in known.disks}
-    taken = {safety.disk_id: safety.snapshot_id for safety in known.snapshots if safety.snapshot_id}
+def _job(job: PlannedJob, state: JobState, outcome: Outcome, run_id: str, resume: str) -> JobReport:
+    wipes = {wipe.disk_id: wipe for wipe in state.disks}
+    taken = {safety.disk_id: safety.snapshot_id for safety in state.snapshots if safety.snapshot_id}
     return JobReport(
         instance_id=job.instance_id,
         instance_name=job.instance_name,
         power_before=job.power_before,
-        power_after=known.instance_status,
-        power_promised=known.promised,
+        power_after=state.instance_status,
+        power_promised=state.promised,
         outcome=outcome,
-        error=_with_power(_with_lost_snapshots(known, run_id), known, outcome, resume) if outcome != "done" else None,
-        phases=tuple(phase if phase.ended_at else replace(phase, result="unknown") for phase in known.phases),
+        error=_with_power(_with_lost_snapshots(state, run_id), state, outcome, resume) if outcome != "done" else None,
+        phases=tuple(phase if phase.ended_at else replace(phase, result="unknown") for phase in state.phases),
         disks=tuple(_disk(disk, wipes[disk.disk_id], taken.get(disk.disk_id)) for disk in job.disks),
     )
 
 
-def _with_power(error: Failure | None, known: JobState, outcome: Outcome, resume: str) -> Failure | None:
+def _with_power(error: Failure | None, state: JobState, outcome: Outcome, resume: str) -> Failure | None:
     """Put first what to do about a machine whose power is not as promised, by the state that it was last in.
 
     Args:
         error: what went wrong.
-        known: the state of its job.
+        state: the state of its job.
         outcome: what the job came to.
         resume: the command that resumes the run; ``""`` where none can.
 
     """
-    if error is not None and known.gone:
+    if error is not None and state.gone:
         return replace(error, hint=_GONE)
-    if outcome == "not-restarted" and known.promised == "Stopped" and known.instance_status:
-        message = f"{known.instance_id} is {known.instance_status} and not Stopped; this run did not start it."
+    if outcome == "not-restarted" and state.promised == "Stopped" and state.instance_status:
+        message = f"{state.instance_id} is {state.instance_status} and not Stopped; this run did not start it."
         error = error or Failure(None, message)
         return replace(error, hint=f"{_POWER['Running']} {error.hint or ''}".rstrip())
     if error is None or outcome not in ("not-restarted", "stranded"):
         return error
-    if not known.stopped_by_us:
+    if not state.stopped_by_us:
         return replace(error, hint=f"{_OTHERS_DOING} {error.hint or ''}".rstrip())
     if not resume:
-        said = _ENDED.format(instance=f"{known.instance_id} is {known.instance_status or 'not seen'}")
-    elif known.instance_locks and known.instance_status == "Stopped":
-        locks = ", ".join(known.instance_locks)
-        said = f"ECS has locked the instance ({locks}), so it cannot be started: have the lock removed, then {resume}."
+        text = _ENDED.format(instance=f"{state.instance_id} is {state.instance_status or 'not seen'}")
+    elif state.instance_locks and state.instance_status == "Stopped":
+        locks = ", ".join(state.instance_locks)
+        text = f"ECS has locked the instance ({locks}), so it cannot be started: have the lock removed, then {resume}."
     else:
-        said = _POWER.get(known.instance_status, _NOT_STARTED).format(resume=resume)
-    return replace(error, hint=f"{said} {error.hint or ''}".rstrip())
+        text = _POWER.get(state.instance_status, _NOT_STARTED).format(resume=resume)
+    return replace(error, hint=f"{text} {error.hint or ''}".rstrip())
 
 
 _GONE = "The instance was released: ask ActionTrail by whom (DeleteInstance), and whether its disks were, too."
@@ -329,17 +329,17 @@ _POWER = {
 """What to do by the state in which a machine was seen last that is not as promised."""
 
 
-def _with_lost_snapshots(known: JobState, run_id: str) -> Failure | None:
+def _with_lost_snapshots(state: JobState, run_id: str) -> Failure | None:
     """Add to the first failure which safety snapshots may exist although their ids were never answered."""
     lost = [
         each.disk_id
-        for each in known.snapshots
+        for each in state.snapshots
         if not each.snapshot_id and each.step.tries and each.step.lost_at is not None
     ]
-    if known.error is None or not lost:
-        return known.error
+    if state.error is None or not lost:
+        return state.error
     also = f"A snapshot of {', '.join(lost)} may exist all the same: look for the tag {LOCK_TAG} {run_id}."
-    return replace(known.error, hint=f"{known.error.hint or ''} {also}".lstrip())
+    return replace(state.error, hint=f"{state.error.hint or ''} {also}".lstrip())
 
 
 def _disk(planned: PlannedDisk, wipe: Wipe | None, safety_snapshot: str | None = None) -> DiskReport:

@@ -72,8 +72,8 @@ def about(report: Report) -> Iterator[tuple[str, Value]]:
         if plan.digest:
             yield "Plan digest", (Text(plan.digest, "code"),)
         if used := plan.class_:
-            said = class_text(used.name, used.allowed).removeprefix("class ")
-            yield "Class", (Text(said, "name"), Text(" "), Text(used.sha256, "code"))
+            class_name = class_text(used.name, used.allowed).removeprefix("class ")
+            yield "Class", (Text(class_name, "name"), Text(" "), Text(used.sha256, "code"))
         yield "Consent (--confirm)", (Text(plan.confirm_with, "code"),)
 
 
@@ -102,13 +102,13 @@ def data_word(data: DataState, verb: str) -> str:
 
 def became(disk: DiskReport, job: JobReport) -> str:
     """Return what a disk is now, and what it was to become if that is not so."""
-    wanted = becomes_text(disk.becomes)
+    planned = becomes_text(disk.becomes)
     if disk.data == "reinitialised":
-        return wanted
+        return planned
     if disk.data == "unknown":
-        return f"either as before this run, or {wanted}"
+        return f"either as before this run, or {planned}"
     left = "not changed by this run" if disk.data == "intact" else "not touched by this run"
-    return f"{left}; {'would become' if job.outcome == 'planned' else 'was to become'} {wanted}"
+    return f"{left}; {'would become' if job.outcome == 'planned' else 'was to become'} {planned}"
 
 
 def phases(job: JobReport) -> Iterator[tuple[Value, ...]]:
@@ -129,6 +129,8 @@ def no_findings(report: Report) -> str:
 
 def unlisted_calls(report: Report) -> str:
     """Return which calls the report does not list; ``""`` where it lists all."""
-    if report.looks is not None:
-        return f"{report.looks:,} look{'' if report.looks == 1 else 's'} besides, counted and not listed."
+    if report.omitted_reads is not None:
+        return (
+            f"{report.omitted_reads:,} look{'' if report.omitted_reads == 1 else 's'} besides, counted and not listed."
+        )
     return "" if report.calls else "No request was sent."

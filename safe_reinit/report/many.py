@@ -7,9 +7,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-FEW = 5
+FULL_DETAIL_LIMIT = 5
 """Up to so many jobs are shown with everything that is known of each."""
-NAMED = 2
+NAMED_LIMIT = 2
 """So many ids of those that are alike are named."""
 
 
@@ -19,8 +19,10 @@ def named(ids: Iterable[str]) -> tuple[str, str]:
     things = {"d": "disk", "i": "instance"}
     kinds = {things.get(each.partition("-")[0], "subject") for each in different}
     kind = kinds.pop() if len(kinds) == 1 else "subject"
-    rest = len(different) - NAMED
-    return count_of(len(different), kind), ", ".join(different[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    rest = len(different) - NAMED_LIMIT
+    return count_of(len(different), kind), ", ".join(different[:NAMED_LIMIT]) + (
+        f" and {rest} more" if rest > 0 else ""
+    )
 
 
 def count_of(count: int, thing: str) -> str:

@@ -16,16 +16,16 @@ from ..model import Becomes, Finding, Plan, PlannedDisk, PlannedJob
 from ..model.letters import printable
 from ..plans.plan import downtime, steps, unforeseen
 from . import text
-from .many import FEW, count_of, groups, named
+from .many import FULL_DETAIL_LIMIT, count_of, groups, named
 from .text import Line, duration, name_of
 
-NEVER_FOLDED = ("not-looked-at", "outside-hours", "classes-differ")
+NEVER_FOLDED = ("not-checked", "outside-hours", "classes-differ")
 """Checks whose notes are always shown: what could not be checked, or may not be done at this hour, can refuse it."""
-_BY_NAME = 3
+_NAMED_KINDS = 3
 """Up to so many different things that disks become are each named."""
-_LOSS_NAMES = 3
+_NAMED_LOSSES = 3
 """Disks that the last line names."""
-_WAVES = 6
+_LISTED_WAVES = 6
 """So many waves are shown by their size."""
 _NAME_WIDTH = 28
 _ACCEPTED = 2
@@ -53,13 +53,13 @@ def plan_lines(plan: Plan, *, full: bool = False) -> Iterator[Line]:
         yield Line(f"REFUSED: {count_of(len(plan.blockers), 'finding')} {stop} this plan; nothing is done.", "bold red")
         yield from _findings(plan.blockers, plan, full=full)
     yield from _head(plan)
-    if len(plan.jobs) + len(plan.skipped) <= FEW:
+    if len(plan.jobs) + len(plan.skipped) <= FULL_DETAIL_LIMIT:
         for job in plan.jobs:
             yield from _job_lines(job, plan, full=full)
     else:
         yield from _in_common(plan)
         yield from _disk_lines(plan)
-    yield from _told(plan, full=full)
+    yield from _accepted(plan, full=full)
     if plan.skipped:
         yield from _left_out(plan)
         yield from _findings(plan.skipped_blockers, plan, full=full)
@@ -77,8 +77,8 @@ def loss(plan: Plan) -> str:
     if len(disks) == 1:
         what = f"{disks[0].disk_id} ({disks[0].type or 'unknown'} disk{gib})"
     else:
-        ids = ", ".join(disk.disk_id for disk in disks[:_LOSS_NAMES])
-        more = f" and {len(disks) - _LOSS_NAMES} more" if len(disks) > _LOSS_NAMES else ""
+        ids = ", ".join(disk.disk_id for disk in disks[:_NAMED_LOSSES])
+        more = f" and {len(disks) - _NAMED_LOSSES} more" if len(disks) > _NAMED_LOSSES else ""
         what = f"{len(disks)} disks ({ids}{more}{gib})"
     them = "it" if len(disks) == 1 else "them"
     if plan.options.undo:
@@ -112,8 +112,8 @@ def _head(plan: Plan) -> Iterator[Line]:
 def _foot(plan: Plan) -> str:
     """Return what the plan cannot tell, and what a wipe is not."""
     unknown = unforeseen(plan)
-    said = f"Cannot be checked in advance: {', '.join(unknown)}. " if unknown else ""
-    return f"{said}{'' if plan.options.undo else _NO_ERASURE}".strip()
+    words = f"Cannot be checked in advance: {', '.join(unknown)}. " if unknown else ""
+    return f"{words}{'' if plan.options.undo else _NO_ERASURE}".strip()
 
 
 def _left_out(plan: Plan) -> Iterator[Line]:
@@ -181,7 +181,7 @@ def _is_watched(job: PlannedJob) -> bool:
 
 def _in_common(plan: Plan) -> Iterator[Line]:
     disks = [disk for job in plan.jobs for disk in job.disks]
-    yield from (Line(f"  {said}", "bold") for said in _become([disk.becomes for disk in disks]))
+    yield from (Line(f"  {words}", "bold") for words in _become([disk.becomes for disk in disks]))
     if not plan.runnable:  # nothing of it will happen
         return
     for jobs in groups(plan.jobs, lambda job: (_power_text(job, plan), _is_watched(job), _calls(job, plan))):
@@ -198,17 +198,17 @@ def _in_common(plan: Plan) -> Iterator[Line]:
 def _become(all_of_them: Sequence[Becomes]) -> Iterator[str]:
     """Yield what the disks become: by name while that is few things, else by their kinds."""
     whole = Counter(map(text.becomes_text, all_of_them))
-    if len(whole) <= _BY_NAME:
-        yield from (f"{count_of(count, 'disk')} {_becomes(count)} {said}" for said, count in whole.items())
+    if len(whole) <= _NAMED_KINDS:
+        yield from (f"{count_of(count, 'disk')} {_becomes(count)} {words}" for words, count in whole.items())
         return
     for kind, count in Counter(each.kind for each in all_of_them).items():
         ids = {each.id for each in all_of_them if each.kind == kind}
-        said = (
+        words = (
             text.becomes_text(Becomes(kind))
             if kind == "empty"
             else f"{_A[kind]} ({len(ids)} different ones, named below)"
         )
-        yield f"{count_of(count, 'disk')} {_becomes(count)} {said}"
+        yield f"{count_of(count, 'disk')} {_becomes(count)} {words}"
 
 
 def _becomes(count: int) -> str:
@@ -221,8 +221,8 @@ def _calls(job: PlannedJob, plan: Plan) -> str:
         f"{action}{f' {note}' if note and action != 'ResetDisk' else ''} {duration(limit)}"
         for action, _, note, limit in steps(job, plan)
     ]
-    said = ", ".join(f"{count} times {call}" if count > 1 else call for call, count in Counter(planned).items())
-    return f"at most: {said}"
+    words = ", ".join(f"{count} times {call}" if count > 1 else call for call, count in Counter(planned).items())
+    return f"at most: {words}"
 
 
 def _order(plan: Plan) -> str:
@@ -233,22 +233,22 @@ def _order(plan: Plan) -> str:
     if has_canary(rollout, total):
         parts.append(f"{sizes.pop(0)} first, as a canary that must end done")
     if len(sizes) > 1:
-        waves = ", ".join(map(str, sizes[:_WAVES])) + (" ..." if len(sizes) > _WAVES else "")
+        waves = ", ".join(map(str, sizes[:_LISTED_WAVES])) + (" ..." if len(sizes) > _LISTED_WAVES else "")
         parts.append(f"{len(sizes)} waves of {waves}")
     elif sizes:
         parts.append(f"the other {sizes[0]}" if parts else f"all {sizes[0]}")
-    said = f"In order: {', then '.join(parts)}; at most {rollout.max_parallel} down at once"
+    words = f"In order: {', then '.join(parts)}; at most {rollout.max_parallel} down at once"
     if rollout.stop_after_failures is not None:
-        said += f"; none begins once {rollout.stop_after_failures} have failed"
+        words += f"; none begins once {rollout.stop_after_failures} have failed"
     if rollout.deadline is not None:
-        said += f"; none begins after {text.minute(rollout.deadline)}"
-    return said
+        words += f"; none begins after {text.minute(rollout.deadline)}"
+    return words
 
 
 # ------------------------------------------------------------------------------------------------------ the findings
 
 
-def _told(plan: Plan, *, full: bool) -> Iterator[Line]:
+def _accepted(plan: Plan, *, full: bool) -> Iterator[Line]:
     """Show what does not refuse the plan: each accepted risk, and how many notes there are."""
     left = [found for found in plan.findings if found not in plan.blockers]
     notes = [found for found in left if found.level == "info" and found.check not in NEVER_FOLDED]
@@ -283,8 +283,8 @@ def _finding(alike: Sequence[Finding], plan: Plan) -> Iterator[Line]:
     refuses, level = rank < _ACCEPTED, "risk, accepted" if rank == _ACCEPTED else first.level
     style = f"bold {text.STYLE[first.level]}" if refuses else text.STYLE[first.level]
     things, ids = (first.subject, "") if len(alike) == 1 else named([each.subject for each in alike])
-    said = first.message if len(alike) == 1 else _meaning(alike)
-    yield Line(f"  {level}: {first.check}: {things}: {printable(said)}", style)
+    words = first.message if len(alike) == 1 else _meaning(alike)
+    yield Line(f"  {level}: {first.check}: {things}: {printable(words)}", style)
     if ids:
         yield Line(f"      {ids}", style)
     if refuses:
@@ -306,28 +306,28 @@ def _disk_lines(plan: Plan) -> Iterator[Line]:
     against: dict[str, list[Finding]] = {}
     for found in plan.blockers:
         against.setdefault(found.subject, []).append(found)
-    names = dict(zip([job.instance_id for job in plan.jobs], _names(plan.jobs), strict=True))
+    labels = dict(zip([job.instance_id for job in plan.jobs], _labels(plan.jobs), strict=True))
     columns = [max(map(len, (disk.disk_id for job in plan.jobs for disk in job.disks)))]
-    columns.append(min(_NAME_WIDTH, max(map(_width, names.values()))))
+    columns.append(min(_NAME_WIDTH, max(map(_width, labels.values()))))
     one_power = len({job.power_before for job in plan.jobs}) == 1
     for job in plan.jobs:
-        name = _padded(names[job.instance_id], columns[1])
+        name = _padded(labels[job.instance_id], columns[1])
         power = "" if one_power else f"{job.power_before or 'not seen':<8} "
         of_job = against.get(job.instance_id or "", [])
         for disk in job.disks:
             problems = [*against.get(disk.disk_id, ()), *of_job]
             level = "block" if any(each.level == "block" for each in problems) else "risk"
-            said = ", ".join(dict.fromkeys(each.check for each in problems))
-            line = f"  {name} {disk.disk_id:<{columns[0]}} {power}{_what(disk)}{f'  {level}: {said}' if said else ''}"
-            yield Line(line, text.STYLE[level] if said else "")
+            words = ", ".join(dict.fromkeys(each.check for each in problems))
+            line = f"  {name} {disk.disk_id:<{columns[0]}} {power}{_what(disk)}{f'  {level}: {words}' if words else ''}"
+            yield Line(line, text.STYLE[level] if words else "")
 
 
-def _names(jobs: Sequence[PlannedJob]) -> list[str]:
+def _labels(jobs: Sequence[PlannedJob]) -> list[str]:
     """Return the names of the instances; with the id where a name does not tell which."""
-    known = Counter(job.instance_name for job in jobs)
+    counts = Counter(job.instance_name for job in jobs)
     return [
         printable(job.instance_name)
-        if job.instance_name and known[job.instance_name] == 1
+        if job.instance_name and counts[job.instance_name] == 1
         else f"{printable(job.instance_name)} {job.instance_id or 'no instance'}".strip()
         for job in jobs
     ]

@@ -31,8 +31,8 @@ def to_text(report: Report) -> str:
 def to_markdown(report: Report) -> str:
     """Return the report as Markdown, for a change ticket."""
     lines = [f"# {content.title(report)}", ""]
-    for said in notices(report):
-        lines += [f"**{_cell(said)}**", ""]
+    for text in notices(report):
+        lines += [f"**{_cell(text)}**", ""]
     lines.append(f"- Exit code: {report.exit_code}")
     if report.error:
         lines.append(f"- Error: {_cell(report.error.message)}")
@@ -53,7 +53,7 @@ def _inside(part: content.Part, report: Report) -> Iterator[str]:
                 yield from ([""] if number else [])
                 yield from _job(job, verb_of(report))
         case "left":
-            yield from (f"- {_cell(said)}" for said in remains(report))
+            yield from (f"- {_cell(line)}" for line in remains(report))
         case "findings":
             yield from _table(("Level", "Check", "Subject", "What is the case", "What can be done"), (
                 (found.level, found.check, found.subject, found.message, found.fix) for found in report.findings
@@ -74,8 +74,8 @@ def _job(job: JobReport, verb: str) -> Iterator[str]:
 
 
 def _disk(disk: DiskReport, job: JobReport, verb: str) -> tuple[str, ...]:
-    known = last_run_text(disk.last_run) if disk.last_run and disk.data != "reinitialised" else ""
-    data = [content.data_word(disk.data, verb), f"evidence: {disk.evidence}" if disk.evidence else "", known]
+    last_run = last_run_text(disk.last_run) if disk.last_run and disk.data != "reinitialised" else ""
+    data = [content.data_word(disk.data, verb), f"evidence: {disk.evidence}" if disk.evidence else "", last_run]
     return (
         f"{disk.disk_id}: {', '.join(content.details(disk))}", "; ".join(filter(None, data)),
         content.became(disk, job), ", ".join(disk.waivers) or "none", disk.safety_snapshot or "none",

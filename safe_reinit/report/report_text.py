@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from ..model import DiskReport, JobReport, Report
 from . import text
-from .many import FEW, count_of, groups, named
+from .many import FULL_DETAIL_LIMIT, count_of, groups, named
 from .text import WELL, Line, name_of
 
 _NOT_SEEN = "was not seen in the last look (it was released, or the right to see it is missing)"
@@ -24,19 +24,19 @@ def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
         full: every machine by itself, however many there are.
 
     """
-    few = full or len(report.jobs) <= FEW
-    yield from (Line(said, "bold") for said in text.notices(report))
-    yield from _each(report) if few else _in_common(report)
-    yield from (Line(f"  {said}") for said in (text.remains(report) if few else _remains(report)))
+    in_full = full or len(report.jobs) <= FULL_DETAIL_LIMIT
+    yield from (Line(line, "bold") for line in text.notices(report))
+    yield from _each(report) if in_full else _in_common(report)
+    yield from (Line(f"  {line}") for line in (text.remains(report) if in_full else _remains(report)))
     yield _outcome(report)
-    yield from next_lines([command if few else _shortened(command) for command in report.next], report.outcome)
+    yield from next_lines([command if in_full else _shortened(command) for command in report.next], report.outcome)
 
 
 def _outcome(report: Report) -> Line:
-    said = f"{report.outcome} (exit code {report.exit_code})"
+    line = f"{report.outcome} (exit code {report.exit_code})"
     if report.run_id:
-        said += f"  run {report.run_id}, {text.duration((report.ended_at - report.started_at).total_seconds())}"
-    return Line(said, outcome_style(report.outcome))
+        line += f"  run {report.run_id}, {text.duration((report.ended_at - report.started_at).total_seconds())}"
+    return Line(line, outcome_style(report.outcome))
 
 
 def outcome_style(outcome: str) -> str:
@@ -80,9 +80,9 @@ def _each(report: Report) -> Iterator[Line]:
             if disk.last_run and disk.data != "reinitialised":
                 yield Line(f"  {text.last_run_text(disk.last_run)}")
         if text.breaks_promise(job):
-            shown = f"is {job.power_after}" if job.power_after else _NOT_SEEN
+            power = f"is {job.power_after}" if job.power_after else _NOT_SEEN
             why = ": it stays so until the outcome is known" if job.outcome == "unknown" and job.power_after else ""
-            yield Line(f"{name_of(job)} {shown}, but {job.power_promised} was promised{why}", "bold red")
+            yield Line(f"{name_of(job)} {power}, but {job.power_promised} was promised{why}", "bold red")
         elif job.power_after:
             yield Line(f"{name_of(job)} is {job.power_after}")
         elif unseen:
@@ -94,17 +94,17 @@ def _each(report: Report) -> Iterator[Line]:
 
 def _in_common(report: Report) -> Iterator[Line]:
     yield from machine_lines(report)
-    yield from (Line(f"  {said}") for said in _last_runs(report))
+    yield from (Line(f"  {line}") for line in _last_runs(report))
 
 
 def machine_lines(report: Report) -> Iterator[Line]:
     """Count the machines that went well, and name each of the others."""
     well_first = sorted(report.jobs, key=lambda job: job.outcome not in WELL)
-    for jobs in groups(well_first, _told_together):
+    for jobs in groups(well_first, _alike):
         yield from _well(jobs, report) if jobs[0].outcome in WELL else _not_well(jobs, report)
 
 
-def _told_together(job: JobReport) -> tuple[object, ...]:
+def _alike(job: JobReport) -> tuple[object, ...]:
     """Return what may share a line: what went well, and what was not touched for one and the same reason."""
     message = job.error.message if job.error else ""
     return (job.outcome, *(() if job.outcome in WELL else (message, "" if _untouched(job) else job.instance_id)))
@@ -130,9 +130,9 @@ def _not_well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
         things, ids = named(str(job.instance_id) for job in jobs)
         yield Line(f"{things} ({ids}) {first.outcome}, untouched{why}", outcome_style(first.outcome))
         return
-    owed = text.breaks_promise(first)
-    power = f", {first.power_after}" if first.power_after else ", power not seen" if owed else ""
-    power += f" though {first.power_promised} was promised" if owed else ""
+    broken = text.breaks_promise(first)
+    power = f", {first.power_after}" if first.power_after else ", power not seen" if broken else ""
+    power += f" though {first.power_promised} was promised" if broken else ""
     disks = ", ".join(f"{disk.disk_id} {_state(disk, report)}" for disk in first.disks)
     yield Line(f"{name_of(first)} {first.outcome}: {disks}{power}{why}", outcome_style(first.outcome))
 
@@ -153,21 +153,21 @@ def _last_runs(report: Report) -> Iterator[str]:
 
 def _remains(report: Report) -> Iterator[str]:
     """Count what keeps the old data of the disks that were wiped, or may have been."""
-    told = list(text.remains(report))
+    left = list(text.remains(report))
     taken = sum(disk.safety_snapshot is not None for job in report.jobs for disk in job.disks)
     if taken:
         yield f"{count_of(taken, 'safety snapshot')} taken by this run; the JSON report, or --verbose, names each."
-    if len(told) > 1:
-        kept = f"{count_of(len(told) - 1, 'disk')} {'has' if len(told) == 2 else 'have'} snapshots that keep old data"
+    if len(left) > 1:
+        kept = f"{count_of(len(left) - 1, 'disk')} {'has' if len(left) == 2 else 'have'} snapshots that keep old data"
         yield f"{kept}; the JSON report, or --verbose, names them."
-    yield from told[-1:]
+    yield from left[-1:]
 
 
 def _shortened(command: str) -> str:
     """Leave out of a command most of many disks: it is there to be read, and in the JSON report to be run."""
     words = shlex.split(command)
     disks = [place for place, word in enumerate(words[:-1]) if word == "--disk"]
-    if len(disks) <= FEW:
+    if len(disks) <= FULL_DETAIL_LIMIT:
         return command
     gone = {place + step for place in disks[1:] for step in (0, 1)}
     kept = [shlex.quote(word) for place, word in enumerate(words) if place not in gone]

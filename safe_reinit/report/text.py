@@ -103,13 +103,13 @@ def breaks_promise(job: JobReport) -> bool:
 def data_text(disk: DiskReport, verb: str, *, seen: bool = True) -> str:
     """Return what this run did to one disk; where its machine was not ``seen`` in the end, nothing else is claimed."""
     kept = f"; its safety snapshot is {disk.safety_snapshot}" if disk.safety_snapshot else ""
-    said = {
+    words = {
         "reinitialised": f"{verb} (evidence: {disk.evidence}), now {becomes_text(disk.becomes)}",
         "intact": f"{'intact: ' if seen else ''}not {verb} by this run",
         "untouched": "untouched by this run",
         "unknown": f"whether it was {verb} is UNKNOWN",
     }
-    return said[disk.data] + kept
+    return words[disk.data] + kept
 
 
 def last_run_text(run: LastRun) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..errors import exit_code
 from ..model import Outcome, Plan, Report
-from .build import JOBS_WITH_LOOKS, common_outcome, reference
+from .build import JOBS_WITH_READS, common_outcome, reference
 
 
 def of_regions(reports: Sequence[Report], whole: Plan) -> Report:
@@ -17,39 +17,39 @@ def of_regions(reports: Sequence[Report], whole: Plan) -> Report:
         reports: of each region the report of its run, or of its plan where nothing was begun.
         whole: the plans as they are agreed to, as one.
     """
-    jobs = tuple(job for told in reports for job in told.jobs)
-    calls = tuple(call for told in reports for call in told.calls)
-    many = len(jobs) > JOBS_WITH_LOOKS
-    looks = sum(told.looks or 0 for told in reports) + sum(call.only_reads for call in calls)
+    jobs = tuple(job for each in reports for job in each.jobs)
+    calls = tuple(call for each in reports for call in each.calls)
+    many = len(jobs) > JOBS_WITH_READS
+    reads = sum(each.omitted_reads or 0 for each in reports) + sum(call.only_reads for call in calls)
     outcome = _outcome(reports)
-    decides = sorted(reports, key=lambda told: told.outcome != outcome)  # the one that the outcome is about
-    runs = [told.run_id for told in reports if told.run_id]
+    decides = sorted(reports, key=lambda each: each.outcome != outcome)  # the one that the outcome is about
+    runs = [each.run_id for each in reports if each.run_id]
     return replace(
         reports[0],
         run_id=",".join(runs) or None,
-        simulated=any(told.simulated for told in reports),
+        simulated=any(each.simulated for each in reports),
         outcome=outcome,
         exit_code=exit_code(outcome),
-        started_at=min(told.started_at for told in reports),
-        ended_at=max(told.ended_at for told in reports),
+        started_at=min(each.started_at for each in reports),
+        ended_at=max(each.ended_at for each in reports),
         account=whole.account,
-        caller=next((told.caller for told in reports if told.caller), None),
-        region=",".join(told.region for told in reports),
+        caller=next((each.caller for each in reports if each.caller), None),
+        region=",".join(each.region for each in reports),
         plan=reference(whole),
         jobs=jobs,
-        error=next((told.error for told in decides if told.error), None) if exit_code(outcome) else None,
-        findings=tuple(found for told in reports for found in told.findings),
+        error=next((each.error for each in decides if each.error), None) if exit_code(outcome) else None,
+        findings=tuple(found for each in reports for found in each.findings),
         calls=tuple(call for call in calls if not many or not call.only_reads),
-        looks=looks if many else None,
-        next=tuple(dict.fromkeys(command for told in reports for command in told.next)),
+        omitted_reads=reads if many else None,
+        next=tuple(dict.fromkeys(command for each in reports for command in each.next)),
     )
 
 
 def _outcome(reports: Sequence[Report]) -> Outcome:
     """Return one outcome: any unknown is that, then a bug, whose effects are not known; else as of several disks."""
-    if any(told.outcome == "planned" for told in reports):  # of a dry run; what is refused beside it is left out
+    if any(each.outcome == "planned" for each in reports):  # of a dry run; what is refused beside it is left out
         return "planned"
-    outcomes = [told.outcome for told in reports] + [job.outcome for told in reports for job in told.jobs]
+    outcomes = [each.outcome for each in reports] + [job.outcome for each in reports for job in each.jobs]
     if "bug" in outcomes and "unknown" not in outcomes:
         return "bug"
     return common_outcome(outcomes)

@@ -63,8 +63,8 @@ def _key(spec: KeySpec, world: World, start: float) -> AccessKey:
 
 
 def _statement(spec: StatementSpec) -> Statement:
-    wanted = {key: values[0] for key, values in spec.Condition.get("Bool", {}).items()}
-    return Statement(spec.Effect, spec.Action, spec.Resource, wanted)
+    condition = {key: values[0] for key, values in spec.Condition.get("Bool", {}).items()}
+    return Statement(spec.Effect, spec.Action, spec.Resource, condition)
 
 
 class _Builder:

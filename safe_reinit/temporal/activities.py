@@ -16,7 +16,7 @@ from .. import logs
 from ..errors import Error, RunRefused, UsageError
 from ..execution.shards import Shards
 from ..model import Stage
-from .workflow import CANCEL, CARRY, NEXT_STAGE, Asked
+from .workflow import CANCEL, CARRY, NEXT_STAGE, CarryRequest
 
 
 class Activities:
@@ -34,16 +34,16 @@ class Activities:
         self._shards = shards
 
     @activity.defn(name=NEXT_STAGE, no_thread_cancel_exception=True)
-    def next_stage(self, asked: Asked) -> Stage:
+    def next_stage(self, request: CarryRequest) -> Stage:
         """Return what is to be carried next."""
-        with _failures(asked, NEXT_STAGE):
-            return self._shards.next_stage(asked.run_id, asked.digest)
+        with _failures(request, NEXT_STAGE):
+            return self._shards.next_stage(request.run_id, request.digest)
 
     @activity.defn(name=CARRY, no_thread_cancel_exception=True)
-    def carry(self, asked: Asked, shard: int) -> None:
+    def carry(self, request: CarryRequest, shard: int) -> None:
         """Carry a shard to its end."""
-        with _failures(asked, f"shard {shard}"):
-            ended = self._shards.carry(asked.run_id, shard, asked.digest, _heartbeat(), self.hand_over)
+        with _failures(request, f"shard {shard}"):
+            ended = self._shards.carry(request.run_id, shard, request.digest, _heartbeat(), self.hand_over)
         if not ended:
             raise ApplicationError(
                 "The worker ends, and has let the shard go: another worker takes it over.", type="handed-over",
@@ -51,10 +51,10 @@ class Activities:
             )  # fmt: skip
 
     @activity.defn(name=CANCEL, no_thread_cancel_exception=True)
-    def cancel(self, asked: Asked) -> None:
+    def cancel(self, request: CarryRequest) -> None:
         """Ask for the end of a run."""
-        with _failures(asked, CANCEL):
-            self._shards.cancel(asked.run_id)
+        with _failures(request, CANCEL):
+            self._shards.cancel(request.run_id)
 
 
 def _heartbeat() -> Callable[[], None]:
@@ -64,18 +64,18 @@ def _heartbeat() -> Callable[[], None]:
 
 
 @contextmanager
-def _failures(asked: Asked, what: str) -> Iterator[None]:
+def _failures(request: CarryRequest, what: str) -> Iterator[None]:
     """Report to the server and the log of a failure what a person may read, and nothing of what is behind it."""
     try:
         yield
     except Exception as failed:  # noqa: BLE001 - its text may hold what must not leave this host
-        said, hint, kind = _unexpected(failed), "", "bug"
+        text, hint, kind = _unexpected(failed), "", "bug"
         if isinstance(failed, Error):
-            said, hint, kind = str(failed), failed.hint, failed.outcome
-        logs.worker(f"{asked.run_id}, {what}: {said} {hint}".rstrip())
+            text, hint, kind = str(failed), failed.hint, failed.outcome
+        logs.worker(f"{request.run_id}, {what}: {text} {hint}".rstrip())
         # A setting or journal that cannot be used may be so now, or of this worker alone; what is refused is so of all.
         refused = isinstance(failed, RunRefused) and not isinstance(failed, UsageError)
-        raise ApplicationError(said, hint, type=kind, non_retryable=refused) from None
+        raise ApplicationError(text, hint, type=kind, non_retryable=refused) from None
 
 
 def _unexpected(error: Exception) -> str:

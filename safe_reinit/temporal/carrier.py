@@ -19,8 +19,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from ..errors import RunRefused
 from ..execution.following import Carried
-from .server import ANSWERS_WITHIN, Pollers, Server, pollers
-from .workflow import ACCOUNT, LOOK_AGAIN, OUTCOME, REGION, RUN, WORKFLOW, Asked
+from .server import SERVER_TIMEOUT, Pollers, Server, pollers
+from .workflow import ACCOUNT, OUTCOME, READ_AGAIN, REGION, RUN, WORKFLOW, CarryRequest
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class WorkflowCarrier:
     def submit(self) -> bool:
         """Start the workflow, unless it is open; where this raises, whether it has started is not known."""
 
-        async def ask(client: Client) -> bool:
+        async def call(client: Client) -> bool:
             values = {RUN: self.run_id, ACCOUNT: self.account, REGION: self.region, OUTCOME: "open"}
             try:
                 handle = await self._start(client, [SearchAttributePair(key, value) for key, value in values.items()])
@@ -63,14 +63,14 @@ class WorkflowCarrier:
             self.queue = (await handle.describe()).task_queue
             return bool((await pollers(client, self.queue)).current)
 
-        return self._ask(ask)
+        return self._call(call)
 
     def wake(self) -> None:
         """Wake up the workflow; ``RunRefused`` also where none is open."""
 
-        async def ask(client: Client) -> None:
+        async def call(client: Client) -> None:
             try:
-                await client.get_workflow_handle(workflow_id(self.run_id)).signal(LOOK_AGAIN)
+                await client.get_workflow_handle(workflow_id(self.run_id)).signal(READ_AGAIN)
             except RPCError as error:
                 if error.status is not RPCStatusCode.NOT_FOUND:
                     raise
@@ -79,22 +79,22 @@ class WorkflowCarrier:
                     hint=f"What you said is in the journal; safe-reinit resume {self.run_id} goes on with it.",
                 ) from None
 
-        self._ask(ask)
+        self._call(call)
 
     def describe(self) -> Carried:
         """Return how the workflow is getting on."""
 
-        async def ask(client: Client) -> Carried:
+        async def call(client: Client) -> Carried:
             return await _describe(self.server, client, self.run_id)
 
-        return self._ask(ask)
+        return self._call(call)
 
-    def _ask(self, ask: Callable[[Client], Awaitable[T]]) -> T:
+    def _call(self, call: Callable[[Client], Awaitable[T]]) -> T:
         async def connected() -> T:
             try:
                 client = await self.server.connect()
-                async with asyncio.timeout(ANSWERS_WITHIN):
-                    return await ask(client)
+                async with asyncio.timeout(SERVER_TIMEOUT):
+                    return await call(client)
             except (RPCError, TimeoutError) as error:
                 raise self.server.explain(error) from None
 
@@ -104,7 +104,7 @@ class WorkflowCarrier:
         self, client: Client, attributes: Sequence[SearchAttributePair[str]]
     ) -> WorkflowHandle[Any, Any]:  # fmt: skip
         return await client.start_workflow(
-            WORKFLOW, Asked(self.run_id, self.digest), id=workflow_id(self.run_id), task_queue=self.queue,
+            WORKFLOW, CarryRequest(self.run_id, self.digest), id=workflow_id(self.run_id), task_queue=self.queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             search_attributes=TypedSearchAttributes(attributes),
@@ -115,26 +115,26 @@ class WorkflowCarrier:
 async def _describe(server: Server, client: Client, run_id: str) -> Carried:
     handle = client.get_workflow_handle(workflow_id(run_id))
     try:
-        shown = await handle.describe()
+        described = await handle.describe()
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         return Carried("missing", "Temporal has no workflow of this run.", f"safe-reinit resume {run_id} starts it.")
-    if shown.status is not WorkflowExecutionStatus.RUNNING:
-        return await _closed(client, run_id, shown.status)
-    queue = shown.task_queue
+    if described.status is not WorkflowExecutionStatus.RUNNING:
+        return await _closed(client, run_id, described.status)
+    queue = described.task_queue
     polling = await pollers(client, queue)
     if not polling.current:
         return _unserved(server, queue, polling)
-    if shown.raw_description.pending_workflow_task.attempt > 1:
+    if described.raw_description.pending_workflow_task.attempt > 1:
         return Carried("open", "A worker polls and leaves its tasks unanswered: it hangs, or is of another version.",
                        "See the log of the workers, and restart them one by one.")  # fmt: skip
-    for each in shown.raw_description.pending_activities:
+    for each in described.raw_description.pending_activities:
         if each.attempt > 1 and each.HasField("last_failure"):
             what = f"attempt {each.attempt} of {each.activity_type.name}"
             failed = each.last_failure
-            said = "a worker fell silent." if failed.HasField("timeout_failure_info") else failed.message
-            return Carried("open", f"Temporal is at {what}: {said}", "It is tried again by itself.")
+            text = "a worker fell silent." if failed.HasField("timeout_failure_info") else failed.message
+            return Carried("open", f"Temporal is at {what}: {text}", "It is tried again by itself.")
     return Carried("open")
 
 
@@ -146,12 +146,12 @@ def _unserved(server: Server, queue: str, polling: Pollers) -> Carried:
             "Start one: safe-reinit worker. A machine that is down stays down until one is there.",
         )  # fmt: skip
     version = polling.makes_current
-    said = f"Workers poll the task queue {queue}, and none is of the current version"
+    text = f"Workers poll the task queue {queue}, and none is of the current version"
     if not version.deployment_name:
-        return Carried("open", f"{said}: they are of no deployment, so nothing of this run moves.",
+        return Carried("open", f"{text}: they are of no deployment, so nothing of this run moves.",
                        "Set temporal_deployment for them, or start workers of the current version.")  # fmt: skip
     return Carried(
-        "open", f"{said} of deployment {version.deployment_name}, so nothing of this run moves.",
+        "open", f"{text} of deployment {version.deployment_name}, so nothing of this run moves.",
         f"Make the version of one current: {server.command_for(version)}",
     )  # fmt: skip
 
@@ -168,6 +168,6 @@ async def _closed(client: Client, run_id: str, status: WorkflowExecutionStatus |
         except WorkflowFailureError as failed:
             cause = failed.cause.cause if isinstance(failed.cause, ActivityError) else failed.cause
             hint = next(iter(cause.details), going_on) if isinstance(cause, ApplicationError) else going_on
-            said = cause.message if isinstance(cause, ApplicationError) else "Its workflow failed."
-            return Carried("failed", said, str(hint))
+            text = cause.message if isinstance(cause, ApplicationError) else "Its workflow failed."
+            return Carried("failed", text, str(hint))
     return Carried("terminated", "Somebody ended the workflow of this run at the Temporal server.", going_on)

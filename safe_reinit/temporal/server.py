@@ -34,7 +34,7 @@ from ..config import Settings
 from ..errors import RunRefused, UsageError
 from .workflow import carrying_queue
 
-ANSWERS_WITHIN = 10.0
+SERVER_TIMEOUT = 10.0
 """Real seconds that the server has to answer."""
 NO_VERSION = WorkerDeploymentVersion("", "")
 """Of a worker whose version Temporal does not manage."""
@@ -113,14 +113,14 @@ class Server:
 
     def command_for(self, version: WorkerDeploymentVersion) -> str:
         """Return what a person types to have this version of workers get the work."""
-        where = ["--address", self.address, "--namespace", self.namespace]
+        options = ["--address", self.address, "--namespace", self.namespace]
         if self.tls:
-            where += ["--tls"]
+            options += ["--tls"]
         files = {"--tls-ca-path": self.ca, "--tls-cert-path": self.cert, "--tls-key-path": self.key}
-        where += [each for option, name in files.items() if name for each in (option, name)]
+        options += [each for option, name in files.items() if name for each in (option, name)]
         which = ["--deployment-name", version.deployment_name, "--build-id", version.build_id]
         key = f' --api-key "$(cat {shlex.quote(self.api_key_file)})"' if self.api_key_file else ""
-        return shlex.join(["temporal", "worker", "deployment", "set-current-version", *where, *which]) + key
+        return shlex.join(["temporal", "worker", "deployment", "set-current-version", *options, *which]) + key
 
     async def connect(self, runs_on: Runtime | None = None, identity: str | None = None) -> Client:
         """Connect with what the files have now, and see that the namespace is there.
@@ -138,7 +138,7 @@ class Server:
                 client_private_key=self._read(self.key, "temporal_tls_key"),
             )
         try:
-            async with asyncio.timeout(ANSWERS_WITHIN):
+            async with asyncio.timeout(SERVER_TIMEOUT):
                 client = await Client.connect(
                     self.address, namespace=self.namespace, tls=tls, runtime=runs_on or runtime(), identity=identity,
                     api_key=secret.decode("ascii", "replace").strip() if secret else None, data_converter=_SENT,
@@ -150,23 +150,23 @@ class Server:
 
     def stamp(self) -> tuple[object, ...]:
         """Return what differs once a file has been replaced."""
-        found: list[object] = []
+        stamps: list[object] = []
         for name in filter(None, (self.ca, self.cert, self.key, self.api_key_file)):
             try:
                 stat = Path(name).stat()
-                found.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
+                stamps.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
             except OSError:
-                found.append(None)
-        return tuple(found)
+                stamps.append(None)
+        return tuple(stamps)
 
     def explain(self, error: BaseException) -> RunRefused | UsageError:
         """Return for people why the server did not do what it was asked; nothing that was sent is repeated."""
         status = error.status.name if isinstance(error, RPCError) else ""
         with_what = "this API key" if self.api_key_file else "this client certificate" if self.cert else "no key"
-        known = {"address": self.address, "namespace": self.namespace, "shown": with_what}
+        names = {"address": self.address, "namespace": self.namespace, "shown": with_what}
         for pattern, kind, sentence, hint in _WRONG:
             if re.search(pattern, f"{status} {error}", re.DOTALL):
-                return kind(sentence.format(**known), hint=hint.format(**known))
+                return kind(sentence.format(**names), hint=hint.format(**names))
         if status in ("", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN"):
             return RunRefused(
                 f"The Temporal server {self.address} does not answer.",
@@ -235,15 +235,15 @@ async def pollers(client: Client, queue: str) -> Pollers:
         request = DescribeTaskQueueRequest(
             namespace=client.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind
         )
-        answer = await client.workflow_service.describe_task_queue(request, timeout=timedelta(seconds=ANSWERS_WITHIN))
+        answer = await client.workflow_service.describe_task_queue(request, timeout=timedelta(seconds=SERVER_TIMEOUT))
         since = datetime.now(UTC) - _POLLED_WITHIN
         live = [each for each in answer.pollers if each.last_access_time.ToDatetime(UTC) > since]
         everyone.append({each.identity: _version(each.deployment_options) for each in live})
-        told = answer.versioning_info
-        ramping = [told.ramping_deployment_version] if told.ramping_version_percentage else []
+        versioning = answer.versioning_info
+        ramping = [versioning.ramping_deployment_version] if versioning.ramping_version_percentage else []
         given = {
             WorkerDeploymentVersion(each.deployment_name, each.build_id)
-            for each in (told.current_deployment_version, *ramping)
+            for each in (versioning.current_deployment_version, *ramping)
         }
         current.append({identity for identity, version in everyone[-1].items() if version in given})
     both = set.intersection(*map(set, everyone))
@@ -265,10 +265,12 @@ def runtime(metrics: str = "") -> Runtime:
     log = logging.getLogger("temporalio")
     log.addHandler(logging.NullHandler())  # else Python shows it to whoever has set no logging up
     forwarding = LogForwardingConfig(log, append_target_to_name=False)
-    said = LoggingConfig(TelemetryFilter(core_level="ERROR", other_level="ERROR"), forwarding=forwarding)
+    log_settings = LoggingConfig(TelemetryFilter(core_level="ERROR", other_level="ERROR"), forwarding=forwarding)
     try:
         return Runtime(
-            telemetry=TelemetryConfig(logging=said, metrics=PrometheusConfig(bind_address=metrics) if metrics else None)
+            telemetry=TelemetryConfig(
+                logging=log_settings, metrics=PrometheusConfig(bind_address=metrics) if metrics else None
+            )
         )
     except (RuntimeError, ValueError):
         raise UsageError(

@@ -26,9 +26,9 @@ from . import workflow
 from .activities import Activities
 from .server import Server, pollers, runtime
 
-SHARDS_AT_ONCE = 20
+MAX_SHARDS = 20
 """Shards that one worker carries at once; what is more waits for it, or is taken by another one."""
-_STEPS_AT_ONCE = 10
+_MAX_STEPS = 10
 _CHECK_INTERVAL = 10.0
 """Real seconds between two checks whether a key or certificate was replaced, and whether the server answers."""
 _BEAT = timedelta(seconds=8)
@@ -134,7 +134,7 @@ class Serving:
             UsageError: the server cannot be used as it is set.
             RunRefused: it does not answer, or does not let us in.
         """
-        with ThreadPoolExecutor(_STEPS_AT_ONCE) as steps, ThreadPoolExecutor(SHARDS_AT_ONCE) as carrying:
+        with ThreadPoolExecutor(_MAX_STEPS) as steps, ThreadPoolExecutor(MAX_SHARDS) as carrying:
             self._workers = self._make(steps, carrying)
             running = [asyncio.create_task(worker.run()) for worker in self._workers]
             checking = asyncio.create_task(self._check_again_and_again())
@@ -176,10 +176,10 @@ class Serving:
             Worker(
                 self._client, task_queue=queue, workflows=[workflow.RunWorkflow],
                 activities=[does.next_stage, does.cancel], activity_executor=steps,
-                max_concurrent_activities=_STEPS_AT_ONCE, **common,
+                max_concurrent_activities=_MAX_STEPS, **common,
             ),
             Worker(
                 self._client, task_queue=workflow.carrying_queue(queue), activities=[does.carry],
-                activity_executor=carrying, max_concurrent_activities=SHARDS_AT_ONCE, **common,
+                activity_executor=carrying, max_concurrent_activities=MAX_SHARDS, **common,
             ),
         ]  # fmt: skip

@@ -22,13 +22,13 @@ with workflow.unsafe.imports_passed_through():
 
 WORKFLOW = "safe-reinit-run"
 NEXT_STAGE, CARRY, CANCEL = "next-stage", "carry", "cancel"
-LOOK_AGAIN = "look-again"
+READ_AGAIN = "read-again"
 RUN = SearchAttributeKey.for_keyword("SafeReinitRun")
 ACCOUNT = SearchAttributeKey.for_keyword("SafeReinitAccount")
 REGION = SearchAttributeKey.for_keyword("SafeReinitRegion")
 OUTCOME = SearchAttributeKey.for_keyword("SafeReinitOutcome")
 
-_EVENTS = 1_000
+_MAX_EVENTS = 1_000
 """A history that has more events goes on in a new one: it is read whole by every worker that takes it over."""
 _RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=5))
 _STEP: dict[str, Any] = {"start_to_close_timeout": timedelta(minutes=2), "retry_policy": _RETRY}
@@ -46,7 +46,7 @@ def carrying_queue(queue: str) -> str:
 
 
 @dataclass(frozen=True)
-class Asked:
+class CarryRequest:
     """The run that a workflow carries: an id and a digest, and nothing else leaves the journal."""
 
     run_id: str
@@ -58,29 +58,29 @@ class RunWorkflow:
     """One run."""
 
     def __init__(self) -> None:
-        self._looks = 0
+        self._reads_requested = 0
         self._cancelling: asyncio.Task[None] | None = None
 
-    @workflow.signal(name=LOOK_AGAIN)
-    def look_again(self) -> None:
+    @workflow.signal(name=READ_AGAIN)
+    def read_again(self) -> None:
         """Ask for the next stage again: somebody answered a question, or the run was cancelled, in the journal."""
-        self._looks += 1
+        self._reads_requested += 1
 
     @workflow.run
-    async def run(self, asked: Asked) -> str:
+    async def run(self, request: CarryRequest) -> str:
         """Carry the run until it is over, and return its outcome; a run that is cancelled is carried to its end too."""
         over = None
         while over is None:
-            carrying = asyncio.create_task(self._carry(asked))
+            carrying = asyncio.create_task(self._carry(request))
             while pending := [task for task in (carrying, self._cancelling) if task is not None and not task.done()]:
                 try:
                     await workflow.wait(pending)
                 except asyncio.CancelledError:  # it ends the waiting, and none of the tasks
                     if self._cancelling is None:
-                        self._cancelling = asyncio.create_task(self._cancel(asked))
+                        self._cancelling = asyncio.create_task(self._cancel(request))
             over = carrying.result()
             if over is None and self._cancelling is None:  # a new history would not know of a cancel
-                workflow.continue_as_new(asked)
+                workflow.continue_as_new(request)
         if workflow.info().typed_search_attributes.get(RUN):  # the server knows them, else it would refuse this
             workflow.upsert_search_attributes([OUTCOME.value_set(over.outcome or "over")])
         if self._cancelling is not None:
@@ -88,35 +88,35 @@ class RunWorkflow:
             raise asyncio.CancelledError
         return over.outcome
 
-    async def _carry(self, asked: Asked) -> Stage | None:
+    async def _carry(self, request: CarryRequest) -> Stage | None:
         """Carry stage after stage, and return the last one; ``None`` if a new history is to go on."""
         while True:
-            seen = self._looks
+            before = self._reads_requested
             stage: Stage = await workflow.execute_activity(
-                NEXT_STAGE, asked, result_type=Stage, summary="next stage", **_STEP
+                NEXT_STAGE, request, result_type=Stage, summary="next stage", **_STEP
             )
             if stage.over:
                 return stage
             if stage.shards:
-                await self._carry_shards(asked, stage)
+                await self._carry_shards(request, stage)
             else:
                 workflow.set_current_details(f"Waits for an answer: {stage.question}" if stage.question else "")
                 with suppress(TimeoutError):  # who answered or cancelled may not have reached the server
-                    await workflow.wait_condition(partial(self._looked_since, seen), timeout=stage.again_in)
+                    await workflow.wait_condition(partial(self._read_requested_since, before), timeout=stage.again_in)
                 workflow.set_current_details("")
             if self._is_full():
                 return None
 
-    def _looked_since(self, seen: int) -> bool:
-        return self._looks != seen
+    def _read_requested_since(self, before: int) -> bool:
+        return self._reads_requested != before
 
-    async def _carry_shards(self, asked: Asked, stage: Stage) -> None:
+    async def _carry_shards(self, request: CarryRequest, stage: Stage) -> None:
         """Carry shards until all have ended; none begins any more once the history is full, or the run is cancelled."""
         waiting, under_way = deque(stage.shards), list[asyncio.Task[None]]()
         refused: BaseException | None = None
         while True:
             while waiting and len(under_way) < stage.at_once and not (refused or self._cancelling or self._is_full()):
-                under_way.append(asyncio.create_task(self._carry_shard(asked, waiting.popleft())))
+                under_way.append(asyncio.create_task(self._carry_shard(request, waiting.popleft())))
             if not under_way:
                 break
             ended, under_way = await workflow.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
@@ -124,23 +124,23 @@ class RunWorkflow:
         if refused:
             raise refused
 
-    async def _carry_shard(self, asked: Asked, shard: int) -> None:
+    async def _carry_shard(self, request: CarryRequest, shard: int) -> None:
         queue = carrying_queue(workflow.info().task_queue)
         await workflow.execute_activity(
-            CARRY, args=[asked, shard], task_queue=queue, summary=f"shard {shard}", **_SHARD
+            CARRY, args=[request, shard], task_queue=queue, summary=f"shard {shard}", **_SHARD
         )  # fmt: skip
 
-    async def _cancel(self, asked: Asked) -> None:
+    async def _cancel(self, request: CarryRequest) -> None:
         """Have the journal say that the run is to end: those who carry its shards read that there, and end in order.
 
         Their activities are not cancelled: the server would drop one that is waiting for a worker, and would not give
         one to another worker whose own is lost.
         """
-        await workflow.execute_activity(CANCEL, asked, summary="end the run in order", **_STEP)
-        self._looks += 1
+        await workflow.execute_activity(CANCEL, request, summary="end the run in order", **_STEP)
+        self._reads_requested += 1
 
     def _is_full(self) -> bool:
         """Return whether a new history is to go on; none does after a cancel."""
         info = workflow.info()
-        full = info.get_current_history_length() >= _EVENTS or info.is_continue_as_new_suggested()
+        full = info.get_current_history_length() >= _MAX_EVENTS or info.is_continue_as_new_suggested()
         return full and self._cancelling is None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core.state import GAP, LAG_BOUND
+from ..core.state import LAG_BOUND, MAX_GAP
 from .record import Bounds, Record
 
 CLOCKS_DIFFER = 30.0
@@ -56,7 +56,7 @@ def judge(records: Sequence[Record], deadline: float) -> tuple[Verdict, ...]:
 _ASSUMPTIONS = (
     (
         "S1",
-        f"start, write and stop by somebody else take at least {GAP + LAG_BOUND:.0f} s",
+        f"start, write and stop by somebody else take at least {MAX_GAP + LAG_BOUND:.0f} s",
         "a forced stop, which may be quicker, was not tried",
     ),
     (
@@ -85,7 +85,7 @@ def _use(records: Sequence[Record]) -> _Finding:
     if not took:
         return _Finding("unknown", "no whole stop and start was observed")
     least = Bounds(min(one.at_least for one in took), min(one.at_most for one in took))
-    needed = GAP + LAG_BOUND
+    needed = MAX_GAP + LAG_BOUND
     measured = f"the quickest start and stop took {least} together"
     if least.at_most < needed:
         return _Finding("contradicts", measured)

@@ -1,4 +1,4 @@
-"""The document of a verification: it has no id of an account, a machine, a disk or a request, so it can be sent on."""
+"""The document of a made: it has no id of an account, a machine, a disk or a request, so it can be sent on."""
 
 from __future__ import annotations
 
@@ -119,26 +119,26 @@ def refusals(calls: Sequence[Call]) -> tuple[Refusal, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def lines(told: Verification) -> Iterator[str]:
+def lines(made: Verification) -> Iterator[str]:
     """Write it for people."""
-    simulated = "SIMULATED " if told.simulated else ""
-    yield f"{simulated}verify-cloud: {told.region}, a {told.disk} disk, {told.runs} runs, {told.began}"
-    for each in told.assumptions:
+    simulated = "SIMULATED " if made.simulated else ""
+    yield f"{simulated}verify-cloud: {made.region}, a {made.disk} disk, {made.runs} runs, {made.began}"
+    for each in made.assumptions:
         yield f"  {each.name} {each.verdict}: {each.assumption}"
         yield f"     measured: {each.measured}"
         yield f"     not shown: {each.not_shown}"
     yield "  seconds:"
-    for one in told.intervals:
+    for one in made.intervals:
         yield f"     run {one.run}: {one.what}: {one.at_least:.1f} to {one.at_most:.1f}"
     yield "  DryRun:"
-    for dry_run in told.dry_runs:
+    for dry_run in made.dry_runs:
         yield f"     {dry_run.action}, machine {dry_run.status}, disk {dry_run.disk_status}: {dry_run.code}"
-    yield f"     checks: {told.dry_run_order}"
+    yield f"     checks: {made.dry_run_order}"
     yield "  refused calls:"
-    for refusal in told.refusals:
+    for refusal in made.refusals:
         what = f"{refusal.action}{' (DryRun)' if refusal.dry_run else ''}"
         named = "a RequestId" if refusal.request_id else "no RequestId"
         yield f"     {what}: HTTP {refusal.http_status} {refusal.code}, {named}"
-    for note in told.notes:
+    for note in made.notes:
         yield f"  note: {note}"
-    yield f"  the machine is {'as it was found' if told.as_found else 'NOT as it was found: it was not seen Running'}"
+    yield f"  the machine is {'as it was found' if made.as_found else 'NOT as it was found: it was not seen Running'}"

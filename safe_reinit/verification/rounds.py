@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..client import Client
-from ..cloud.aliyun.exchange import ACT_TIMEOUT
+from ..cloud.aliyun.exchange import CHANGE_TIMEOUT
 from ..errors import Error, RunRefused
 from ..model import Call, Plan
 from ..version import VERSION
@@ -127,7 +127,7 @@ class Rounds:
             began=began,
             runs=self.runs,
             as_found=self.as_found,
-            assumptions=judge(self._records, ACT_TIMEOUT * self.client.clock.rate),
+            assumptions=judge(self._records, CHANGE_TIMEOUT * self.client.clock.rate),
             intervals=tuple(document.intervals(self._records)),
             dry_runs=tuple(self._dry_runs),
             dry_run_order=document.order(self._dry_runs),

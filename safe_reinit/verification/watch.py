@@ -77,7 +77,10 @@ class Watch:
         self._samples.append(sample)
         known = {(each.status, each.disk_status) for each in self.dry_runs}
         if status in ("Running", "Stopped") and (status, disk.status) not in known:
-            for action, ask in (("StopInstance", self._cloud.may_stop), ("StartInstance", self._cloud.may_start)):
+            for action, ask in (
+                ("StopInstance", self._cloud.dry_run_stop),
+                ("StartInstance", self._cloud.dry_run_start),
+            ):
                 try:
                     code = ask(self._instance_id)
                 except CloudError as error:

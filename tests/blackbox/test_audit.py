@@ -22,8 +22,8 @@ pytestmark = pytest.mark.virtual_time
 
 def audit(run: Command, journal: Path, *words: str) -> list[tuple[str, str, str]]:
     """Give what the audit has as JSON, the oldest first."""
-    acts: list[dict[str, Any]] = json.loads(run("audit", *words, "--output", "json", journal=journal).stdout)["acts"]
-    return [(each["act"], each["run_id"], each["detail"]) for each in reversed(acts)]
+    acts: list[dict[str, Any]] = json.loads(run("audit", *words, "--output", "json", journal=journal).stdout)["entries"]
+    return [(each["action"], each["run_id"], each["detail"]) for each in reversed(acts)]
 
 
 def test_what_people_did_is_listed_and_outlives_the_runs(run: Command, path: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_disk_is_wiped_though_the_caller_is_not_known(kind: str) -> None:
         state = sim.state()
 
     told = [found for found in done.plan.findings if found.subject == "GetCallerIdentity"]
-    assert [(found.check, found.level) for found in told] == [("not-looked-at", "info")]
+    assert [(found.check, found.level) for found in told] == [("not-checked", "info")]
     assert (done.plan.account, done.report.account, done.report.caller) == ("", "", None)
     assert done.outcome == "done", done.report.error
     assert wipes(state, DATA) == 1
@@ -67,7 +67,9 @@ def test_credentials_that_are_refused_are_no_caller_that_is_not_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "having", [{"require_looks": ("sts",)}, {"allow": {"accounts": ["1000000000000001"]}}], ids=["required", "allowed"]
+    "having",
+    [{"require_answers": ("sts",)}, {"allow": {"accounts": ["1000000000000001"]}}],
+    ids=["required", "allowed"],
 )
 def test_who_needs_to_know_the_caller_is_refused(having: dict[str, Any]) -> None:
     """A rule that names accounts allows no account that is not known, and a required look has to be answered."""
@@ -75,7 +77,7 @@ def test_who_needs_to_know_the_caller_is_refused(having: dict[str, Any]) -> None
         plan = client(sim, having).plan([DATA], stop_instance=True)
 
     assert not plan.runnable
-    assert {found.check for found in plan.blockers} <= {"could-not-look", "target-not-allowed"}
+    assert {found.check for found in plan.blockers} <= {"could-not-check", "target-not-allowed"}
 
 
 def test_two_runs_of_one_instance_are_refused_where_one_does_not_know_its_account() -> None:

@@ -36,8 +36,8 @@ It is less than anything takes that drips: each has more than 100 bytes, ``DRIP`
 """
 
 CALLS: dict[str, Callable[[Gateway], object]] = {
-    "an observation": lambda to: to.cloud.disks(["d-1"]),
-    "a wipe": lambda to: to.cloud.reinit("d-1", Options()),
+    "an observation": lambda to: to.cloud.describe_disks(["d-1"]),
+    "a wipe": lambda to: to.cloud.reinit_disk("d-1", Options()),
 }
 
 
@@ -201,7 +201,7 @@ def test_a_proxy_over_tls_is_spoken_to(
         front = serve(proxy.endpoint, kind=Front, tls=test_authority.server)
         monkeypatch.setenv("HTTPS_PROXY", front.url)
         to = gateway("https://ecs.test.invalid", ca_bundle=str(test_authority.bundle))
-        assert to.cloud.disks(["d-1"]).shown == to.cloud.disks(["d-1"]).shown == ()
+        assert to.cloud.describe_disks(["d-1"]).items == to.cloud.describe_disks(["d-1"]).items == ()
 
         assert [request.target for request in proxy.requests] == ["ecs.test.invalid:443"]
 
@@ -278,7 +278,7 @@ def test_an_answer_that_is_large_or_packed_is_read(gateway: Connect, serve: Serv
     """An answer within the limit is read however it comes, packed by something on its way, too."""
     to = gateway(serve(Answer(said)).url)
 
-    assert to.cloud.disks(["d-1"]).shown == ()
+    assert to.cloud.describe_disks(["d-1"]).items == ()
 
 
 @pytest.mark.parametrize(

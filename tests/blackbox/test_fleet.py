@@ -243,12 +243,12 @@ def test_a_bug_in_one_call_is_that_jobs_alone(monkeypatch: pytest.MonkeyPatch) -
     """An error that nobody foresaw in the wipe of one disk leaves that one in doubt, and no other job turns back."""
     from safe_reinit.cloud.aliyun.calls import Calls
 
-    reinit = Calls.reinit
+    reinit = Calls.reinit_disk
 
     def broken(self: Any, disk_id: str, *args: Any, **words: Any) -> Any:
         return reinit(self, disk_id, *args, **words) if disk_id != T_DISK else 1 / 0
 
-    monkeypatch.setattr(Calls, "reinit", broken)
+    monkeypatch.setattr(Calls, "reinit_disk", broken)
     with simulated(fleet(MANY)) as sim:
         done = run(sim, everything(MANY), limits={"reinit": 60.0})
 
@@ -509,14 +509,14 @@ def test_who_asks_the_run_to_end_is_heard_by_calls_that_are_prepared(monkeypatch
     """Of a batch of wipes that is written down, those that are not being sent yet are not sent."""
     from safe_reinit.cloud.aliyun.calls import Calls
 
-    interrupt, reinit, sent = Interrupt(), Calls.reinit, threading.Lock()
+    interrupt, reinit, sent = Interrupt(), Calls.reinit_disk, threading.Lock()
 
     def asked_first(self: Any, *args: Any, **words: Any) -> Any:
         with sent:
             interrupt.ask()
             return reinit(self, *args, **words)
 
-    monkeypatch.setattr(Calls, "reinit", asked_first)
+    monkeypatch.setattr(Calls, "reinit_disk", asked_first)
     count = 30
     with simulated(fleet(count)) as sim:
         done = run(sim, everything(count), stop=interrupt)

@@ -40,7 +40,7 @@ def theirs(endpoint: str, **options: Any) -> Any:
 def test_their_client_keeps_its_proxy(gateway: Connect, serve: Serve) -> None:
     """After we asked a host directly, the program's own client to that host still goes through its own proxy."""
     server, proxy = serve(answer(200, NO_DISKS)), serve(answer(200, NO_DISKS))
-    gateway(server.url).cloud.disks(["d-1"])
+    gateway(server.url).cloud.describe_disks(["d-1"])
 
     theirs(server.url, http_proxy=proxy.url)
 
@@ -50,7 +50,7 @@ def test_their_client_keeps_its_proxy(gateway: Connect, serve: Serve) -> None:
 def test_their_client_keeps_its_trust(gateway: Connect, serve: Serve, test_authority: Authority) -> None:
     """After we trusted a CA bundle, the program's own client trusts the host no more than before, and as it is told."""
     server = serve(answer(200, NO_DISKS), tls=test_authority.server)
-    gateway(server.url, ca_bundle=str(test_authority.bundle)).cloud.disks(["d-1"])
+    gateway(server.url, ca_bundle=str(test_authority.bundle)).cloud.describe_disks(["d-1"])
 
     with pytest.raises((UnretryableException, AlibabaCloudException)):
         theirs(server.url)
@@ -67,7 +67,7 @@ def test_their_client_follows_redirects(gateway: Connect, serve: Serve) -> None:
             else Answer(http(307, "", headers={"Location": f"{elsewhere.url}/"}))
         )
     )
-    gateway(server.url).cloud.disks(["d-1"])
+    gateway(server.url).cloud.describe_disks(["d-1"])
 
     assert theirs(server.url).request_id == "REQ-1"
     assert len(elsewhere.requests) == 1
@@ -77,7 +77,7 @@ def test_their_loggers_still_speak(gateway: Connect, serve: Serve, caplog: pytes
     """The program's own requests are logged by urllib3 as before, and ours are not logged at all."""
     server = serve(answer(200, NO_DISKS))
     caplog.set_level(logging.DEBUG)
-    gateway(server.url).cloud.reinit("d-secret", Options())
+    gateway(server.url).cloud.reinit_disk("d-secret", Options())
     assert [record.name for record in caplog.records if not record.name.startswith("safe_reinit")] == []
 
     theirs(server.url)
@@ -227,17 +227,17 @@ def test_a_forked_child_uses_no_connection_of_its_parent(gateway: Connect, serve
     """A gateway used on both sides of a fork has its own connections on each, and each side gets its own answers."""
     server = serve(lambda request: answer(200, {"RequestId": f"R-{request.params['InstanceId']}"}))
     to = gateway(server.url)
-    to.cloud.start("i-parent")
+    to.cloud.start_instance("i-parent")
 
     child = os.fork()
     if not child:
         code = 1
         try:
-            code = 0 if to.cloud.start("i-child").request_id == "R-i-child" else 2
+            code = 0 if to.cloud.start_instance("i-child").request_id == "R-i-child" else 2
         finally:
             os._exit(code)
     ended = os.waitpid(child, 0)[1]
-    again = to.cloud.start("i-parent").request_id
+    again = to.cloud.start_instance("i-parent").request_id
 
     assert (os.waitstatus_to_exitcode(ended), again) == (0, "R-i-parent")
     of_child = {request.connection for request in server.requests if request.params["InstanceId"] == "i-child"}

@@ -34,7 +34,7 @@ def counts(said: Ended, name: str) -> tuple[object, str]:
     """Return the value that counts, and where it comes from."""
     assert said.code == 0, said.err
     found = next(each for each in said.document["values"] if each["path"] == name)
-    return found["value"], found["where"]
+    return found["value"], found["location"]
 
 
 @pytest.mark.parametrize("name", LIMITS)

@@ -689,7 +689,7 @@ def test_a_tag_on_its_way_for_however_long_leads_to_no_second_wipe(
     Where it lands before the other has seen its own tag for the settling time, exactly one of them goes on.
     """
     lands, landed, waiting = threading.Event(), threading.Event(), threading.Event()
-    tag = Calls.tag
+    tag = Calls.tag_instance
 
     with simulated(world(status=status)) as sim:
         first, second = hosts(sim, tmp_path)
@@ -704,7 +704,7 @@ def test_a_tag_on_its_way_for_however_long_leads_to_no_second_wipe(
                     landed.set()
             return tag(self, instance_id, what, attempt=attempt)
 
-        monkeypatch.setattr(Calls, "tag", late)
+        monkeypatch.setattr(Calls, "tag_instance", late)
         second_name: list[str] = []
         second.on_event = lambda event: second_name.append(str(event.run_id)) if not second_name else None
 

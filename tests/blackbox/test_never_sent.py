@@ -12,7 +12,7 @@ from safe_reinit.clock import boottime
 from safe_reinit.cloud import aliyun
 from safe_reinit.cloud.aliyun import attempt
 from safe_reinit.cloud.aliyun.sdk import Utils
-from safe_reinit.cloud.connection import Where
+from safe_reinit.cloud.connection import Connection
 from safe_reinit.cloud.endpoints import parse
 from safe_reinit.cloud.interface import NotSent, Unanswered
 from safe_reinit.execution.records import may_send
@@ -40,7 +40,7 @@ def test_a_key_that_cannot_be_sent_was_not_sent(gateway: Connect, serve: Serve, 
     to = gateway(server.url, key=(key, "s"))
 
     with pytest.raises(NotSent, match="access_key_id has the character"):
-        to.cloud.reinit("d-1", Options())
+        to.cloud.reinit_disk("d-1", Options())
 
     assert server.requests == []
     assert [call.code for call in to.calls] == ["NotSent"]
@@ -52,7 +52,7 @@ def test_a_parameter_that_cannot_be_sent_was_not_sent(gateway: Connect, serve: S
     to = gateway(server.url)
 
     with pytest.raises(NotSent, match=r"could not be made \(\w+Error\)") as raised:
-        to.cloud.reinit("d-1", Options(security_enhancement="Active\udcff"))
+        to.cloud.reinit_disk("d-1", Options(security_enhancement="Active\udcff"))
 
     assert server.requests == []
     assert "the network is not the matter" in raised.value.hint
@@ -91,7 +91,7 @@ def test_what_fails_within_the_sdk_is_no_fault_of_the_network(
 
     monkeypatch.setattr(Utils, "get_authorization", fail)
     with pytest.raises(NotSent, match=r"could not be made \(SdkError\)") as raised:
-        to.cloud.reinit("d-1", Options())
+        to.cloud.reinit_disk("d-1", Options())
 
     assert server.requests == []
     assert "Check the network" not in raised.value.hint
@@ -133,7 +133,7 @@ def test_what_fails_after_the_request_left_is_lost(
 
     monkeypatch.setattr(attempt.Attempt, "count", fail)
     with pytest.raises(Unanswered):
-        to.cloud.reinit("d-1", Options())
+        to.cloud.reinit_disk("d-1", Options())
 
     assert len(server.requests) == 1
 
@@ -151,12 +151,12 @@ def test_a_changing_call_can_be_forbidden_until_its_first_byte(serve: Serve) -> 
         asked.append(action)
         return "the run was given up"
 
-    where = Where(region="cn-hangzhou", endpoint=parse(server.url), access_key=("k", Secret("s")))
+    where = Connection(region="cn-hangzhou", endpoint=parse(server.url), access_key=("k", Secret("s")))
     cloud = aliyun.connect(where, lambda _call: None, may_send)
     with pytest.raises(NotSent, match="the run was given up"):
-        cloud.reinit("d-1", Options())
+        cloud.reinit_disk("d-1", Options())
     assert asked == ["ReInitDisk"]
-    assert cloud.disks(["d-1"]).shown == ()
+    assert cloud.describe_disks(["d-1"]).items == ()
     cloud.close()
 
     assert [request.action for request in server.requests] == ["DescribeDisks"]
@@ -165,7 +165,7 @@ def test_a_changing_call_can_be_forbidden_until_its_first_byte(serve: Serve) -> 
 
 @pytest.mark.parametrize(
     "wipe",
-    [lambda cloud, until: cloud.reinit("d-1", Options(), until=until),
+    [lambda cloud, until: cloud.reinit_disk("d-1", Options(), until=until),
      lambda cloud, until: cloud.reset_disk("d-1", "s-1", until=until)],
     ids=["ReInitDisk", "ResetDisk"],
 )  # fmt: skip

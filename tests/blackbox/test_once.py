@@ -162,7 +162,7 @@ def test_two_real_processes_with_one_key_on_a_shared_journal(postgres: postgresq
         children = [run.start(*RUN, *KEY, journal=place) for _ in range(2)]
         said = [child.communicate()[1] for child in children]
     with open_to_write(place) as journal:
-        begun = [each.act for each in journal.audit_entries() if each.act == "begin"]
+        begun = [each.action for each in journal.audit_entries() if each.action == "begin"]
 
     codes = sorted(child.returncode for child in children)
     assert codes in ([4, 4], [4, 5]), said  # the second one began after the first had failed, or while it went on

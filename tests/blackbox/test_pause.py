@@ -35,7 +35,7 @@ import safe_reinit
 from safe_reinit.journal import lease
 
 url, journal, seconds = sys.argv[1:]
-lease.LEASE, lease.RENEWAL = float(seconds), float(seconds) / 3
+lease.LEASE_DURATION, lease.RENEWAL_INTERVAL = float(seconds), float(seconds) / 3
 client = safe_reinit.connect(region="cn-hangzhou", endpoint=url, credentials=("testid", "testsecret"),
                              journal=journal)
 plan = client.plan(["d-sim-web1-data"], stop_instance=True)
@@ -88,7 +88,7 @@ def test_a_process_that_was_stopped_past_its_lease_ends_its_run(
     words = ("--disk", DISK, "--stop-instance", "--confirm", DISK)
     child: Any = command_line.start(*words, env={**KEY, **where_is(simulator)})
     until(status(simulator, kind, name, wanted))
-    child.pause(lease.LEASE + 15)
+    child.pause(lease.LEASE_DURATION + 15)
     simulator.do({"release": held})
     _, err = child.communicate()
 

@@ -272,13 +272,13 @@ def test_the_story_of_a_run_as_json(sim: Simulator, run: Command, path: Path) ->
     ordered = [(event["event"], event["data"].get("action")) for event in events]
 
     assert shown == {**json.loads(json.dumps(safe_reinit_json(told))), "missing": [], "file": None}
-    assert {event["event"] for event in events} >= {"look", "intend", "call", "answer", "state", "done"}
+    assert {event["event"] for event in events} >= {"read", "intend", "call", "answer", "state", "done"}
     assert all(
         set(event) == {"schema", "at", "run_id", "instance_id", "disk_id", "event", "data", "simulated"}
         for event in events
     )
     for action in ("StopInstance", "ReInitDisk", "StartInstance"):
-        real = [event for event in ordered if event[1] == action and event[0] != "look"]
+        real = [event for event in ordered if event[1] == action and event[0] != "read"]
         positions = [ordered.index((kind, action)) for kind in ("intend", "answer")]
         assert positions == sorted(positions)
         assert ("call", action) in real
@@ -444,7 +444,7 @@ def test_wiping_again_is_a_new_run(sim: Simulator, run: Command, path: Path) -> 
     assert len(sim.state()["disks"][DISK]["wipes"]) == 2
     assert not is_open(path)
     with open_to_read(path) as journal:
-        assert [(each.act, each.run_id) for each in reversed(journal.audit_entries())] == [
+        assert [(each.action, each.run_id) for each in reversed(journal.audit_entries())] == [
             ("begin", name), ("end", name), ("take-over", name), ("close", name), ("begin", report["run_id"]),
             ("end", report["run_id"]),
         ]  # fmt: skip
@@ -623,7 +623,7 @@ def test_a_resume_that_cannot_begin_lets_the_run_go(
 
 def test_waiting_for_a_holder_that_is_alive(monkeypatch: pytest.MonkeyPatch, run: Command, path: Path) -> None:
     """A resume of a run whose holder lives waits, says for whom, and ends with 3; the holder is unharmed."""
-    monkeypatch.setattr(session, "_PATIENCE", 2.0)
+    monkeypatch.setattr(session, "_LEASE_WAIT", 2.0)
     said: list[str] = []
     with while_it(run, path, STOPPING) as child:
         child.pause(10)  # so that every call would be one of the resume
@@ -650,7 +650,7 @@ def test_the_wait_is_the_one_of_the_contract() -> None:
     """A resume waits 35 s: longer than the 30 s of a lease, which is renewed every 10 s."""
     from safe_reinit.journal import lease
 
-    assert (session._PATIENCE, lease.LEASE, lease.RENEWAL) == (35.0, 30.0, 10.0)
+    assert (session._LEASE_WAIT, lease.LEASE_DURATION, lease.RENEWAL_INTERVAL) == (35.0, 30.0, 10.0)
 
 
 # ---------------------------------------------------------------------------------------------------------- signals
@@ -760,7 +760,7 @@ def test_abandoning_ends_a_run(sim: Simulator, run: Command, path: Path) -> None
 
 def test_constants_that_tests_shorten() -> None:
     """The time-outs of calls are those of the design: 10 s for a look, 60 s for an act."""
-    assert (exchange.LOOK_TIMEOUT, exchange.ACT_TIMEOUT) == (10.0, 60.0)
+    assert (exchange.READ_TIMEOUT, exchange.CHANGE_TIMEOUT) == (10.0, 60.0)
 
 
 # --------------------------------------------------------------------------------------------- guards and classes

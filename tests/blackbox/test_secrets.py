@@ -134,7 +134,7 @@ def test_no_exception_of_the_gateway_holds_a_secret(
     to = gateway(serve(ECHOES[name]).url, key=("testid", KEY_SECRET))
 
     with pytest.raises(CloudError) as raised:
-        to.cloud.reinit("d-1", Options(password=Secret(PASSWORD)))
+        to.cloud.reinit_disk("d-1", Options(password=Secret(PASSWORD)))
 
     shown = "".join(traceback.format_exception(raised.value))
     chain = [repr(vars(part)) + repr(part) + str(part) for part in _chain(raised.value)]
@@ -261,7 +261,7 @@ def test_the_password_of_a_proxy_is_shown_nowhere(
         to = gateway("https://ecs.test.invalid", key=("testid", KEY_SECRET), ca_bundle=str(test_authority.bundle))
 
         with pytest.raises(CloudError) as raised:
-            to.cloud.reinit("d-1", Options(password=Secret(PASSWORD)))
+            to.cloud.reinit_disk("d-1", Options(password=Secret(PASSWORD)))
 
         told = proxy.requests[0].headers["proxy-authorization"]
     shown = "".join(traceback.format_exception(raised.value))
@@ -276,7 +276,7 @@ def test_the_loggers_are_silent_though_they_would_speak(gateway: Connect, serve:
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.DEBUG)
 
-    to.cloud.reinit("d-1", Options(password=Secret(PASSWORD)))
+    to.cloud.reinit_disk("d-1", Options(password=Secret(PASSWORD)))
     logging.getLogger("somebody.else").warning("still heard")
 
     assert "still heard" in heard.text

@@ -44,7 +44,7 @@ SIZE = 4
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut runs into shards of four machines."""
-    monkeypatch.setattr(shards, "SIZE", SIZE)
+    monkeypatch.setattr(shards, "SHARD_SIZE", SIZE)
 
 
 @pytest.fixture
@@ -490,7 +490,7 @@ def test_a_run_that_is_ended_where_it_is_followed_says_by_what(path: Path) -> No
         report = followed(engine.client(), engine.run_id, interrupt, told)
         carrying_on.join()
         with open_to_read(path) as journal:
-            acts = [(act.act, act.detail) for act in journal.audit_entries(engine.run_id)]
+            acts = [(act.action, act.detail) for act in journal.audit_entries(engine.run_id)]
 
     assert report.outcome == "partial"
     assert ("cancel", "SIGINT") in acts
@@ -539,7 +539,7 @@ def test_the_worker_that_ends_the_last_shard_ends_the_run(path: Path) -> None:
 def acts_of(engine: Engine) -> list[str]:
     """Name what the audit has of a whole run."""
     with open_to_write(engine.journal) as journal:
-        return [act.act for act in journal.audit_entries(engine.run_id) if act.run_id == engine.run_id]
+        return [act.action for act in journal.audit_entries(engine.run_id) if act.run_id == engine.run_id]
 
 
 def unfinished(sim: Simulator, path: Path) -> Engine:

@@ -119,7 +119,7 @@ def abandoned(sim: Simulator, run: Command, team: Team) -> str:
 def acts(team: Team) -> list[tuple[str, str]]:
     """Tell who did what, by the roles, the oldest first."""
     with open_to_read(team.journal("rita")) as journal:
-        return [(each.role, each.act) for each in reversed(journal.audit_entries())]
+        return [(each.role, each.action) for each in reversed(journal.audit_entries())]
 
 
 def test_an_operator_carries_out_a_whole_run(sim: Simulator, run: Command, team: Team) -> None:
@@ -297,7 +297,7 @@ def test_the_nightly_line_forgets_old_runs_for_an_operator(run: Command, team: T
     assert acts(team) == [*before, ("alice", "prune")]
     with open_to_read(team.journal("rita")) as journal:
         assert journal.run(name) is None
-        assert [act.act for act in journal.audit_entries(name)] == ["prune", "end", "begin"]
+        assert [act.action for act in journal.audit_entries(name)] == ["prune", "end", "begin"]
 
 
 @pytest.mark.parametrize("role", ["walter", "rita"])

@@ -263,7 +263,7 @@ GONE: dict[str, tuple[Callable[[Simulator, str], None], str]] = {
     "disk locked": (lambda sim, _: sim.do({"lock": DATA, "reason": "financial"}), "disk-locked"),
     "detached": (lambda sim, _: sim.do({"detach": DATA}), "disk-not-in-use"),
     "snapshots not to be seen": (
-        lambda sim, _: sim.do({"deny": {"action": "ecs:DescribeSnapshots"}}), "could-not-look",
+        lambda sim, _: sim.do({"deny": {"action": "ecs:DescribeSnapshots"}}), "could-not-check",
     ),
 }  # fmt: skip
 
@@ -453,8 +453,8 @@ def test_a_wipe_of_somebody_else_is_not_told_as_a_roll_back(answer: str) -> None
             from safe_reinit.cloud import aliyun
             from safe_reinit.model import Options
 
-            cloud = aliyun.connect(other._setup.where, lambda _: None)
-            cloud.reinit(DATA, Options())
+            cloud = aliyun.connect(other._setup.connection, lambda _: None)
+            cloud.reinit_disk(DATA, Options())
             cloud.close()
 
         done = undo(sim, name, on_event=once(answered("ResetDisk"), wipe))

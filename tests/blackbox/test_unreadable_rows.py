@@ -99,7 +99,7 @@ def test_a_plan_names_the_row_that_cannot_be_read(tmp_path: Path, value: object)
     (found,) = [each for each in json.loads(done.stdout)["findings"] if each["level"] == "block"]
 
     assert done.returncode == 3
-    assert found["check"] == "could-not-look"
+    assert found["check"] == "could-not-check"
     assert "the row of d-3 cannot be read: Size is " in found["message"]
     assert found["fact"]["Field"] == "Size"
     assert "network" not in done.stderr

@@ -10,7 +10,7 @@ import pytest
 from safe_reinit.checks.auto_snapshot_due import CHECK
 from safe_reinit.model import DiskFacts
 from tests.checks.tools import assert_finds, assert_silent
-from tests.values import DISK_ID, a_disk, a_policy, disk_facts, options, others, unseen
+from tests.values import DISK_ID, a_disk, a_policy, disk_facts, options, products, unseen
 
 EVERY_HOUR, EVERY_DAY = tuple(range(24)), (1, 2, 3, 4, 5, 6, 7)
 # 2026-01-02 is a Friday. 03:04 UTC is 11:04 in UTC+8, of the same day.
@@ -19,7 +19,11 @@ EVERY_HOUR, EVERY_DAY = tuple(range(24)), (1, 2, 3, 4, 5, 6, 7)
 def facts_of(policy: Any, **changes: Any) -> DiskFacts:
     """Give a disk with this policy."""
     return disk_facts(
-        **{"disk": a_disk(auto_snapshot_policy_id="sp-1"), "others": others(auto_snapshot_policy=policy), **changes}
+        **{
+            "disk": a_disk(auto_snapshot_policy_id="sp-1"),
+            "other_products": products(auto_snapshot_policy=policy),
+            **changes,
+        }
     )
 
 
@@ -51,8 +55,8 @@ def test_a_policy_that_is_expired() -> None:
 
 
 def test_a_policy_that_could_not_be_looked_at() -> None:
-    """Where nothing is known, not-looked-at speaks."""
-    assert_silent(CHECK, facts_of(None, others=others(unlooked=(unseen("DescribeAutoSnapshotPolicyEx"),))))
+    """Where nothing is known, not-checked speaks."""
+    assert_silent(CHECK, facts_of(None, other_products=products(unanswered=(unseen("DescribeAutoSnapshotPolicyEx"),))))
 
 
 @pytest.mark.parametrize("disk", [None, a_disk(), a_disk(auto_snapshot_policy_id="sp-2")])

@@ -11,7 +11,7 @@ from tests.checks.tools import assert_finds, assert_silent
 from tests.values import INSTANCE_ID, an_instance, disk_facts, options, stopping_facts
 
 ECONOMICAL = an_instance(stopped_mode="StopCharging")
-OWED = options(owed_starts=(INSTANCE_ID,))
+OWED = options(pending_starts=(INSTANCE_ID,))
 
 
 @pytest.mark.parametrize("stop_instance", [True, False])
@@ -33,10 +33,10 @@ def test_an_instance_that_the_plan_stops() -> None:
     assert_silent(CHECK, stopping_facts(instance=running))
 
 
-@pytest.mark.parametrize("changes", [{"owed_starts": ("i-other",)}, {"leave_stopped": True}])
+@pytest.mark.parametrize("changes", [{"pending_starts": ("i-other",)}, {"leave_stopped": True}])
 def test_a_start_that_is_not_promised(changes: dict[str, Any]) -> None:
     """What is owed to another machine, or left stopped by wish, is no start of this one."""
-    given = options(**({"owed_starts": (INSTANCE_ID,)} | changes))
+    given = options(**({"pending_starts": (INSTANCE_ID,)} | changes))
 
     assert_silent(CHECK, disk_facts(instance=ECONOMICAL, options=given))
 

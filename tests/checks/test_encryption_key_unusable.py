@@ -9,7 +9,7 @@ import pytest
 from safe_reinit.checks.encryption_key_unusable import CHECK
 from safe_reinit.model import DiskFacts, Key
 from tests.checks.tools import assert_finds, assert_silent
-from tests.values import DISK_ID, a_disk, disk_facts, options, others, stopping_facts, unseen
+from tests.values import DISK_ID, a_disk, disk_facts, options, products, stopping_facts, unseen
 
 CODE = "InvalidParameter.KMSKeyId.CMKNotEnabled"
 ENCRYPTED = {"encrypted": True, "kms_key_id": "k-1"}
@@ -17,7 +17,7 @@ ENCRYPTED = {"encrypted": True, "kms_key_id": "k-1"}
 
 def facts_of(state: str, **changes: Any) -> DiskFacts:
     """Give an encrypted disk whose key is in this state."""
-    return disk_facts(**{"disk": a_disk(**ENCRYPTED), "others": others(keys=(Key("k-1", state),)), **changes})
+    return disk_facts(**{"disk": a_disk(**ENCRYPTED), "other_products": products(keys=(Key("k-1", state),)), **changes})
 
 
 def test_a_key_that_works() -> None:
@@ -32,13 +32,13 @@ def test_a_disk_that_needs_no_key(disk: Any) -> None:
 
 
 def test_a_key_that_could_not_be_looked_at() -> None:
-    """Where nothing is known of the key, not-looked-at speaks."""
-    assert_silent(CHECK, facts_of("", others=others(unlooked=(unseen("DescribeKey"),))))
+    """Where nothing is known of the key, not-checked speaks."""
+    assert_silent(CHECK, facts_of("", other_products=products(unanswered=(unseen("DescribeKey"),))))
 
 
 def test_a_key_of_another_disk() -> None:
     """A key that this disk does not use says nothing of it."""
-    assert_silent(CHECK, facts_of("Enabled", others=others(keys=(Key("k-2", "Disabled"),))))
+    assert_silent(CHECK, facts_of("Enabled", other_products=products(keys=(Key("k-2", "Disabled"),))))
 
 
 def test_a_disk_that_was_not_seen() -> None:
@@ -75,7 +75,7 @@ NEIGHBOUR = a_disk(disk_id="d-other", encrypted=True, kms_key_id="k-2")
 
 def test_the_key_of_another_disk_matters_where_the_instance_is_started_again() -> None:
     """Its start would be refused, which the wipe itself is not."""
-    facts = stopping_facts(neighbours=(NEIGHBOUR,), others=others(keys=(Key("k-2", "Disabled"),)))
+    facts = stopping_facts(neighbours=(NEIGHBOUR,), other_products=products(keys=(Key("k-2", "Disabled"),)))
     found = assert_finds(CHECK, facts, "block", "d-other")
 
     assert "start" in found.message
@@ -83,4 +83,4 @@ def test_the_key_of_another_disk_matters_where_the_instance_is_started_again() -
 
 def test_the_key_of_another_disk_does_not_matter_where_nothing_is_started() -> None:
     """A machine that stays stopped is not kept from anything."""
-    assert_silent(CHECK, disk_facts(neighbours=(NEIGHBOUR,), others=others(keys=(Key("k-2", "Disabled"),))))
+    assert_silent(CHECK, disk_facts(neighbours=(NEIGHBOUR,), other_products=products(keys=(Key("k-2", "Disabled"),))))

@@ -59,4 +59,4 @@ def test_a_blank_disk_of_a_machine_that_is_started_again_is_a_risk(os_type: str)
 
 def test_a_start_that_an_earlier_run_owes_is_a_start() -> None:
     """A machine that another run stopped is started after this wipe."""
-    assert_finds(CHECK, disk_facts(options=options(owed_starts=(INSTANCE_ID,))), "risk", DISK_ID)
+    assert_finds(CHECK, disk_facts(options=options(pending_starts=(INSTANCE_ID,))), "risk", DISK_ID)

@@ -15,7 +15,7 @@ from tests.values import (
     an_instance,
     disk_facts,
     options,
-    others,
+    products,
     stopping_facts,
     unseen,
 )
@@ -80,7 +80,7 @@ def test_a_member_that_is_stopped_already_is_a_risk(stop_instance: bool) -> None
 )
 def test_a_member_that_auto_scaling_shows_stops(state: str) -> None:
     """Without a tag, and in every state in which its life is managed or that is not known, a member stops."""
-    facts = stopping_facts(others=others(members=(a_member(lifecycle_state=state),)))
+    facts = stopping_facts(other_products=products(members=(a_member(lifecycle_state=state),)))
     found = assert_finds(CHECK, facts, "block", INSTANCE_ID)
 
     assert "asg-1" in found.message
@@ -91,7 +91,7 @@ def test_a_member_that_auto_scaling_shows_stops(state: str) -> None:
 
 def test_a_member_that_is_shown_stopped_already_is_a_risk() -> None:
     """Its standstill is not of our making, and it may be accepted by name."""
-    found = assert_finds(CHECK, disk_facts(others=others(members=(a_member(),))), "risk", INSTANCE_ID)
+    found = assert_finds(CHECK, disk_facts(other_products=products(members=(a_member(),))), "risk", INSTANCE_ID)
 
     assert "Stopped in scaling group asg-1" in found.message
 
@@ -103,7 +103,10 @@ def test_a_member_that_auto_scaling_leaves_alone_is_only_told(facts: Any, state:
     """Where Auto Scaling itself says that it does not manage the instance, the tag does not count."""
     disk = a_disk(tags=tags)
     found = assert_finds(
-        CHECK, facts(disk=disk, others=others(members=(a_member(lifecycle_state=state),))), "info", INSTANCE_ID
+        CHECK,
+        facts(disk=disk, other_products=products(members=(a_member(lifecycle_state=state),))),
+        "info",
+        INSTANCE_ID,
     )
 
     assert state in found.message
@@ -112,16 +115,20 @@ def test_a_member_that_auto_scaling_leaves_alone_is_only_told(facts: Any, state:
 def test_a_member_and_its_tag_are_one_finding() -> None:
     """What both say is said once, by the surer of the two."""
     tagged = a_disk(tags=MEMBER)
-    found = assert_finds(CHECK, stopping_facts(disk=tagged, others=others(members=(a_member(),))), "block", INSTANCE_ID)
+    found = assert_finds(
+        CHECK, stopping_facts(disk=tagged, other_products=products(members=(a_member(),))), "block", INSTANCE_ID
+    )
 
     assert "LifecycleState" in found.fact
 
 
-@pytest.mark.parametrize("unlooked", [(), (unseen("DescribeScalingInstances"),)], ids=["omitted", "not asked"])
-def test_the_tag_counts_where_auto_scaling_names_no_group(unlooked: Any) -> None:
+@pytest.mark.parametrize("unanswered", [(), (unseen("DescribeScalingInstances"),)], ids=["omitted", "not asked"])
+def test_the_tag_counts_where_auto_scaling_names_no_group(unanswered: Any) -> None:
     """An instance that Auto Scaling leaves out or could not be asked about is judged by its tag, as before."""
     tagged = a_disk(tags=MEMBER)
-    found = assert_finds(CHECK, stopping_facts(disk=tagged, others=others(unlooked=unlooked)), "block", INSTANCE_ID)
+    found = assert_finds(
+        CHECK, stopping_facts(disk=tagged, other_products=products(unanswered=unanswered)), "block", INSTANCE_ID
+    )
 
     assert "TagKey" in found.fact
 
@@ -130,4 +137,4 @@ def test_a_member_that_is_not_stopped() -> None:
     """Where nothing is stopped nothing is released."""
     running = an_instance(status="Running")
 
-    assert_silent(CHECK, disk_facts(instance=running, others=others(members=(a_member(),))))
+    assert_silent(CHECK, disk_facts(instance=running, other_products=products(members=(a_member(),))))

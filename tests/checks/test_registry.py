@@ -34,7 +34,7 @@ from safe_reinit.model import (
     Key,
     Match,
     Options,
-    Others,
+    OtherProducts,
     Protect,
     ReplicaPair,
     RunClass,
@@ -300,12 +300,12 @@ all_options = st.builds(
     leave_stopped=st.booleans(),
     snapshot=st.booleans(),
     snapshot_max_age=st.floats(1.0, 1e10),
-    owed_starts=st.lists(ids, max_size=2).map(tuple),
+    pending_starts=st.lists(ids, max_size=2).map(tuple),
     expect_instance=ids,
     key_pair=words("ops"),
     password=st.none() | st.just(Secret(PASSWORD)),
     security_enhancement=words("Active", "Deactive"),
-    require_looks=st.lists(st.sampled_from(("ess", "ebs", "kms", "events")), max_size=4).map(tuple),
+    require_answers=st.lists(st.sampled_from(("ess", "ebs", "kms", "events")), max_size=4).map(tuple),
 )
 patterns = st.none() | st.lists(words("*", "d-*", "cn-hangzhou", "[", "Web?"), max_size=2).map(tuple)
 some_patterns = st.lists(words("*", "d-*", "[a"), max_size=2).map(tuple)
@@ -348,8 +348,8 @@ all_facts = st.builds(
     unseen=st.lists(
         st.builds(Unseen, actions, ids, words("ecs:DescribeDisks"), words("Forbidden.RAM")), max_size=3
     ).map(tuple),
-    others=st.builds(
-        Others,
+    other_products=st.builds(
+        OtherProducts,
         *(st.lists(each, max_size=2).map(tuple) for each in (members, keys, pairs, events)),
         st.none() | policies,
         st.lists(st.builds(Unseen, other_actions, ids, words("kms:DescribeKey"), words("no answer")), max_size=3).map(
@@ -397,7 +397,7 @@ def only_three_checks_speak_of_a_disk_that_was_not_seen(facts: DiskFacts, findin
     if facts.disk is None:
         found = {each.check for each in findings} - of_the_run
 
-        assert found <= {"could-not-look", "clock-off", "disk-not-found"}
+        assert found <= {"could-not-check", "clock-off", "disk-not-found"}
 
 
 def a_disk_that_was_not_seen_is_never_waved_through(facts: DiskFacts, findings: Sequence[Finding]) -> None:
@@ -427,7 +427,7 @@ def test_no_check_of_absence_speaks_where_nothing_could_be_looked_at() -> None:
         facts = disk_facts(disk=disk, disk_id=DISK_ID, unseen=blind, options=options(key_pair="ops"))
         found = {each.check for each in check_disk(facts)} - {"option-for-system-disk-only", "user-data-runs-again"}
 
-        assert found == {"could-not-look"}
+        assert found == {"could-not-check"}
 
 
 def test_the_clock_may_be_off_by_any_amount() -> None:

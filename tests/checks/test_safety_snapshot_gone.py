@@ -25,7 +25,7 @@ def test_silent_where_it_is_there() -> None:
 
 
 def test_silent_where_it_is_no_undo_or_could_not_be_looked_for() -> None:
-    """A wipe needs none; a look that could not be made is said by could-not-look; no disk by disk-not-found."""
+    """A wipe needs none; a look that could not be made is said by could-not-check; no disk by disk-not-found."""
     assert not list(check(disk_facts()))
     assert not list(check(facts(restore_snapshot=None, unseen=(unseen("DescribeSnapshots"),))))
     assert not list(check(facts(disk=None, restore_snapshot=None)))

@@ -59,4 +59,6 @@ def test_a_start_that_an_earlier_run_owes_is_a_risk() -> None:
     """The start of a Stopped spot instance may be refused."""
     stopped = an_instance(spot_strategy="SpotAsPriceGo")
 
-    assert_finds(CHECK, disk_facts(instance=stopped, options=options(owed_starts=(INSTANCE_ID,))), "risk", INSTANCE_ID)
+    assert_finds(
+        CHECK, disk_facts(instance=stopped, options=options(pending_starts=(INSTANCE_ID,))), "risk", INSTANCE_ID
+    )

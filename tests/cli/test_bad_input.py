@@ -30,8 +30,8 @@ pytestmark = pytest.mark.virtual_time
 
 MEMBERS = {
     "schema", "tool_version", "run_id", "outcome", "exit_code", "dry_run", "started_at", "ended_at", "region",
-    "account", "caller", "operator", "reason", "plan", "jobs", "error", "findings", "calls", "looks", "next",
-    "simulated",
+    "account", "caller", "operator", "reason", "plan", "jobs", "error", "findings", "calls", "omitted_reads", "next",
+    "simulated", "once", "already_done",
 }  # fmt: skip
 OUTCOMES = {2: "usage", 3: "refused"}
 DISK = ("--disk", "d-sim-web1-data", "--stop-instance")
@@ -67,7 +67,7 @@ CASES: dict[str, Case] = {
     "wrong-secret": Case(CONFIRMED, 3, ("SignatureDoesNotMatch",), {"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "wrong"}),
     "wrong-key": Case(CONFIRMED, 3, ("InvalidAccessKeyId",), {"ALIBABA_CLOUD_ACCESS_KEY_ID": "wrong"}),
     "no-right-to-look": Case(
-        CONFIRMED, 3, ("could-not-look", "ecs:DescribeDisks"), do=({"deny": {"action": "ecs:DescribeDisks"}},)
+        CONFIRMED, 3, ("could-not-check", "ecs:DescribeDisks"), do=({"deny": {"action": "ecs:DescribeDisks"}},)
     ),
     "no-right-to-stop": Case(
         CONFIRMED, 3, ("not-allowed-to-stop",), do=({"deny": {"action": "ecs:StopInstance"}},)

@@ -739,9 +739,9 @@ def test_nothing_is_written_into_an_open_question(capsys: pytest.CaptureFixture[
     progress = Progress(resolve({}, {}, None), Clock())
 
     def read() -> str:
-        progress.say("said meanwhile")
+        progress.print_line("said meanwhile")
         said = threading.Event()
-        progress.must_say("said at once", said.set)
+        progress.print_then("said at once", said.set)
         said.wait()
         return "go"
 

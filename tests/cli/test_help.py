@@ -54,7 +54,7 @@ def test_help_is_as_wide_as_click_makes_it(monkeypatch: pytest.MonkeyPatch, colu
     """What COLUMNS says counts, then the terminal, then 80 columns, within the bounds that click has."""
     monkeypatch.setenv("COLUMNS", columns)
 
-    assert layout.width({"COLUMNS": columns}) == click.HelpFormatter(max_width=layout.WIDEST).width
+    assert layout.width({"COLUMNS": columns}) == click.HelpFormatter(max_width=layout.MAX_WIDTH).width
 
 
 @pytest.mark.parametrize("name", ASKING)

@@ -163,7 +163,7 @@ def test_events_go_to_a_file(here: Path, capsys: pytest.CaptureFixture[str]) -> 
     events = events_of(file.read_text("utf-8"))
 
     assert all(set(event) == EVENT for event in events)
-    assert {event["event"] for event in events} == {"look", "call", "finding"}
+    assert {event["event"] for event in events} == {"read", "call", "finding"}
     assert [event["data"]["request_id"] for event in events if event["event"] != "finding"] == [
         call["request_id"] for call in document["calls"]
     ]

@@ -149,7 +149,7 @@ def test_nothing_is_saved_over(person: Person, sim: Simulator, there: str) -> No
 @pytest.mark.usefixtures("sim")
 def test_a_plan_that_apply_would_not_read_is_not_saved(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of more disks than a plan file can hold nobody learns it only once the plan is to be applied."""
-    monkeypatch.setattr(plan_file, "MOST", 1 << 10)
+    monkeypatch.setattr(plan_file, "MAX_BYTES", 1 << 10)
     planned = person.plan()
 
     assert planned.code == 3
@@ -602,7 +602,7 @@ def test_a_file_that_is_not_right_is_said_in_words(person: Person, sim: Simulato
         other = Path("/dev/zero")
     elif name == "large":
         with other.open("wb") as file:
-            file.truncate(plan_file.MOST + 1)
+            file.truncate(plan_file.MAX_BYTES + 1)
     elif name == "world-writable":
         other.write_text(person.file.read_text())
         other.chmod(0o606)

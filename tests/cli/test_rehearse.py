@@ -145,7 +145,7 @@ def test_a_twin_has_what_other_products_know() -> None:
     with virtual.simulate(world_of(known)) as twin:
         copied = seen(twin, ["d-1"])
 
-    mine, copy = known.disks[0].others, copied.disks[0].others
+    mine, copy = known.disks[0].other_products, copied.disks[0].other_products
     assert (copy.members, copy.keys, copy.auto_snapshot_policy) == (mine.members, mine.keys, mine.auto_snapshot_policy)
     assert [(pair.source_disk_id, pair.destination_disk_id) for pair in copy.pairs] == [("d-1-replica", "d-1")]
     assert [(each.type, each.status, each.not_before) for each in copy.events] == [
@@ -158,7 +158,7 @@ def test_a_twin_is_built_whatever_word_another_product_uses() -> None:
     facts = values.disk_facts(
         disk=values.a_disk(encrypted=True, kms_key_id="k-1", auto_snapshot_policy_id="sp-1"),
         snapshots=(),
-        others=values.others(
+        other_products=values.products(
             members=(values.a_member(lifecycle_state="Asleep"),),
             keys=(Key("k-1", ""),),
             pairs=(ReplicaPair("pair-1", values.DISK_ID, "d-far", "deleted"),),
@@ -168,7 +168,7 @@ def test_a_twin_is_built_whatever_word_another_product_uses() -> None:
     )
     caller = Caller("1000000000000001", "arn", "RAMUser")
     with virtual.simulate(world_of(Facts("cn-hangzhou", caller, values.NOW, (facts,)))) as twin:
-        told = seen(twin, [values.DISK_ID]).disks[0].others
+        told = seen(twin, [values.DISK_ID]).disks[0].other_products
 
     assert [each.lifecycle_state for each in told.members] == ["InService"]
     assert (told.keys, told.pairs) == ((Key("k-1", ""),), ())

@@ -13,7 +13,7 @@ import pytest
 
 from safe_reinit import config
 from safe_reinit.cli.app import app, run
-from safe_reinit.cli.contract import DEEDS
+from safe_reinit.cli.contract import EFFECTS
 from safe_reinit.errors import BY_OUTCOME
 from safe_reinit.simulator import Simulator
 from tests.commands import command
@@ -112,7 +112,7 @@ def test_it_tells_of_every_command() -> None:
             tree |= {f"{name} {inner}" for inner in each.commands}
 
     assert set(COMMANDS) == tree
-    assert tree <= set(DEEDS)
+    assert tree <= set(EFFECTS)
 
 
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"simulator"}))
@@ -203,7 +203,7 @@ def test_the_main_command_is_told_for_what_it_is() -> None:
 # ------------------------------------------------------------------------------------------------- what is true of it
 
 
-@pytest.mark.parametrize("name", sorted(name for name in COMMANDS if name != "simulator" and not DEEDS[name].changes))
+@pytest.mark.parametrize("name", sorted(name for name in COMMANDS if name != "simulator" and not EFFECTS[name].changes))
 def test_what_it_says_changes_nothing_changes_nothing(
     command_line: CommandLine, simulator: Simulator, tmp_path: Path, name: str
 ) -> None:
@@ -270,7 +270,7 @@ def test_the_documents_are_as_their_schemas_say(tmp_path: Path, simulator: Simul
             assert list(problems(schema, json.loads(text))) == [], name
     told = members_of_data()
     events = [json.loads(text) for text in printed["event"]]
-    assert {event["event"] for event in events} == {*told, "look", "call", "finding"} - {"dropped"}
+    assert {event["event"] for event in events} == {*told, "read", "call", "finding"} - {"dropped"}
     for event in events:
         assert set(event["data"]) <= told.get(event["event"], set(event["data"])), event
 

@@ -37,7 +37,7 @@ def test_a_refusal_keeps_code_status_and_request_id_but_no_text_of_ecs(gateway: 
     to = gateway(server.url)
 
     with pytest.raises(Refused) as raised:
-        to.cloud.reinit("d-1", Options())
+        to.cloud.reinit_disk("d-1", Options())
 
     refused = raised.value
     assert (refused.code, refused.http_status, refused.request_id) == ("IncorrectDiskStatus", 403, "REQ-1")
@@ -58,7 +58,7 @@ def test_throttling_says_how_long_where_ecs_says_so(
     to = gateway(serve(error(400, "Throttling.User", headers=headers)).url)
 
     with pytest.raises(Refused) as raised:
-        to.cloud.disks(["d-1"])
+        to.cloud.describe_disks(["d-1"])
 
     assert (raised.value.code, raised.value.http_status, raised.value.retry_after) == ("Throttling.User", 400, after)
 
@@ -74,7 +74,7 @@ def test_a_missing_right_is_a_refusal(gateway: Connect, serve: Serve) -> None:
     to = gateway(serve(answer(403, body)).url)
 
     with pytest.raises(Refused) as raised:
-        to.cloud.disks(["d-1"])
+        to.cloud.describe_disks(["d-1"])
 
     assert (raised.value.code, raised.value.http_status) == ("NoPermission", 403)
     assert "secret-detail" not in repr(vars(raised.value))
@@ -86,7 +86,7 @@ def test_an_error_as_xml_is_a_refusal(gateway: Connect, serve: Serve) -> None:
     to = gateway(serve(Answer(http(404, body, kind="text/xml;charset=utf-8"))).url)
 
     with pytest.raises(Refused) as raised:
-        to.cloud.disks(["d-1"])
+        to.cloud.describe_disks(["d-1"])
 
     assert (raised.value.code, raised.value.request_id) == ("InvalidAction", "REQ-1")
 
@@ -132,7 +132,7 @@ def test_what_cannot_be_read_is_unanswered(gateway: Connect, serve: Serve, name:
     server = serve(GARBLED[name])
     to = gateway(server.url)
 
-    for call in (lambda: to.cloud.disks(["d-1"]), lambda: to.cloud.reinit("d-1", Options())):
+    for call in (lambda: to.cloud.describe_disks(["d-1"]), lambda: to.cloud.reinit_disk("d-1", Options())):
         with pytest.raises(Unanswered):
             call()
     assert [(call.action, call.code, call.request_id) for call in to.calls] == [
@@ -148,7 +148,7 @@ def test_an_unreadable_answer_still_shows_its_status(gateway: Connect, serve: Se
     to = gateway(serve(GARBLED[name]).url)
 
     with pytest.raises(Unanswered):
-        to.cloud.disks(["d-1"])
+        to.cloud.describe_disks(["d-1"])
 
     assert to.calls[0].http_status in (200, 403, 502)
 
@@ -172,9 +172,9 @@ def test_a_stop_keeps_charging(accepting: tuple[list[Request], Gateway]) -> None
     """StopInstance always says KeepCharging, forced or not, tried or in earnest, or the start may find no stock."""
     came, to = accepting
 
-    to.cloud.stop("i-1")
-    to.cloud.stop("i-1", force=True)
-    to.cloud.may_stop("i-1")
+    to.cloud.stop_instance("i-1")
+    to.cloud.stop_instance("i-1", force=True)
+    to.cloud.dry_run_stop("i-1")
 
     sent = [parameters(request) for request in came]
     assert [request["StoppedMode"] for request in sent] == ["KeepCharging"] * 3
@@ -189,8 +189,8 @@ def test_a_wipe_sends_the_disk_and_what_was_asked_for(accepting: tuple[list[Requ
         key_pair="ops", password=Secret("P@ss w+rd&1"), security_enhancement="Active", owner=(("owner_id", 7),)
     )
 
-    accepted = to.cloud.reinit("d-1", options)
-    to.cloud.reinit("d-2", Options(stop_instance=True))
+    accepted = to.cloud.reinit_disk("d-1", options)
+    to.cloud.reinit_disk("d-2", Options(stop_instance=True))
 
     assert accepted == Accepted("REQ-1")
     assert parameters(came[0]) == {
@@ -207,8 +207,8 @@ def test_a_start_sends_the_instance_alone(accepting: tuple[list[Request], Gatewa
     """StartInstance never carries InitLocalDisk."""
     came, to = accepting
 
-    to.cloud.start("i-1")
-    to.cloud.may_start("i-1")
+    to.cloud.start_instance("i-1")
+    to.cloud.dry_run_start("i-1")
 
     assert parameters(came[0]) == {"InstanceId": "i-1"}
     assert {name: value.lower() for name, value in parameters(came[1]).items()} == {
@@ -221,14 +221,14 @@ def test_nothing_forbidden_is_ever_sent(accepting: tuple[list[Request], Gateway]
     """No act carries AutoStartInstance or InitLocalDisk, and each is signed by ACS3 without showing the secret."""
     came, to = accepting
 
-    to.cloud.stop("i-1")
-    to.cloud.start("i-1")
-    to.cloud.reinit("d-1", Options())
+    to.cloud.stop_instance("i-1")
+    to.cloud.start_instance("i-1")
+    to.cloud.reinit_disk("d-1", Options())
     to.cloud.reset_disk("d-1", "s-1")
     with suppress(Unanswered):  # an answer without a SnapshotId is none
         to.cloud.create_snapshot("d-1", name="n", description="x", token="t", retention_days=3, tags=[("a", "b")])
-    to.cloud.tag("i-1", ("a", "b"))
-    to.cloud.untag("i-1", "a")
+    to.cloud.tag_instance("i-1", ("a", "b"))
+    to.cloud.untag_instance("i-1", "a")
 
     assert len(came) == 7
     for request in came:
@@ -241,9 +241,9 @@ def test_every_exchange_is_told_with_all_its_members(accepting: tuple[list[Reque
     """Each exchange is told once: time, action, subject, dry run or not, status, RequestId, code and attempt."""
     _, to = accepting
 
-    to.cloud.may_stop("i-1")
-    to.cloud.stop("i-1", attempt=2)
-    to.cloud.reinit("d-1", Options(), attempt=3)
+    to.cloud.dry_run_stop("i-1")
+    to.cloud.stop_instance("i-1", attempt=2)
+    to.cloud.reinit_disk("d-1", Options(), attempt=3)
 
     told = [
         (call.action, call.subject, call.dry_run, call.http_status, call.request_id, call.code, call.attempt)
@@ -262,10 +262,10 @@ def test_dry_runs_give_the_code_of_the_answer(gateway: Connect, serve: Serve) ->
     to = gateway(serve(error(400, "DryRunOperation")).url)
 
     codes = [
-        to.cloud.may_stop("i-1"),
-        to.cloud.may_start("i-1"),
+        to.cloud.dry_run_stop("i-1"),
+        to.cloud.dry_run_start("i-1"),
         *(
-            to.cloud.may(action, ["x-1"])
+            to.cloud.dry_run(action, ["x-1"])
             for action in (
                 "DescribeDisks", "DescribeInstances", "DescribeSnapshots", "DescribeSnapshotsOfDisk", "DescribeImages",
             )
@@ -284,24 +284,24 @@ def test_looks_through_the_simulator(simulator: Simulator, gateway: Connect) -> 
     """Every look shows what the simulated world holds, and its Date."""
     to = gateway(simulator.url)
 
-    disk = to.cloud.disks(["d-sim-web1-data"])
-    instance = to.cloud.instances(["i-sim-web1"]).shown[0]
-    neighbours = {each.disk_id for each in to.cloud.disks_of("i-sim-web1").shown}
-    snapshots = [each.snapshot_id for each in to.cloud.snapshots_of("d-sim-web1-data").shown]
-    source = to.cloud.snapshots([disk.shown[0].source_snapshot_id]).shown[0]
-    image = to.cloud.images(["m-sim-web"]).shown[0]
-    caller = to.cloud.caller().shown[0]
+    disk = to.cloud.describe_disks(["d-sim-web1-data"])
+    instance = to.cloud.describe_instances(["i-sim-web1"]).items[0]
+    neighbours = {each.disk_id for each in to.cloud.describe_disks_of("i-sim-web1").items}
+    snapshots = [each.snapshot_id for each in to.cloud.describe_snapshots_of("d-sim-web1-data").items]
+    source = to.cloud.describe_snapshots([disk.items[0].source_snapshot_id]).items[0]
+    image = to.cloud.describe_images(["m-sim-web"]).items[0]
+    caller = to.cloud.get_caller().items[0]
 
     assert disk.date is not None
-    assert (disk.shown[0].instance_id, disk.shown[0].status) == ("i-sim-web1", "In_use")
+    assert (disk.items[0].instance_id, disk.items[0].status) == ("i-sim-web1", "In_use")
     assert (instance.instance_name, instance.status, instance.start_time is not None) == ("web1", "Running", True)
     assert neighbours == {"d-sim-web1-data", "d-sim-web1-sys"}
     assert snapshots == ["s-sim-web1-data"]
     assert (source.snapshot_id, source.status) == ("s-sim-web1-source", "accomplished")
     assert (image.image_id, image.owner_alias) == ("m-sim-web", "self")
     assert caller.account == "1000000000000001"
-    assert to.cloud.key_pairs("sim-key").shown == ("sim-key",)
-    assert to.cloud.key_pairs("sim-*").shown == ()
+    assert to.cloud.describe_key_pairs("sim-key").items == ("sim-key",)
+    assert to.cloud.describe_key_pairs("sim-*").items == ()
 
 
 def test_ids_are_asked_for_a_hundred_at_a_time(gateway: Connect, serve: Serve) -> None:
@@ -310,7 +310,7 @@ def test_ids_are_asked_for_a_hundred_at_a_time(gateway: Connect, serve: Serve) -
     to = gateway(server.url)
     ids = [f"d-{number}" for number in range(250)]
 
-    shown = to.cloud.disks(ids).shown
+    shown = to.cloud.describe_disks(ids).items
 
     assert [disk.disk_id for disk in shown] == ids
     assert [len(json.loads(request.params["DiskIds"])) for request in server.requests] == [100, 100, 50]
@@ -322,7 +322,7 @@ def test_dry_runs_of_looks_are_asked_a_hundred_ids_at_a_time(gateway: Connect, s
     server = serve(error(400, "DryRunOperation"))
     to = gateway(server.url)
 
-    to.cloud.may("DescribeDisks", [f"d-{number}" for number in range(150)])
+    to.cloud.dry_run("DescribeDisks", [f"d-{number}" for number in range(150)])
 
     assert [len(json.loads(request.params["DiskIds"])) for request in server.requests] == [100, 50]
 
@@ -344,7 +344,7 @@ def test_pages_are_followed_to_the_end(gateway: Connect, serve: Serve) -> None:
     server = serve(respond)
     to = gateway(server.url)
 
-    assert [shot.snapshot_id for shot in to.cloud.snapshots_of("d-1").shown] == ["s-1", "s-2", "s-3"]
+    assert [shot.snapshot_id for shot in to.cloud.describe_snapshots_of("d-1").items] == ["s-1", "s-2", "s-3"]
     assert len(server.requests) == 3
 
 
@@ -356,7 +356,7 @@ def test_a_token_that_comes_again_is_unanswered(gateway: Connect, serve: Serve, 
     to = gateway(server.url)
 
     with pytest.raises(Unanswered, match="does not end"):
-        to.cloud.snapshots_of("d-1")
+        to.cloud.describe_snapshots_of("d-1")
 
     assert len(server.requests) == len(tokens)
 
@@ -367,12 +367,12 @@ def test_a_broken_page_spoils_the_look(gateway: Connect, serve: Serve) -> None:
     to = gateway(serve(lambda _request: answer(200, next(bodies))).url)
 
     with pytest.raises(Unanswered):
-        to.cloud.snapshots_of("d-1")
+        to.cloud.describe_snapshots_of("d-1")
 
 
 ENDLESS = {
-    "snapshots of a disk": lambda cloud: cloud.snapshots_of("d-1"),
-    "disks of an instance": lambda cloud: cloud.disks_of("i-1"),
+    "snapshots of a disk": lambda cloud: cloud.describe_snapshots_of("d-1"),
+    "disks of an instance": lambda cloud: cloud.describe_disks_of("i-1"),
 }
 
 
@@ -395,7 +395,7 @@ def test_pages_that_take_too_long_are_given_up(gateway: Connect, serve: Serve, m
     server = serve(lambda _request: answer(200, snapshots_page("s-1", NextToken=f"t{next(count)}")))
 
     with pytest.raises(Unanswered, match="did not end within"):
-        gateway(server.url).cloud.snapshots_of("d-1")
+        gateway(server.url).cloud.describe_snapshots_of("d-1")
     assert len(server.requests) == 1
 
 
@@ -403,7 +403,7 @@ def test_by_id_one_page_suffices(gateway: Connect, serve: Serve) -> None:
     """What is asked for by id is on one page, so a NextToken is not followed."""
     server = serve(answer(200, a_page(a_disk("d-1"), NextToken="more")))
 
-    assert [disk.disk_id for disk in gateway(server.url).cloud.disks(["d-1"]).shown] == ["d-1"]
+    assert [disk.disk_id for disk in gateway(server.url).cloud.describe_disks(["d-1"]).items] == ["d-1"]
     assert len(server.requests) == 1
 
 
@@ -412,15 +412,15 @@ def test_rows_that_were_not_asked_for_are_not_believed(gateway: Connect, serve: 
     to = gateway(serve(answer(200, a_page(a_disk("d-1"), a_disk("d-other")))).url)
 
     with pytest.raises(Unanswered):
-        to.cloud.disks(["d-1"])
+        to.cloud.describe_disks(["d-1"])
 
 
-@pytest.mark.parametrize("what", ["disks_of", "snapshots_of"])
+@pytest.mark.parametrize("what", ["describe_disks_of", "describe_snapshots_of"])
 def test_rows_of_another_owner_are_not_believed(gateway: Connect, serve: Serve, what: str) -> None:
     """The disks of another instance and the snapshots of another disk are somebody else's answer."""
     bodies = {
-        "disks_of": a_page(a_disk("d-1", InstanceId="i-other")),
-        "snapshots_of": {
+        "describe_disks_of": a_page(a_disk("d-1", InstanceId="i-other")),
+        "describe_snapshots_of": {
             "RequestId": "R",
             "Snapshots": {"Snapshot": [{"SnapshotId": "s-1", "Status": "accomplished", "SourceDiskId": "d-other"}]},
         },
@@ -428,7 +428,7 @@ def test_rows_of_another_owner_are_not_believed(gateway: Connect, serve: Serve, 
     to = gateway(serve(answer(200, bodies[what])).url)
 
     with pytest.raises(Unanswered):
-        getattr(to.cloud, what)("i-1" if what == "disks_of" else "d-1")
+        getattr(to.cloud, what)("i-1" if what == "describe_disks_of" else "d-1")
 
 
 def test_a_key_pair_with_a_similar_name_does_not_count(gateway: Connect, serve: Serve) -> None:
@@ -436,8 +436,8 @@ def test_a_key_pair_with_a_similar_name_does_not_count(gateway: Connect, serve: 
     pairs = {"KeyPair": [{"KeyPairName": "ops"}, {"KeyPairName": "ops-2"}]}
     to = gateway(serve(answer(200, {"RequestId": "R", "KeyPairs": pairs})).url)
 
-    assert to.cloud.key_pairs("ops").shown == ("ops",)
-    assert to.cloud.key_pairs("op").shown == ()
+    assert to.cloud.describe_key_pairs("ops").items == ("ops",)
+    assert to.cloud.describe_key_pairs("op").items == ()
 
 
 def test_no_ids_ask_nothing(gateway: Connect, serve: Serve) -> None:
@@ -445,7 +445,7 @@ def test_no_ids_ask_nothing(gateway: Connect, serve: Serve) -> None:
     server = serve(answer(200, a_page(a_disk("d-1"))))
     to = gateway(server.url)
 
-    assert to.cloud.disks([]).shown == ()
+    assert to.cloud.describe_disks([]).items == ()
     assert server.requests == []
 
 
@@ -454,7 +454,7 @@ def test_the_date_of_the_answer_is_given(gateway: Connect, serve: Serve) -> None
     dates = iter(["Fri, 02 Jan 2026 03:04:05 GMT", "yesterday", ""])
     to = gateway(serve(lambda _request: answer(200, a_page(), headers={"Date": next(dates)})).url)
 
-    given = [to.cloud.disks(["d-1"]).date for _ in range(3)]
+    given = [to.cloud.describe_disks(["d-1"]).date for _ in range(3)]
 
     assert given[0] is not None
     assert given[0].isoformat() == "2026-01-02T03:04:05+00:00"
@@ -468,7 +468,7 @@ def test_other_products_are_asked_at_the_loopback_endpoint(gateway: Connect, ser
     )
     to = gateway(server.url)
 
-    caller = to.cloud.caller().shown[0]
+    caller = to.cloud.get_caller().items[0]
 
     assert (caller.account, caller.arn, caller.type) == ("1", "acs:ram::1:root", "Account")
     assert server.requests[0].headers["x-acs-version"] == "2015-04-01"

@@ -28,7 +28,7 @@ def responses_of(*rows: Any, **more: Any) -> dict[str, Any]:
 
 def call(to: Gateway, action: str, ids: list[str] | None = None) -> Any:
     """Stop or start many."""
-    many = to.cloud.stop_many if action == "StopInstances" else to.cloud.start_many
+    many = to.cloud.stop_instances if action == "StopInstances" else to.cloud.start_instances
     return many(IDS if ids is None else ids)
 
 
@@ -47,9 +47,9 @@ def test_stops_of_many_keep_charging_and_let_each_succeed(gateway: Connect, serv
     """StopInstances says KeepCharging, and SuccessFirst; tried it says AllTogether, or it would prove nothing."""
     server = serve(answer(200, responses_of(*map(a_response, IDS))))
     to = gateway(server.url)
-    to.cloud.stop_many(IDS)
-    to.cloud.stop_many(IDS, force=True)
-    to.cloud.may_many("StopInstances", IDS)
+    to.cloud.stop_instances(IDS)
+    to.cloud.stop_instances(IDS, force=True)
+    to.cloud.dry_run_batch("StopInstances", IDS)
     asked = [sent(request) for request in server.requests]
 
     for request in asked:
@@ -66,8 +66,8 @@ def test_starts_of_many_let_each_succeed(gateway: Connect, serve: Serve) -> None
     """StartInstances says SuccessFirst, or AllTogether where it is tried, and nothing else."""
     server = serve(answer(200, responses_of(*map(a_response, IDS))))
     to = gateway(server.url)
-    to.cloud.start_many(IDS)
-    to.cloud.may_many("StartInstances", IDS)
+    to.cloud.start_instances(IDS)
+    to.cloud.dry_run_batch("StartInstances", IDS)
     first, second = (sent(request) for request in server.requests)
     ids = {f"InstanceId.{n}": f"i-{n}" for n in (1, 2, 3)}
 
@@ -81,9 +81,9 @@ def test_a_call_for_many_is_told_with_all_its_ids(gateway: Connect, serve: Serve
     """The exchange is told once, with every instance, as a change, and with which try it was."""
     to = gateway(serve(answer(200, responses_of(*map(a_response, IDS)))).url)
     if action == "StopInstances":
-        to.cloud.stop_many(IDS, attempt=3)
+        to.cloud.stop_instances(IDS, attempt=3)
     else:
-        to.cloud.start_many(IDS, attempt=3)
+        to.cloud.start_instances(IDS, attempt=3)
 
     (told,) = to.calls
     assert (told.action, told.subject, told.dry_run, told.code, told.attempt) == (action, tuple(IDS), False, "OK", 3)
@@ -220,7 +220,7 @@ def test_a_dry_run_of_many_has_a_success_of_its_own(gateway: Connect, serve: Ser
     """DRYRUN.SUCCESS of StopInstances is what DryRunOperation is of StopInstance; other codes stay what they are."""
     replies = iter([error(400, "DRYRUN.SUCCESS"), error(403, "Forbidden.RAM"), error(403, "IncorrectInstanceStatus")])
     to = gateway(serve(lambda _request: next(replies)).url)
-    codes = [to.cloud.may_many(action, IDS) for _ in range(3)]
+    codes = [to.cloud.dry_run_batch(action, IDS) for _ in range(3)]
 
     assert codes == ["DryRunOperation", "Forbidden.RAM", "IncorrectInstanceStatus"]
     assert [each.dry_run for each in to.calls] == [True] * 3
@@ -235,7 +235,7 @@ def test_a_dry_run_that_was_not_answered_is_no_answer(
     to = gateway(serve(error(status, code)).url)
 
     with pytest.raises(Refused):
-        to.cloud.may_many(action, IDS)
+        to.cloud.dry_run_batch(action, IDS)
 
 
 def test_many_through_the_simulator(gateway: Connect) -> None:
@@ -246,18 +246,18 @@ def test_many_through_the_simulator(gateway: Connect) -> None:
     }
     with Simulator(world=world, speed=1) as sim:
         to = gateway(sim.url)
-        assert to.cloud.may_many("StopInstances", ["i-1", "i-3"]) == "DryRunOperation"
-        assert to.cloud.may_many("StopInstances", IDS) == "IncorrectInstanceStatus"
+        assert to.cloud.dry_run_batch("StopInstances", ["i-1", "i-3"]) == "DryRunOperation"
+        assert to.cloud.dry_run_batch("StopInstances", IDS) == "IncorrectInstanceStatus"
         assert {each["status"] for each in sim.state()["instances"].values()} == {"Running", "Stopped"}
 
-        answers = to.cloud.stop_many(IDS)
+        answers = to.cloud.stop_instances(IDS)
         assert {name: type(each) for name, each in answers.items()} == {
             "i-1": Accepted,
             "i-2": Refused,
             "i-3": Accepted,
         }
         with pytest.raises(Refused) as raised:
-            to.cloud.stop_many([*IDS, "i-gone"])
+            to.cloud.stop_instances([*IDS, "i-gone"])
         assert raised.value.code == "InvalidInstanceIds.NotFound"
 
 
@@ -299,7 +299,7 @@ def test_a_listing_goes_so_many_pages_and_says_whether_that_is_all(
 
     assert len(server.requests) == asked
     assert look.complete is complete
-    assert [getattr(each, name)[2:] for each in look.shown] == [str(page) for page in range(1, asked + 1)]
+    assert [getattr(each, name)[2:] for each in look.items] == [str(page) for page in range(1, asked + 1)]
 
 
 def test_what_a_listing_asks_for(gateway: Connect, serve: Serve) -> None:
@@ -348,12 +348,12 @@ def test_listings_through_the_simulator(gateway: Connect) -> None:
         snapshots, some = to.cloud.list_snapshots(2), to.cloud.list_snapshots(1)
         growing = to.cloud.list_snapshots(1, "progressing")
 
-    assert {disk.disk_id for disk in every.shown} == set(disks)
-    assert (len(every.shown), every.complete) == (501, True)
-    assert (len(first.shown), first.complete) == (500, False)
-    assert (len(snapshots.shown), snapshots.complete) == (150, True)
-    assert (len(some.shown), some.complete) == (100, False)
-    assert (growing.shown, growing.complete) == ((), True)
+    assert {disk.disk_id for disk in every.items} == set(disks)
+    assert (len(every.items), every.complete) == (501, True)
+    assert (len(first.items), first.complete) == (500, False)
+    assert (len(snapshots.items), snapshots.complete) == (150, True)
+    assert (len(some.items), some.complete) == (100, False)
+    assert (growing.items, growing.complete) == ((), True)
 
 
 def test_an_empty_page_is_a_complete_listing(gateway: Connect, serve: Serve) -> None:
@@ -361,5 +361,5 @@ def test_an_empty_page_is_a_complete_listing(gateway: Connect, serve: Serve) -> 
     to = gateway(serve(answer(200, a_page())).url)
     look = to.cloud.list_disks(1)
 
-    assert (look.shown, look.complete) == ((), True)
+    assert (look.items, look.complete) == ((), True)
     assert [each.subject for each in to.calls] == [()]

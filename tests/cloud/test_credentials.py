@@ -54,7 +54,7 @@ def nobody(_key: Key) -> Caller:
 
 def given(profile: str = "", endpoint: str = "http://127.0.0.1:1", **more: Any) -> Key:
     """Give the key that new credentials have."""
-    where = connection.Where(REGION, endpoints.parse(endpoint), profile=profile, **more)
+    where = connection.Connection(REGION, endpoints.parse(endpoint), profile=profile, **more)
     return Credentials(where).key(nobody)
 
 
@@ -110,7 +110,7 @@ Made = tuple[Aliyun, list[Call]]
 def chained(accepting: Server) -> Iterator[Made]:
     """Give a gateway that signs with the default chain."""
     calls: list[Call] = []
-    cloud = aliyun.connect(connection.Where(REGION, endpoints.parse(accepting.url)), calls.append)
+    cloud = aliyun.connect(connection.Connection(REGION, endpoints.parse(accepting.url)), calls.append)
     yield cloud, calls
     cloud.close()
 
@@ -128,11 +128,11 @@ def test_every_call_asks_for_credentials_again(
     cloud, _ = chained
     set_key(monkeypatch, "old")
 
-    cloud.disks(["d-1"])
+    cloud.describe_disks(["d-1"])
     set_key(monkeypatch, "new")
-    cloud.disks(["d-1"])
-    cloud.reinit("d-1", Options())
-    cloud.disks(["d-1"])
+    cloud.describe_disks(["d-1"])
+    cloud.reinit_disk("d-1", Options())
+    cloud.describe_disks(["d-1"])
 
     assert [signer(accepting, number) for number in range(4)] == ["old", "new", "new", "new"]
 
@@ -143,7 +143,7 @@ def test_having_none_sends_nothing(home: Path, chained: Made, accepting: Server)
     cloud, calls = chained
 
     with pytest.raises(NoCredentials) as raised:
-        cloud.disks(["d-1"])
+        cloud.describe_disks(["d-1"])
 
     assert str(raised.value).startswith("DescribeDisks was not sent: no credentials were found in ")
     assert (raised.value.__cause__, raised.value.__suppress_context__) == (None, True)
@@ -164,12 +164,12 @@ def test_the_source_that_answered_is_kept(
     """A key that vanishes from its source is not replaced by another's: a run must not go on as somebody else."""
     cloud, _ = chained
     set_key(monkeypatch, "mine")
-    cloud.disks(["d-1"])
+    cloud.describe_disks(["d-1"])
 
     monkeypatch.delenv(KEY)
     write_profiles(home, profile("default", "somebody-else"))
     with pytest.raises(NoCredentials):
-        cloud.reinit("d-1", Options())
+        cloud.reinit_disk("d-1", Options())
 
     assert [signer(accepting, number) for number in range(len(accepting.requests))] == ["mine"]
     assert accepting.asked("ReInitDisk") == []
@@ -186,11 +186,11 @@ def test_a_loopback_endpoint_asks_nobody_elsewhere(
     outside = serve(Answer(b"", "close"))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, outside.url)
-    where = connection.Where(REGION, endpoints.parse(accepting.url))
+    where = connection.Connection(REGION, endpoints.parse(accepting.url))
     cloud = aliyun.connect(where, lambda _call: None)
 
     with pytest.raises(NoCredentials):
-        cloud.disks(["d-1"])
+        cloud.describe_disks(["d-1"])
     cloud.close()
 
     assert outside.connections == 0

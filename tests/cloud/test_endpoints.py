@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from safe_reinit.cloud.connection import Where
+from safe_reinit.cloud.connection import Connection
 from safe_reinit.cloud.endpoints import Endpoint, parse
 from safe_reinit.errors import UsageError
 
@@ -54,7 +54,7 @@ def test_what_is_no_endpoint_is_refused(text: str) -> None:
 def test_a_loopback_endpoint_serves_every_product() -> None:
     """With a loopback endpoint nothing leaves the machine, whatever endpoints the configuration names."""
     here = parse("127.0.0.1:1")
-    where = Where("cn-hangzhou", here, {"sts": parse("sts.example.com")})
+    where = Connection("cn-hangzhou", here, {"sts": parse("sts.example.com")})
 
     assert where.loopback
     assert {where.of(product) for product in ("ecs", "sts", "ess", "ebs", "kms")} == {here}
@@ -62,7 +62,7 @@ def test_a_loopback_endpoint_serves_every_product() -> None:
 
 def test_elsewhere_each_product_has_its_own() -> None:
     """Elsewhere the endpoint is that of ECS alone, and the others come from the configuration or the SDK."""
-    where = Where("cn-hangzhou", parse("ecs.example.com"), {"sts": parse("sts.example.com")})
+    where = Connection("cn-hangzhou", parse("ecs.example.com"), {"sts": parse("sts.example.com")})
 
     assert not where.loopback
     assert where.of("ecs") == Endpoint("https", "ecs.example.com")
@@ -72,7 +72,7 @@ def test_elsewhere_each_product_has_its_own() -> None:
 
 def test_without_an_endpoint_nothing_is_on_loopback() -> None:
     """Without an endpoint the SDK's own table is used, and that is never this machine."""
-    where = Where("cn-hangzhou")
+    where = Connection("cn-hangzhou")
 
     assert not where.loopback
     assert where.of("ecs") is None

@@ -67,7 +67,7 @@ def test_an_answer_from_the_edge_ends_in_one_of_four_ways(
     to = gateway(ENDPOINT)
 
     with pytest.raises(Unanswered if code == "Unanswered" else Refused):
-        to.cloud.disks(["d-1"])
+        to.cloud.describe_disks(["d-1"])
 
     assert [call.code for call in to.calls] == [code]
 
@@ -78,7 +78,7 @@ def test_a_broken_connection_says_nothing_of_the_request(edge: responses.Request
     to = gateway(ENDPOINT)
 
     with pytest.raises(CloudError) as raised:
-        to.cloud.disks(["d-1"])
+        to.cloud.describe_disks(["d-1"])
 
     assert SECRET not in str(raised.value)
     assert raised.value.__cause__ is None

@@ -26,7 +26,7 @@ RESET = Answer(b"", "reset")
 
 def reinit(gateway: Gateway) -> object:
     """Send the call that must never be sent twice."""
-    return gateway.cloud.reinit("d-1", Options())
+    return gateway.cloud.reinit_disk("d-1", Options())
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_ca_bundle_is_trusted(gateway: Connect, serve: Serve, test_authority: 
     server = serve(answer(200, NO_DISKS), tls=test_authority.server)
     to = gateway(server.url, ca_bundle=str(test_authority.bundle))
 
-    assert to.cloud.disks(["d-1"]).shown == ()
+    assert to.cloud.describe_disks(["d-1"]).items == ()
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
@@ -127,11 +127,11 @@ def test_a_ca_bundle_of_the_environment_is_trusted(
     monkeypatch.setenv(variable, str(test_authority.bundle))
     to = gateway(server.url)
 
-    assert to.cloud.disks(["d-1"]).shown == ()
-    assert to.cloud.caller().shown[0].account == "1"
+    assert to.cloud.describe_disks(["d-1"]).items == ()
+    assert to.cloud.get_caller().items[0].account == "1"
 
     monkeypatch.setenv(variable, "/nowhere")
-    assert gateway(server.url, ca_bundle=str(test_authority.bundle)).cloud.disks(["d-1"]).shown == ()
+    assert gateway(server.url, ca_bundle=str(test_authority.bundle)).cloud.describe_disks(["d-1"]).items == ()
     with pytest.raises(NotSent, match="certificates to trust cannot be read"):
         reinit(gateway(server.url))
 
@@ -237,7 +237,7 @@ def test_a_failure_after_the_request_is_unanswered(gateway: Connect, serve: Serv
 
 def test_a_late_answer_is_unanswered(gateway: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """A changing call whose answer does not come in time is Unanswered and is not sent again."""
-    monkeypatch.setattr(exchange, "ACT_TIMEOUT", 0.2)
+    monkeypatch.setattr(exchange, "CHANGE_TIMEOUT", 0.2)
     server = serve(Answer(b"", "hang"))
     to = gateway(server.url)
 
@@ -251,14 +251,14 @@ def test_a_changing_call_is_given_more_time_than_a_look(
     gateway: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The read time-out of a look does not end a changing call, which is sent only once and so is given time."""
-    monkeypatch.setattr(exchange, "LOOK_TIMEOUT", 0.2)
+    monkeypatch.setattr(exchange, "READ_TIMEOUT", 0.2)
     server = serve(Answer(b"", "hang"))
     to = gateway(server.url)
 
     with pytest.raises(Unanswered):
-        to.cloud.disks(["d-1"])
+        to.cloud.describe_disks(["d-1"])
 
-    assert exchange.ACT_TIMEOUT == 60.0
+    assert exchange.CHANGE_TIMEOUT == 60.0
     assert len(server.requests) == 1
 
 
@@ -304,25 +304,25 @@ def test_a_later_failure_is_not_confused_by_an_earlier_answerless_call(gateway: 
 # ---------------------------------------------------------------------------------------------------- exactly once
 
 CALLS: dict[str, Callable[[Gateway], object]] = {
-    "caller": lambda to: to.cloud.caller(),
-    "disks": lambda to: to.cloud.disks(["d-1"]),
-    "disks_of": lambda to: to.cloud.disks_of("i-1"),
-    "instances": lambda to: to.cloud.instances(["i-1"]),
-    "snapshots": lambda to: to.cloud.snapshots(["s-1"]),
-    "snapshots_of": lambda to: to.cloud.snapshots_of("d-1"),
-    "snapshot_links": lambda to: to.cloud.snapshot_links(["d-1"]),
-    "images": lambda to: to.cloud.images(["m-1"]),
-    "key_pairs": lambda to: to.cloud.key_pairs("ops"),
-    "scaling_members": lambda to: to.cloud.scaling_members(["i-1"]),
-    "key": lambda to: to.cloud.key("k-1"),
-    "replica_pairs": lambda to: to.cloud.replica_pairs(),
-    "system_events": lambda to: to.cloud.system_events(["i-1"]),
-    "auto_snapshot_policy": lambda to: to.cloud.auto_snapshot_policy("sp-1"),
-    "may": lambda to: to.cloud.may("DescribeDisks", ["d-1"]),
-    "may_stop": lambda to: to.cloud.may_stop("i-1"),
-    "may_start": lambda to: to.cloud.may_start("i-1"),
-    "stop": lambda to: to.cloud.stop("i-1"),
-    "start": lambda to: to.cloud.start("i-1"),
+    "caller": lambda to: to.cloud.get_caller(),
+    "disks": lambda to: to.cloud.describe_disks(["d-1"]),
+    "disks_of": lambda to: to.cloud.describe_disks_of("i-1"),
+    "instances": lambda to: to.cloud.describe_instances(["i-1"]),
+    "snapshots": lambda to: to.cloud.describe_snapshots(["s-1"]),
+    "snapshots_of": lambda to: to.cloud.describe_snapshots_of("d-1"),
+    "snapshot_links": lambda to: to.cloud.describe_snapshot_links(["d-1"]),
+    "images": lambda to: to.cloud.describe_images(["m-1"]),
+    "key_pairs": lambda to: to.cloud.describe_key_pairs("ops"),
+    "scaling_members": lambda to: to.cloud.describe_scaling_members(["i-1"]),
+    "key": lambda to: to.cloud.describe_key("k-1"),
+    "replica_pairs": lambda to: to.cloud.describe_replica_pairs(),
+    "system_events": lambda to: to.cloud.describe_system_events(["i-1"]),
+    "auto_snapshot_policy": lambda to: to.cloud.describe_auto_snapshot_policy("sp-1"),
+    "may": lambda to: to.cloud.dry_run("DescribeDisks", ["d-1"]),
+    "may_stop": lambda to: to.cloud.dry_run_stop("i-1"),
+    "may_start": lambda to: to.cloud.dry_run_start("i-1"),
+    "stop": lambda to: to.cloud.stop_instance("i-1"),
+    "start": lambda to: to.cloud.start_instance("i-1"),
     "reinit": reinit,
     "create_snapshot": lambda to: to.cloud.create_snapshot(
         "d-1", name="n", description="d", token="t", retention_days=None, tags=()
@@ -380,12 +380,12 @@ def test_calls_share_a_connection_but_none_rides_on_one_that_lay_idle(
     server = serve(lambda request: answer(200, NO_DISKS if request.action == "DescribeDisks" else {"RequestId": "R"}))
     to = gateway(server.url)
 
-    to.cloud.disks(["d-1"])
-    to.cloud.stop("i-1")
+    to.cloud.describe_disks(["d-1"])
+    to.cloud.stop_instance("i-1")
     now = transport.boottime()
     monkeypatch.setattr(transport, "boottime", lambda: now + 3.1)
-    to.cloud.reinit("d-1", Options())
-    to.cloud.disks(["d-1"])
+    to.cloud.reinit_disk("d-1", Options())
+    to.cloud.describe_disks(["d-1"])
 
     assert [request.connection for request in server.requests] == [0, 0, 1, 1]
 
@@ -400,8 +400,8 @@ def test_loopback_uses_no_proxy(gateway: Connect, serve: Serve, monkeypatch: pyt
         monkeypatch.setenv(name, proxy.url)
     to = gateway(f"{endpoint}:{server.port}")
 
-    to.cloud.caller()
-    to.cloud.disks(["d-1"])
+    to.cloud.get_caller()
+    to.cloud.describe_disks(["d-1"])
 
     assert (len(server.requests), proxy.connections) == (2, 0)
 
@@ -411,7 +411,7 @@ def test_ipv6_loopback_is_served(gateway: Connect, serve: Serve) -> None:
     server = serve(answer(200, NO_DISKS), host="::1")
     to = gateway(server.url)
 
-    to.cloud.disks(["d-1"])
+    to.cloud.describe_disks(["d-1"])
 
     assert [request.headers["host"] for request in server.requests] == [server.endpoint]
 
@@ -425,7 +425,7 @@ def test_elsewhere_goes_through_the_proxy(
         monkeypatch.setenv(variable, f"http://{proxy.endpoint}")
         to = gateway(ELSEWHERE, ca_bundle=str(test_authority.bundle))
 
-        shown = to.cloud.disks(["d-sim-web1-data"]).shown
+        shown = to.cloud.describe_disks(["d-sim-web1-data"]).items
 
         assert [disk.disk_id for disk in shown] == ["d-sim-web1-data"]
         assert [(request.method, request.target) for request in proxy.requests] == [("CONNECT", "ecs.test.invalid:443")]
@@ -440,7 +440,7 @@ def test_no_proxy_is_honoured(gateway: Connect, serve: Serve, monkeypatch: pytes
     to = gateway(ELSEWHERE)
 
     with pytest.raises(NotSent, match="resolved"):
-        to.cloud.disks(["d-1"])
+        to.cloud.describe_disks(["d-1"])
 
     assert proxy.connections == 0
 
@@ -450,9 +450,9 @@ def test_a_gateway_stays_usable_after_another_is_closed(gateway: Connect, serve:
     server = serve(answer(200, NO_DISKS))
     first, second = gateway(server.url), gateway(server.url)
 
-    first.cloud.disks(["d-1"])
+    first.cloud.describe_disks(["d-1"])
     first.cloud.close()
-    second.cloud.disks(["d-1"])
+    second.cloud.describe_disks(["d-1"])
 
     assert len(server.requests) == 2
 

@@ -61,8 +61,8 @@ def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(
         ("3m", "file"),
         ("10m", "default"),
     ]
-    assert [each["where"] for each in (flag, env, default)] == ["--timeout-stop", "SAFE_REINIT_TIMEOUT_STOP", ""]
-    assert from_file["where"].startswith(str(file))
+    assert [each["location"] for each in (flag, env, default)] == ["--timeout-stop", "SAFE_REINIT_TIMEOUT_STOP", ""]
+    assert from_file["location"].startswith(str(file))
 
 
 def test_config_show_tells_every_setting(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,7 +71,7 @@ def test_config_show_tells_every_setting(home: Path, capsys: pytest.CaptureFixtu
     values = shown(capsys)
 
     assert list(values) == [setting.name for setting in SETTINGS]
-    assert all(sorted(value) == ["path", "source", "value", "where"] for value in values.values())
+    assert all(sorted(value) == ["location", "path", "source", "value"] for value in values.values())
     assert {value["source"] for name, value in values.items() if name not in ("output", "journal")} == {"default"}
 
 
@@ -110,7 +110,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text(
         "timeout_stop: 600\noutput: xml\nregion: nowhere\nreport: r.doc\nquiet: perhaps\nspeed: 3\n"
-        "endpoints: {mars: a.example.com}\nrequire_looks: [stars]\n"
+        "endpoints: {mars: a.example.com}\nrequire_answers: [stars]\n"
     )
 
     with pytest.raises(UsageError) as raised:
@@ -118,7 +118,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 
     text = str(raised.value)
     for word in (
-        "timeout_stop", "output", "region", "report", "quiet", "speed is not a setting", "endpoints", "require_looks",
+        "timeout_stop", "output", "region", "report", "quiet", "speed is not a setting", "endpoints", "require_answers",
         "SAFE_REINIT_TIMEOUT_START", str(file),
     ):  # fmt: skip
         assert word in text

@@ -99,7 +99,7 @@ def test_settings_are_frozen() -> None:
         settings.reginon = "cn-beijing"
     other = settings.having(Settings.region, "cn-beijing")
     assert (settings.region, other.region) == ("cn-shanghai", "cn-beijing")
-    assert other.of(Settings.region).where == settings.of(Settings.region).where == "--region"
+    assert other.of(Settings.region).location == settings.of(Settings.region).location == "--region"
 
 
 def test_settings_show_no_value_by_themselves() -> None:
@@ -211,9 +211,9 @@ def test_each_source_of_a_setting_is_told(setting: Setting[Any], tmp_path: Path)
 
     sources = ["flag", "env", "file"] if setting.variables else ["file", "file", "file"]
     assert [value.source for value in found] == sources
-    assert [value.by_hand for value in found] == [source != "file" for source in sources]
+    assert [value.is_explicit for value in found] == [source != "file" for source in sources]
     assert all(value.value == found[-1].value for value in found)
-    assert found[-1].where == f"{file}: {setting.name}"
+    assert found[-1].location == f"{file}: {setting.name}"
     if setting.limit:
         assert found[0].at_most == found[-1].value
     assert resolve({}, {"HOME": "/nonexistent"}).of(setting).value == setting.default

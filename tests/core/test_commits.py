@@ -6,7 +6,7 @@ import pytest
 
 from safe_reinit.core.commits import Commits
 from safe_reinit.core.jobs import Job
-from safe_reinit.core.pauses import PAUSE, Pauses
+from safe_reinit.core.pauses import MAX_PAUSE, Pauses
 from tests.core.runs import Steps
 
 
@@ -26,10 +26,10 @@ def test_what_a_failed_commit_had_is_written_with_what_changed_since() -> None:
 def test_a_process_that_did_not_run_for_long_was_paused_once(rate: float) -> None:
     """A lease that ran out while the process ran is no pause; one that did not run is told of once, and since when."""
     pauses = Pauses(rate)
-    for at in (100.0, 100.0 + PAUSE * rate):
+    for at in (100.0, 100.0 + MAX_PAUSE * rate):
         pauses.stepped(at)
     ran = pauses.lapsed(at)
-    pauses.stepped(at + PAUSE * rate + 0.1)
+    pauses.stepped(at + MAX_PAUSE * rate + 0.1)
 
     assert not ran
     assert pauses.lapsed(500.0)

@@ -669,13 +669,13 @@ def a_start_follows_only_a_stop_of_ours_and_never_a_doubt(known: JobState, seen:
         if seen.not_listed:
             assert known.stopped_by_us
             assert known.missing_since is not None
-            assert seen.at - known.missing_since >= core_state.SETTLING
+            assert seen.at - known.missing_since >= core_state.SETTLING_TIME
             return
         assert known.stop.state == "done"
         if not seen.answered:
             assert known.instance_status == "Stopped"
             assert known.unseen_since is not None
-            assert seen.at - known.unseen_since >= core_state.SETTLING
+            assert seen.at - known.unseen_since >= core_state.SETTLING_TIME
             return
         assert seen.instance is not None
         assert seen.instance.status == "Stopped"

@@ -20,7 +20,7 @@ from safe_reinit.core.events import (
     Intended,
     Observed,
     Paused,
-    PowerShown,
+    PowerObserved,
     Withdrawn,
 )
 from safe_reinit.core.evolve import evolve
@@ -57,7 +57,7 @@ def test_each_event_changes_a_state_with_all_that_it_says() -> None:
         AcceptedBefore(WIPE, AT): answers.accepted_before(asked, WIPE, AT),
         CallUnclear(WIPE, FAILURE, AT): answers.doubted(asked, WIPE, FAILURE, AT),
         Failed(FAILURE): state.fail(asked, FAILURE),
-        PowerShown("Running"): replace(asked, instance_status="Running"),
+        PowerObserved("Running"): replace(asked, instance_status="Running"),
         Cancelled(): state.interrupt(asked),
         Paused(AT): resuming.after_pause(asked, AT),
     }

@@ -10,9 +10,9 @@ from safe_reinit.core import answers, observations, outcomes
 from safe_reinit.core.events import CallRefused, CallUnanswered, CallUnclear, Event
 from safe_reinit.core.guards import drifted
 from safe_reinit.core.inputs import Attempt, Notify, NotSent, Now, Outcome, Refused
-from safe_reinit.core.jobs import APART, Job, is_expected, is_to_watch
+from safe_reinit.core.jobs import MIN_TICK_INTERVAL, Job, is_expected, is_to_watch
 from safe_reinit.core.outages import Outage
-from safe_reinit.core.polling import TICK
+from safe_reinit.core.polling import TICK_INTERVAL
 from safe_reinit.core.reports import unrecorded, waited_for
 from safe_reinit.core.state import begin, interrupt, outcome
 from safe_reinit.core.wipes import open_resets
@@ -234,7 +234,7 @@ def test_a_journal_is_waited_for_in_real_seconds(rate: float) -> None:
     """However fast the cloud's clock runs, a journal that is away is waited for as long, and tried on each tick."""
     outage = Outage("r-1", 10.0, rate)
     begun = outage.failed(AWAY, 100.0, [], lost=False)
-    tried = [outage.is_tried(100.0 + TICK - 0.1), outage.is_tried(100.0 + TICK)]
+    tried = [outage.is_tried(100.0 + TICK_INTERVAL - 0.1), outage.is_tried(100.0 + TICK_INTERVAL)]
     meanwhile = outage.failed(AWAY, 100.0 + 10.0 * rate - 0.1, [], lost=False)
     before = outage.given_up
     ended = outage.failed(AWAY, 100.0 + 10.0 * rate, [], lost=False)
@@ -250,8 +250,8 @@ def test_of_those_that_start_the_first_are_observed_on_every_second_tick() -> No
     """Nobody knows how long a start takes: a scout is observed once more than a tick and a bit has passed."""
     job = Job(0, a_job(), begun=True, waiting=("start", 0.0), observed_at=10.0)
 
-    assert not is_expected(job, 10.0 + TICK + APART, {}, {})
-    assert is_expected(job, 10.0 + TICK + APART + 0.1, {}, {})
+    assert not is_expected(job, 10.0 + TICK_INTERVAL + MIN_TICK_INTERVAL, {}, {})
+    assert is_expected(job, 10.0 + TICK_INTERVAL + MIN_TICK_INTERVAL + 0.1, {}, {})
 
 
 NOT_BACK = "Machines that are not back yet: i-1, i-1. "

@@ -9,8 +9,17 @@ from typing import Any
 import pytest
 
 from safe_reinit.core.freshness import oldest
-from safe_reinit.core.polling import TICK, Needs, first_at, is_doubtful, max_interval, needs, next_at, waits_for
-from safe_reinit.core.state import GAP, begin
+from safe_reinit.core.polling import (
+    TICK_INTERVAL,
+    Needs,
+    first_at,
+    is_doubtful,
+    max_interval,
+    needs,
+    next_at,
+    waits_for,
+)
+from safe_reinit.core.state import MAX_GAP, begin
 from safe_reinit.model import (
     Command,
     Finish,
@@ -126,9 +135,9 @@ def test_what_is_in_doubt_is_observed_often_enough_for_the_fence(doubt: str) -> 
 
     assert is_doubtful(job)
     assert not is_doubtful(wiping("done", losses=1)), "what is proven is in doubt no more"
-    assert 2 * (max_interval(job) + TICK) < oldest(a_job(lag=0.0))
-    assert max_interval(job) + TICK < oldest(a_job())
-    assert next_at(job, observed(T), waits, NOTHING) == T + TICK
+    assert 2 * (max_interval(job) + TICK_INTERVAL) < oldest(a_job(lag=0.0))
+    assert max_interval(job) + TICK_INTERVAL < oldest(a_job())
+    assert next_at(job, observed(T), waits, NOTHING) == T + TICK_INTERVAL
 
 
 @pytest.mark.parametrize(
@@ -168,8 +177,8 @@ def test_a_job_is_observed_again_whatever_is_expected_of_it() -> None:
 
     assert max_interval(at_work) == 45.0
     assert max_interval(starting()) == 90.0, "only the report waits for that"
-    assert max_interval(waits_for_us) + TICK < GAP
-    assert max_interval(no_start_time) + TICK < oldest(a_job()), "only observations tell that nobody uses it"
+    assert max_interval(waits_for_us) + TICK_INTERVAL < MAX_GAP
+    assert max_interval(no_start_time) + TICK_INTERVAL < oldest(a_job()), "only observations tell that nobody uses it"
 
 
 def interval(
@@ -198,8 +207,8 @@ def shown(job: JobState) -> JobState:
 
 def test_an_accepted_wipe_is_observed_on_each_tick_until_it_shows() -> None:
     """Its end proves it at once only where it was seen under way, so that is not to be missed."""
-    assert interval(wiping("accepted"), 20.0) == TICK
-    assert interval(wiping("accepted"), 0.0, reinit=60.0) == TICK
+    assert interval(wiping("accepted"), 20.0) == TICK_INTERVAL
+    assert interval(wiping("accepted"), 0.0, reinit=60.0) == TICK_INTERVAL
 
 
 def stopping() -> JobState:
@@ -273,7 +282,9 @@ def test_another_phase_says_nothing_of_it() -> None:
 def test_a_start_is_first_observed_when_something_may_have_come_of_it(down_for: float, after: float) -> None:
     """No machine runs again within a few seconds, and it runs as early however late that is seen."""
     assert first_at(starting(), T, T - down_for) == T + after
-    assert first_at(wiping("accepted"), T, T - down_for) == T + TICK, "that it is ReIniting is its quickest proof"
+    assert first_at(wiping("accepted"), T, T - down_for) == T + TICK_INTERVAL, (
+        "that it is ReIniting is its quickest proof"
+    )
     assert first_at(starting(), T, None) == T + 4.0
 
 
@@ -321,7 +332,7 @@ def test_what_is_due_at_once_waits_for_the_tick_and_what_was_due_for_nothing() -
         replace(a_job(stop=STOPPED), disks=(Wipe(DISK, "todo", 1, due=due),)) for due in (T + 0.5, T + 500.0, T)
     )
 
-    assert next_at(soon, observed(T), wait, NOTHING) == T + TICK
+    assert next_at(soon, observed(T), wait, NOTHING) == T + TICK_INTERVAL
     assert next_at(late, observed(T), wait, NOTHING) == T + 9.0
     assert next_at(past, observed(T), wait, NOTHING) == T + 9.0
 
@@ -351,14 +362,14 @@ def test_what_was_not_asked_for_and_is_needed_now_is_observed_at_once(job: JobSt
 @pytest.mark.parametrize("action", [Command("StopInstance", INSTANCE), Finish()])
 def test_what_is_no_wait_is_observed_on_the_next_tick(action: Any) -> None:
     """A call that was decided may come to nothing, and then it is decided again."""
-    assert next_at(a_job(stop=STOPPED), observed(T), action, NOTHING) == T + TICK
+    assert next_at(a_job(stop=STOPPED), observed(T), action, NOTHING) == T + TICK_INTERVAL
 
 
 def test_an_observation_that_failed_is_repeated_on_the_next_tick() -> None:
     """Nothing is known of it, so no interval grows by it."""
     wait = Wait("reinit", "an observation", T - 900.0, 1800.0)
 
-    assert next_at(wiping("accepted"), observed(T, answered=False), wait, NOTHING) == T + TICK
+    assert next_at(wiping("accepted"), observed(T, answered=False), wait, NOTHING) == T + TICK_INTERVAL
 
 
 def test_our_own_stop_is_observed_on_each_tick_until_it_shows() -> None:
@@ -366,11 +377,11 @@ def test_our_own_stop_is_observed_on_each_tick_until_it_shows() -> None:
     wait = Wait("stop", "Stopped", T - 80.0, 600.0)
     stop = Step("accepted", tries=1, first_at=T - 80.0, at=T - 80.0)
 
-    assert next_at(a_job(stop=stop), observed(T, THE_INSTANCE), wait, NOTHING) == T + TICK
+    assert next_at(a_job(stop=stop), observed(T, THE_INSTANCE), wait, NOTHING) == T + TICK_INTERVAL
     assert next_at(a_job(stop=replace(stop, moving=True)), observed(T, THE_INSTANCE), wait, NOTHING) == T + 24.0
 
 
-@pytest.mark.parametrize(("left", "after"), [(1.0, TICK), (9.0, 9.0), (60.0, 16.0)])
+@pytest.mark.parametrize(("left", "after"), [(1.0, TICK_INTERVAL), (9.0, 9.0), (60.0, 16.0)])
 def test_the_end_of_the_minute_of_a_start_is_waited_for_as_long_as_it_takes(left: float, after: float) -> None:
     """How long that takes is known, so nothing is observed in between but for what else may happen."""
     assert next_at(a_job(), observed(T), Wait("wait-start", "30s after the minute", T, left), NOTHING) == T + after

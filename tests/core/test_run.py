@@ -48,7 +48,7 @@ from safe_reinit.core.inputs import (
     WaitUntil,
     Withheld,
 )
-from safe_reinit.core.polling import TICK
+from safe_reinit.core.polling import TICK_INTERVAL
 from safe_reinit.core.steps import outstanding
 from safe_reinit.model import (
     Accepted,
@@ -430,7 +430,7 @@ def test_a_journal_that_is_away_is_tried_once_a_tick() -> None:
         run.go_on()
 
     tried = [each for each in run.effects if isinstance(each, Commit)]
-    assert 10 < len(tried) <= 1 + 200.0 / TICK
+    assert 10 < len(tried) <= 1 + 200.0 / TICK_INTERVAL
 
 
 # ----------------------------------------------------------------------------------------------------- cancel, pause
@@ -485,7 +485,7 @@ def test_what_waits_to_be_checked_when_a_run_is_cancelled_is_not_checked() -> No
 
 def test_what_waits_to_begin_when_a_run_is_cancelled_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     """No facts are read of a job that ends untouched."""
-    monkeypatch.setattr(rechecks, "AT_ONCE", 100)
+    monkeypatch.setattr(rechecks, "MAX_JOBS", 100)
     run = Steps(150, max_parallel=150)
     beginning = run.to(Recheck)
     assert len(beginning.commands) == 100

@@ -26,7 +26,7 @@ from safe_reinit.core.events import (
     Intended,
     Observed,
     Paused,
-    PowerShown,
+    PowerObserved,
     Withdrawn,
 )
 from safe_reinit.core.evolve import evolve
@@ -381,7 +381,7 @@ class Walk:
             self.resume()
         elif self.dice.random() < self.odd / 10:
             failed = Failed(Failure(None, "x"))
-            self.happens(self.dice.choice((failed, Cancelled(), HeldUp(self.now, "x"), PowerShown("Running"))))
+            self.happens(self.dice.choice((failed, Cancelled(), HeldUp(self.now, "x"), PowerObserved("Running"))))
         elif self.dice.random() < 0.02:
             self.happens(Paused(self.now))
         else:

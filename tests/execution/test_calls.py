@@ -57,12 +57,12 @@ def recorded(world: World, name: str) -> list[tuple[tuple[Any, ...], dict[str, A
 @pytest.mark.parametrize(
     ("command", "name", "argv", "more"),
     [
-        (TAG, "tag", (values.INSTANCE_ID, ("safe-reinit:run", "r-1")), {}),
-        (UNTAG, "untag", (values.INSTANCE_ID, "safe-reinit:run"), {}),
-        (STOP, "stop", (values.INSTANCE_ID,), {"force": False}),
-        (replace(STOP, force=True), "stop", (values.INSTANCE_ID,), {"force": True}),
-        (START, "start", (values.INSTANCE_ID,), {}),
-        (WIPE, "reinit", (values.DISK_ID, OPTIONS), {}),
+        (TAG, "tag_instance", (values.INSTANCE_ID, ("safe-reinit:run", "r-1")), {}),
+        (UNTAG, "untag_instance", (values.INSTANCE_ID, "safe-reinit:run"), {}),
+        (STOP, "stop_instance", (values.INSTANCE_ID,), {"force": False}),
+        (replace(STOP, force=True), "stop_instance", (values.INSTANCE_ID,), {"force": True}),
+        (START, "start_instance", (values.INSTANCE_ID,), {}),
+        (WIPE, "reinit_disk", (values.DISK_ID, OPTIONS), {}),
         (SNAPSHOT, "create_snapshot", (values.DISK_ID,), {
             "name": f"safe-reinit.r-1.{values.DISK_ID}",
             "description": f"Taken by safe-reinit before it wiped {values.DISK_ID} in run r-1.",
@@ -112,7 +112,7 @@ def test_a_wipe_leaves_only_while_its_facts_are_new(rate: float, lag: float | No
     world = one()
     world.clock.rate = rate
     world.change(lag=lag)
-    made = recorded(world, "reinit")
+    made = recorded(world, "reinit_disk")
     before = boottime()
     world.send(WIPE, at=world.clock.at - 2.0, answered_at=world.clock.at)
     after = boottime()
@@ -145,7 +145,7 @@ def test_a_call_for_many_says_what_kind_and_which_try_it_is(action: Any) -> None
     world = many(3)
     step = "start" if action == "StartInstance" else "stop"
     world.change(1, **{step: Step("again", tries=4)})
-    made = recorded(world, "start_many" if action == "StartInstance" else "stop_many")
+    made = recorded(world, "start_instances" if action == "StartInstance" else "stop_instances")
     answer = world.make(*[world.attempt(each, n) for n, each in enumerate(of_each(world, action))])
 
     more = {"attempt": 5} if action == "StartInstance" else {"force": False, "attempt": 5}
@@ -157,7 +157,7 @@ def test_a_call_for_many_says_what_kind_and_which_try_it_is(action: Any) -> None
 def test_power_cuts_for_many_are_power_cuts() -> None:
     """Where a forced stop is decided for several, the one call for them is forced."""
     world = many(3, "Stopping")
-    made = recorded(world, "stop_many")
+    made = recorded(world, "stop_instances")
     cuts = [replace(each, force=True) for each in of_each(world, "StopInstance")]
     world.make(*[world.attempt(each, n) for n, each in enumerate(cuts)])
 
@@ -246,7 +246,7 @@ def test_a_call_for_many_that_fails_has_one_answer_for_all(failed: CloudError) -
 def test_an_error_of_ours_is_raised() -> None:
     """What nobody foresaw is no answer: whoever makes the call says that it broke."""
     world = one()
-    world.cloud.reinit = lambda *_, **__: 1 / 0
+    world.cloud.reinit_disk = lambda *_, **__: 1 / 0
 
     with pytest.raises(ZeroDivisionError):
         world.send(WIPE)

@@ -98,7 +98,7 @@ class Heard:
     def __init__(self, world: World, lease: Any, **more: Any) -> None:
         self.events: list[Event] = []
         self.said: list[str] = []
-        words: dict[str, Any] = {"on_event": self.events.append, "say": self.said.append, **more}
+        words: dict[str, Any] = {"on_event": self.events.append, "notify": self.said.append, **more}
         states = words.pop("states", world.states)
         self.driver = Driver(world.cloud, world.clock, world.plan, world.run_id, lease=lease, states=states, **words)
 
@@ -197,7 +197,7 @@ def test_many_machines_are_stopped_and_started_together() -> None:
 
 
 @pytest.mark.usefixtures("inline")
-@pytest.mark.parametrize("name", ["disks", "instances"])
+@pytest.mark.parametrize("name", ["describe_disks", "describe_instances"])
 @pytest.mark.parametrize("after", ["StopInstance", "ReInitDisk"])
 def test_a_bug_in_an_observation_leaves_no_machine_down(after: str, name: str) -> None:
     """An error that nobody foresaw, in one question of a run, still lets the machine come back."""
@@ -220,7 +220,7 @@ def test_a_bug_in_an_observation_leaves_no_machine_down(after: str, name: str) -
 def test_a_bug_in_a_recheck_brings_the_machine_back() -> None:
     """Nothing was sent on it, and the error has its class and not its text, which may hold secrets."""
     world = one("Running")
-    obey(world, once("caller", broken, lambda: "StopInstance" in world.cloud.acts))
+    obey(world, once("get_caller", broken, lambda: "StopInstance" in world.cloud.acts))
     heard = carried(world)
 
     assert world.cloud.acts == ["StopInstance", "StartInstance"]
@@ -259,7 +259,7 @@ def test_an_exception_in_a_listener_is_no_reason_to_leave_a_machine_down() -> No
     world = one("Running")
     obey(world)
     world.book.meanwhile = once_written(world, 3)
-    heard = carried(world, on_event=lambda _: broken(), say=lambda _: broken())
+    heard = carried(world, on_event=lambda _: broken(), notify=lambda _: broken())
 
     assert world.cloud.acts[-1] == "StartInstance"
     assert heard.outcomes == ["failed"]
@@ -298,7 +298,7 @@ def test_a_journal_that_fails_at_any_commit_leaves_no_machine_down(number: int) 
 
 
 @pytest.mark.usefixtures("inline")
-@pytest.mark.parametrize("name", ["disks", "StopInstance", "ReInitDisk"])
+@pytest.mark.parametrize("name", ["describe_disks", "StopInstance", "ReInitDisk"])
 def test_a_session_that_loses_its_run_calls_nothing_more(name: str) -> None:
     """Whoever has the run now goes on with it."""
     world = one("Running")
@@ -375,7 +375,7 @@ def test_a_run_that_is_left_says_whether_another_session_has_it(lost: bool) -> N
         heard.driver.leave.set()
         world.book.lost = lost
 
-    world.cloud.meanwhile = once("disks", leave)
+    world.cloud.meanwhile = once("describe_disks", leave)
     heard.driver()
 
     assert heard.driver.turn_back() == (not lost)
@@ -387,7 +387,7 @@ def test_a_run_that_is_left_without_a_wish_to_end_is_left_as_it_is() -> None:
     world = one("Running")
     obey(world)
     heard = Heard(world, world.book)
-    world.cloud.meanwhile = once("disks", heard.driver.leave.set)
+    world.cloud.meanwhile = once("describe_disks", heard.driver.leave.set)
     heard.driver()
     heard.driver.turn_back()
 
@@ -546,7 +546,7 @@ def test_a_question_that_fails_while_the_run_looks_after_its_lease_ends_the_run_
         if asked.is_set():
             go_on.set()
             until = boottime() + LONG
-            while heard.driver._not_asked is None and boottime() < until:
+            while heard.driver._ask_failed is None and boottime() < until:
                 threading.Event().wait(0.001)
         return check()
 
@@ -559,7 +559,7 @@ def test_a_question_that_fails_while_the_run_looks_after_its_lease_ends_the_run_
 
 
 @pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("name", ["disks", "caller", "StopInstance"])
+@pytest.mark.parametrize("name", ["describe_disks", "get_caller", "StopInstance"])
 def test_a_leaf_that_hangs_keeps_nobody_waiting_who_leaves(name: str) -> None:
     """An observation, a recheck or a call that never comes back does not hold the driver."""
     world = patient(one("Running"))
@@ -606,8 +606,8 @@ def test_a_wipe_that_hangs_keeps_no_other_machine_down() -> None:
         return reinit(disk_id, *_, **__)
 
     patient(world)
-    reinit = world.cloud.reinit
-    world.cloud.reinit = hang
+    reinit = world.cloud.reinit_disk
+    world.cloud.reinit_disk = hang
 
     def started(name: str) -> None:
         if name == "StartInstance":

@@ -56,7 +56,7 @@ def test_all_jobs_are_observed_at_once() -> None:
     cloud = TinyCloud(disks, [values.an_instance(instance_id=f"i-{n}") for n in range(4)])
     seen = observe_jobs(cloud, TinyClock(), [stopped(n) for n in range(5)])
 
-    assert sorted(named(cloud)) == ["disks", "instances"]
+    assert sorted(named(cloud)) == ["describe_disks", "describe_instances"]
     assert [sorted(each.disks) for each in seen] == [[f"d-{n}"] for n in range(5)]
     assert [each.instance is not None for each in seen] == [True] * 4 + [False]
 
@@ -80,7 +80,7 @@ def test_only_what_a_job_needs_next_is_asked_for() -> None:
     cloud = pair()
     first, second = observe_jobs(cloud, TinyClock(), [stopping, wiping])
 
-    assert sorted(cloud.asked) == [("disks", ("d-1",)), ("instances", ("i-0",))]
+    assert sorted(cloud.asked) == [("describe_disks", ("d-1",)), ("describe_instances", ("i-0",))]
     assert (first.instance_requested, first.disks_requested, first.disks_answered, dict(first.disks)) == (
         True,
         False,
@@ -97,7 +97,7 @@ def test_of_what_is_only_watched_the_instance_is_asked_for() -> None:
     cloud = pair()
     first, watched = observe_jobs(cloud, TinyClock(), [stopped(0)], watched=[begun(["d-1"], "i-1")])
 
-    assert sorted(cloud.asked) == [("disks", ("d-0",)), ("instances", ("i-0", "i-1"))]
+    assert sorted(cloud.asked) == [("describe_disks", ("d-0",)), ("describe_instances", ("i-0", "i-1"))]
     assert (list(first.disks), first.disks_requested) == (["d-0"], True)
     assert watched.instance == values.an_instance(instance_id="i-1")
     assert (watched.answered, watched.disks_requested, watched.disks_answered) == (True, False, False)
@@ -117,7 +117,7 @@ def test_a_recheck_asks_for_the_whole() -> None:
     assert seen.instance is not None
 
 
-@pytest.mark.parametrize("failing", ["disks", "instances"])
+@pytest.mark.parametrize("failing", ["describe_disks", "describe_instances"])
 def test_a_call_that_was_not_needed_blinds_nobody(failing: str) -> None:
     """A machine that stops is seen without its disks, and a disk that is wiped without its machine."""
     stopping = replace(begun(["d-0"], "i-0"), stop=Step("accepted", tries=1, at=1.0))
@@ -125,7 +125,7 @@ def test_a_call_that_was_not_needed_blinds_nobody(failing: str) -> None:
     wiping = replace(wiping, disks=(replace(wiping.disks[0], state="accepted", tries=1, at=1.0),))
     first, second = observe_jobs(pair(failing={failing: [Unanswered("Describe")]}), TinyClock(), [stopping, wiping])
 
-    assert (first.answered, second.answered) == (failing == "disks", failing == "instances")
+    assert (first.answered, second.answered) == (failing == "describe_disks", failing == "describe_instances")
 
 
 # --------------------------------------------------------------------------------------------- the same everywhere
@@ -133,8 +133,8 @@ def test_a_call_that_was_not_needed_blinds_nobody(failing: str) -> None:
 
 def date(world: World, moment: datetime | None) -> None:
     """Let the answers to DescribeInstances, and to nothing else, have this Date."""
-    instances = world.cloud.instances
-    world.cloud.instances = lambda ids: replace(instances(ids), date=moment)
+    instances = world.cloud.describe_instances
+    world.cloud.describe_instances = lambda ids: replace(instances(ids), date=moment)
 
 
 @pytest.mark.parametrize("status", ["Running", "Stopped"])
@@ -213,7 +213,7 @@ def pair(**more: Any) -> TinyCloud:
 )
 def test_a_call_for_snapshots_that_fails_blinds_only_who_needs_it(error: CloudError, code: str | None) -> None:
     """A job that waits to be stopped needs it; one that is down already is seen as before, whatever the answer was."""
-    cloud = pair(failing={"snapshots_of": [error]})
+    cloud = pair(failing={"describe_snapshots_of": [error]})
     waiting, down = observe_jobs(cloud, TinyClock(), two(touched=1))
 
     assert (waiting.answered, waiting.credentials_refused) == (False, code)
@@ -237,14 +237,14 @@ def test_without_the_right_to_list_each_disk_is_asked_for_its_snapshots() -> Non
 @pytest.mark.parametrize(
     ("name", "action", "names"),
     [
-        ("disks", "DescribeDisks", ("d-0", "i-0")),
-        ("disks", "DescribeDisks", ("", "")),
-        ("instances", "DescribeInstances", ("i-0",)),
-        ("instances", "DescribeInstances", ("",)),
-        ("snapshots", "DescribeSnapshots", ("s-0", "d-0")),
-        ("snapshots", "DescribeSnapshots", ("", "")),
-        ("snapshots_of", "DescribeSnapshots", ("s-growing", "d-0")),
-        ("snapshots_of", "DescribeSnapshots", ("", "")),
+        ("describe_disks", "DescribeDisks", ("d-0", "i-0")),
+        ("describe_disks", "DescribeDisks", ("", "")),
+        ("describe_instances", "DescribeInstances", ("i-0",)),
+        ("describe_instances", "DescribeInstances", ("",)),
+        ("describe_snapshots", "DescribeSnapshots", ("s-0", "d-0")),
+        ("describe_snapshots", "DescribeSnapshots", ("", "")),
+        ("describe_snapshots_of", "DescribeSnapshots", ("s-growing", "d-0")),
+        ("describe_snapshots_of", "DescribeSnapshots", ("", "")),
         ("list_snapshots", "DescribeSnapshots", ("s-growing", "d-0")),
     ],
 )
@@ -259,22 +259,22 @@ def test_a_row_that_cannot_be_read_hides_only_what_it_is_about(name: str, action
 
     def unread(*words: Any) -> Any:
         look = ask(*words)
-        others = [each for each in look.shown if not {"d-0", "i-0"} & set(vars(each).values())]
+        others = [each for each in look.items if not {"d-0", "i-0"} & set(vars(each).values())]
         row = UnreadableRow(action, names, "Size", "null")
-        return replace(look, shown=tuple(others), unreadable=(row,) if len(others) < len(look.shown) else ())
+        return replace(look, items=tuple(others), unreadable=(row,) if len(others) < len(look.items) else ())
 
     setattr(cloud, name, unread)
     first, *others = observe_jobs(cloud, TinyClock(), jobs)
 
     assert all(each.answered and each.disks_answered for each in others)
-    assert (first.answered, first.disks_answered) == ((True, False) if name == "disks" else (False, True))
+    assert (first.answered, first.disks_answered) == ((True, False) if name == "describe_disks" else (False, True))
     assert first.why.startswith(f"in the answer to {action} the row of ")
     assert first.why.endswith("cannot be read: Size is null")
 
 
 def test_a_call_for_safety_snapshots_that_fails_blinds_only_who_has_one() -> None:
     """A job between its safety snapshot and its wipe is not seen; the other is."""
-    cloud = pair(failing={"snapshots": [Unanswered("DescribeSnapshots")]})
+    cloud = pair(failing={"describe_snapshots": [Unanswered("DescribeSnapshots")]})
     safe, plain = two(touched=0)
     safe = replace(safe, snapshots=(SafetySnapshot("d-0", "token", snapshot_id="s-safe"),))
     first, second = observe_jobs(cloud, TinyClock(), [safe, plain])

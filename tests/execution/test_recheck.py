@@ -67,7 +67,9 @@ def test_a_machine_that_is_as_it_was_planned_is_fresh(command: Command | None, s
     assert world.agrees(found, command or STOP)
 
 
-@pytest.mark.parametrize("name", ["caller", "disks", "instances", "snapshots_of", "disks_of"])
+@pytest.mark.parametrize(
+    "name", ["get_caller", "describe_disks", "describe_instances", "describe_snapshots_of", "describe_disks_of"]
+)
 def test_a_recheck_that_is_not_answered_fails(name: str) -> None:
     """Without the facts nothing is found, and what was not answered is told; it ends no job."""
     world = one("Running")
@@ -81,7 +83,7 @@ def test_a_recheck_that_is_not_answered_fails(name: str) -> None:
     assert found.failure is None
 
 
-@pytest.mark.parametrize("name", ["caller", "disks", "instances", "snapshots_of"])
+@pytest.mark.parametrize("name", ["get_caller", "describe_disks", "describe_instances", "describe_snapshots_of"])
 def test_patience_ends_where_machines_are_down(name: str) -> None:
     """What is not answered once is asked again before the first call; after the stop the core decides when."""
     before, after = one("Running"), one()
@@ -93,7 +95,7 @@ def test_patience_ends_where_machines_are_down(name: str) -> None:
     assert len(after.asked(name)) == 1
 
 
-@pytest.mark.parametrize("name", ["disks", "instances"])
+@pytest.mark.parametrize("name", ["describe_disks", "describe_instances"])
 def test_what_the_credentials_may_not_see_any_more_is_drift(name: str) -> None:
     """A missing right is not an absence that passes: the job ends, and which right it is is told."""
     world = one()
@@ -107,7 +109,9 @@ def test_what_the_credentials_may_not_see_any_more_is_drift(name: str) -> None:
 def test_credentials_of_another_caller_are_a_failure() -> None:
     """What another caller may see proves nothing, so the jobs end."""
     world = one()
-    world.cloud.failing = {"disks": [OtherCaller("DescribeDisks", "They are of another.", "Use the ones of the plan.")]}
+    world.cloud.failing = {
+        "describe_disks": [OtherCaller("DescribeDisks", "They are of another.", "Use the ones of the plan.")]
+    }
     found = world.rechecked(WIPE)
 
     assert isinstance(found, RecheckFailed)
@@ -173,12 +177,12 @@ def test_what_is_not_listed_is_not_seen(what: str) -> None:
     assert world.is_due(WIPE)
 
 
-@pytest.mark.parametrize("what", ["disks", "instances"])
+@pytest.mark.parametrize("what", ["describe_disks", "describe_instances"])
 def test_a_row_that_cannot_be_read_is_not_seen(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no drift either: what cannot be read is told, and once it can be all is as it was."""
     world = one()
     action, subject = (
-        ("DescribeDisks", values.DISK_ID) if what == "disks" else ("DescribeInstances", values.INSTANCE_ID)
+        ("DescribeDisks", values.DISK_ID) if what == "describe_disks" else ("DescribeInstances", values.INSTANCE_ID)
     )
     row = UnreadableRow(action, (subject,), "Status", "7")
     with monkeypatch.context() as patch:
@@ -355,7 +359,7 @@ def test_the_power_is_cut_after_one_glance() -> None:
     world = cutting()
 
     assert world.is_due(FORCE)
-    assert {name for name, _ in world.cloud.asked} == {"disks", "instances"}
+    assert {name for name, _ in world.cloud.asked} == {"describe_disks", "describe_instances"}
 
 
 def test_the_power_is_not_cut_for_a_disk_that_is_protected_by_then() -> None:
@@ -369,7 +373,7 @@ def test_the_power_is_not_cut_for_a_disk_that_is_protected_by_then() -> None:
 def test_the_power_is_not_cut_on_a_glance_that_is_not_whole() -> None:
     """Where the disks are not shown nothing is decided, and why is told."""
     world = cutting()
-    world.cloud.failing = {"disks": [Unanswered("DescribeDisks")]}
+    world.cloud.failing = {"describe_disks": [Unanswered("DescribeDisks")]}
 
     assert world.find(FORCE) == Unobserved("ECS does not answer DescribeDisks")
 
@@ -377,7 +381,9 @@ def test_the_power_is_not_cut_on_a_glance_that_is_not_whole() -> None:
 # --------------------------------------------------------------------------------------------------- slow answers
 
 
-@pytest.mark.parametrize("name", ["caller", "disks", "instances", "snapshots_of", "replica_pairs"])
+@pytest.mark.parametrize(
+    "name", ["get_caller", "describe_disks", "describe_instances", "describe_snapshots_of", "describe_replica_pairs"]
+)
 def test_what_is_read_before_a_wipe_is_never_old(name: str) -> None:
     """Where reading the facts takes long, what can change is read once more, and counts from then."""
     world = one()
@@ -395,7 +401,7 @@ def test_what_is_read_before_a_wipe_is_never_old(name: str) -> None:
     assert isinstance(found, Fresh)
     assert world.agrees(found, WIPE)
     assert not is_stale(found.observation, world.state, world.clock.at, 1.0)
-    assert read["disks"] >= found.observation.at == read["instances"] == world.clock.at
+    assert read["describe_disks"] >= found.observation.at == read["describe_instances"] == world.clock.at
 
 
 def test_a_start_during_a_slow_recheck_is_not_missed() -> None:
@@ -403,7 +409,7 @@ def test_a_start_during_a_slow_recheck_is_not_missed() -> None:
     world = one()
 
     def meanwhile(name: str) -> None:
-        if name == "snapshots_of":
+        if name == "describe_snapshots_of":
             world.clock.at += 20.0
             machine(status="Stopped", start_time=values.NOW + MINUTE)(world)
 
@@ -414,7 +420,7 @@ def test_a_start_during_a_slow_recheck_is_not_missed() -> None:
     assert "StartTime" in found.drift[0]
 
 
-@pytest.mark.parametrize("name", ["disks", "instances"])
+@pytest.mark.parametrize("name", ["describe_disks", "describe_instances"])
 def test_a_glance_that_is_slow_itself_says_so(name: str) -> None:
     """Where even reading what can change takes longer than 15 seconds, what was found is too old to act on."""
     world = one()
@@ -431,23 +437,23 @@ def test_what_was_found_of_a_machine_stands_while_the_others_are_read_once_more(
     """Where reading takes long, a machine that was started meanwhile is drift, and is not read again for that."""
     world = many(status="Stopped")
     world.cloud.machines["i-0"] = replace(world.cloud.machines["i-0"], start_time=values.NOW)
-    slow(world, 30.0, "disks", times=1)
+    slow(world, 30.0, "describe_disks", times=1)
     found = world.recheck(*of_each(world, "ReInitDisk"))
 
     assert [type(each) for each in found] == [Drifted, *[Fresh] * (MANY - 1)]
-    assert len(world.asked("instances")) == 2
-    assert "i-0" not in world.asked("instances")[1]
+    assert len(world.asked("describe_instances")) == 2
+    assert "i-0" not in world.asked("describe_instances")[1]
 
 
 def test_a_second_glance_that_is_not_answered_decides_nothing() -> None:
     """What was read first is too old by then, and what was read last is nothing."""
     world = one()
-    slow(world, 30.0, "snapshots_of")
+    slow(world, 30.0, "describe_snapshots_of")
     take_time, instances = world.cloud.meanwhile, [0]
 
     def meanwhile(name: str) -> None:
         take_time(name)
-        instances[0] += name == "instances"
+        instances[0] += name == "describe_instances"
         if instances[0] == 2:
             raise Unanswered("DescribeInstances")
 
@@ -469,7 +475,7 @@ def test_a_roll_back_is_asked_about_with_dry_run_after_all_facts() -> None:
 
     assert isinstance(found, Fresh)
     assert found.reset_code == "DryRunOperation"
-    assert world.cloud.asked[-1] == ("may_reset", (values.DISK_ID, RESTORE))
+    assert world.cloud.asked[-1] == ("dry_run_reset", (values.DISK_ID, RESTORE))
     assert world.agrees(found, RESET)
 
 
@@ -479,7 +485,7 @@ def test_what_the_dry_run_answers_is_passed_on(code: str) -> None:
     world = undoing()
 
     def meanwhile(_name: str) -> None:
-        if len(world.asked("may_reset")) == 2:  # the first belongs to the facts
+        if len(world.asked("dry_run_reset")) == 2:  # the first belongs to the facts
             world.cloud.probes["ResetDisk"] = code
 
     world.cloud.meanwhile = meanwhile
@@ -492,7 +498,7 @@ def test_what_the_dry_run_answers_is_passed_on(code: str) -> None:
 def test_a_dry_run_without_an_answer_is_a_recheck_that_failed() -> None:
     """Nothing is known, and the next recheck asks again."""
     world = undoing()
-    world.cloud.failing = {"may_reset": [Unanswered("ResetDisk") for _ in range(9)]}
+    world.cloud.failing = {"dry_run_reset": [Unanswered("ResetDisk") for _ in range(9)]}
 
     assert isinstance(world.rechecked(RESET), RecheckFailed)
 
@@ -546,8 +552,15 @@ def test_many_are_checked_by_a_few_calls() -> None:
     world = many()
     found = world.recheck(*of_each(world, "StopInstance"))
 
-    assert [len(world.asked(name)) for name in ("disks", "instances", "caller", "list_snapshots")] == [1, 1, 1, 1]
-    assert world.asked("snapshots_of") == world.asked("disks_of") == world.asked("may StopInstances") == []
+    assert [
+        len(world.asked(name)) for name in ("describe_disks", "describe_instances", "get_caller", "list_snapshots")
+    ] == [1, 1, 1, 1]
+    assert (
+        world.asked("describe_snapshots_of")
+        == world.asked("describe_disks_of")
+        == world.asked("dry_run StopInstances")
+        == []
+    )
     assert all(world.agrees(each, Command("StopInstance", f"i-{n}"), n) for n, each in enumerate(found))
 
 
@@ -556,8 +569,8 @@ def test_a_last_batch_of_a_fleet_costs_no_call_for_each_disk() -> None:
     world = many()
     world.recheck(*of_each(world, "StopInstance")[:2])
 
-    assert world.asked("snapshots_of") == world.asked("disks_of") == []
-    assert world.asked("disks") == [("d-0", "d-1")]
+    assert world.asked("describe_snapshots_of") == world.asked("describe_disks_of") == []
+    assert world.asked("describe_disks") == [("d-0", "d-1")]
 
 
 def shot(number: int, **changes: Any) -> Any:
@@ -601,7 +614,7 @@ def test_a_newer_snapshot_is_as_good_a_way_back() -> None:
     found = world.recheck(*of_each(world, "StopInstance"))
 
     assert isinstance(found[5], Fresh)
-    assert world.asked("snapshots_of") == [("d-5",)], "only where it is gone all are looked at"
+    assert world.asked("describe_snapshots_of") == [("d-5",)], "only where it is gone all are looked at"
 
 
 def test_after_the_stop_snapshots_are_not_looked_at_one_by_one() -> None:
@@ -611,8 +624,8 @@ def test_after_the_stop_snapshots_are_not_looked_at_one_by_one() -> None:
     found = world.recheck(*of_each(world, "ReInitDisk"))
 
     assert world.agrees(found[5], Command("ReInitDisk", "d-5"), 5)
-    assert ("s-5",) not in world.asked("snapshots")
-    assert world.asked("snapshots_of") == []
+    assert ("s-5",) not in world.asked("describe_snapshots")
+    assert world.asked("describe_snapshots_of") == []
 
 
 def with_safety(world: World, state: Any, status: str = "accomplished", *, without: Sequence[int] = ()) -> None:
@@ -640,7 +653,7 @@ def test_safety_snapshots_that_are_being_made_cost_no_call_a_disk() -> None:
     with_safety(world, "accepted", "progressing")
     world.recheck(*of_each(world, "ReInitDisk"))
 
-    assert world.asked("snapshots_of") == []
+    assert world.asked("describe_snapshots_of") == []
 
 
 def test_a_snapshot_that_begins_before_the_stop_is_seen_by_a_slow_recheck_too() -> None:
@@ -652,7 +665,7 @@ def test_a_snapshot_that_begins_before_the_stop_is_seen_by_a_slow_recheck_too() 
     found = world.recheck(*of_each(world, "StopInstance"))
     due = [n for n, each in enumerate(found) if world.agrees(each, Command("StopInstance", f"i-{n}"), n)]
 
-    assert len(world.asked("instances")) == 2, "once more"
+    assert len(world.asked("describe_instances")) == 2, "once more"
     assert due == [n for n in range(MANY) if n != 5]
 
 
@@ -665,14 +678,20 @@ def test_a_region_full_of_snapshots_in_progress_is_asked_disk_by_disk() -> None:
     world.cloud.listed = 3
     found = world.recheck(*of_each(world, "StopInstance"))
 
-    assert len(world.asked("snapshots_of")) == MANY
+    assert len(world.asked("describe_snapshots_of")) == MANY
     assert all(isinstance(each, Fresh) for each in found)
 
 
 # ------------------------------------------------------------------------------------------------------ other products
 
 EVENT = SystemEvent("e-1", values.INSTANCE_ID, "SystemMaintenance.Reboot", "Scheduled", values.TOMORROW)
-PRODUCTS = ("scaling_members", "replica_pairs", "key", "system_events", "auto_snapshot_policy")
+PRODUCTS = (
+    "describe_scaling_members",
+    "describe_replica_pairs",
+    "describe_key",
+    "describe_system_events",
+    "describe_auto_snapshot_policy",
+)
 
 
 def planned(cloud: Any, disk_ids: Sequence[str]) -> World:
@@ -702,7 +721,13 @@ def test_what_concerns_the_stop_alone_is_not_read_again_seconds_after_the_plan(s
 
     assert isinstance(found, Fresh)
     read = {name for name, _ in world.cloud.asked}
-    assert read == {"caller", "disks", "instances", "snapshots_of", "may DescribeSnapshotsOfDisk"}
+    assert read == {
+        "get_caller",
+        "describe_disks",
+        "describe_instances",
+        "describe_snapshots_of",
+        "dry_run DescribeSnapshotsOfDisk",
+    }
 
 
 @pytest.mark.parametrize("seconds", [21, 3600, -1])
@@ -713,7 +738,14 @@ def test_everything_is_read_again_before_the_stop_where_the_plan_is_older(second
     world.find(STOP)
 
     asked = {name for name, _ in world.cloud.asked}
-    assert {"may_stop", "may_start", "disks_of", "replica_pairs", "scaling_members", "system_events"} <= asked
+    assert {
+        "dry_run_stop",
+        "dry_run_start",
+        "describe_disks_of",
+        "describe_replica_pairs",
+        "describe_scaling_members",
+        "describe_system_events",
+    } <= asked
 
 
 def test_a_wipe_of_a_stopped_machine_stands_on_all_facts_however_new_the_plan_is() -> None:
@@ -721,7 +753,7 @@ def test_a_wipe_of_a_stopped_machine_stands_on_all_facts_however_new_the_plan_is
     world = one()
     world.find(WIPE)
 
-    assert "replica_pairs" in {name for name, _ in world.cloud.asked}
+    assert "describe_replica_pairs" in {name for name, _ in world.cloud.asked}
 
 
 def test_what_the_plan_has_found_something_by_is_asked_again_in_any_case() -> None:
@@ -731,7 +763,7 @@ def test_what_the_plan_has_found_something_by_is_asked_again_in_any_case() -> No
     world.plan = replace(world.plan, findings=(*world.plan.findings, found))
     world.find(STOP)
 
-    assert {name for name, _ in world.cloud.asked if name in PRODUCTS} == {"scaling_members"}
+    assert {name for name, _ in world.cloud.asked if name in PRODUCTS} == {"describe_scaling_members"}
 
 
 def test_after_the_stop_other_products_are_asked_for_replication_alone() -> None:
@@ -739,7 +771,7 @@ def test_after_the_stop_other_products_are_asked_for_replication_alone() -> None
     world = one()
     world.recheck(WIPE)
 
-    assert {name for name, _ in world.cloud.asked if name in PRODUCTS} == {"replica_pairs"}
+    assert {name for name, _ in world.cloud.asked if name in PRODUCTS} == {"describe_replica_pairs"}
     world.cloud.pairs = [ReplicaPair("pair-1", values.DISK_ID, "d-far", "normal")]
     found = world.find(WIPE)
     assert isinstance(found, Drifted)
@@ -756,7 +788,7 @@ def test_a_job_that_has_begun_does_not_spare_another_its_facts() -> None:
     world.cloud.members = [ScalingMember("i-0", "asg-1", "InService")]
     first, second = world.recheck(*of_each(world, "ReInitDisk"))
 
-    assert ("scaling_members", ("i-0", "i-1")) in world.cloud.asked
+    assert ("describe_scaling_members", ("i-0", "i-1")) in world.cloud.asked
     assert isinstance(first, Drifted)
     assert "in-scaling-group" in first.drift[0]
     assert world.agrees(second, Command("ReInitDisk", "d-1"), 1)

@@ -104,7 +104,7 @@ def test_what_runs_share_is_told_in_the_time_of_the_cloud() -> None:
     assert book.shared == [(Room(5, 400, 3.0), told)]
     assert book.saved == []
     book.others = in_use
-    assert store.others() == Heard(seen)
+    assert store.read_in_use() == Heard(seen)
 
 
 def test_what_others_use_is_not_needed_to_go_on() -> None:
@@ -112,7 +112,7 @@ def test_what_others_use_is_not_needed_to_go_on() -> None:
     store, book = a_store()
     book.unchecked.append(UsageError("It cannot be read."))
 
-    assert store.others() is None
+    assert store.read_in_use() is None
 
 
 def test_a_commit_that_fails_is_told_each_time() -> None:

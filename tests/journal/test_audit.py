@@ -15,7 +15,7 @@ from tests.journal.test_journal import begin, end
 
 def told(acts: list[AuditEntry]) -> list[tuple[str, str, str]]:
     """Tell what was done, the oldest first."""
-    return [(each.act, each.run_id[-4:], each.detail) for each in reversed(acts)]
+    return [(each.action, each.run_id[-4:], each.detail) for each in reversed(acts)]
 
 
 def test_each_act_is_recorded_with_who_did_it(place: str) -> None:
@@ -57,7 +57,7 @@ def test_a_cancel_in_the_process_of_a_run_is_recorded_with_the_next_write(place:
     with open_to_write(place) as journal:
         lease = begin(journal, "000a", instance="i-a")
         lease.audit("cancel", "SIGTERM")
-        assert [each.act for each in journal.audit_entries()] == ["begin"]
+        assert [each.action for each in journal.audit_entries()] == ["begin"]
         lease.save((0, {}))
         lease.save((0, {}))
         lease.end({"outcome": "stranded", "exit_code": 8, "jobs": [{}]}, (0,))
@@ -101,7 +101,7 @@ def test_what_is_refused_or_does_nothing_is_not_recorded(place: str) -> None:
         assert journal.audit_entries() == before
         lease.release()
 
-    assert [each.act for each in before] == ["hold", "begin"]
+    assert [each.action for each in before] == ["hold", "begin"]
 
 
 def test_an_act_that_cannot_be_recorded_is_not_done(place: str) -> None:
@@ -143,7 +143,7 @@ def test_role_and_time_are_those_of_the_server(postgres: postgresql.Server) -> N
     """Whoever inserts a row into the audit by hand is named by their own role, at the server's time."""
     with open_to_write(postgres.new()) as journal:
         journal._db.execute(
-            "INSERT INTO audit (at, username, role, act, run_id, detail)"
+            "INSERT INTO audit (at, username, role, action, run_id, detail)"
             " VALUES ('1999-01-01T00:00:00Z', 'boss@elsewhere', 'boss', 'hold', '', '')"
         )
         (act,) = journal.audit_entries()

@@ -550,7 +550,7 @@ def test_a_full_disk_has_room_for_the_records_of_a_run(tmp_path: Path) -> None:
             lease = begin(journal, "0001")
             assert filled(small / "filler")
             for number in range(600):
-                lease.emit({"event": "look", "number": number, "padding": "x" * 200})
+                lease.emit({"event": "read", "number": number, "padding": "x" * 200})
                 lease.save((0, {"number": number}))
             lease.release()
             stored = journal.runs()[0].jobs[0].state_text

@@ -55,8 +55,8 @@ def begin(journal: Journal, name: str = RUN_ID) -> Lease:
 
 def test_a_lease_renews_itself(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """A holder that writes nothing keeps its run for longer than a lease, and nobody takes it over."""
-    monkeypatch.setattr(lease, "LEASE", 0.6)
-    monkeypatch.setattr(lease, "RENEWAL", 0.15)
+    monkeypatch.setattr(lease, "LEASE_DURATION", 0.6)
+    monkeypatch.setattr(lease, "RENEWAL_INTERVAL", 0.15)
     with open_to_write(place) as journal, open_to_write(place) as other:
         held = begin(journal)
         time.sleep(1.5)
@@ -73,7 +73,7 @@ def test_a_lease_that_ran_out_is_renewed_before_anything_is_sent(monkeypatch: py
     with open_to_write(place) as journal:
         held = begin(journal)
         assert held.check()
-        asleep = lease.boottime() + lease.LEASE + 1
+        asleep = lease.boottime() + lease.LEASE_DURATION + 1
         monkeypatch.setattr(lease, "boottime", lambda: asleep)
 
         assert not held.check()
@@ -90,7 +90,7 @@ def test_a_pause_while_a_run_is_taken_counts(monkeypatch: pytest.MonkeyPatch, pl
 
     def then_paused(journal: Journal, *given: Any) -> str:
         began_on = write(journal, *given)
-        asleep = lease.boottime() + lease.LEASE + 1
+        asleep = lease.boottime() + lease.LEASE_DURATION + 1
         monkeypatch.setattr(lease, "boottime", lambda: asleep)
         return began_on
 
@@ -159,7 +159,7 @@ def test_a_stale_holder_writes_nothing(monkeypatch: pytest.MonkeyPatch, place: s
 
 def test_a_stale_holder_finds_out_by_itself(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """The thread that renews sees that the run was taken over, and from then on the check before a call fails."""
-    monkeypatch.setattr(lease, "RENEWAL", 0.05)
+    monkeypatch.setattr(lease, "RENEWAL_INTERVAL", 0.05)
     monkeypatch.setattr(Holder, "gone", property(lambda _: True))
     with open_to_write(place) as journal, open_to_write(place) as other:
         stale = begin(journal)

@@ -95,7 +95,7 @@ def test_a_server_that_comes_back_is_gone_on_with(own: postgresql.Server) -> Non
 
 def test_a_server_that_hangs_counts_as_away(monkeypatch: pytest.MonkeyPatch, own: postgresql.Server) -> None:
     """What it is sent arrives, and nothing comes back: that is an error, and not a wait without end."""
-    monkeypatch.setattr(database, "_HANGS", 0.5)
+    monkeypatch.setattr(database, "_SILENCE_LIMIT", 0.5)
     with open_to_write(f"{own.new()}&connect_timeout=2") as journal:
         lease = begin(journal)
         own.hang()

@@ -46,7 +46,7 @@ def test_a_server_that_is_trusted_is_used(trusted: Authority) -> None:
         journal.lift_hold()
         row = journal._db.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").fetchone()
 
-        assert [act.act for act in journal.audit_entries()] == ["unhold", "hold"]
+        assert [act.action for act in journal.audit_entries()] == ["unhold", "hold"]
         assert row == (True,)
 
 

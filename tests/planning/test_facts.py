@@ -38,8 +38,14 @@ def test_what_is_there_is_seen_with_one_look_each() -> None:
     assert (seen.disk, seen.instance, seen.unseen) == (values.a_disk(), values.an_instance(), ())
     of_ecs, of_others = named(cloud)[:5], named(cloud)[5:]
 
-    assert sorted(of_ecs) == ["caller", "disks", "disks_of", "instances", "snapshots_of"]
-    assert sorted(of_others) == ["replica_pairs", "scaling_members", "system_events"]
+    assert sorted(of_ecs) == [
+        "describe_disks",
+        "describe_disks_of",
+        "describe_instances",
+        "describe_snapshots_of",
+        "get_caller",
+    ]
+    assert sorted(of_others) == ["describe_replica_pairs", "describe_scaling_members", "describe_system_events"]
 
 
 def test_an_empty_answer_is_an_absence_only_when_a_probe_proves_the_right() -> None:
@@ -74,7 +80,7 @@ def test_an_empty_answer_that_no_probe_proves_is_a_look_that_could_not_be_made(
     assert seen.unseen[0].right == f"ecs:{action}"
 
 
-@pytest.mark.parametrize("look", ["disks", "instances", "snapshots_of", "disks_of"])
+@pytest.mark.parametrize("look", ["describe_disks", "describe_instances", "describe_snapshots_of", "describe_disks_of"])
 def test_a_look_that_is_forbidden_is_told_as_unseen(look: str) -> None:
     """A refusal for want of a right does not end the looking: it is noted with the right that is missing."""
     cloud = healthy(failing={look: [Refused("Forbidden.RAM", 403, "", "r")]})
@@ -98,10 +104,12 @@ def test_a_look_that_is_forbidden_is_told_as_unseen(look: str) -> None:
 def test_a_look_that_fails_for_another_reason_ends_the_looking(error: CloudError) -> None:
     """Dead credentials or an unknown refusal are not taken for a missing right."""
     with pytest.raises(type(error)):
-        facts(healthy(failing={"disks": [error]}))
+        facts(healthy(failing={"describe_disks": [error]}))
 
 
-@pytest.mark.parametrize("look", ["caller", "disks", "instances", "snapshots_of", "disks_of"])
+@pytest.mark.parametrize(
+    "look", ["get_caller", "describe_disks", "describe_instances", "describe_snapshots_of", "describe_disks_of"]
+)
 def test_a_look_that_fails_once_is_asked_again(look: str) -> None:
     """One lost answer among many looks changes nothing of what is seen."""
     seen = facts(healthy(failing={look: [Unanswered("Describe")]}))
@@ -171,8 +179,11 @@ def test_a_plan_for_many_lists_the_region() -> None:
     cloud.shown["d-near"] = values.a_disk(disk_id="d-near", instance_id="i-3")
     seen = seen_of(cloud, ids)
 
-    assert not {"snapshots_of", "disks_of", "may_stop", "may_start"} & set(named(cloud))
-    assert [name for name in named(cloud) if name.startswith("may ")] == ["may StopInstances", "may StartInstances"]
+    assert not {"describe_snapshots_of", "describe_disks_of", "dry_run_stop", "dry_run_start"} & set(named(cloud))
+    assert [name for name in named(cloud) if name.startswith("dry_run ")] == [
+        "dry_run StopInstances",
+        "dry_run StartInstances",
+    ]
     assert [each.snapshots[0].snapshot_id for each in seen.values()] == [f"s-{n}" for n in range(MANY)]
     assert {each.disk_id: len(each.neighbours) for each in seen.values()} == {**dict.fromkeys(ids, 0), "d-3": 1}
     assert all(each.dry_run_codes["StopInstance"] == "DryRunOperation" for each in seen.values())
@@ -184,8 +195,10 @@ def test_a_region_with_more_than_was_listed_is_asked_for_what_is_open() -> None:
     seen = seen_of(cloud, ids)
 
     assert [each.snapshots[0].snapshot_id for each in seen.values()] == [f"s-{n}" for n in range(MANY)]
-    assert [ids_ for name, ids_ in cloud.asked if name == "snapshots_of"] == [(f"d-{n}",) for n in range(8, MANY)]
-    assert len([name for name in named(cloud) if name == "disks_of"]) == MANY
+    assert [ids_ for name, ids_ in cloud.asked if name == "describe_snapshots_of"] == [
+        (f"d-{n}",) for n in range(8, MANY)
+    ]
+    assert len([name for name in named(cloud) if name == "describe_disks_of"]) == MANY
 
 
 def test_a_disk_without_snapshots_is_counted_before_that_is_believed() -> None:
@@ -195,8 +208,8 @@ def test_a_disk_without_snapshots_is_counted_before_that_is_believed() -> None:
     seen = seen_of(cloud, ids)
 
     assert seen["d-4"].snapshots == ()
-    assert [ids_ for name, ids_ in cloud.asked if name == "snapshot_links"] == [("d-4",)]
-    assert "snapshots_of" not in named(cloud)
+    assert [ids_ for name, ids_ in cloud.asked if name == "describe_snapshot_links"] == [("d-4",)]
+    assert "describe_snapshots_of" not in named(cloud)
 
 
 def test_without_the_right_to_list_each_is_asked() -> None:
@@ -206,14 +219,14 @@ def test_without_the_right_to_list_each_is_asked() -> None:
     seen = seen_of(cloud, ids)
 
     assert all(each.snapshots and not each.unseen for each in seen.values())
-    assert len([name for name in named(cloud) if name == "disks_of"]) == MANY
+    assert len([name for name in named(cloud) if name == "describe_disks_of"]) == MANY
 
 
 @pytest.mark.parametrize("denied", ["i-0", "i-5", "i-11"])
 def test_a_right_that_is_missing_for_one_of_many_is_that_ones(denied: str) -> None:
     """The dry run of a whole batch is forbidden because of one: the batch is halved until it is found."""
     cloud, ids = fleet(probes={denied: "Forbidden.RAM"})
-    by_one = {"may_stop": cloud.may_stop, "may_start": cloud.may_start}
+    by_one = {"dry_run_stop": cloud.dry_run_stop, "dry_run_start": cloud.dry_run_start}
     for name, ask in by_one.items():
         setattr(cloud, name, lambda each, ask=ask: "Forbidden.RAM" if each == denied else ask(each))
     seen = seen_of(cloud, ids)
@@ -265,6 +278,6 @@ def test_what_is_not_listed_of_many_is_proven_absent_by_one_dry_run() -> None:
     cloud.shown = {name: disk for name, disk in cloud.shown.items() if name not in ("d-7", "d-240")}
     seen = seen_of(cloud, ids)
 
-    assert sorted(len(asked) for name, asked in cloud.asked if name == "disks") == [50, 100, 100]
-    assert [asked for name, asked in cloud.asked if name == "may DescribeDisks"] == [("d-7", "d-240")]
+    assert sorted(len(asked) for name, asked in cloud.asked if name == "describe_disks") == [50, 100, 100]
+    assert [asked for name, asked in cloud.asked if name == "dry_run DescribeDisks"] == [("d-7", "d-240")]
     assert [name for name, each in seen.items() if each.disk is None and not each.unseen] == ["d-7", "d-240"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from safe_reinit.errors import UsageError
-from safe_reinit.planning.discover import _MOST_LINES, read_ids
+from safe_reinit.planning.discover import _MAX_LINES, read_ids
 
 
 def test_a_list_has_one_id_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +25,7 @@ def test_a_list_has_one_id_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     [
         (b"# nothing\n\n", "names no disk"),
         (b"d-\xff\n", "cannot be read as UTF-8"),
-        (b"d-1\n" * (_MOST_LINES + 1), "more than 100,000 lines"),
+        (b"d-1\n" * (_MAX_LINES + 1), "more than 100,000 lines"),
     ],
     ids=["empty", "not text", "too long"],
 )

@@ -21,7 +21,7 @@ def a_full_plan() -> Plan:
 
     plan = a_plan(
         values.system_facts(instance=values.an_instance(status="Running")),
-        accept=("never-started",), require_looks=("ess",), owner=(("owner_id", 1), ("owner_account", "ops")),
+        accept=("never-started",), require_answers=("ess",), owner=(("owner_id", 1), ("owner_account", "ops")),
     )  # fmt: skip
     match = Match(accounts=("1*",), regions=("cn-*",), tags=(("env", "lab"),))
     used = RunClass(

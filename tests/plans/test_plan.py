@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 
 from safe_reinit.model import Allow, Caller, DiskFacts, Facts, Limits, Options, Plan, Secret
 from safe_reinit.model.codec import DecodeError
-from safe_reinit.plans.plan import becomes, canonical, expected, from_json, make_plan, moved, steps, to_json, unforeseen
+from safe_reinit.plans.plan import (
+    becomes,
+    canonical,
+    changed_facts,
+    expected,
+    from_json,
+    make_plan,
+    steps,
+    to_json,
+    unforeseen,
+)
 from tests import values
 
 CALLER = Caller("1000000000000001", "acs:ram::1000000000000001:user/ops", "RAMUser")
@@ -100,7 +110,7 @@ def test_the_fingerprint_names_the_intention_and_not_the_moment() -> None:
     assert a_plan(one, two).fingerprint == a_plan(later, one, reason=None).fingerprint
 
 
-@pytest.mark.parametrize("changes", [{"snapshot_max_age": 60.0}, {"owed_starts": ("i-other",)}])
+@pytest.mark.parametrize("changes", [{"snapshot_max_age": 60.0}, {"pending_starts": ("i-other",)}])
 def test_what_a_run_is_judged_by_is_not_what_it_is_called_by(changes: dict[str, Any]) -> None:
     """How old a snapshot may be, and what another run owes, are read back with the plan but change no fingerprint."""
     plan = a_plan(**changes)
@@ -112,11 +122,11 @@ def test_what_a_run_is_judged_by_is_not_what_it_is_called_by(changes: dict[str, 
 @pytest.mark.parametrize(
     ("status", "options", "power"),
     [
-        ("Stopped", {"owed_starts": (values.INSTANCE_ID,)}, (False, True, "Running")),
-        ("Stopped", {"owed_starts": (values.INSTANCE_ID,), "leave_stopped": True}, (False, False, "Stopped")),
-        ("Stopped", {"owed_starts": ("i-other",)}, (False, False, "Stopped")),
-        ("Running", {"owed_starts": (values.INSTANCE_ID,)}, (True, True, "Running")),
-        ("Running", {"owed_starts": (values.INSTANCE_ID,), "stop_instance": False}, (False, False, "Running")),
+        ("Stopped", {"pending_starts": (values.INSTANCE_ID,)}, (False, True, "Running")),
+        ("Stopped", {"pending_starts": (values.INSTANCE_ID,), "leave_stopped": True}, (False, False, "Stopped")),
+        ("Stopped", {"pending_starts": ("i-other",)}, (False, False, "Stopped")),
+        ("Running", {"pending_starts": (values.INSTANCE_ID,)}, (True, True, "Running")),
+        ("Running", {"pending_starts": (values.INSTANCE_ID,), "stop_instance": False}, (False, False, "Running")),
     ],
 )
 def test_a_start_that_an_earlier_run_owes_is_planned(
@@ -340,7 +350,7 @@ def test_a_running_machine_is_promised_to_run_unless_it_is_left_stopped() -> Non
 def test_each_fact_a_plan_stands_on_is_told_when_it_moves(field: str, change: dict[str, Any]) -> None:
     """What moved is told as ``field: planned -> now``, each fact by ECS's name, and nothing else is."""
     before, now = expected([values.disk_facts()]), expected([values.disk_facts(**change)])
-    told = moved(before, now)
+    told = changed_facts(before, now)
 
     assert [line.partition(":")[0] for line in told] == [field]
     assert f"{before[field] or 'none'} -> {now[field] or 'none'}" in told[0]
@@ -350,13 +360,13 @@ def test_what_our_own_calls_change_is_no_drift() -> None:
     """A field that is ours is left out, and every other one still counts."""
     before = {"i-1.Status": "Running", "i-1.StartTime": "a"}
 
-    assert moved(before, {"i-1.Status": "Stopped", "i-1.StartTime": "a"}, ours=["i-1.Status"]) == ()
-    assert len(moved(before, {"i-1.Status": "Stopped", "i-1.StartTime": "b"}, ours=["i-1.Status"])) == 1
+    assert changed_facts(before, {"i-1.Status": "Stopped", "i-1.StartTime": "a"}, ours=["i-1.Status"]) == ()
+    assert len(changed_facts(before, {"i-1.Status": "Stopped", "i-1.StartTime": "b"}, ours=["i-1.Status"])) == 1
 
 
 def test_a_hostile_name_cannot_fake_a_line_of_what_moved() -> None:
     """Names are other people's words: in what moved they hold no control characters."""
-    told = moved({"i-1.InstanceName": "web"}, {"i-1.InstanceName": "x\x1b[2J\nYour data is safe\r"})
+    told = changed_facts({"i-1.InstanceName": "web"}, {"i-1.InstanceName": "x\x1b[2J\nYour data is safe\r"})
 
     assert "".join(told).isprintable()
 

@@ -499,7 +499,7 @@ OPTIONAL = ("ess:DescribeScalingInstances", "ebs:DescribeDiskReplicaPairs", "ecs
 def test_a_look_that_a_run_can_do_without_is_told_and_not_counted(person: Person, action: str, tmp_path: Path) -> None:
     """A right to look at another product may be left out: exit code 0, unless the configuration requires the look."""
     config = tmp_path / "config.yaml"
-    config.write_text("require_looks: [ess, ebs, events]\n")
+    config.write_text("require_answers: [ess, ebs, events]\n")
     with held_to(without(granted("data-disk"), action)) as sim:
         code, document, _ = checked(person, sim, *RUN_OF_DATA)
         required, strict, err = checked(person, sim, *RUN_OF_DATA, "--config", str(config))

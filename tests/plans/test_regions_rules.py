@@ -186,7 +186,7 @@ def test_the_members_of_the_report_are_put_together() -> None:
     assert told.jobs == (*one.jobs, *two.jobs)
     assert told.findings == (*one.findings, *two.findings)
     assert told.calls == (*one.calls, *two.calls)
-    assert (told.started_at, told.ended_at, told.looks) == (one.started_at, two.ended_at, None)
+    assert (told.started_at, told.ended_at, told.omitted_reads) == (one.started_at, two.ended_at, None)
     assert told.plan is not None
     assert told.plan.confirm_with == WHOLE.confirm_with
 
@@ -198,4 +198,4 @@ def test_the_looks_of_many_jobs_are_counted_over_all_regions() -> None:
     told = report.of_regions([few, many], WHOLE)
     assert not any(call.action.startswith("Describe") for call in told.calls)
     looks = sum(call.action.startswith("Describe") for made in (few, many) for call in made.calls)
-    assert told.looks == looks + 7
+    assert told.omitted_reads == looks + 7

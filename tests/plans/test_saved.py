@@ -102,7 +102,7 @@ def test_a_plan_of_ten_thousand_disks_is_no_larger_than_a_file_may_be() -> None:
     """As large as the plan of one disk, with all that is found of it, ten thousand times: it can still be read."""
     _, text = plan_file.save(a_plan(values.system_facts(), accept=("never-started",)), "", 60.0)
 
-    assert 10_000 * len(text.encode()) < plan_file.MOST
+    assert 10_000 * len(text.encode()) < plan_file.MAX_BYTES
 
 
 def test_a_plan_that_may_not_run_is_saved_too() -> None:

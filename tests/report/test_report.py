@@ -28,7 +28,7 @@ REPORT = {
     "started_at": "time", "ended_at": "time", "region": str, "account": str, "caller": (dict, None), "operator": dict,
     "reason": (str, None), "once": (str, None), "already_done": bool,
     "plan": (dict, None), "jobs": list, "error": (dict, None), "findings": list, "calls": list,
-    "looks": (int, None), "next": list,
+    "omitted_reads": (int, None), "next": list,
 }  # fmt: skip
 JOB = {
     "instance_id": (str, None), "instance_name": str, "power_before": str, "power_after": str, "power_promised": str,
@@ -237,8 +237,8 @@ def test_looks_are_counted_and_not_listed_where_there_are_many_jobs() -> None:
     calls = (call(), call("GetCallerIdentity"), call("StopInstance", dry_run=True), call("StopInstance"))
     few, lots = of_run(a_plan(*many[:20]), calls=calls), of_run(a_plan(*many), calls=calls)
 
-    assert (few.looks, len(few.calls)) == (None, 4)
-    assert lots.looks == 2
+    assert (few.omitted_reads, len(few.calls)) == (None, 4)
+    assert lots.omitted_reads == 2
     assert [each.action for each in lots.calls] == ["StopInstance", "StopInstance"]
 
 

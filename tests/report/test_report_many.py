@@ -89,15 +89,13 @@ def test_a_refused_plan_says_so_first_and_lists_no_step() -> None:
 def test_notes_are_counted_and_accepted_risks_shown() -> None:
     """Notes of one machine are one line, until all are asked for; an accepted risk is always shown."""
     options = Options(stop_instance=True, accept=("spot",))
-    notes = [
-        a_finding(check, "info", "i-0", f"Of {check}.") for check in ("public-ip", "just-started", "not-looked-at")
-    ]
+    notes = [a_finding(check, "info", "i-0", f"Of {check}.") for check in ("public-ip", "just-started", "not-checked")]
     plan = replace(a_plan(1), findings=(*notes, a_finding("spot", "risk", "i-0")), options=options)
     said = [line for line in shown(plan) if line.startswith(("  risk", "  info", "  2 notes"))]
 
     assert said == [
         "  risk, accepted: spot: i-0: It is so.",
-        "  info: not-looked-at: i-0: Of not-looked-at.",
+        "  info: not-checked: i-0: Of not-checked.",
         "  2 notes (public-ip, just-started); --verbose shows them.",
     ]
     assert sum("  info: " in line for line in shown(plan, full=True)) == 3

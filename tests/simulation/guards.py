@@ -177,7 +177,7 @@ def _fence(patch: pytest.MonkeyPatch) -> None:
     _drift(patch)
 
     def may_resend(wipe: Wipe, job: JobState) -> bool:
-        return wipe.losses <= state.RESENDS and not job.turned_back and job.start.state == "none"
+        return wipe.losses <= state.MAX_RESENDS and not job.turned_back and job.start.state == "none"
 
     patch.setattr(decide, "_fence_holds", lambda *_: True)
     patch.setattr(wipes, "_may_resend", may_resend)

@@ -330,7 +330,7 @@ class Simulation:
             return begin(journal, run_id, before)
 
         with (
-            patch.object(shards, "SIZE", self.scenario["shards"]),
+            patch.object(shards, "SHARD_SIZE", self.scenario["shards"]),
             patch.object(Journal, "_begin_lease", seen),
             patch.object(Journal, "shared", True),  # every worker of a simulation sees the file
             self._temporal.in_place(),

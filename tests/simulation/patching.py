@@ -26,7 +26,7 @@ from tests.simulation.threads import Threads
 
 _NOT_OURS = ("safe_reinit.simulator", "safe_reinit.__main__")
 """The simulator is the other side: it has the clock that it is given, and no threads here."""
-_AWAKE = (interrupt, "_AWAKE_EVERY", interrupt._AWAKE_EVERY)
+_AWAKE = (interrupt, "_AWAKE_EVERY", interrupt._POLL_INTERVAL)
 """How often a run sees whether something was raised from another thread: nobody does that here."""
 _LOOKS_EVERY = 0.02
 
@@ -164,7 +164,7 @@ def cooperative(
     fakes = {id(real): fake for real, fake in (*_fakes(scheduler), *more)}
     undo: list[tuple[Any, str, Any]] = [_AWAKE]
     cells: list[tuple[Any, Any]] = []
-    interrupt._AWAKE_EVERY = threading.TIMEOUT_MAX
+    interrupt._POLL_INTERVAL = threading.TIMEOUT_MAX
     try:
         for module, name, value in (*_places(_modules()), *_places(tuple(also))):
             fake = fakes.get(id(value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from safe_reinit.model.error_codes import ACTS
+from safe_reinit.model.error_codes import CHANGING_CALLS
 from safe_reinit.simulator.faults import _KINDS
 from tests.simulation import every_fault
 from tests.simulation.every_fault import SHAPES, Case, calls_of, cases, moments_of, only_reads, spread, undisturbed
@@ -52,7 +52,7 @@ def test_each_call_meets_each_fault() -> None:
     calls = {call for shape in SHAPES for call in calls_of(shape)}
     chosen = {each.pair for each in spread()}
 
-    assert set(ACTS) | {"StopInstances", "StartInstances"} <= {action for action, _ in calls}
+    assert set(CHANGING_CALLS) | {"StopInstances", "StartInstances"} <= {action for action, _ in calls}
     assert {
         f"{action}{' (dry run)' if dry_run else ''} {kind}" for action, dry_run in calls for kind in _KINDS
     } <= chosen
@@ -66,7 +66,7 @@ def test_the_process_is_killed_at_every_moment() -> None:
 
     assert {f"killed at {point} {action}" for point, action in moments} <= tried
     steps = {"intended", "leaving", "sent", "arrived", "answered"}
-    assert {(step, action) for step in steps for action in ACTS} <= moments
+    assert {(step, action) for step in steps for action in CHANGING_CALLS} <= moments
     assert {("writing", "journal"), ("written", "journal")} <= moments
     assert not [action for _, action in moments if only_reads(action)]
 

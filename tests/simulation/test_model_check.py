@@ -391,7 +391,7 @@ def check(world: World, known: JobState, action: Any, seen: Observation) -> None
         assert seen.instance.status == "Stopped"
         assert seen.disks[action.subject].status == "In_use"
         assert wipe.pending
-        assert wipe.losses <= core_state.RESENDS
+        assert wipe.losses <= core_state.MAX_RESENDS
         if wipe.losses:
             assert not wipe.used, "a wipe again after a start or another attachment was seen"
             assert not wipe.gap or known.on_unknown == "retry", "a wipe again although nobody looked for a while"

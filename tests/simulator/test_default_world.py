@@ -41,7 +41,7 @@ def simulator() -> Iterator[Simulator]:
 def found_of(simulator: Simulator, disk_id: str, *, stop: bool, owed: tuple[str, ...] = ()) -> dict[str, str]:
     """Plan for one disk and give the level of what is found by its check."""
     client = safe_reinit.connect(region=simulator.region, endpoint=simulator.url, credentials=simulator.access_key)
-    plan = client.plan([disk_id], stop_instance=stop, owed_starts=owed)
+    plan = client.plan([disk_id], stop_instance=stop, pending_starts=owed)
     return {found.check: found.level for found in plan.findings}
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from safe_reinit.cli.app import run
 from safe_reinit.cli.signals import Signals
-from safe_reinit.cloud.connection import Where
+from safe_reinit.cloud.connection import Connection
 from safe_reinit.execution.runs import Runs
 from safe_reinit.journal import open_to_write
 from safe_reinit.model import Stage
@@ -122,7 +122,7 @@ def test_a_worker_of_a_deployment_says_how_it_becomes_current(
     def end() -> None:
         wait_for(lambda: answers(port))
         carrier.submit()
-        wait_for(lambda: "none is of the current version of deployment wipes" in carrier.describe().says, 0.3)
+        wait_for(lambda: "none is of the current version of deployment wipes" in carrier.describe().text, 0.3)
         told.append(carrier.describe().hint.partition(": ")[2])
         wait_for(lambda: temporal.program(*shlex.split(told[0])[1:], "--yes"), 0.5)
         wait_for(lambda: carrier.describe().status == "ended", 0.3)
@@ -176,7 +176,7 @@ def test_a_worker_takes_nothing_without_a_journal_that_it_can_write(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str, code: int, says: str
 ) -> None:
     """It is refused before it polls, with the sentence that a run gets there: else it would use up attempts."""
-    monkeypatch.setattr(Where, "loopback", property(lambda _: False))
+    monkeypatch.setattr(Connection, "loopback", property(lambda _: False))
     monkeypatch.delenv("SAFE_REINIT_TIME_SCALE", raising=False)
     place = place.format(home=here)
     ended_with, said = ended(capsys, "--temporal", f"127.0.0.1:{refused_port()}", "--journal", place)

@@ -21,7 +21,7 @@ from safe_reinit.journal.database import AwayError
 from safe_reinit.model import Stage
 from safe_reinit.temporal.activities import Activities
 from safe_reinit.temporal.worker import Settings
-from safe_reinit.temporal.workflow import Asked, RunWorkflow
+from safe_reinit.temporal.workflow import CarryRequest, RunWorkflow
 from tests.temporalhistories import FOLDER
 from tests.temporals import DIGEST, LONG, Remembering, Run, Temporal, wait_for, working
 
@@ -216,7 +216,7 @@ def test_a_refusal_fails_the_run_with_its_sentence(run: Run) -> None:
     assert "stackTrace" not in kept.to_json()
     assert isinstance(ended.value.cause, ActivityError)
     assert isinstance(ended.value.cause.cause, ApplicationError)
-    assert (shown.status, shown.says) == ("failed", "i-1 is protected here.")
+    assert (shown.status, shown.text) == ("failed", "i-1 is protected here.")
     assert shown.hint == "See protect in the configuration of the worker."
     assert shards.ended == {0}
 
@@ -256,7 +256,7 @@ def test_without_a_worker_people_are_told(run: Run) -> None:
 
     shown = run.carrier.describe()
 
-    assert shown.says == f"No worker polls the task queue {run.queue}, so nothing of this run moves."
+    assert shown.text == f"No worker polls the task queue {run.queue}, so nothing of this run moves."
     assert "safe-reinit worker" in shown.hint
     assert replace(run, run_id="run-none").carrier.describe().status == "missing"
 
@@ -268,7 +268,7 @@ def test_a_run_is_joined_on_its_own_task_queue(run: Run) -> None:
         other = replace(run.carrier, queue="elsewhere")
         assert other.submit()
         assert other.text.endswith(f"task queue {run.queue}")
-        assert other.describe().says == ""
+        assert other.describe().text == ""
         run.ask(lambda handle: handle.terminate())
 
 
@@ -280,7 +280,7 @@ def test_a_failing_step_is_told(run: Run) -> None:
 
     with working(run.temporal.server, Remembering([], fails=away), Settings(run.queue)):
         run.submit()
-        shown = wait_for(lambda: run.carrier.describe().says)
+        shown = wait_for(lambda: run.carrier.describe().text)
 
     assert shown.startswith("Temporal is at attempt ")
     assert "An unexpected OSError at test_temporal_runs.py:" in shown
@@ -306,7 +306,7 @@ def test_no_cancellation_by_temporal_ends_a_shard(why: str) -> None:
     shards = Remembering([Stage((0,))], slow=frozenset({0}))
     environment = ActivityEnvironment()
     carrying = threading.Thread(
-        target=lambda: environment.run(Activities(shards).carry, Asked("run-1", DIGEST), 0), daemon=True
+        target=lambda: environment.run(Activities(shards).carry, CarryRequest("run-1", DIGEST), 0), daemon=True
     )
     carrying.start()
     shards.has("begin 0")

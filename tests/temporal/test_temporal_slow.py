@@ -45,7 +45,7 @@ def test_a_silent_worker_loses_its_shard_to_another_attempt(run: Run) -> None:
         shards.released.set()
 
     assert shards.asked.count("begin 0") == 2
-    assert shown.says == "Temporal is at attempt 2 of carry: a worker fell silent."
+    assert shown.text == "Temporal is at attempt 2 of carry: a worker fell silent."
 
 
 @pytest.mark.slow
@@ -68,7 +68,7 @@ def test_a_worker_that_hangs_is_told_of(run: Run) -> None:
 
     run.submit()
 
-    assert "A worker polls and leaves its tasks unanswered" in run.temporal.ask(hang).says
+    assert "A worker polls and leaves its tasks unanswered" in run.temporal.ask(hang).text
 
 
 @pytest.mark.slow

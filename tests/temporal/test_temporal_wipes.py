@@ -109,7 +109,7 @@ def test_a_run_that_no_worker_carries_yet_can_be_left_and_resumed(
         if "No worker polls" in text:
             interrupt.leave()
 
-    interrupt.say = told
+    interrupt.notify = told
     with pytest.raises(Error) as raised:
         ours.run(plan, confirm=DISK, stop=interrupt)
     report = raised.value.report
@@ -155,7 +155,7 @@ def test_what_workers_could_not_carry_is_refused(
     ours = client(young, path, temporal.server.address)
     plan = planned(ours)
     with monkeypatch.context() as patch:
-        patch.setattr(type(ours._setup.where), "loopback", property(lambda _: False))
+        patch.setattr(type(ours._setup.connection), "loopback", property(lambda _: False))
         with pytest.raises(UsageError, match="a journal that is a file of this host"):
             ours.run(plan, confirm=DISK)
     monkeypatch.setitem(sys.modules, "temporalio", None)

@@ -56,7 +56,7 @@ class Web(Protocol):
 
 
 @dataclass(frozen=True)
-class Asking:
+class SourceClient:
     """One try to get a key from somebody."""
 
     profile: Profile
@@ -100,23 +100,23 @@ class Asking:
             failed, hint = f"{who} could not be asked ({host}: {error})", error.hint
         except LostError as error:
             failed, hint = f"{who} gave no answer ({host}: {error})", ""
-        raise self.failed(failed, hint or "Check the network and the proxy.", asked=True)
+        raise self.failed(failed, hint or "Check the network and the proxy.", was_asked=True)
 
     def read(self, reply: Reply, who: str) -> Mapping[str, Any]:
         """Read an answer of success."""
         body = object_of(reply.body)
         if reply.status != 200:
             code = (body or {}).get("Code") or (body or {}).get("ErrorCode")
-            said = f", {code}" if isinstance(code, str) and _CODE.fullmatch(code) else ""
-            raise self.failed(f"{who} refused (HTTP {reply.status}{said})", asked=True)
+            error_code = f", {code}" if isinstance(code, str) and _CODE.fullmatch(code) else ""
+            raise self.failed(f"{who} refused (HTTP {reply.status}{error_code})", was_asked=True)
         if body is None:
-            raise self.failed(f"the answer of {who} cannot be read", asked=True)
+            raise self.failed(f"the answer of {who} cannot be read", was_asked=True)
         return body
 
     def success(self, body: Mapping[str, Any], who: str) -> Key:
         """Read a temporary key from an answer that says whether it is one."""
         if body.get("Code") != "Success":
-            raise self.failed(f"{who} answered without success", asked=True)
+            raise self.failed(f"{who} answered without success", was_asked=True)
         return self.given(body, who)
 
     def given(self, body: object, who: str) -> Key:
@@ -124,7 +124,7 @@ class Asking:
         row = body if isinstance(body, Mapping) else {}
         key_id, secret, token = (row.get(name) for name in ("AccessKeyId", "AccessKeySecret", "SecurityToken"))
         if not (isinstance(key_id, str) and isinstance(secret, str) and isinstance(token, str)):
-            raise self.failed(f"there is no temporary key in the answer of {who}", asked=True)
+            raise self.failed(f"there is no temporary key in the answer of {who}", was_asked=True)
         return Key(key_id, Secret(secret), Secret(token), self.time(row.get("Expiration"), who))
 
     def time(self, text: object, who: str) -> float:
@@ -132,11 +132,11 @@ class Asking:
         with suppress(ValueError, TypeError):
             moment = datetime.fromisoformat(text)  # type: ignore[arg-type] # what is no text is no time
             return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-        raise self.failed(f"the expiration in the answer of {who} cannot be read", asked=True)
+        raise self.failed(f"the expiration in the answer of {who} cannot be read", was_asked=True)
 
-    def failed(self, why: str, hint: str = "", *, asked: bool = False) -> CredentialsError:
+    def failed(self, why: str, hint: str = "", *, was_asked: bool = False) -> CredentialsError:
         """Make the error that says why the source gives no key."""
-        return self.profile.failed(why, hint, asked=asked)
+        return self.profile.failed(why, hint, was_asked=was_asked)
 
 
 def host_of(url: str) -> str:

@@ -14,9 +14,9 @@ from ...clock import boottime
 
 CONNECT_TIMEOUT = 10.0
 """Real seconds for all that comes before the first byte: name, TCP, proxy, TLS."""
-MOST = 16 * 2**20
+MAX_ANSWER_BYTES = 16 * 2**20
 """Bytes of an answer, unpacked. The largest page asked for, 500 disks with all the tags there can be, is below it."""
-_MOST_RAW = MOST + 2**20
+_MOST_RAW = MAX_ANSWER_BYTES + 2**20
 """Bytes read from a connection for one answer: head, sizes of pieces and what a proxy says included."""
 CANNOT_MAKE = "the request could not be made"
 NO_CERTIFICATES = "the certificates to trust cannot be read"

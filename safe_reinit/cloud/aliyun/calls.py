@@ -24,28 +24,32 @@ class Calls:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._region = exchange.where.region
+        self._region = exchange.connection.region
 
-    def stop(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:
+    def stop_instance(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:
         """Implement ``Cloud``: always KeepCharging, since a start may find no stock (ECS API, StopInstances)."""
-        return self._act("StopInstance", {"InstanceId": instance_id, **how_to_stop(force=force)}, instance_id, attempt)
+        return self._change(
+            "StopInstance", {"InstanceId": instance_id, **how_to_stop(force=force)}, instance_id, attempt
+        )
 
-    def start(self, instance_id: str, *, attempt: int = 1) -> Accepted:
+    def start_instance(self, instance_id: str, *, attempt: int = 1) -> Accepted:
         """Implement ``Cloud``."""
-        return self._act("StartInstance", {"InstanceId": instance_id}, instance_id, attempt)
+        return self._change("StartInstance", {"InstanceId": instance_id}, instance_id, attempt)
 
-    def stop_many(
+    def stop_instances(
         self, instance_ids: Sequence[str], *, force: bool = False, attempt: int = 1
     ) -> Mapping[str, Accepted | Refused]:
         """Implement ``Cloud``: KeepCharging as for one."""
-        query = {**of_many(self._region, instance_ids, "SuccessFirst"), **how_to_stop(force=force)}
-        return self._many("StopInstances", query, instance_ids, attempt)
+        query = {**batch_query(self._region, instance_ids, "SuccessFirst"), **how_to_stop(force=force)}
+        return self._change_batch("StopInstances", query, instance_ids, attempt)
 
-    def start_many(self, instance_ids: Sequence[str], *, attempt: int = 1) -> Mapping[str, Accepted | Refused]:
+    def start_instances(self, instance_ids: Sequence[str], *, attempt: int = 1) -> Mapping[str, Accepted | Refused]:
         """Implement ``Cloud``."""
-        return self._many("StartInstances", of_many(self._region, instance_ids, "SuccessFirst"), instance_ids, attempt)
+        return self._change_batch(
+            "StartInstances", batch_query(self._region, instance_ids, "SuccessFirst"), instance_ids, attempt
+        )
 
-    def reinit(self, disk_id: str, options: Options, *, attempt: int = 1, until: float = math.inf) -> Accepted:
+    def reinit_disk(self, disk_id: str, options: Options, *, attempt: int = 1, until: float = math.inf) -> Accepted:
         """Implement ``Cloud``."""
         query = {
             "DiskId": disk_id,
@@ -54,7 +58,7 @@ class Calls:
             "SecurityEnhancementStrategy": options.security_enhancement or None,
             **{_OWNER[name]: value for name, value in options.owner},
         }
-        return self._act("ReInitDisk", query, disk_id, attempt, until)
+        return self._change("ReInitDisk", query, disk_id, attempt, until)
 
     def create_snapshot(  # noqa: PLR0913 - the parameters of CreateSnapshot
         self,
@@ -76,25 +80,25 @@ class Calls:
             "RetentionDays": retention_days,
             "Tag": [{"Key": key, "Value": value} for key, value in tags],
         }
-        return self._act("CreateSnapshot", query, disk_id, attempt)
+        return self._change("CreateSnapshot", query, disk_id, attempt)
 
     def reset_disk(self, disk_id: str, snapshot_id: str, *, attempt: int = 1, until: float = math.inf) -> Accepted:
         """Implement ``Cloud``."""
-        return self._act("ResetDisk", {"DiskId": disk_id, "SnapshotId": snapshot_id}, disk_id, attempt, until)
+        return self._change("ResetDisk", {"DiskId": disk_id, "SnapshotId": snapshot_id}, disk_id, attempt, until)
 
-    def tag(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:
+    def tag_instance(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:
         """Implement ``Cloud``."""
         query = {**self._of_resource(instance_id), "Tag": [{"Key": tag[0], "Value": tag[1]}]}
-        return self._act("TagResources", query, instance_id, attempt)
+        return self._change("TagResources", query, instance_id, attempt)
 
-    def untag(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:
+    def untag_instance(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:
         """Implement ``Cloud``."""
-        return self._act("UntagResources", {**self._of_resource(instance_id), "TagKey": [key]}, instance_id, attempt)
+        return self._change("UntagResources", {**self._of_resource(instance_id), "TagKey": [key]}, instance_id, attempt)
 
     def _of_resource(self, instance_id: str) -> dict[str, Any]:
         return {"RegionId": self._region, "ResourceType": "instance", "ResourceId": [instance_id]}
 
-    def _act(
+    def _change(
         self, action: str, query: Mapping[str, Any], subject: str, attempt: int, until: float = math.inf
     ) -> Accepted:
         answer = self._exchange.ecs(action, query, (subject,), changing=True, attempt=attempt, until=until)
@@ -103,7 +107,7 @@ class Calls:
                 return Accepted(answer.request_id, answer.body.required("SnapshotId"))
             return Accepted(answer.request_id)
 
-    def _many(
+    def _change_batch(
         self,
         action: str,
         query: Mapping[str, Any],
@@ -115,19 +119,17 @@ class Calls:
         200 is the code of success (ECS API reference, StopInstances). No other number is documented.
         """
         answer = self._exchange.ecs(action, query, ids, changing=True, attempt=attempt)
-        said: dict[str, set[str]] = {}
+        codes: dict[str, set[str]] = {}
         with readable(action):
             items = answer.body.list("InstanceResponses", "InstanceResponse")
-        told, unreadable = shapes.rows(action, items, shapes.instance_response)
-        for instance_id, code in told:
-            said.setdefault(instance_id, set()).add(code)
+        rows, unreadable = shapes.rows(action, items, shapes.instance_response)
+        for instance_id, code in rows:
+            codes.setdefault(instance_id, set()).add(code)
         doubtful = {row.subject for row in unreadable}
-        if not set(said) | doubtful <= {*ids, ""}:
+        if not set(codes) | doubtful <= {*ids, ""}:
             raise Unanswered(action, "a row is of something that was not asked for")
         of_each = {
-            instance_id: min(found)
-            for instance_id, found in said.items()
-            if len(found) == 1 and instance_id not in doubtful
+            instance_id: min(own) for instance_id, own in codes.items() if len(own) == 1 and instance_id not in doubtful
         }
         return {
             instance_id: Accepted(answer.request_id)
@@ -138,7 +140,7 @@ class Calls:
         }
 
 
-def of_many(region: str, instance_ids: Sequence[str], batch: str) -> dict[str, Any]:
+def batch_query(region: str, instance_ids: Sequence[str], batch: str) -> dict[str, Any]:
     """Return the parameters of a call about many instances."""
     return {"RegionId": region, "InstanceId": list(instance_ids), "BatchOptimization": batch}
 

@@ -18,10 +18,10 @@ def profile_of(content: Mapping[str, Any], name: str, file: str, above: tuple[st
     """Read a profile, and the one whose key assumes its role."""
     row = row_of(content, name, file)
     given = row.get("mode")
-    said = given if isinstance(given, str) else ""
-    mode = next((each for each in MODES if each.lower() == said.lower()), said)
-    where = f"The aliyun CLI profile {name!r} (mode {mode or 'missing'}) in {file}"
-    profile = Profile(mode, row, where)
+    mode_text = given if isinstance(given, str) else ""
+    mode = next((each for each in MODES if each.lower() == mode_text.lower()), mode_text)
+    source = f"The aliyun CLI profile {name!r} (mode {mode or 'missing'}) in {file}"
+    profile = Profile(mode, row, source)
     if mode not in MODES:
         cause = f"the mode {mode!r} is not known here" if mode else "it has no mode"
         raise profile.failed(cause, f"Known are {', '.join(MODES)}. {_configure(name)}")
@@ -34,7 +34,7 @@ def profile_of(content: Mapping[str, Any], name: str, file: str, above: tuple[st
             f"its source_profile leads back to itself ({' -> '.join((*chain, base))})", _configure(name)
         )
     try:
-        return Profile(mode, row, where, base=profile_of(content, base, file, chain))
+        return Profile(mode, row, source, base=profile_of(content, base, file, chain))
     except CredentialsError as error:
         raise profile.failed(f"of its source_profile: {str(error)[:1].lower()}{str(error)[1:-1]}", error.hint) from None
 
@@ -47,14 +47,14 @@ def row_of(content: Mapping[str, Any], name: str, file: str) -> Mapping[str, Any
     """
     profiles = content.get("profiles")
     rows = [each for each in profiles if isinstance(each, Mapping)] if isinstance(profiles, list) else []
-    found = [each for each in rows if each.get("name") == name]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise CredentialsError(f"{file} has {len(found)} profiles called {name!r}.", "Leave one of them.")
-    names = ", ".join(repr(str(each.get("name"))) for each in rows) or "none"
+    matches = [each for each in rows if each.get("name") == name]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise CredentialsError(f"{file} has {len(matches)} profiles called {name!r}.", "Leave one of them.")
+    available = ", ".join(repr(str(each.get("name"))) for each in rows) or "none"
     raise CredentialsError(
-        f"The aliyun CLI profile {name!r} gives no credentials: {file} has no such profile (it has {names}).",
+        f"The aliyun CLI profile {name!r} gives no credentials: {file} has no such profile (it has {available}).",
         f"Run aliyun configure --profile {name}, or name another with --profile.",
     )
 

@@ -17,29 +17,56 @@ class Aliyun:
     """
 
     def __init__(self, exchange: Exchange) -> None:
-        self.loopback = exchange.where.loopback
+        self.loopback = exchange.connection.loopback
         self.close = exchange.close
 
         reads = Reads(exchange)
-        self.caller = reads.caller
-        self.disks, self.disks_of, self.list_disks = reads.disks, reads.disks_of, reads.list_disks
-        self.instances, self.tagged, self.list_instances = reads.instances, reads.tagged, reads.list_instances
-        self.snapshots, self.snapshots_of, self.list_snapshots = (
-            reads.snapshots, reads.snapshots_of, reads.list_snapshots,
+        self.get_caller = reads.get_caller
+        self.describe_disks, self.describe_disks_of, self.list_disks = (
+            reads.describe_disks,
+            reads.describe_disks_of,
+            reads.list_disks,
+        )
+        self.describe_instances, self.describe_tagged, self.list_instances = (
+            reads.describe_instances,
+            reads.describe_tagged,
+            reads.list_instances,
+        )
+        self.describe_snapshots, self.describe_snapshots_of, self.list_snapshots = (
+            reads.describe_snapshots, reads.describe_snapshots_of, reads.list_snapshots,
         )  # fmt: skip
-        self.snapshot_links, self.images, self.key_pairs = reads.snapshot_links, reads.images, reads.key_pairs
+        self.describe_snapshot_links, self.describe_images, self.describe_key_pairs = (
+            reads.describe_snapshot_links,
+            reads.describe_images,
+            reads.describe_key_pairs,
+        )
 
-        others = OtherProducts(exchange)
-        self.scaling_members, self.key, self.replica_pairs = others.scaling_members, others.key, others.replica_pairs
-        self.system_events, self.auto_snapshot_policy = others.system_events, others.auto_snapshot_policy
+        other_products = OtherProducts(exchange)
+        self.describe_scaling_members, self.describe_key, self.describe_replica_pairs = (
+            other_products.describe_scaling_members,
+            other_products.describe_key,
+            other_products.describe_replica_pairs,
+        )
+        self.describe_system_events, self.describe_auto_snapshot_policy = (
+            other_products.describe_system_events,
+            other_products.describe_auto_snapshot_policy,
+        )
 
         dry_runs = DryRuns(exchange)
-        self.may, self.may_many, self.may_reset = dry_runs.may, dry_runs.may_many, dry_runs.may_reset
-        self.may_stop, self.may_start = dry_runs.may_stop, dry_runs.may_start
+        self.dry_run, self.dry_run_batch, self.dry_run_reset = (
+            dry_runs.dry_run,
+            dry_runs.dry_run_batch,
+            dry_runs.dry_run_reset,
+        )
+        self.dry_run_stop, self.dry_run_start = dry_runs.dry_run_stop, dry_runs.dry_run_start
 
         calls = Calls(exchange)
-        self.stop, self.start, self.stop_many, self.start_many = (
-            calls.stop, calls.start, calls.stop_many, calls.start_many,
+        self.stop_instance, self.start_instance, self.stop_instances, self.start_instances = (
+            calls.stop_instance, calls.start_instance, calls.stop_instances, calls.start_instances,
         )  # fmt: skip
-        self.reinit, self.reset_disk, self.create_snapshot = calls.reinit, calls.reset_disk, calls.create_snapshot
-        self.tag, self.untag = calls.tag, calls.untag
+        self.reinit_disk, self.reset_disk, self.create_snapshot = (
+            calls.reinit_disk,
+            calls.reset_disk,
+            calls.create_snapshot,
+        )
+        self.tag_instance, self.untag_instance = calls.tag_instance, calls.untag_instance

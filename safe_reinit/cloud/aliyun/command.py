@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from ...clock import boottime
 from .profile import CredentialsError
 
-LIMIT = 60.0
+COMMAND_TIMEOUT = 60.0
 """Real seconds in which it has to end."""
 _MOST = 1 << 20
 
@@ -20,7 +20,7 @@ def run(words: Sequence[str], failed: Callable[[str], CredentialsError]) -> tupl
 
     It stays in our process group: one that asks for a one-time password on the terminal could not do that otherwise.
     """
-    until = boottime() + LIMIT
+    until = boottime() + COMMAND_TIMEOUT
     try:
         process = subprocess.Popen(  # noqa: S603 - the person's own configuration names it
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

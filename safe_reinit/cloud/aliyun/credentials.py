@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Credentials", "CredentialsError", "Key", "NothingFoundError", "OtherCallerError"]
 
-_EARLY = 300.0
+_RENEW_BEFORE = 300.0
 """Seconds before its end at which a key is asked for again; of a short one in its last third."""
-_AGAIN = 10.0
+_REREAD_INTERVAL = 10.0
 """Seconds after which a source that failed, or whose key was refused, is asked again."""
 
 _NONE = (
@@ -62,15 +62,15 @@ class Credentials:
 
     """
 
-    def __init__(self, where: Place, environment: Mapping[str, str] = os.environ, web: Web | None = None) -> None:
-        self._where = where
+    def __init__(self, place: Place, environment: Mapping[str, str] = os.environ, web: Web | None = None) -> None:
+        self._place = place
         self._environment = environment
-        self._web = web or _Connected(where, environment)
+        self._web = web or _Connected(place, environment)
         self._locks = (os.getpid(), threading.Lock())
         self._sources: list[Source] = []
         self._profile: Profile | None = None
         self._held: Key | None = None
-        self._asked_again_at = -inf
+        self._reread_at = -inf
         self._again_at = inf
         self._refused = False
         self._caller: Caller | None = None
@@ -89,7 +89,7 @@ class Credentials:
     @property
     def source(self) -> str:
         """What the key comes from, for people; ``""`` as long as there is none, and where the program gave it."""
-        if self._where.access_key is not None:
+        if self._place.access_key is not None:
             return ""
         return self._profile.source if self._profile else ""
 
@@ -108,8 +108,8 @@ class Credentials:
             CloudError: whose it is could not be asked.
 
         """
-        if self._where.access_key is not None:
-            return _given(self._where)
+        if self._place.access_key is not None:
+            return _given(self._place)
         usable = self._usable()
         if usable is not None and (unchecked or (not strict and self._asking.locked())):
             return usable
@@ -120,7 +120,7 @@ class Credentials:
                 usable = self._held if unchecked else self._usable()
                 if usable is None or strict:
                     raise
-                self._again_at = _now() + _AGAIN
+                self._again_at = _now() + _REREAD_INTERVAL
                 return usable
 
     def refused(self, key: Key) -> None:
@@ -139,7 +139,7 @@ class Credentials:
         elif _identity(caller) != _identity(self._caller):
             raise _other(self.source, self._caller, caller)
 
-    def not_known(self) -> None:
+    def record_unknown_caller(self) -> None:
         """Record that STS did not say whose key it is: another key must be shown to be of the same caller."""
         self._unknown = self._caller is None and self._held is not None
 
@@ -175,29 +175,34 @@ class Credentials:
         self._again_at = inf
         if key.expires is not None:
             left = key.expires - now
-            self._again_at = now + max(_AGAIN, left - min(_EARLY, left / 3))
+            self._again_at = now + max(_REREAD_INTERVAL, left - min(_RENEW_BEFORE, left / 3))
         return key
 
-    def _is_known_stranger(self, profile: Profile, now: float) -> bool:
+    def _is_other_caller(self, profile: Profile, now: float) -> bool:
         """Return whether what the source says gave somebody else's key a moment ago."""
         latest = self._latest
-        return latest is not None and latest[:1] == (profile,) and latest[1] != self._held and now - latest[2] < _AGAIN
+        return (
+            latest is not None
+            and latest[:1] == (profile,)
+            and latest[1] != self._held
+            and now - latest[2] < _REREAD_INTERVAL
+        )
 
     def _obtained(self, now: float) -> tuple[Profile, Key | None]:
         """Get a key from the source, if there is reason to; the first time from the first one that is not absent."""
         if not self._sources:
-            named = self._where.profile
-            self._sources = chosen(self._environment, named, local_only=self._where.loopback)
+            named = self._place.profile
+            self._sources = chosen(self._environment, named, local_only=self._place.loopback)
         absent = ""
         for source in list(self._sources):
             profile = read(source, self._environment)
             if self._held is not None:
                 profile = replace(profile, discovered=False)  # it was there
-                refused = self._refused and now - self._asked_again_at >= _AGAIN
+                refused = self._refused and now - self._reread_at >= _REREAD_INTERVAL
                 if profile == self._profile and not refused and now < self._again_at:
                     return profile, None
-                self._asked_again_at = now
-                if self._is_known_stranger(profile, now):
+                self._reread_at = now
+                if self._is_other_caller(profile, now):
                     return profile, self._latest[1] if self._latest else None
             try:
                 key = key_of(profile, self._web, self._environment, now)
@@ -212,15 +217,15 @@ class Credentials:
         raise NothingFoundError(f"{_NONE}{why}.", _GIVE)
 
 
-def _given(where: Place) -> Key:
+def _given(place: Place) -> Key:
     """Return the key that the program was given."""
-    assert where.access_key is not None  # noqa: S101 - for the types
-    key_id, secret, *token = where.access_key
+    assert place.access_key is not None  # noqa: S101 - for the types
+    key_id, secret, *token = place.access_key
     members = {"access_key_id": key_id, "access_key_secret": secret.reveal()}
     if token:
         members["sts_token"] = token[0].reveal()
     profile = Profile("StsToken" if token else "AK", members, "The key that was given")
-    return key_of(profile, _Connected(where, {}), {}, _now())
+    return key_of(profile, _Connected(place, {}), {}, _now())
 
 
 def _now() -> float:
@@ -244,14 +249,14 @@ def _other(source: str, was: Caller, now: Caller) -> OtherCallerError:
 class _Connected:
     """Asks others for keys over connections of its own; they are made when somebody has to be asked."""
 
-    def __init__(self, where: Place, environment: Mapping[str, str]) -> None:
-        self._where = where
+    def __init__(self, place: Place, environment: Mapping[str, str]) -> None:
+        self._place = place
         self._environment = environment
-        self.local_only = where.loopback
+        self.local_only = place.loopback
 
     def sts(self, profile: Profile) -> str:
         """Implement ``Web``."""
-        endpoint = self._where.of("sts")
+        endpoint = self._place.of("sts")
         if endpoint is not None:
             return endpoint.url
         vpc = profile.members.get("enable_vpc")
@@ -272,7 +277,7 @@ class _Connected:
         from .transport import Connections  # noqa: PLC0415 - as above
 
         left = max(0.0, until - boottime())
-        connections = Connections(ca_bundle=self._where.ca_bundle, direct=is_loopback(urlsplit(url).hostname or ""))
+        connections = Connections(ca_bundle=self._place.ca_bundle, direct=is_loopback(urlsplit(url).hostname or ""))
         try:
             return connections.send(Attempt(left, min(connect, left)), method, url, headers, body)
         finally:

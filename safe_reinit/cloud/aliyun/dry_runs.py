@@ -8,9 +8,9 @@ from typing import Any
 
 from ...model import error_codes
 from ..interface import Refused
-from .calls import how_to_stop, of_many
+from .calls import batch_query, how_to_stop
 from .exchange import Exchange
-from .reads import IDS_A_CALL, parts
+from .reads import IDS_PER_CALL, parts
 
 
 class DryRuns:
@@ -18,45 +18,45 @@ class DryRuns:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._region = exchange.where.region
+        self._region = exchange.connection.region
 
-    def may(self, action: str, ids: Sequence[str]) -> str:
+    def dry_run(self, action: str, ids: Sequence[str]) -> str:
         """Implement ``Cloud``: of several calls the first answer that is not of a permitted one."""
         name = action.removesuffix("OfDisk")
         code = ""
-        for asked in parts(ids, IDS_A_CALL):
+        for some in parts(ids, IDS_PER_CALL):
             query: dict[str, Any] = {
-                "DescribeDisks": {"DiskIds": json.dumps(asked)},
-                "DescribeInstances": {"InstanceIds": json.dumps(asked)},
-                "DescribeSnapshots": {"SnapshotIds": json.dumps(asked)},
-                "DescribeSnapshotsOfDisk": {"DiskId": asked[0]},
-                "DescribeImages": {"ImageId": ",".join(asked)},
+                "DescribeDisks": {"DiskIds": json.dumps(some)},
+                "DescribeInstances": {"InstanceIds": json.dumps(some)},
+                "DescribeSnapshots": {"SnapshotIds": json.dumps(some)},
+                "DescribeSnapshotsOfDisk": {"DiskId": some[0]},
+                "DescribeImages": {"ImageId": ",".join(some)},
             }[action]
-            code = self._code(name, {"RegionId": self._region, **query}, asked)
+            code = self._code(name, {"RegionId": self._region, **query}, some)
             if code != "DryRunOperation":
                 break
         return code
 
-    def may_stop(self, instance_id: str) -> str:
+    def dry_run_stop(self, instance_id: str) -> str:
         """Implement ``Cloud``."""
         return self._code("StopInstance", {"InstanceId": instance_id, **how_to_stop()}, (instance_id,))
 
-    def may_start(self, instance_id: str) -> str:
+    def dry_run_start(self, instance_id: str) -> str:
         """Implement ``Cloud``."""
         return self._code("StartInstance", {"InstanceId": instance_id}, (instance_id,))
 
-    def may_many(self, action: str, instance_ids: Sequence[str]) -> str:
+    def dry_run_batch(self, action: str, instance_ids: Sequence[str]) -> str:
         """Implement ``Cloud``: for many the success of a DryRun is DRYRUN.SUCCESS (ECS API reference, StopInstances).
 
         Asked AllTogether: with SuccessFirst that is the answer whether or not the request passes.
         """
-        query = of_many(self._region, instance_ids, "AllTogether") | (
+        query = batch_query(self._region, instance_ids, "AllTogether") | (
             how_to_stop() if action == "StopInstances" else {}
         )
         code = self._code(action, query, instance_ids)
         return "DryRunOperation" if code == "DRYRUN.SUCCESS" else code
 
-    def may_reset(self, disk_id: str, snapshot_id: str) -> str:
+    def dry_run_reset(self, disk_id: str, snapshot_id: str) -> str:
         """Implement ``Cloud``."""
         return self._code("ResetDisk", {"DiskId": disk_id, "SnapshotId": snapshot_id}, (disk_id,))
 

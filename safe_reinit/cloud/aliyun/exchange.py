@@ -24,7 +24,7 @@ from darabonba.utils.xml import XML
 from ... import logs
 from ...clock import boottime
 from ...model import Call, Caller, error_codes
-from ..connection import Where
+from ..connection import Connection
 from ..endpoints import Endpoint
 from ..interface import CloudError, MaySend, NoCredentials, NotSent, OnCall, OtherCaller, Refused, Unanswered
 from .answers import Key
@@ -34,15 +34,15 @@ from .row import Row, UnreadableError
 from .sdk import Api, Client, EcsClient
 from .transport import Connections
 
-LOOK_TIMEOUT = 10.0
+READ_TIMEOUT = 10.0
 """Real seconds from the first byte of a look to the last one of its answer."""
-QUICK_TIMEOUT = 3.0
+OTHER_PRODUCT_TIMEOUT = 3.0
 """The same for a look at another product, and the seconds to connect to it: a plan can do without it."""
-ACT_TIMEOUT = 60.0
+CHANGE_TIMEOUT = 60.0
 """The same for an act: it is sent once, so it is given time."""
 PAGES_TIMEOUT = 60.0
 """Real seconds that the pages of one list may take together."""
-MOST_PAGES = 1000
+MAX_PAGES = 1000
 """Pages of one list at most, where nothing else limits them."""
 _TOO_OLD = "what was observed before it had become too old, since this process was paused or held up"
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
@@ -73,12 +73,12 @@ def readable(action: str) -> Iterator[None]:
         raise Unanswered(action, str(error)) from None
 
 
-def pages(action: str, ask: Callable[[str], Answer], most: int = MOST_PAGES) -> Iterator[tuple[Answer, bool]]:
+def pages(action: str, read_page: Callable[[str], Answer], most: int = MAX_PAGES) -> Iterator[tuple[Answer, bool]]:
     """Follow NextToken: give each page, and whether it is the last.
 
     Args:
         action: the API that is asked.
-        ask: asks for the page of a token; ``""`` for the first.
+        read_page: asks for the page of a token; ``""`` for the first.
         most: the pages after which the list cannot be a real one.
 
     Raises:
@@ -88,7 +88,7 @@ def pages(action: str, ask: Callable[[str], Answer], most: int = MOST_PAGES) -> 
     token = ""
     began = boottime()
     while True:
-        answer = ask(token)
+        answer = read_page(token)
         with readable(action):
             token = answer.body.text("NextToken")
         yield answer, not token
@@ -105,21 +105,21 @@ class Exchange:
     """Sends requests of all products at one place, and tells of each.
 
     Args:
-        where: the cloud, and whose credentials are used.
+        connection: the cloud, and whose credentials are used.
         on_call: is told every exchange.
         may_send: is asked immediately before the first byte of a changing call.
 
     Attributes:
-        where: as given.
+        connection: as given.
 
     """
 
-    def __init__(self, where: Where, on_call: OnCall, may_send: MaySend = lambda _action: "") -> None:
-        self.where = where
+    def __init__(self, connection: Connection, on_call: OnCall, may_send: MaySend = lambda _action: "") -> None:
+        self.connection = connection
         self._on_call = on_call
         self._may_send = may_send
-        self._credentials = where.credentials or Credentials(where)
-        self._connections = Connections(ca_bundle=where.ca_bundle, direct=where.loopback)
+        self._credentials = connection.credentials or Credentials(connection)
+        self._connections = Connections(ca_bundle=connection.ca_bundle, direct=connection.loopback)
         self._clients: dict[str, Client] = {}
         self._typed: dict[str, EcsClient] = {}
         self._ecs: Endpoint | None = None
@@ -151,7 +151,7 @@ class Exchange:
 
         def send() -> Answer:
             forbidden = partial(self._forbidden, action, until)
-            limit = Attempt(ACT_TIMEOUT, forbidden=forbidden) if changing else Attempt(LOOK_TIMEOUT)
+            limit = Attempt(CHANGE_TIMEOUT, forbidden=forbidden) if changing else Attempt(READ_TIMEOUT)
             return self._ended(endpoint, api, query, limit, called)
 
         return self._signed(send, called, again=not changing)
@@ -171,12 +171,12 @@ class Exchange:
             quick: give up early, since the plan can do without the answer.
 
         """
-        endpoint = self.where.of(api.product) or Endpoint("https", default)
-        limits = (QUICK_TIMEOUT, QUICK_TIMEOUT) if quick else (LOOK_TIMEOUT,)
+        endpoint = self.connection.of(api.product) or Endpoint("https", default)
+        limits = (OTHER_PRODUCT_TIMEOUT, OTHER_PRODUCT_TIMEOUT) if quick else (READ_TIMEOUT,)
         called = Called(tuple(subject))
         return self._signed(lambda: self._ended(endpoint, api, query, Attempt(*limits), called), called, again=True)
 
-    def caller(self) -> tuple[Caller, datetime | None]:
+    def get_caller(self) -> tuple[Caller, datetime | None]:
         """Ask STS who the credentials belong to, with what their source has now; see ``_ended`` for what is raised.
 
         Raises:
@@ -185,7 +185,7 @@ class Exchange:
         try:
             caller, date = self._caller(Called(strict=True))
         except CloudError:
-            self._credentials.not_known()
+            self._credentials.record_unknown_caller()
             raise
         try:
             self._credentials.belongs_to(caller)
@@ -194,11 +194,11 @@ class Exchange:
         return replace(caller, source=self._credentials.source), date
 
     def _caller(self, called: Called) -> tuple[Caller, datetime | None]:
-        endpoint = self.where.of("sts") or Endpoint("https", "sts.aliyuncs.com")
+        endpoint = self.connection.of("sts") or Endpoint("https", "sts.aliyuncs.com")
         api = Api("sts", "2015-04-01", "GetCallerIdentity")
         given = called.key is not None
         answer = self._signed(
-            lambda: self._ended(endpoint, api, {}, Attempt(LOOK_TIMEOUT), called), called, again=not given
+            lambda: self._ended(endpoint, api, {}, Attempt(READ_TIMEOUT), called), called, again=not given
         )
         with readable(api.action):
             row = answer.body
@@ -231,7 +231,7 @@ class Exchange:
         ended = self._sent(endpoint, api, query, limit, called)
         if isinstance(ended, (NotSent, Unanswered)) and ended.hint == CloudError.hint:
             ended.hint = self._reach(api.product)
-        told = Call(
+        call = Call(
             at=at,
             action=api.action,
             subject=called.subject,
@@ -241,24 +241,24 @@ class Exchange:
             code=_code(ended),
             attempt=called.attempt,
         )
-        logs.call(told)
-        self._on_call(told)
+        logs.call(call)
+        self._on_call(call)
         if isinstance(ended, Answer):
             return ended
         raise ended from None
 
     def _reach(self, product: str) -> str:
         """Return what to check where the host of a product gave no answer: only what chooses that host."""
-        if self.where.loopback:
+        if self.connection.loopback:
             return "Check --endpoint."
         if product != "ecs":
             return (
                 "Check the network and the proxy. Another host for this product is set in the configuration, "
                 f"endpoints: {{{product}: HOST}}."
             )
-        if self.where.of("ecs"):
+        if self.connection.of("ecs"):
             return "Check the network, the proxy and the endpoint of ECS (--endpoint)."
-        return f"Check the network, the proxy, and that {self.where.region} is the id of the region (--region)."
+        return f"Check the network, the proxy, and that {self.connection.region} is the id of the region (--region)."
 
     def _key(self, called: Called) -> Key:
         return self._credentials.key(
@@ -274,11 +274,11 @@ class Exchange:
             if called.key is None:
                 called.key = self._key(called)
             reply = self._reply(endpoint, api, query, limit, called.key)
-            self.where.origin.answered(endpoint, reply.headers)
+            self.connection.origin.answered(endpoint, reply.headers)
         except OtherCallerError as error:
             return OtherCaller(action, str(error), error.hint)
         except CredentialsError as error:
-            return NoCredentials(action, str(error), error.hint, asked=error.asked)
+            return NoCredentials(action, str(error), error.hint, was_asked=error.was_asked)
         except CloudError as error:
             return NotSent(action, f"whose the renewed credentials are could not be asked ({str(error).rstrip('.')})")
         except NotLeftError as error:
@@ -313,13 +313,13 @@ class Exchange:
     def ecs_endpoint(self) -> Endpoint:
         """Where ECS is: as the configuration says, else where the SDK's own table has it for the region."""
         if self._ecs is None:
-            given = self.where.of("ecs")
+            given = self.connection.of("ecs")
             self._ecs = given or Endpoint("https", EcsClient(self._config(None), self._connections).host)
         return self._ecs
 
     def _config(self, endpoint: Endpoint | None) -> Config:
         return Config(
-            region_id=self.where.region,
+            region_id=self.connection.region,
             endpoint=endpoint.host if endpoint else None,
             protocol=endpoint.scheme if endpoint else "https",
             user_agent="safe-reinit",
@@ -358,12 +358,12 @@ def _refusal(reply: Reply, action: str) -> Refused:
     if not 400 <= reply.status < 600:
         raise UnreadableError
     if reply.headers.get("content-type") == _XML:
-        said: Any = XML.parse_xml(reply.body.decode(), None).get("Error")
+        members: Any = XML.parse_xml(reply.body.decode(), None).get("Error")
     else:
-        said = json.loads(reply.body)
-    if not isinstance(said, dict):
+        members = json.loads(reply.body)
+    if not isinstance(members, dict):
         raise UnreadableError
-    code, request_id = said.get("Code") or said.get("code"), said.get("RequestId") or said.get("requestId")
+    code, request_id = members.get("Code") or members.get("code"), members.get("RequestId") or members.get("requestId")
     if not (isinstance(code, str) and _CODE.fullmatch(code)):
         raise UnreadableError
     if not (isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id)):

@@ -20,14 +20,14 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from ...model import Secret
 from ..endpoints import is_loopback
-from .answers import Asking, Key, Web, host_of, object_of
-from .command import LIMIT, run
+from .answers import Key, SourceClient, Web, host_of, object_of
+from .command import COMMAND_TIMEOUT, run
 from .profile import CredentialsError, NothingFoundError, Profile
 from .sources import metadata_is_off
 
-ASKING = 10.0
+SOURCE_TIMEOUT = 10.0
 """Real seconds in which a source that must ask somebody has to answer."""
-_DISCOVERING = 2.0
+_DISCOVERY_TIMEOUT = 2.0
 """The same for the role of this machine, where nobody configured one: without any, that has to be said within 3 s."""
 _METADATA = "http://100.100.100.200"
 _THEM = "the metadata service"
@@ -52,8 +52,8 @@ def key_of(profile: Profile, web: Web, environment: Mapping[str, str], now: floa
         CredentialsError: it gives none, or one that cannot be used.
 
     """
-    until = web.now() + (_DISCOVERING if profile.discovered else ASKING)
-    key = _Source(Asking(profile, web, environment, now, until)).key()
+    until = web.now() + (_DISCOVERY_TIMEOUT if profile.discovered else SOURCE_TIMEOUT)
+    key = _Source(SourceClient(profile, web, environment, now, until)).key()
     _check_key(profile, key)
     if key.expires is not None and key.expires <= now:
         raise profile.failed(
@@ -65,9 +65,9 @@ def key_of(profile: Profile, web: Web, environment: Mapping[str, str], now: floa
 class _Source:
     """One try to get a key from a source, by what it says of itself and by asking somebody."""
 
-    def __init__(self, ask: Asking) -> None:
-        self._ask = ask
-        self._profile = ask.profile
+    def __init__(self, client: SourceClient) -> None:
+        self._client = client
+        self._profile = client.profile
 
     def key(self) -> Key:
         mode = self._profile.mode
@@ -76,11 +76,11 @@ class _Source:
         if mode == "RamRoleArn":
             return self._assume(self._own(token=bool(self._profile.text("sts_token"))))
         if mode == "ChainableRamRoleArn" and self._profile.base is not None:
-            base = _Source(replace(self._ask, profile=self._profile.base))
+            base = _Source(replace(self._client, profile=self._profile.base))
             return self._assume(base.key())
         if mode == "RamRoleArnWithRoleName":
             return self._assume(self._machine())
-        ask = {
+        key_of_mode = {
             "EcsRamRole": self._machine,
             "External": self._command,
             "CredentialsURI": self._uri,
@@ -88,7 +88,7 @@ class _Source:
             "CloudSSO": self._sso,
             "OAuth": self._oauth,
         }[mode]
-        return ask()
+        return key_of_mode()
 
     def _own(self, *, token: bool) -> Key:
         key_id, secret = self._profile.needed("access_key_id"), self._profile.needed("access_key_secret")
@@ -123,9 +123,9 @@ class _Source:
                 token = opened.read(_MOST).decode("ascii").strip()
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "it is no token"
-            raise self._ask.failed(f"its oidc_token_file {file} cannot be read ({why})") from None
+            raise self._client.failed(f"its oidc_token_file {file} cannot be read ({why})") from None
         if not token:
-            raise self._ask.failed(f"its oidc_token_file {file} is empty")
+            raise self._client.failed(f"its oidc_token_file {file} is empty")
         query["OIDCToken"] = token
         return self._of_sts(query)
 
@@ -135,26 +135,26 @@ class _Source:
             "Action": action,
             "Format": "JSON",
             "Version": "2015-04-01",
-            "Timestamp": datetime.fromtimestamp(self._ask.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "Timestamp": datetime.fromtimestamp(self._client.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "RoleArn": self._profile.needed("ram_role_arn"),
-            "RoleSessionName": session or self._ask.environment.get("ALIBABA_CLOUD_ROLE_SESSION_NAME") or _SESSION,
+            "RoleSessionName": session or self._client.environment.get("ALIBABA_CLOUD_ROLE_SESSION_NAME") or _SESSION,
             "DurationSeconds": str(int(self._profile.number("expired_seconds")) or 3600),
         }
-        if policy := self._profile.text("policy"):
-            query["Policy"] = policy
+        if session_policy := self._profile.text("policy"):
+            query["Policy"] = session_policy
         return query
 
     def _of_sts(self, query: Mapping[str, str]) -> Key:
-        url = self._ask.web.sts(self._profile)
-        body = self._ask.json("GET", f"{url}/?{urlencode(query, quote_via=quote, safe='~')}", "STS")
-        return self._ask.given(body.get("Credentials"), "STS")
+        url = self._client.web.sts(self._profile)
+        body = self._client.json("GET", f"{url}/?{urlencode(query, quote_via=quote, safe='~')}", "STS")
+        return self._client.given(body.get("Credentials"), "STS")
 
     # --------------------------------------------------------------------------------------------------- others
 
     def _machine(self) -> Key:
         """Ask the metadata service of this machine for the key of its role."""
-        if metadata_is_off(self._ask.environment):
-            raise self._ask.failed("ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids to ask the metadata service")
+        if metadata_is_off(self._client.environment):
+            raise self._client.failed("ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids to ask the metadata service")
         try:
             v2 = self._metadata_token()
             role = self._profile.text("ram_role_name") or self._role_of_machine(v2)
@@ -162,75 +162,77 @@ class _Source:
             if self._profile.discovered:  # nobody configured it: a machine without a role is not at fault
                 raise NothingFoundError(str(error)) from None
             raise
-        reply = self._ask.reply("GET", _ROLES + quote(role, safe=""), _THEM, v2)
+        reply = self._client.reply("GET", _ROLES + quote(role, safe=""), _THEM, v2)
         if reply.status == 404:
-            raise self._ask.failed(
+            raise self._client.failed(
                 f"this machine has no RAM role {role} (the metadata service answered HTTP 404)",
                 "Correct the name of the role, or grant it to the instance in the ECS console.",
-                asked=True,
+                was_asked=True,
             )
-        return self._ask.success(self._ask.read(reply, _THEM), _THEM)
+        return self._client.success(self._client.read(reply, _THEM), _THEM)
 
     def _metadata_token(self) -> dict[str, str]:
         """Get what the metadata service wants to see, where it is one that wants it."""
         ttl = {"X-aliyun-ecs-metadata-token-ttl-seconds": "21600"}
-        reply = self._ask.reply("PUT", f"{_METADATA}/latest/api/token", _THEM, ttl)
+        reply = self._client.reply("PUT", f"{_METADATA}/latest/api/token", _THEM, ttl)
         if reply.status == 200:
             token = reply.body.decode("ascii", "replace").strip()
             _check(self._profile, "token of the metadata service", token)
             return {"X-aliyun-ecs-metadata-token": token}
-        if self._ask.environment.get("ALIBABA_CLOUD_IMDSV1_DISABLED", "").lower() == "true":
-            raise self._ask.failed(f"{_THEM} gives no token (HTTP {reply.status})", asked=True)
+        if self._client.environment.get("ALIBABA_CLOUD_IMDSV1_DISABLED", "").lower() == "true":
+            raise self._client.failed(f"{_THEM} gives no token (HTTP {reply.status})", was_asked=True)
         return {}
 
     def _role_of_machine(self, v2: Mapping[str, str]) -> str:
-        reply = self._ask.reply("GET", _ROLES, _THEM, v2)
+        reply = self._client.reply("GET", _ROLES, _THEM, v2)
         role = reply.body.decode("ascii", "replace").strip()
         if reply.status == 200 and re.fullmatch(r"[\w.-]{1,64}", role):
             return role
-        raise self._ask.failed(f"{_THEM} names no role (HTTP {reply.status})", asked=True)
+        raise self._client.failed(f"{_THEM} names no role (HTTP {reply.status})", was_asked=True)
 
     def _uri(self) -> Key:
-        url = self._ask.web_address(self._profile.needed("credentials_uri"))
-        return self._ask.success(self._ask.json("GET", url, host_of(url)), host_of(url))
+        url = self._client.web_address(self._profile.needed("credentials_uri"))
+        return self._client.success(self._client.json("GET", url, host_of(url)), host_of(url))
 
     def _sso(self) -> Key:
         """Get a key for a session of CloudSSO."""
         token = self._session("access_token", "cloud_sso_access_token_expire", "CloudSSO")
         url = self._profile.needed("cloud_sso_sign_in_url")
-        asked = {
+        members = {
             "AccountId": self._profile.needed("cloud_sso_account_id"),
             "AccessConfigurationId": self._profile.needed("cloud_sso_access_config"),
         }
-        at = urlsplit(self._ask.web_address(url))
+        at = urlsplit(self._client.web_address(url))
         if at.scheme != "https" and not is_loopback(at.hostname or ""):
-            raise self._ask.failed("its cloud_sso_sign_in_url is not https, and the session would travel in the clear")
+            raise self._client.failed(
+                "its cloud_sso_sign_in_url is not https, and the session would travel in the clear"
+            )
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": "application/json"}
         target = f"{at.scheme}://{at.netloc}/cloud-credentials"
-        body = self._ask.json("POST", target, "CloudSSO", headers, json.dumps(asked).encode())
-        return self._ask.given(body.get("CloudCredential"), "CloudSSO")
+        body = self._client.json("POST", target, "CloudSSO", headers, json.dumps(members).encode())
+        return self._client.given(body.get("CloudCredential"), "CloudSSO")
 
     def _oauth(self) -> Key:
         """Use the key that the aliyun CLI got for its OAuth session, or get one; the session itself is the CLI's."""
         ends = self._profile.number("sts_expiration")
-        if ends > self._ask.now and self._profile.text("sts_token"):
+        if ends > self._client.now and self._profile.text("sts_token"):
             own = self._own(token=True)
             return Key(own.key_id, own.secret, own.token, ends)
         site = self._profile.text("oauth_site_type").upper() or "CN"
         if site not in _OAUTH:
-            raise self._ask.failed(f"its oauth_site_type is {site!r}, and known are CN and INTL")
+            raise self._client.failed(f"its oauth_site_type is {site!r}, and known are CN and INTL")
         token = self._session("oauth_access_token", "oauth_access_token_expire", "OAuth")
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        return self._ask.given(self._ask.json("POST", f"{_OAUTH[site]}/v1/exchange", "OAuth", headers), "OAuth")
+        return self._client.given(self._client.json("POST", f"{_OAUTH[site]}/v1/exchange", "OAuth", headers), "OAuth")
 
     def _session(self, member: str, until: str, kind: str) -> str:
         """Return the token of somebody's session."""
         ends = self._profile.number(until)
         login = "Log in again: run the aliyun CLI with this profile, or aliyun configure."
         if not self._profile.text(member) or not ends:
-            raise self._ask.failed(f"nobody is logged in to {kind} ({member} or {until} is missing)", login)
-        if ends <= self._ask.now:
-            raise self._ask.failed(f"its {kind} session expired at {_moment(ends)}", login)
+            raise self._client.failed(f"nobody is logged in to {kind} ({member} or {until} is missing)", login)
+        if ends <= self._client.now:
+            raise self._client.failed(f"its {kind} session expired at {_moment(ends)}", login)
         token = self._profile.text(member)
         _check(self._profile, member, token)
         return token
@@ -240,26 +242,28 @@ class _Source:
         try:
             words = shlex.split(self._profile.needed("process_command"))
         except ValueError:
-            raise self._ask.failed("its process_command has an open quotation") from None
+            raise self._client.failed("its process_command has an open quotation") from None
         if not words:
-            raise self._ask.failed("its process_command is empty or missing")
-        status, printed = run(words, self._ask.failed)
+            raise self._client.failed("its process_command is empty or missing")
+        status, printed = run(words, self._client.failed)
         if status is None:
-            raise self._ask.failed(
-                f"its process_command had not ended after {LIMIT:g} s, or printed too much", asked=True
+            raise self._client.failed(
+                f"its process_command had not ended after {COMMAND_TIMEOUT:g} s, or printed too much", was_asked=True
             )
         if status != 0:
-            raise self._ask.failed(f"its process_command ended with exit code {status}", "Run it by hand.", asked=True)
+            raise self._client.failed(
+                f"its process_command ended with exit code {status}", "Run it by hand.", was_asked=True
+            )
         body = object_of(printed)
         if body is None:
-            raise self._ask.failed("its process_command printed no JSON object", "Run it by hand.", asked=True)
+            raise self._client.failed("its process_command printed no JSON object", "Run it by hand.", was_asked=True)
         mode = str(body.get("mode") or ("StsToken" if body.get("sts_token") else "AK"))
         if mode.lower() not in ("ak", "ststoken"):
-            raise self._ask.failed("its process_command printed another mode than AK and StsToken", asked=True)
+            raise self._client.failed("its process_command printed another mode than AK and StsToken", was_asked=True)
         made = Profile(mode, body, f"{self._profile.source}, by what its process_command printed,")
-        own = _Source(replace(self._ask, profile=made))._own(token=mode.lower() == "ststoken")
+        own = _Source(replace(self._client, profile=made))._own(token=mode.lower() == "ststoken")
         ends = body.get("expiration")
-        return Key(own.key_id, own.secret, own.token, self._ask.time(ends, "its process_command") if ends else None)
+        return Key(own.key_id, own.secret, own.token, self._client.time(ends, "its process_command") if ends else None)
 
 
 def _check_key(profile: Profile, key: Key) -> None:

@@ -18,7 +18,7 @@ from .exchange import Answer, Exchange, pages, readable
 from .reads import joined, parts, read
 from .sdk import Api
 
-Shown = TypeVar("Shown")
+Item = TypeVar("Item")
 
 _MEMBERS = Api("ess", "2014-08-28", "DescribeScalingInstances")
 _KEY = Api("kms", "2016-01-20", "DescribeKey")
@@ -45,38 +45,38 @@ class OtherProducts:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._region = exchange.where.region
+        self._region = exchange.connection.region
 
-    def scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
+    def describe_scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
         """Implement ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
         calls = list(parts(instance_ids, 20))
         listed = self._all_members(len(calls)) if len(calls) > 1 else None
         if listed is not None:
-            return _of(instance_ids, listed, lambda member: member.instance_id)
+            return _about(instance_ids, listed, lambda member: member.instance_id)
         described = []
-        for asked in calls:
-            answer = self._ask_other(_MEMBERS, {**_numbered("InstanceId", asked), "PageSize": "50"}, asked)
-            described.append(_only(_members(answer), asked, _MEMBERS, lambda member: member.instance_id))
+        for some in calls:
+            answer = self._read_once(_MEMBERS, {**_numbered("InstanceId", some), "PageSize": "50"}, some)
+            described.append(_only(_members(answer), some, _MEMBERS, lambda member: member.instance_id))
         return joined(described)
 
     def _all_members(self, most: int) -> Described[ScalingMember] | None:
         """List the members of all scaling groups of the region, unless that takes more pages."""
         described: list[Described[ScalingMember]] = []
         for page in range(1, most + 1):
-            answer = self._ask_other(_MEMBERS, {"PageSize": "50", "PageNumber": str(page)}, ())
+            answer = self._read_once(_MEMBERS, {"PageSize": "50", "PageNumber": str(page)}, ())
             described.append(_members(answer))
             with readable(_MEMBERS.action):
                 total = answer.body.number("TotalCount")
             if total is None or total > most * 50:
                 return None
-            if sum(len(each.shown) + len(each.unreadable) for each in described) >= total:
+            if sum(len(each.items) + len(each.unreadable) for each in described) >= total:
                 return joined(described)
         return None
 
-    def key(self, key_id: str) -> Described[Key]:
+    def describe_key(self, key_id: str) -> Described[Key]:
         """Implement ``Cloud``."""
         try:
-            answer = self._ask_other(_KEY, {"KeyId": key_id}, (key_id,))
+            answer = self._read_once(_KEY, {"KeyId": key_id}, (key_id,))
         except Refused as refused:
             if refused.code == "Forbidden.KeyNotFound":
                 return Described((Key(key_id, ""),), None)
@@ -85,25 +85,25 @@ class OtherProducts:
             answer.body.must_have("KeyMetadata")
             return Described((shapes.key(answer.body.row("KeyMetadata"), key_id),), answer.date)
 
-    def replica_pairs(self) -> Described[ReplicaPair]:
+    def describe_replica_pairs(self) -> Described[ReplicaPair]:
         """Implement ``Cloud``."""
         described = []
         for site in _SITES:
             for answer, _ in self._other_pages(_PAIRS, {"Site": site, "MaxResults": "500"}, ()):
                 with readable(_PAIRS.action):
                     items = answer.body.plain_list("ReplicaPairs")
-                shown, unreadable = shapes.rows(_PAIRS.action, items, shapes.replica_pair)
-                described.append(Described(tuple(shown), answer.date, unreadable=tuple(unreadable)))
+                pairs, unreadable = shapes.rows(_PAIRS.action, items, shapes.replica_pair)
+                described.append(Described(tuple(pairs), answer.date, unreadable=tuple(unreadable)))
         return joined(described)
 
-    def system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
+    def describe_system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
         """Implement ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
         calls = list(parts(instance_ids, 100))
         if len(calls) > 1:
             listed = self._events((), len(calls))
             if listed.complete:
-                return _of(instance_ids, listed, lambda event: event.instance_id)
-        return joined([_only(self._events(asked), asked, _EVENTS, lambda event: event.instance_id) for asked in calls])
+                return _about(instance_ids, listed, lambda event: event.instance_id)
+        return joined([_only(self._events(some), some, _EVENTS, lambda event: event.instance_id) for some in calls])
 
     def _events(self, instance_ids: Sequence[str], most: int | None = None) -> Described[SystemEvent]:
         """List the events that have not ended, of these instances or of all in the region, for so many pages."""
@@ -116,11 +116,13 @@ class OtherProducts:
             complete = last
         return replace(joined(described), complete=complete)
 
-    def auto_snapshot_policy(self, policy_id: str) -> Described[AutoSnapshotPolicy]:
+    def describe_auto_snapshot_policy(self, policy_id: str) -> Described[AutoSnapshotPolicy]:
         """Implement ``Cloud``."""
-        answer = self._ask_other(_POLICY, {"AutoSnapshotPolicyId": policy_id}, (policy_id,))
-        found = read(_POLICY.action, answer, "AutoSnapshotPolicies", "AutoSnapshotPolicy", shapes.auto_snapshot_policy)
-        return _only(found, (policy_id,), _POLICY, lambda policy: policy.policy_id)
+        answer = self._read_once(_POLICY, {"AutoSnapshotPolicyId": policy_id}, (policy_id,))
+        described = read(
+            _POLICY.action, answer, "AutoSnapshotPolicies", "AutoSnapshotPolicy", shapes.auto_snapshot_policy
+        )
+        return _only(described, (policy_id,), _POLICY, lambda policy: policy.policy_id)
 
     def _host(self, product: str) -> str:
         """Return the public host of a product in this region."""
@@ -129,7 +131,7 @@ class OtherProducts:
         central = product == "ess" and self._region in _ESS_CENTRAL
         return "ess.aliyuncs.com" if central else f"{product}.{self._region}.aliyuncs.com"
 
-    def _ask_other(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Answer:
+    def _read_once(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Answer:
         """Ask once, in this region; KMS alone has no RegionId."""
         region = {} if api.product == "kms" else {"RegionId": self._region}
         return self._exchange.other(api, self._host(api.product), {**region, **query}, subject, quick=True)
@@ -137,7 +139,7 @@ class OtherProducts:
     def _other_pages(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Iterator[tuple[Answer, bool]]:
         return pages(
             api.action,
-            lambda token: self._ask_other(api, {**query, **({"NextToken": token} if token else {})}, subject),
+            lambda token: self._read_once(api, {**query, **({"NextToken": token} if token else {})}, subject),
         )
 
 
@@ -145,13 +147,13 @@ def _members(answer: Answer) -> Described[ScalingMember]:
     return read(_MEMBERS.action, answer, "ScalingInstances", "ScalingInstance", shapes.scaling_member)
 
 
-def _of(ids: Sequence[str], listed: Described[Shown], key: Callable[[Shown], str]) -> Described[Shown]:
+def _about(ids: Sequence[str], listed: Described[Item], key: Callable[[Item], str]) -> Described[Item]:
     """Return of a listing what is about these; a row that cannot be read and names nobody may be about any of them."""
-    wanted = {*ids, ""}
+    own = {*ids, ""}
     return replace(
         listed,
-        shown=tuple(item for item in listed.shown if key(item) in wanted),
-        unreadable=tuple(row for row in listed.unreadable if wanted & set(row.names)),
+        items=tuple(item for item in listed.items if key(item) in own),
+        unreadable=tuple(row for row in listed.unreadable if own & set(row.names)),
     )
 
 
@@ -159,8 +161,8 @@ def _numbered(name: str, values: Sequence[str]) -> dict[str, str]:
     return {f"{name}.{number}": value for number, value in enumerate(values, start=1)}
 
 
-def _only(found: Described[Shown], asked: Sequence[str], api: Api, key: Callable[[Shown], str]) -> Described[Shown]:
+def _only(described: Described[Item], some: Sequence[str], api: Api, key: Callable[[Item], str]) -> Described[Item]:
     """Believe an answer only if it is about nothing but what was asked for."""
-    if not {key(row) for row in found.shown} <= set(asked):
+    if not {key(row) for row in described.items} <= set(some):
         raise Unanswered(api.action, "a row is of something that was not asked for")
-    return found
+    return described

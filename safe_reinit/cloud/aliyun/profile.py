@@ -18,14 +18,14 @@ class CredentialsError(Exception):
 
     Attributes:
         hint: what to do about it.
-        asked: whether somebody was asked for them, or all of it was found on this machine.
+        was_asked: whether somebody was asked for them, or all of it was found on this machine.
 
     """
 
-    def __init__(self, text: str, hint: str = "", *, asked: bool = False) -> None:
+    def __init__(self, text: str, hint: str = "", *, was_asked: bool = False) -> None:
         super().__init__(text)
         self.hint = hint
-        self.asked = asked
+        self.was_asked = was_asked
 
 
 class NothingFoundError(CredentialsError):
@@ -76,6 +76,6 @@ class Profile:
             raise self.failed(f"{name} is no number")
         return float(value)
 
-    def failed(self, why: str, hint: str = "", *, asked: bool = False) -> CredentialsError:
+    def failed(self, why: str, hint: str = "", *, was_asked: bool = False) -> CredentialsError:
         """Make the error that says why this source gives no credentials."""
-        return CredentialsError(f"{self.source} gives no credentials: {why}.", hint, asked=asked)
+        return CredentialsError(f"{self.source} gives no credentials: {why}.", hint, was_asked=was_asked)

@@ -12,17 +12,17 @@ from typing import Any, TypeVar
 from ...model import Caller, Disk, Image, Instance, Snapshot, SnapshotLink
 from ..interface import Described, Unanswered
 from . import shapes
-from .exchange import MOST_PAGES, Answer, Exchange, pages, readable
+from .exchange import MAX_PAGES, Answer, Exchange, pages, readable
 from .row import Row
 
-Shown = TypeVar("Shown")
+Item = TypeVar("Item")
 
-IDS_A_CALL = 100
-_ROWS_A_PAGE = 100
-_DISKS_A_PAGE = 500
-_SNAPSHOT_PAGES = 20
+IDS_PER_CALL = 100
+_ROWS_PER_PAGE = 100
+_DISKS_PER_PAGE = 500
+_MAX_SNAPSHOT_PAGES = 20
 """Pages that the snapshots of one disk can have at most: ECS keeps far fewer of one disk."""
-_DISK_PAGES = 5
+_MAX_DISK_PAGES = 5
 """Pages that the disks of one instance can have at most: no instance takes as many."""
 _IMAGE_STATUSES = "Creating,Waiting,Available,UnAvailable,CreateFailed,Deprecated"
 
@@ -32,36 +32,36 @@ class Reads:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._region = exchange.where.region
+        self._region = exchange.connection.region
 
-    def caller(self) -> Described[Caller]:
+    def get_caller(self) -> Described[Caller]:
         """Implement ``Cloud``."""
-        caller, date = self._exchange.caller()
+        caller, date = self._exchange.get_caller()
         return Described((caller,), date)
 
-    def disks(self, disk_ids: Sequence[str]) -> Described[Disk]:
+    def describe_disks(self, disk_ids: Sequence[str]) -> Described[Disk]:
         """Implement ``Cloud``."""
         return self._by_ids("DescribeDisks", disk_ids, shapes.disk, lambda disk: disk.disk_id)
 
-    def disks_of(self, instance_id: str) -> Described[Disk]:
+    def describe_disks_of(self, instance_id: str) -> Described[Disk]:
         """Implement ``Cloud``."""
         query = {"InstanceId": instance_id}
-        described = self._pages("DescribeDisks", query, shapes.disk, (instance_id,), ending=_DISK_PAGES)
-        for disk in described.shown:
+        described = self._pages("DescribeDisks", query, shapes.disk, (instance_id,), ending=_MAX_DISK_PAGES)
+        for disk in described.items:
             owners = {disk.instance_id, *(each.instance_id for each in disk.attachments)} - {""}
             if owners and instance_id not in owners:
                 raise Unanswered("DescribeDisks")
         return described
 
-    def instances(self, instance_ids: Sequence[str]) -> Described[Instance]:
+    def describe_instances(self, instance_ids: Sequence[str]) -> Described[Instance]:
         """Implement ``Cloud``."""
         return self._by_ids("DescribeInstances", instance_ids, shapes.instance, lambda found: found.instance_id)
 
-    def tagged(self, tags: Sequence[tuple[str, str]]) -> Described[Instance]:
+    def describe_tagged(self, tags: Sequence[tuple[str, str]]) -> Described[Instance]:
         """Implement ``Cloud``: a row without the tags means that the answer is another's."""
-        asked = [{"Key": key, "Value": value} for key, value in tags]
-        described = self._pages("DescribeInstances", {"Tag": asked}, shapes.instance, ())
-        if not all(set(tags) <= set(instance.tags) for instance in described.shown):
+        some = [{"Key": key, "Value": value} for key, value in tags]
+        described = self._pages("DescribeInstances", {"Tag": some}, shapes.instance, ())
+        if not all(set(tags) <= set(instance.tags) for instance in described.items):
             raise Unanswered("DescribeInstances")
         return described
 
@@ -69,15 +69,15 @@ class Reads:
         """Implement ``Cloud``."""
         return self._pages("DescribeInstances", {}, shapes.instance, (), most=pages)
 
-    def snapshots(self, snapshot_ids: Sequence[str]) -> Described[Snapshot]:
+    def describe_snapshots(self, snapshot_ids: Sequence[str]) -> Described[Snapshot]:
         """Implement ``Cloud``."""
         return self._by_ids("DescribeSnapshots", snapshot_ids, shapes.snapshot, lambda found: found.snapshot_id)
 
-    def snapshots_of(self, disk_id: str, status: str = "") -> Described[Snapshot]:
+    def describe_snapshots_of(self, disk_id: str, status: str = "") -> Described[Snapshot]:
         """Implement ``Cloud``."""
         query = {"DiskId": disk_id, "Status": status or None}
-        described = self._pages("DescribeSnapshots", query, shapes.snapshot, (disk_id,), ending=_SNAPSHOT_PAGES)
-        if any(snapshot.source_disk_id not in ("", disk_id) for snapshot in described.shown):
+        described = self._pages("DescribeSnapshots", query, shapes.snapshot, (disk_id,), ending=_MAX_SNAPSHOT_PAGES)
+        if any(snapshot.source_disk_id not in ("", disk_id) for snapshot in described.items):
             raise Unanswered("DescribeSnapshots")
         return described
 
@@ -87,64 +87,64 @@ class Reads:
 
     def list_disks(self, pages: int) -> Described[Disk]:
         """Implement ``Cloud``."""
-        query = {"Status": "In_use", "MaxResults": _DISKS_A_PAGE}
+        query = {"Status": "In_use", "MaxResults": _DISKS_PER_PAGE}
         return self._pages("DescribeDisks", query, shapes.disk, (), most=pages)
 
-    def snapshot_links(self, disk_ids: Sequence[str]) -> Described[SnapshotLink]:
+    def describe_snapshot_links(self, disk_ids: Sequence[str]) -> Described[SnapshotLink]:
         """Implement ``Cloud``."""
         return self._numbered_pages("DescribeSnapshotLinks", "DiskIds", disk_ids, shapes.snapshot_link)
 
-    def images(self, image_ids: Sequence[str]) -> Described[Image]:
+    def describe_images(self, image_ids: Sequence[str]) -> Described[Image]:
         """Implement ``Cloud``: community images are shown only where they are asked for as such."""
         described = self._images(image_ids)
-        absent = set(image_ids) - {image.image_id for image in described.shown}
+        absent = set(image_ids) - {image.image_id for image in described.items}
         if not absent:
             return described
         return joined([described, self._images(sorted(absent), IsPublic=True, ImageOwnerAlias="others")])
 
-    def key_pairs(self, name: str) -> Described[str]:
+    def describe_key_pairs(self, name: str) -> Described[str]:
         """Implement ``Cloud``: the name may be a pattern to ECS, so only the very same one counts."""
         query = {"RegionId": self._region, "KeyPairName": name}
         answer = self._exchange.ecs("DescribeKeyPairs", query, (name,))
         with readable("DescribeKeyPairs"):
             answer.body.must_have("KeyPairs")
             names = [row.required("KeyPairName") for row in answer.body.rows("KeyPairs", "KeyPair")]
-        return Described(tuple(found for found in names if found == name), answer.date)
+        return Described(tuple(each for each in names if each == name), answer.date)
 
     # ------------------------------------------------------------------------------------------------- within
 
     def _by_ids(
-        self, action: str, ids: Sequence[str], shape: Callable[[Row], Shown], key: Callable[[Shown], str]
-    ) -> Described[Shown]:
+        self, action: str, ids: Sequence[str], shape: Callable[[Row], Item], key: Callable[[Item], str]
+    ) -> Described[Item]:
         """Ask for things by id, 100 ids a call, which are one page; a row of another id means another's answer.
 
         What is shown in two ways, and in one of them cannot be read, is not seen.
         """
         field = {"DescribeDisks": "DiskIds", "DescribeInstances": "InstanceIds"}.get(action, "SnapshotIds")
         described = []
-        for asked in parts(ids, IDS_A_CALL):
-            page = self._page(action, {field: json.dumps(asked)}, shape, asked)
+        for some in parts(ids, IDS_PER_CALL):
+            page = self._page(action, {field: json.dumps(some)}, shape, some)
             unread = {row.subject for row in page.unreadable}
-            if not {key(item) for item in page.shown} | unread <= {*asked, ""}:
+            if not {key(item) for item in page.items} | unread <= {*some, ""}:
                 raise Unanswered(action, "a row is of something that was not asked for")
-            described.append(replace(page, shown=tuple(item for item in page.shown if key(item) not in unread)))
+            described.append(replace(page, items=tuple(item for item in page.items if key(item) not in unread)))
         return joined(described)
 
     def _page(
-        self, action: str, query: dict[str, Any], shape: Callable[[Row], Shown], subject: Sequence[str]
-    ) -> Described[Shown]:
+        self, action: str, query: dict[str, Any], shape: Callable[[Row], Item], subject: Sequence[str]
+    ) -> Described[Item]:
         """Ask for the first page, and follow no NextToken."""
-        return self._read(action, self._ask(action, query, subject, ""), shape)
+        return self._read(action, self._read_page(action, query, subject, ""), shape)
 
     def _pages(
         self,
         action: str,
         query: dict[str, Any],
-        shape: Callable[[Row], Shown],
+        shape: Callable[[Row], Item],
         subject: Sequence[str],
         most: int | None = None,
-        ending: int = MOST_PAGES,
-    ) -> Described[Shown]:
+        ending: int = MAX_PAGES,
+    ) -> Described[Item]:
         """Follow NextToken to the end, or for so many pages.
 
         Args:
@@ -153,43 +153,43 @@ class Reads:
         """
         complete = False
         described = []
-        for answer, last in islice(pages(action, partial(self._ask, action, query, subject), ending), most):
+        for answer, last in islice(pages(action, partial(self._read_page, action, query, subject), ending), most):
             described.append(self._read(action, answer, shape))
             complete = last
         return replace(joined(described), complete=complete)
 
-    def _ask(self, action: str, query: dict[str, Any], subject: Sequence[str], token: str) -> Answer:
-        fields = {"RegionId": self._region, "MaxResults": _ROWS_A_PAGE, **query}
+    def _read_page(self, action: str, query: dict[str, Any], subject: Sequence[str], token: str) -> Answer:
+        fields = {"RegionId": self._region, "MaxResults": _ROWS_PER_PAGE, **query}
         return self._exchange.ecs(action, {**fields, "NextToken": token or None}, subject)
 
     def _numbered_pages(
-        self, action: str, field: str, ids: Sequence[str], shape: Callable[[Row], Shown]
-    ) -> Described[Shown]:
+        self, action: str, field: str, ids: Sequence[str], shape: Callable[[Row], Item]
+    ) -> Described[Item]:
         """Ask for pages by number: 100 ids a call fit on one."""
         described = []
-        for asked in parts(ids, IDS_A_CALL):
-            answer = self._exchange.ecs(action, {**self._first_page(), field: json.dumps(asked)}, asked)
+        for some in parts(ids, IDS_PER_CALL):
+            answer = self._exchange.ecs(action, {**self._first_page(), field: json.dumps(some)}, some)
             described.append(self._read(action, answer, shape))
         return joined(described)
 
     def _images(self, image_ids: Sequence[str], **query: Any) -> Described[Image]:  # noqa: ANN401
         described = []
-        for asked in parts(image_ids, IDS_A_CALL):
-            wanted = {"ImageId": ",".join(asked), "Status": _IMAGE_STATUSES, **query}
-            answer = self._exchange.ecs("DescribeImages", {**self._first_page(), **wanted}, asked)
+        for some in parts(image_ids, IDS_PER_CALL):
+            fields = {"ImageId": ",".join(some), "Status": _IMAGE_STATUSES, **query}
+            answer = self._exchange.ecs("DescribeImages", {**self._first_page(), **fields}, some)
             page = self._read("DescribeImages", answer, shapes.image)
-            described.append(replace(page, shown=tuple(image for image in page.shown if image.image_id in asked)))
+            described.append(replace(page, items=tuple(image for image in page.items if image.image_id in some)))
         return joined(described)
 
     def _first_page(self) -> dict[str, Any]:
-        return {"RegionId": self._region, "PageSize": _ROWS_A_PAGE, "PageNumber": 1}
+        return {"RegionId": self._region, "PageSize": _ROWS_PER_PAGE, "PageNumber": 1}
 
-    def _read(self, action: str, answer: Answer, shape: Callable[[Row], Shown]) -> Described[Shown]:
+    def _read(self, action: str, answer: Answer, shape: Callable[[Row], Item]) -> Described[Item]:
         outer = action.removeprefix("Describe")
         return read(action, answer, outer, outer.removesuffix("s"), shape)
 
 
-def read(action: str, answer: Answer, outer: str, inner: str, shape: Callable[[Row], Shown]) -> Described[Shown]:
+def read(action: str, answer: Answer, outer: str, inner: str, shape: Callable[[Row], Item]) -> Described[Item]:
     """Read the list in an answer, each row for itself.
 
     Raises:
@@ -197,14 +197,14 @@ def read(action: str, answer: Answer, outer: str, inner: str, shape: Callable[[R
     """
     with readable(action):
         answer.body.must_have(outer)
-        shown, unreadable = shapes.rows(action, answer.body.list(outer, inner), shape)
-    return Described(tuple(shown), answer.date, unreadable=tuple(unreadable))
+        items, unreadable = shapes.rows(action, answer.body.list(outer, inner), shape)
+    return Described(tuple(items), answer.date, unreadable=tuple(unreadable))
 
 
-def joined(described: Sequence[Described[Shown]]) -> Described[Shown]:
+def joined(described: Sequence[Described[Item]]) -> Described[Item]:
     """Put the answers to several calls together; the date is that of the last."""
     return Described(
-        tuple(item for each in described for item in each.shown),
+        tuple(item for each in described for item in each.items),
         described[-1].date if described else None,
         unreadable=tuple(row for each in described for row in each.unreadable),
     )

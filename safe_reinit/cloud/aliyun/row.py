@@ -18,7 +18,7 @@ from ...model.codec import whole
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):?(\d\d)(?::(\d\d))?Z")
 
 
-_LONGEST = 32
+_MAX_QUOTED = 32
 """Letters of a text that a message repeats: ids and times fit, a secret that somebody put there does not."""
 
 
@@ -43,7 +43,7 @@ def _shortened(value: object) -> str:
         return "an object"
     if isinstance(value, list):
         return "a list"
-    if isinstance(value, (str, int)) and not isinstance(value, bool) and len(str(value)) > _LONGEST:
+    if isinstance(value, (str, int)) and not isinstance(value, bool) and len(str(value)) > _MAX_QUOTED:
         return f"a {'text' if isinstance(value, str) else 'number'} of {len(str(value))} characters"
     return json.dumps(value)
 
@@ -103,8 +103,8 @@ class Row:
     def code(self, name: str) -> str:
         """Read a code that must be there: a word, or a number such as 200."""
         value = self._data.get(name)
-        known = isinstance(value, (int, str)) and not isinstance(value, bool)
-        if not known or not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", str(value)):
+        is_scalar = isinstance(value, (int, str)) and not isinstance(value, bool)
+        if not is_scalar or not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", str(value)):
             raise self._unreadable(name)
         return str(value)
 
@@ -164,10 +164,10 @@ class Row:
             raise self._unreadable(name) from None
         if not isinstance(items, list) or not items:
             raise self._unreadable(name)
-        found = tuple(Row({name: item}, self._path).number(name) for item in items)
-        if any(number is None or not low <= number <= high for number in found):
+        read = tuple(Row({name: item}, self._path).number(name) for item in items)
+        if any(number is None or not low <= number <= high for number in read):
             raise self._unreadable(name)
-        return tuple(number for number in found if number is not None)
+        return tuple(number for number in read if number is not None)
 
     def texts(self, name: str, inner: str) -> tuple[str, ...]:
         """Read a list of texts."""

@@ -164,9 +164,9 @@ def scaling_member(row: Row) -> ScalingMember:
 
 def key(row: Row, key_id: str) -> Key:
     """Read KeyMetadata of DescribeKey for the key of this id; a disk may name its key by its resource name."""
-    shown = row.required("KeyId")
-    if key_id != shown and not key_id.endswith(f"/{shown}"):
-        raise UnreadableError("KeyId", shown)
+    listed = row.required("KeyId")
+    if key_id != listed and not key_id.endswith(f"/{listed}"):
+        raise UnreadableError("KeyId", listed)
     return Key(key_id, row.required("KeyState"))
 
 
@@ -230,15 +230,15 @@ def rows(action: str, items: Iterable[object], shape: Callable[[Row], T]) -> tup
         shape: reads one of them.
 
     """
-    shown: list[T] = []
+    listed: list[T] = []
     unreadable: list[UnreadableRow] = []
     for item in items:
         try:
-            shown.append(shape(Row(item)))
+            listed.append(shape(Row(item)))
         except UnreadableError as error:
-            *names, kind = _texts(item, (*_NAMED_BY[shape], "Type"))
-            unreadable.append(UnreadableRow(action, tuple(names), error.field, error.value, kind))
-    return shown, unreadable
+            *ids, kind = _texts(item, (*_NAMED_BY[shape], "Type"))
+            unreadable.append(UnreadableRow(action, tuple(ids), error.field, error.value, kind))
+    return listed, unreadable
 
 
 def _texts(item: object, fields: Iterable[str]) -> list[str]:

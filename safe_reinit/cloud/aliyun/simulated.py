@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MARK = "x-safe-reinit-simulator"
 """The header with which the simulator marks every answer; ECS sends none such."""
-_PATIENCE = 3.0
+_PROBE_TIMEOUT = 3.0
 """Real seconds for its answer."""
 
 
@@ -48,7 +48,7 @@ def _has_a_record(endpoint: Endpoint) -> bool:
     """Ask for what only the simulator has: its record, marked as each of its answers is."""
     if endpoint.scheme != "http":
         return False
-    line = http.client.HTTPConnection(endpoint.host, timeout=_PATIENCE)
+    line = http.client.HTTPConnection(endpoint.host, timeout=_PROBE_TIMEOUT)
     try:
         line.request("GET", "/_simulator/state")
         answer = line.getresponse()

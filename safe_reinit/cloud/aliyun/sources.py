@@ -159,7 +159,7 @@ def read(source: Source, environment: Mapping[str, str]) -> Profile:
 def _environment(environment: Mapping[str, str]) -> Profile:
     key_id, secret, token = (environment.get(name, "") for name in (_KEY_ID, _SECRET, _TOKEN))
     members = {"access_key_id": key_id, "access_key_secret": secret, "sts_token": token}
-    said = Profile("StsToken" if token else "AK", members, f"The environment ({_KEY_ID})")
+    profile = Profile("StsToken" if token else "AK", members, f"The environment ({_KEY_ID})")
     missing = [name for name in (_KEY_ID, _SECRET) if not environment.get(name)]
     if missing:
         there = " and ".join(_set((_KEY_ID, _SECRET, _TOKEN), environment))
@@ -168,7 +168,7 @@ def _environment(environment: Mapping[str, str]) -> Profile:
             "is not set.",
             f"Set {_KEY_ID} and {_SECRET}, or unset all of them to use another source.",
         )
-    return said
+    return profile
 
 
 def _oidc(environment: Mapping[str, str]) -> Profile:
@@ -199,36 +199,39 @@ def _cli(source: Source, environment: Mapping[str, str]) -> Profile:
 
 
 def _ini(source: Source) -> Profile:
-    where = f"The profile {source.name!r} in {source.file}"
+    source_text = f"The profile {source.name!r} in {source.file}"
     text = content_of(source.file)
     if text is None:
-        raise CredentialsError(f"{where} gives no credentials: there is no such file, or it is empty.", "Create it.")
+        raise CredentialsError(
+            f"{source_text} gives no credentials: there is no such file, or it is empty.", "Create it."
+        )
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(text)
     except configparser.Error:
         raise CredentialsError(
-            f"{where} gives no credentials: the file is not readable as INI.", "Correct it."
+            f"{source_text} gives no credentials: the file is not readable as INI.", "Correct it."
         ) from None
     if not parser.has_section(source.name):
         raise CredentialsError(
-            f"{where} gives no credentials: the file has no section [{source.name}].",
+            f"{source_text} gives no credentials: the file has no section [{source.name}].",
             "Add it, or name another with ALIBABA_CLOUD_PROFILE.",
         )
     values = {name: value.split("#")[0].strip() for name, value in parser.items(source.name)}
-    said = values.get("type", "")
-    mode = _INI_TYPES.get(said, said)
+    type_ = values.get("type", "")
+    mode = _INI_TYPES.get(type_, type_)
     profile = Profile(
         mode,
         {_INI_MEMBERS.get(name, name): value for name, value in values.items()},
-        f"{where} (type {said or 'missing'})",
+        f"{source_text} (type {type_ or 'missing'})",
     )
-    if said not in _INI_TYPES:
+    if type_ not in _INI_TYPES:
         raise profile.failed(
-            f"the type {said!r} is not known here" if said else "it has no type", f"Known are {', '.join(_INI_TYPES)}."
+            f"the type {type_!r} is not known here" if type_ else "it has no type",
+            f"Known are {', '.join(_INI_TYPES)}.",
         )
     return profile
 
 
-def _set(names: tuple[str, ...], environment: Mapping[str, str]) -> list[str]:
-    return [name for name in names if environment.get(name)]
+def _set(variables: tuple[str, ...], environment: Mapping[str, str]) -> list[str]:
+    return [name for name in variables if environment.get(name)]

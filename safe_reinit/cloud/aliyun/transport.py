@@ -26,7 +26,7 @@ from urllib3.util import Url, parse_url
 from ...clock import boottime
 from .attempt import (
     CANNOT_MAKE,
-    MOST,
+    MAX_ANSWER_BYTES,
     NO_CERTIFICATES,
     NO_TLS,
     Attempt,
@@ -40,9 +40,9 @@ from .attempt import (
 from .sources import CA_VARIABLES
 from .wire import PlainConnection, TlsConnection
 
-_IDLE = 3.0
+_MAX_IDLE = 3.0
 """Real seconds that a connection may lie idle and still be used. How long ECS keeps one open is not documented."""
-_PIECE = 64 * 1024
+_CHUNK_SIZE = 64 * 1024
 _CANNOT_USE = "the address of the endpoint or of the proxy cannot be used"
 
 
@@ -148,10 +148,10 @@ class Connections:
             return None
         attempt.step = _CANNOT_USE
         address = f"{url.scheme}://{url.netloc}"  # without the parameters: nobody needs them to choose
-        found = select_proxy(address, get_environ_proxies(address))
-        if not found:
+        proxy_url = select_proxy(address, get_environ_proxies(address))
+        if not proxy_url:
             return None
-        proxy = parse_url(found if "://" in found else f"http://{found}")
+        proxy = parse_url(proxy_url if "://" in proxy_url else f"http://{proxy_url}")
         if proxy.scheme not in ("http", "https") or not proxy.host:
             attempt.step = "the proxy is of a kind that is not supported: only http:// and https:// are"
             raise ForbiddenError
@@ -160,17 +160,17 @@ class Connections:
     def _make(self, attempt: Attempt, url: SplitResult, proxy: Url | None) -> PlainConnection:
         attempt.step = _CANNOT_USE
         host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
-        ask = host if proxy is None else str(proxy.host).strip("[]")
+        server_name = host if proxy is None else str(proxy.host).strip("[]")
         at = port if proxy is None else proxy.port or (443 if proxy.scheme == "https" else 80)
         if url.scheme != "https":
             if proxy is not None and proxy.scheme == "https":
                 raise ForbiddenError
-            return PlainConnection(ask, at, proxy=proxy)
+            return PlainConnection(server_name, at, proxy=proxy)
         attempt.step = NO_CERTIFICATES
         tls = self._trust()
         attempt.step = _CANNOT_USE
         config = ProxyConfig(tls, use_forwarding_for_https=False, assert_hostname=None, assert_fingerprint=None)
-        made = TlsConnection(ask, at, proxy=proxy, proxy_config=config if proxy else None, ssl_context=tls)
+        made = TlsConnection(server_name, at, proxy=proxy, proxy_config=config if proxy else None, ssl_context=tls)
         if proxy is not None:
             made.set_tunnel(host, port, _authorization(proxy), scheme=str(proxy.scheme))
         return made
@@ -179,9 +179,9 @@ class Connections:
         """Return what says whom to trust: read once, since reading it takes longer than a request."""
         if self._tls is None:
             named = self._ca_bundle or next(filter(None, map(os.environ.get, CA_VARIABLES)), "")
-            where = named or certifi.where()
-            folder = os.path.isdir(where)
-            self._tls = ssl.create_default_context(cafile=None if folder else where, capath=where if folder else None)
+            bundle = named or certifi.where()
+            folder = os.path.isdir(bundle)
+            self._tls = ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
         return self._tls
 
     def _take(self, key: tuple[str, str]) -> PlainConnection | None:
@@ -192,7 +192,7 @@ class Connections:
                 if not idle:
                     return None
                 connection = idle.pop()
-            if boottime() - connection.last_used <= _IDLE and connection.is_connected:
+            if boottime() - connection.last_used <= _MAX_IDLE and connection.is_connected:
                 return connection
             connection.close()
 
@@ -231,11 +231,11 @@ def _body(response: http.client.HTTPResponse) -> bytes:
     unpack = None if packed == "identity" else zlib.decompressobj(wbits=47)  # zlib or gzip, whichever it is
     parts: list[bytes] = []
     size = 0
-    while piece := response.read(_PIECE):
-        part = unpack.decompress(piece, MOST + 1 - size) if unpack else piece
+    while piece := response.read(_CHUNK_SIZE):
+        part = unpack.decompress(piece, MAX_ANSWER_BYTES + 1 - size) if unpack else piece
         parts.append(part)
         size += len(part)
-        if size > MOST or (unpack is not None and unpack.unconsumed_tail):
+        if size > MAX_ANSWER_BYTES or (unpack is not None and unpack.unconsumed_tail):
             raise TooLargeError
     if response.length or (unpack is not None and parts and not unpack.eof):
         raise http.client.IncompleteRead(b"")
@@ -264,5 +264,5 @@ def _failed(attempt: Attempt, error: Exception) -> NotLeftError | LostError:
     if isinstance(error, TimeoutError):
         return LostError("the answer did not come, or not to its end, in time")
     if isinstance(error, TooLargeError):
-        return LostError(f"the answer is larger than {MOST // 2**20} MiB, or cannot be unpacked")
+        return LostError(f"the answer is larger than {MAX_ANSWER_BYTES // 2**20} MiB, or cannot be unpacked")
     return LostError("the connection broke before the answer had come to its end")

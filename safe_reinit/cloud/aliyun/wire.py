@@ -17,7 +17,7 @@ from .attempt import NO_TLS, Attempt
 
 ADDRESS_TIMEOUT = 5.0
 """Real seconds for one address of a name; the next one is tried after that."""
-_PIECE = 64 * 1024
+_CHUNK_SIZE = 64 * 1024
 
 
 class _Stream(io.RawIOBase):
@@ -127,9 +127,9 @@ class PlainConnection(HTTPConnection):
             self.connect()
         if not self._in_tunnel:
             self.attempt.leave()
-        for start in range(0, len(data), _PIECE):
+        for start in range(0, len(data), _CHUNK_SIZE):
             self.attempt.limit(self.sock)
-            self.sock.sendall(data[start : start + _PIECE])
+            self.sock.sendall(data[start : start + _CHUNK_SIZE])
 
     def response_class(self, sock: Any, method: str | None = None) -> http.client.HTTPResponse:  # type: ignore[override] # noqa: ANN401
         """Read an answer within the limits of the attempt; http.client has a class here, and calls it."""
@@ -157,9 +157,9 @@ def _resolve(host: str, port: int, attempt: Attempt) -> list[Any]:
     with suppress(ValueError):
         ipaddress.ip_address(host)
         return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
-    asking = Background(lambda: socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM), "safe-reinit-resolve")
-    asking.start()
+    resolving = Background(lambda: socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM), "safe-reinit-resolve")
+    resolving.start()
     with suppress(ValueError):  # no name has such a form
-        if asking.ended.wait(attempt.remaining()):
-            return asking.result()
+        if resolving.ended.wait(attempt.remaining()):
+            return resolving.result()
     raise OSError

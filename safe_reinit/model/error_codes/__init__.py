@@ -16,13 +16,13 @@ from functools import lru_cache
 
 from .common import COMMON
 from .disks import REINIT_DISK, RESET_DISK
-from .others import CREATE_SNAPSHOT, TAGS
+from .other_calls import CREATE_SNAPSHOT, TAGS
 from .power import START_INSTANCE, STOP_INSTANCE
 from .row import EVERY, Code, Verdict
 
 __all__ = [
-    "ACTS",
     "BRINGS_BACK",
+    "CHANGING_CALLS",
     "COMMON",
     "CREATE_SNAPSHOT",
     "EVERY",
@@ -58,7 +58,15 @@ TABLE: tuple[Code, ...] = (
 SUMMARIES: dict[str, str] = {row.code: row.meaning for row in (*COMMON, *reversed(TABLE))}
 """Each code and family, and what it means for one of the calls that can answer it."""
 
-ACTS = ("StopInstance", "CreateSnapshot", "ReInitDisk", "ResetDisk", "StartInstance", "TagResources", "UntagResources")
+CHANGING_CALLS = (
+    "StopInstance",
+    "CreateSnapshot",
+    "ReInitDisk",
+    "ResetDisk",
+    "StartInstance",
+    "TagResources",
+    "UntagResources",
+)
 """The changing calls of a run."""
 
 BRINGS_BACK = frozenset({"StartInstance", "StartInstances", "UntagResources"})
@@ -69,13 +77,13 @@ PROVEN = "DryRunOperation"
 
 _NO_RIGHT = ("Forbidden*", "NoPermission*")
 _THROTTLING = ("Throttling*", "Rejected.Throttling")
-_FOR_MANY = {"StopInstances": "StopInstance", "StartInstances": "StartInstance"}
+_SINGLE_CALL = {"StopInstances": "StopInstance", "StartInstances": "StartInstance"}
 
 
 def rows_of(code: str) -> tuple[Code, ...]:
     """Return what a code means, a row for each group of calls: the rows that ``lookup`` finds for some call."""
-    found = (lookup(action, code) for action in (*ACTS, EVERY))
-    return tuple(dict.fromkeys(row for row in found if row is not None))
+    rows = (lookup(action, code) for action in (*CHANGING_CALLS, EVERY))
+    return tuple(dict.fromkeys(row for row in rows if row is not None))
 
 
 @lru_cache(maxsize=4096)
@@ -85,7 +93,7 @@ def lookup(action: str, code: str) -> Code | None:
     What is documented for the call wins over what is documented for every call, a code over a family, and a longer
     family over a shorter one.
     """
-    name = _FOR_MANY.get(action, action)
+    name = _SINGLE_CALL.get(action, action)
     for group in (name, EVERY):
         covering = [row for row in _of(group) if row.covers(code)]
         if covering:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ...model import Call, Finding, Level, Report
 from .. import content
-from .markup import NOTHING, Markup, code, folded, joined, moment, said, small, table, tag
+from .markup import NOTHING, Markup, code, escaped, folded, joined, moment, small, table, tag
 from .words import Tone, badge, plural
 
 _LEVELS: tuple[tuple[Level, str, Tone], ...] = (
@@ -14,18 +14,18 @@ _LEVELS: tuple[tuple[Level, str, Tone], ...] = (
     ("risk", "Risks", "care"),
     ("info", "Information", "plain"),
 )
-_UNFOLDED = 10
+_UNFOLDED_FINDINGS = 10
 """Up to so many findings of a check are open from the start."""
-_ACTS_UNFOLDED = 40
+_UNFOLDED_CHANGES = 40
 """Up to so many calls that are no looks are open from the start."""
-_IDS = 4
+_UNFOLDED_IDS = 4
 """Up to so many ids of a call are open from the start."""
 
 
 def findings(report: Report) -> Markup:
     """Return what was found, by level and by check."""
     if not report.findings:
-        return tag("p", said(content.no_findings(report)))
+        return tag("p", escaped(content.no_findings(report)))
     accepted = {
         (check, subject)
         for job in report.jobs
@@ -37,7 +37,7 @@ def findings(report: Report) -> Markup:
     for level, title, how in _LEVELS:
         found = [each for each in report.findings if each.level == level]
         if found:
-            parts.append(tag("h3", said(f"{title} ({len(found):,})")))
+            parts.append(tag("h3", escaped(f"{title} ({len(found):,})")))
         for name in dict.fromkeys(each.check for each in found):
             alike = [each for each in found if each.check == name]
             waived = sum((name, each.subject) in accepted for each in alike) if level == "risk" else 0
@@ -47,46 +47,48 @@ def findings(report: Report) -> Markup:
 
 def _alike(found: Sequence[Finding], how: Tone, accepted: int) -> Markup:
     first = found[0]
-    marks = [badge(first.level, how), code(first.check), small(said(plural(len(found), "subject")))]
+    marks = [badge(first.level, how), code(first.check), small(escaped(plural(len(found), "subject")))]
     if accepted:
         marks.append(badge(f"accepted{'' if accepted == len(found) else f' for {accepted:,}'}", "care"))
     rows = (
-        (code(each.subject), said(each.message), joined((said(each.fix), _foreseen(each))), _facts(each))
+        (code(each.subject), escaped(each.message), joined((escaped(each.fix), _foreseen(each))), _facts(each))
         for each in found
     )
     kind = "" if first.level == "info" else "printed"
     head = ("Subject", "What is the case", "What can be done", "Facts")
     return folded(
-        joined(marks, " "), table("stacked findings", head, rows), unfolded=len(found) <= _UNFOLDED, kind=kind
+        joined(marks, " "), table("stacked findings", head, rows), unfolded=len(found) <= _UNFOLDED_FINDINGS, kind=kind
     )
 
 
 def _foreseen(found: Finding) -> Markup:
     if not found.predicts:
         return NOTHING
-    return small(said(" ECS would answer "), code(found.predicts), said("."))
+    return small(escaped(" ECS would answer "), code(found.predicts), escaped("."))
 
 
 def _facts(found: Finding) -> Markup:
-    told = ((name, "not shown" if value is None else value) for name, value in found.fact.items())
-    return joined(tag("div", code(f"{name}: {value}")) for name, value in told)
+    members = ((name, "not shown" if value is None else value) for name, value in found.fact.items())
+    return joined(tag("div", code(f"{name}: {value}")) for name, value in members)
 
 
 def calls(report: Report) -> Markup:
     """Return every call that the report lists; the looks apart from what may change something."""
-    looks = [call for call in report.calls if call.only_reads]
-    acts = [call for call in report.calls if not call.only_reads]
-    parts = [_table("Acts and dry runs of acts", acts, unfolded=len(acts) <= _ACTS_UNFOLDED)] if acts else []
-    if looks:
-        parts.append(_table("Looks", looks, unfolded=False))
+    reads = [call for call in report.calls if call.only_reads]
+    changes = [call for call in report.calls if not call.only_reads]
+    parts = (
+        [_table("Acts and dry runs of acts", changes, unfolded=len(changes) <= _UNFOLDED_CHANGES)] if changes else []
+    )
+    if reads:
+        parts.append(_table("Looks", reads, unfolded=False))
     if unlisted := content.unlisted_calls(report):
-        parts.append(tag("p", said(unlisted)))
+        parts.append(tag("p", escaped(unlisted)))
     return joined(parts)
 
 
 def _table(title: str, listed: Sequence[Call], *, unfolded: bool) -> Markup:
     return folded(
-        said(f"{title} ({len(listed):,})"),
+        escaped(f"{title} ({len(listed):,})"),
         table("stacked calls", content.CALL_HEAD, map(_call, listed)),
         unfolded=unfolded,
     )
@@ -95,16 +97,19 @@ def _table(title: str, listed: Sequence[Call], *, unfolded: bool) -> Markup:
 def _call(call: Call) -> Iterator[Markup]:
     yield moment(call.at)
     attempt = f" attempt {call.attempt}" if call.attempt > 1 else ""
-    marked = (tag("em", said("dry run")) if call.dry_run else NOTHING, small(said(attempt)) if attempt else NOTHING)
+    marked = (
+        tag("em", escaped("dry run")) if call.dry_run else NOTHING,
+        small(escaped(attempt)) if attempt else NOTHING,
+    )
     yield joined((code(call.action), *(mark for mark in marked if mark)), " ")
     yield _ids(call.subject)
     status = f" (HTTP {call.http_status})" if call.http_status is not None else ""
-    yield joined((code(call.code), small(said(status))))
-    yield code(call.request_id) if call.request_id else said("none")
+    yield joined((code(call.code), small(escaped(status))))
+    yield code(call.request_id) if call.request_id else escaped("none")
 
 
 def _ids(ids: Sequence[str]) -> Markup:
     written = joined(map(code, ids), ", ")
-    if len(ids) <= _IDS:
+    if len(ids) <= _UNFOLDED_IDS:
         return written
-    return folded(joined((code(ids[0]), said(f" and {len(ids) - 1:,} more"))), written)
+    return folded(joined((code(ids[0]), escaped(f" and {len(ids) - 1:,} more"))), written)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from ...model import DiskReport, JobReport
 from .. import content
 from ..text import WELL, breaks_promise, last_run_text
-from .markup import NOTHING, Markup, code, folded, joined, name_of, said, small, table, tag, written
+from .markup import NOTHING, Markup, code, escaped, folded, joined, name_of, small, table, tag, written
 from .words import WORST_FIRST, badge, data_badge, failure, label, link, outcome_badge, plural
 
-_UNFOLDED = 20
+_UNFOLDED_CARDS = 20
 """Up to so many cards are open from the start, and printed whole."""
 
 
@@ -27,7 +27,7 @@ def counts(jobs: Sequence[JobReport], verb: str) -> Markup:
         if alike:
             rows.append((outcome_badge(alike[0]), *_numbers(alike)))
     if len(rows) > 1:
-        rows.append((said("all"), *_numbers(jobs)))
+        rows.append((escaped("all"), *_numbers(jobs)))
     return table(
         "stacked counts", ("Outcome", "Instances", "Disks", verb.capitalize(), "Intact", "Untouched", "Unknown"), rows
     )
@@ -35,10 +35,10 @@ def counts(jobs: Sequence[JobReport], verb: str) -> Markup:
 
 def _numbers(jobs: Sequence[JobReport]) -> Iterator[Markup]:
     disks = [disk for job in jobs for disk in job.disks]
-    yield said(f"{len(jobs):,}")
-    yield said(f"{len(disks):,}")
+    yield escaped(f"{len(jobs):,}")
+    yield escaped(f"{len(disks):,}")
     for data in ("reinitialised", "intact", "untouched", "unknown"):
-        yield said(f"{sum(disk.data == data for disk in disks):,}")
+        yield escaped(f"{sum(disk.data == data for disk in disks):,}")
 
 
 def overview(jobs: Sequence[JobReport], verb: str) -> Markup:
@@ -46,9 +46,9 @@ def overview(jobs: Sequence[JobReport], verb: str) -> Markup:
     rows = [_line(job, number, verb) for number, job in enumerate(jobs, 1)]
     troubled = sum(job.outcome not in WELL for job in jobs)
     head = ("Instance", "Outcome", "Power", "Disks")
-    if len(jobs) <= _UNFOLDED:
+    if len(jobs) <= _UNFOLDED_CARDS:
         return table("stacked overview", head, rows)
-    well = said(f"{plural(len(jobs) - troubled, 'instance')} on which all went well")
+    well = escaped(f"{plural(len(jobs) - troubled, 'instance')} on which all went well")
     return joined((
         table("stacked overview", head, rows[:troubled]) if troubled else NOTHING,
         folded(well, table("stacked overview", head, rows[troubled:]), kind="printed") if rows[troubled:] else NOTHING,
@@ -56,33 +56,33 @@ def overview(jobs: Sequence[JobReport], verb: str) -> Markup:
 
 
 def _line(job: JobReport, number: int, verb: str) -> tuple[Markup, ...]:
-    known = tag("div", small(code(job.instance_id))) if job.instance_id and job.instance_name else NOTHING
-    disks = joined(tag("div", code(disk.disk_id), said(" "), data_badge(disk.data, verb)) for disk in job.disks)
-    return joined((link(job, number), known)), outcome_badge(job), _power(job), disks
+    instance_id = tag("div", small(code(job.instance_id))) if job.instance_id and job.instance_name else NOTHING
+    disks = joined(tag("div", code(disk.disk_id), escaped(" "), data_badge(disk.data, verb)) for disk in job.disks)
+    return joined((link(job, number), instance_id)), outcome_badge(job), _power(job), disks
 
 
 def _power(job: JobReport) -> Markup:
-    text = said(f"{job.power_before or 'not seen'} → {job.power_after or 'not seen'}")
+    text = escaped(f"{job.power_before or 'not seen'} → {job.power_after or 'not seen'}")
     return joined((text, badge(f"{job.power_promised} was promised", "bad")), " ") if breaks_promise(job) else text
 
 
 def _whole_power(job: JobReport) -> Markup:
-    text = said(content.power(job))
+    text = escaped(content.power(job))
     return tag("p", joined((text, badge("not as promised", "bad")), " ") if breaks_promise(job) else text)
 
 
 def cards(jobs: Sequence[JobReport], verb: str) -> Markup:
     """Return everything about each job; many are folded, but for those that did not go well."""
-    few = len(jobs) <= _UNFOLDED
+    all_unfolded = len(jobs) <= _UNFOLDED_CARDS
     return joined(
-        _card(job, number, verb, unfolded=few or (job.outcome not in WELL and number <= _UNFOLDED))
+        _card(job, number, verb, unfolded=all_unfolded or (job.outcome not in WELL and number <= _UNFOLDED_CARDS))
         for number, job in enumerate(jobs, 1)
     )
 
 
 def _card(job: JobReport, number: int, verb: str, *, unfolded: bool) -> Markup:
-    known = small(said(" "), code(job.instance_id)) if job.instance_id else NOTHING
-    title = tag("h3", label(job), known, said(" "), outcome_badge(job))
+    instance_id = small(escaped(" "), code(job.instance_id)) if job.instance_id else NOTHING
+    title = tag("h3", label(job), instance_id, escaped(" "), outcome_badge(job))
     inside = (
         _whole_power(job),
         failure(job.error) if job.error else NOTHING,
@@ -98,18 +98,18 @@ def _disk(disk: DiskReport, job: JobReport, verb: str) -> Iterator[Markup]:
     texts = map(name_of, content.details(disk))
     yield joined((code(disk.disk_id), tag("br"), small(joined(texts, ", "))))
     evidence = f"evidence: {disk.evidence}" if disk.evidence else ""
-    known = last_run_text(disk.last_run) if disk.last_run and disk.data != "reinitialised" else ""
-    below = [small(said(each)) for each in (evidence, known) if each]
+    last_run = last_run_text(disk.last_run) if disk.last_run and disk.data != "reinitialised" else ""
+    below = [small(escaped(each)) for each in (evidence, last_run) if each]
     yield joined((data_badge(disk.data, verb), *below), tag("br"))
-    yield said(content.became(disk, job))
-    yield joined(map(code, disk.waivers), ", ") if disk.waivers else said("none")
-    yield code(disk.safety_snapshot) if disk.safety_snapshot else said("none")
+    yield escaped(content.became(disk, job))
+    yield joined(map(code, disk.waivers), ", ") if disk.waivers else escaped("none")
+    yield code(disk.safety_snapshot) if disk.safety_snapshot else escaped("none")
 
 
 def headline(jobs: Sequence[JobReport], verb: str) -> str:
     """Return in one sentence what became of how many disks."""
     disks = [disk for job in jobs for disk in job.disks]
-    told = {"reinitialised": verb, "intact": "intact", "untouched": "untouched by this run", "unknown": "UNKNOWN"}
-    numbers = {word: sum(disk.data == data for disk in disks) for data, word in told.items()}
+    words = {"reinitialised": verb, "intact": "intact", "untouched": "untouched by this run", "unknown": "UNKNOWN"}
+    numbers = {word: sum(disk.data == data for disk in disks) for data, word in words.items()}
     parts = ", ".join(f"{count:,} {word}" for word, count in numbers.items() if count)
     return f"{plural(len(disks), 'disk')} on {plural(len(jobs), 'instance')}: {parts}."

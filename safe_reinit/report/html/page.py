@@ -9,14 +9,14 @@ from .. import content
 from ..text import NO_ERASURE, is_undo, notices, remains, verb_of
 from .evidence import calls, findings
 from .jobs import cards, counts, headline, in_order, overview
-from .markup import NOTHING, Markup, code, facts, folded, joined, said, section, tag, written
+from .markup import NOTHING, Markup, code, escaped, facts, folded, joined, section, tag, written
 from .style import STYLE
 from .timeline import PATTERNS, timeline
 from .words import badge, failure, link, meaning, plural, tone
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The browser itself refuses whatever a page without scripts, pictures and links has no use for."""
-_LEFT_UNFOLDED = 20
+_UNFOLDED_SNAPSHOTS = 20
 """Up to so many sentences about snapshots are open from the start."""
 
 
@@ -28,7 +28,7 @@ def to_html(report: Report) -> str:
         tag("meta", equiv="Content-Security-Policy", content=_POLICY),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("title", said(content.title(report))),
+        tag("title", escaped(content.title(report))),
         tag("style", STYLE),
     )
     body = tag("body", PATTERNS, tag("header", *_header(report)), tag("main", *_parts(report)), _footer(report))
@@ -37,14 +37,14 @@ def to_html(report: Report) -> str:
 
 def _header(report: Report) -> Iterator[Markup]:
     for notice in notices(report):
-        yield tag("p", tag("strong", said(notice)), class_="kind")
+        yield tag("p", tag("strong", escaped(notice)), class_="kind")
     how = tone(report.outcome, report.jobs)
     kind = "Dry run" if report.dry_run else "Run" if report.run_id else "No run"
-    yield tag("p", said(f"safe-reinit · {kind}"), class_="kind")
+    yield tag("p", escaped(f"safe-reinit · {kind}"), class_="kind")
     yield tag("h1", badge(report.outcome, how))
-    yield tag("p", said(f"{meaning(report)} Exit code {report.exit_code}."))
+    yield tag("p", escaped(f"{meaning(report)} Exit code {report.exit_code}."))
     if report.jobs:
-        yield tag("p", tag("strong", said(headline(report.jobs, verb_of(report)))))
+        yield tag("p", tag("strong", escaped(headline(report.jobs, verb_of(report)))))
     if report.error:
         yield failure(report.error, _whose(report))
 
@@ -53,7 +53,7 @@ def _whose(report: Report) -> Markup:
     """Lead from an error that is one of several jobs' to that job."""
     jobs = in_order(report.jobs)
     number = next((n for n, job in enumerate(jobs, 1) if job.error == report.error), 0)
-    return joined((link(jobs[number - 1], number), said(": "))) if number and len(jobs) > 1 else NOTHING
+    return joined((link(jobs[number - 1], number), escaped(": "))) if number and len(jobs) > 1 else NOTHING
 
 
 def _parts(report: Report) -> Iterator[Markup]:
@@ -84,21 +84,21 @@ def _inside(part: content.Part, report: Report) -> Iterator[Markup]:
             yield calls(report)
 
 
-def _left(told: Sequence[str]) -> Markup:
-    *snapshots, warning = told
-    items = tag("ul", *(tag("li", said(each)) for each in snapshots)) if snapshots else NOTHING
-    many = plural(len(snapshots), "disk")
-    shown = folded(said(f"Snapshots of {many}"), items) if len(snapshots) > _LEFT_UNFOLDED else items
-    return joined((tag("p", tag("strong", said(warning))), shown))
+def _left(report: Sequence[str]) -> Markup:
+    *snapshots, warning = report
+    items = tag("ul", *(tag("li", escaped(each)) for each in snapshots)) if snapshots else NOTHING
+    count = plural(len(snapshots), "disk")
+    body = folded(escaped(f"Snapshots of {count}"), items) if len(snapshots) > _UNFOLDED_SNAPSHOTS else items
+    return joined((tag("p", tag("strong", escaped(warning))), body))
 
 
 def _footer(report: Report) -> Markup:
     unsaid = not is_undo(report) and not any(remains(report))
     return tag(
         "footer",
-        tag("p", said(NO_ERASURE)) if unsaid else NOTHING,
+        tag("p", escaped(NO_ERASURE)) if unsaid else NOTHING,
         tag(
             "p",
-            said(f"Written by safe-reinit {report.tool_version}, report schema {report.schema}. All times are UTC."),
+            escaped(f"Written by safe-reinit {report.tool_version}, report schema {report.schema}. All times are UTC."),
         ),
     )

@@ -12,15 +12,15 @@ from datetime import UTC, datetime, timedelta
 from ...model import JobReport, Phase, PhaseName, PhaseResult
 from ...model.codec import timestamp
 from ..text import duration
-from .markup import NOTHING, Markup, joined, moment, said, tag
+from .markup import NOTHING, Markup, escaped, joined, moment, tag
 from .words import link, plural, tone
 
-_NAMES: tuple[PhaseName, ...] = ("wait-snapshot", "stop", "snapshot", "reinit", "start")
+_PHASES: tuple[PhaseName, ...] = ("wait-snapshot", "stop", "snapshot", "reinit", "start")
 _RESULTS: tuple[PhaseResult, ...] = ("ok", "refused", "timeout", "unknown")
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 """Seconds between two marks of the axis."""
-_MARKS = 6
-_ROOMY = 20
+_MAX_TICKS = 6
+_WORDS_LIMIT = 20
 """Up to so many instances the rows are high enough for words in the bars."""
 _WIDTH_OF_A_WORD = 12.0
 _LEAST_WIDTH = 0.4
@@ -58,7 +58,7 @@ class Axis:
     @property
     def step(self) -> int:
         """Seconds between two marks."""
-        least = self.seconds / _MARKS
+        least = self.seconds / _MAX_TICKS
         days = -(-least // 86400)
         return next((step for step in _STEPS if step >= least), int(days) * 86400)
 
@@ -78,23 +78,24 @@ def timeline(jobs: Sequence[JobReport], ended_at: datetime) -> Markup:
     phases = [phase for n in begun for phase in jobs[n].phases]
     if not phases:
         return NOTHING
-    axis, roomy = Axis.of(phases, ended_at), len(begun) <= _ROOMY
+    axis, roomy = Axis.of(phases, ended_at), len(begun) <= _WORDS_LIMIT
     rows = (_row(jobs[n], n + 1, axis, ended_at, roomy=roomy) for n in begun)
-    head = tag("tr", tag("th", said("Instance"), scope="col"), tag("th", _scale(axis), scope="col"))
+    head = tag("tr", tag("th", escaped("Instance"), scope="col"), tag("th", _scale(axis), scope="col"))
     left_out = len(jobs) - len(begun)
     return joined((
         _legend(phases),
         tag("table", tag("caption", *_caption(axis)), tag("thead", head), tag("tbody", *rows),
             class_=f"timeline {'roomy' if roomy else 'dense'}", style=_grid(axis)),
-        tag("p", said(f"Without a bar: {plural(left_out, 'instance')}; nothing was begun.")) if left_out else NOTHING,
+        tag("p", escaped(f"Without a bar: {plural(left_out, 'instance')}; nothing was begun."))
+        if left_out else NOTHING,
     ))  # fmt: skip
 
 
 def _caption(axis: Axis) -> Iterator[Markup]:
     yield moment(axis.begin)
-    yield said(" to ")
+    yield escaped(" to ")
     yield moment(axis.begin + timedelta(seconds=axis.seconds))
-    yield said(f" ({duration(axis.seconds)})")
+    yield escaped(f" ({duration(axis.seconds)})")
 
 
 def _grid(axis: Axis) -> str:
@@ -109,7 +110,7 @@ def _scale(axis: Axis) -> Markup:
     for count, when in enumerate(axis.marks()):
         place = axis.at(when)
         side = "start" if place < 8 else "end" if place > 92 else "middle"
-        texts.append(tag("text", said(f"{when:{form}}"), x=f"{place:.2f}%", y="11", class_=f"{side} n{count % 2}"))
+        texts.append(tag("text", escaped(f"{when:{form}}"), x=f"{place:.2f}%", y="11", class_=f"{side} n{count % 2}"))
     return tag("svg", *texts)
 
 
@@ -125,11 +126,11 @@ def _bar(phase: Phase, axis: Axis, ended_at: datetime, *, worded: bool) -> Marku
     width = max(axis.at(end) - left, _LEAST_WIDTH)
     left = min(left, 100 - width)
     place = {"x": f"{left:.2f}%", "width": f"{width:.2f}%"}
-    parts = [tag("title", said(_title(phase, end))), tag("rect", class_=phase.name, **place)]
+    parts = [tag("title", escaped(_title(phase, end))), tag("rect", class_=phase.name, **place)]
     if phase.result != "ok":
         parts.append(tag("rect", class_=phase.result, **place))
     elif worded and width >= _WIDTH_OF_A_WORD:
-        parts.append(tag("text", said(phase.name), x=f"{left + width / 2:.2f}%", y="14", class_="middle"))
+        parts.append(tag("text", escaped(phase.name), x=f"{left + width / 2:.2f}%", y="14", class_="middle"))
     return tag("g", *parts)
 
 
@@ -144,9 +145,9 @@ def _end(phase: Phase, ended_at: datetime) -> datetime:
 
 
 def _legend(phases: Sequence[Phase]) -> Markup:
-    names = [name for name in _NAMES if any(phase.name == name for phase in phases)]
+    names = [name for name in _PHASES if any(phase.name == name for phase in phases)]
     results = [each for each in _RESULTS[1:] if any(phase.result == each for phase in phases)]
-    return tag("ul", *(tag("li", _swatch(kind), said(kind)) for kind in (*names, *results)), class_="legend")
+    return tag("ul", *(tag("li", _swatch(kind), escaped(kind)) for kind in (*names, *results)), class_="legend")
 
 
 def _swatch(kind: str) -> Markup:

@@ -8,7 +8,7 @@ from typing import Literal
 from ...errors import BY_OUTCOME
 from ...model import DataState, Failure, JobReport, Outcome, Report
 from ..content import data_word
-from .markup import NOTHING, Markup, code, facts, name_of, said, tag
+from .markup import NOTHING, Markup, code, escaped, facts, name_of, tag
 
 Tone = Literal["good", "plain", "care", "bad"]
 """``bad``: somebody has to look after a machine or its data now; ``care``: not done, and nothing is owed."""
@@ -30,7 +30,7 @@ def tone(outcome: Outcome, jobs: Sequence[JobReport] = ()) -> Tone:
 
 def badge(word: str, how: Tone) -> Markup:
     """Write a word in its colour; the style sets the mark of the tone before it."""
-    return tag("span", said(word), class_=f"badge {how}")
+    return tag("span", escaped(word), class_=f"badge {how}")
 
 
 def outcome_badge(job: JobReport) -> Markup:
@@ -49,8 +49,8 @@ def meaning(report: Report) -> str:
         return "A dry run that could run; nothing was changed."
     if report.outcome == "done":
         return "Every disk verified and power as promised."
-    told = BY_OUTCOME[report.outcome].meaning
-    return f"{told[0].upper()}{told[1:]}."
+    text = BY_OUTCOME[report.outcome].meaning
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def label(job: JobReport) -> Markup:
@@ -67,8 +67,8 @@ def failure(error: Failure, whose: Markup = NOTHING) -> Markup:
     """Write what went wrong and what to do now."""
     return tag(
         "div",
-        tag("p", tag("strong", whose, said(error.message))),
-        tag("p", said(error.hint)) if error.hint else NOTHING,
+        tag("p", tag("strong", whose, escaped(error.message))),
+        tag("p", escaped(error.hint)) if error.hint else NOTHING,
         facts((
             ("Code", code(error.code) if error.code else NOTHING),
             ("Call", code(error.action) if error.action else NOTHING),

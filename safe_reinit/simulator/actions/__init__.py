@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import Refusal
 from ..wire.request import PRODUCTS
-from . import account, disks, events, images, instances, others, power, snapshots, tags
+from . import account, disks, events, images, instances, other_products, power, snapshots, tags
 from .context import Action
 
 ECS = "2014-05-26"
@@ -38,9 +38,9 @@ ACTIONS: dict[str, tuple[str, Action]] = {
     "DescribeInstanceHistoryEvents": (ECS, events.describe_instance_history_events),
     "DescribeAutoSnapshotPolicyEx": (ECS, snapshots.describe_auto_snapshot_policy_ex),
     "GetCallerIdentity": (STS, account.get_caller_identity),
-    "DescribeScalingInstances": (ESS, others.describe_scaling_instances),
-    "DescribeKey": (KMS, others.describe_key),
-    "DescribeDiskReplicaPairs": (EBS, others.describe_disk_replica_pairs),
+    "DescribeScalingInstances": (ESS, other_products.describe_scaling_instances),
+    "DescribeKey": (KMS, other_products.describe_key),
+    "DescribeDiskReplicaPairs": (EBS, other_products.describe_disk_replica_pairs),
 }
 """Every operation by name, with the API version that tells its product."""
 

@@ -31,7 +31,7 @@ def describe_disks(ctx: Context) -> Body:
     """List disks; an unknown id is no error, it is just not in the list."""
     params = ctx.params
     region = ctx.in_region("MissingParamter.RegionId", "InvalidRegion.NotFound")
-    wanted = params.ids("DiskIds", malformed="InvalidParameter.DiskIds", too_many="InvalidDiskIds.Malformed")
+    ids = params.ids("DiskIds", malformed="InvalidParameter.DiskIds", too_many="InvalidDiskIds.Malformed")
     status = params.choice("Status", _STATUSES, "InvalidStatus.ValueNotSupported")
     kind = params.choice("DiskType", ("all", "system", "data"), "InvalidDiskType.ValueNotSupported")
     category = params.choice("Category", (*_CATEGORIES, "all"), "InvalidCategory.ValueNotSupported")
@@ -51,7 +51,7 @@ def describe_disks(ctx: Context) -> Body:
             and matches(params, _filters(disk))
         )
 
-    shown = of_region(region, ctx.cloud.disks.described(ctx.now, wanted))
+    shown = of_region(region, ctx.cloud.disks.described(ctx.now, ids))
     return _DISKS.answer(ctx, [disk for disk in shown if fits(disk)])
 
 

@@ -19,14 +19,14 @@ def describe_instance_history_events(ctx: Context) -> Body:
     """List the system events of instances; those that are still to come only where their status is asked for."""
     params = ctx.params
     region = ctx.in_region()
-    wanted = params.repeated("ResourceId") or ([params.text("InstanceId")] if params.given("InstanceId") else [])
-    if len(wanted) > 100:
+    ids = params.repeated("ResourceId") or ([params.text("InstanceId")] if params.given("InstanceId") else [])
+    if len(ids) > 100:
         raise Refusal("InvalidParameter", status=403)
     kind = params.choice("ResourceType", ("instance", "ddh", "managedhost"), "InvalidParameter") or "instance"
     statuses = _values(ctx, "InstanceEventCycleStatus", "EventCycleStatus") or list(_ENDED)
     types = _values(ctx, "InstanceEventType", "EventType")
-    ctx.require(*wanted)
-    shown = ctx.cloud.instances.described(ctx.now, wanted or None) if kind == "instance" else []
+    ctx.require(*ids)
+    shown = ctx.cloud.instances.described(ctx.now, ids or None) if kind == "instance" else []
     instances = of_region(region, shown)
     events = [event for instance in instances for event in instance.events]
     return _EVENTS.answer(

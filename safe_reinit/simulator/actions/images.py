@@ -59,10 +59,10 @@ def _usage(ctx: Context, image: Image) -> str:
 
 def _community(params: Params, owner: str) -> bool:
     """Return whether community images are asked for: IsPublic=true, and then ImageOwnerAlias must be others."""
-    wanted = params.flag("IsPublic")
-    if wanted and owner != "others":
+    public = params.flag("IsPublic")
+    if public and owner != "others":
         raise Refusal("InvalidImageOwnerAlias.PublicImageUnsupported")
-    return wanted
+    return public
 
 
 def _shape(ctx: Context, image: Image) -> Body:

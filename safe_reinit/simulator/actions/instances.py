@@ -27,7 +27,7 @@ def describe_instances(ctx: Context) -> Body:
     """List instances; an unknown or hidden id is just not in the list."""
     params = ctx.params
     region = ctx.in_region()
-    wanted = params.ids("InstanceIds", malformed=_MALFORMED, too_many=_MALFORMED)
+    ids = params.ids("InstanceIds", malformed=_MALFORMED, too_many=_MALFORMED)
     params.choice("InstanceChargeType", ("PrePaid", "PostPaid"), "InvalidInstanceChargeType.NotFound")
     params.choice("InstanceNetworkType", ("classic", "vpc"), "InvalidNetworkType.NotFound")
     params.choice(
@@ -47,7 +47,7 @@ def describe_instances(ctx: Context) -> Body:
             and all(wish is None or getattr(instance, _ADDRESSES[name]) in wish for name, wish in addresses.items())
         )
 
-    shown = of_region(region, ctx.cloud.instances.described(ctx.now, wanted))
+    shown = of_region(region, ctx.cloud.instances.described(ctx.now, ids))
     return _INSTANCES.answer(ctx, [instance for instance in shown if fits(instance)])
 
 

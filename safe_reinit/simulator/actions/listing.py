@@ -70,8 +70,8 @@ class Page:
         MaxResults is brought into its range, as documented; a PageSize out of range is refused (choice).
         """
         if max_results is not None and (params.given("NextToken") or params.given("MaxResults")):
-            wanted = params.number("MaxResults") or 10
-            return cls(max(10, min(max_results, wanted)), by_token=True, after=_read_token(params.text("NextToken")))
+            most = params.number("MaxResults") or 10
+            return cls(max(10, min(max_results, most)), by_token=True, after=_read_token(params.text("NextToken")))
         number, size = params.number("PageNumber"), params.number("PageSize")
         number, size = (1 if number is None else number), (10 if size is None else size)
         if not 1 <= size <= max_page:

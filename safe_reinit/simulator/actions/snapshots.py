@@ -23,7 +23,7 @@ def describe_snapshots(ctx: Context) -> Body:
     """List snapshots; deleted ones are gone. A denial for the source disk hides its snapshots too."""
     params = ctx.params
     region = ctx.in_region()
-    wanted = params.ids("SnapshotIds", malformed=_MALFORMED, too_many=_MALFORMED)
+    ids = params.ids("SnapshotIds", malformed=_MALFORMED, too_many=_MALFORMED)
     status = params.choice("Status", ("progressing", "accomplished", "failed", "all"), "InvalidStatus.NotFound")
     kind = params.choice("SnapshotType", ("auto", "user", "all"), "InvalidSnapshotType.NotFound")
     category = params.choice("Category", ("Standard", "Flash", "archive"), "InvalidSnapshotCategory.Malformed").lower()
@@ -44,7 +44,7 @@ def describe_snapshots(ctx: Context) -> Body:
             and matches(params, _filters(row))
         )
 
-    shown = of_region(region, ctx.cloud.snapshots.described(ctx.now, wanted))
+    shown = of_region(region, ctx.cloud.snapshots.described(ctx.now, ids))
     return _SNAPSHOTS.answer(ctx, [row for row in shown if fits(row)])
 
 

@@ -124,10 +124,10 @@ def _like(tags: Mapping[str, str], patterns: Iterable[tuple[str, list[str]]]) ->
     """Return whether each pattern has a tag: a key like it, or just that key with a value like one of its values."""
     return all(
         any(
-            fnmatchcase(key, wanted) and (not values or any(fnmatchcase(value, each) for each in values))
+            fnmatchcase(key, pattern) and (not values or any(fnmatchcase(value, each) for each in values))
             for key, value in tags.items()
         )
-        for wanted, values in patterns
+        for pattern, values in patterns
     )
 
 

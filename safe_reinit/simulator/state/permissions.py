@@ -39,7 +39,7 @@ class Statement:
         return (
             any(fnmatchcase(action.lower(), pattern.lower()) for pattern in self.actions)
             and any(fnmatchcase(resource, pattern) for pattern in self.resources)
-            and all(facts.get(key) == wanted for key, wanted in self.condition.items())
+            and all(facts.get(key) == expected for key, expected in self.condition.items())
         )
 
 

@@ -17,10 +17,10 @@ from ..planning.planner import calls_of
 from ..planning.ram_check import Proof
 from ..plans import ram_policy
 from ..report import Line
-from .output import Output, lines, say, tell
+from .output import Output, print_lines, print_stderr, print_stdout
 from .progress import Progress
+from .selection import selection_of
 from .session import client_of, password_of
-from .targets import targets_of
 
 _STYLE = {"allowed": "green", "missing": "bold red", "unproven": "dark_orange3", "optional": "dark_orange3"}
 
@@ -28,23 +28,23 @@ _STYLE = {"allowed": "green", "missing": "bold red", "unproven": "dark_orange3",
 def command(flags: Mapping[str, Any], output: Output) -> int:
     """Print the policy, or with --check what is missing of it, and give the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
-    output.telling({Settings.output.name: config.output})
+    output.with_form_of({Settings.output.name: config.output})
     password = password_of(config, {**flags, "dry_run": True})
-    targets = targets_of(flags)
+    selection = selection_of(flags)
     with ExitStack() as stack:
         client = client_of(config, stack)
         progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
-        plan = targets.plan(client, flags, password, progress.call)
+        plan = selection.plan(client, flags, password, progress.call)
         calls = calls_of(plan)
         if flags["check"]:
             return _check(plan, client.planner.prove(plan, calls, progress.call), output)
-        if not _seen(plan):
+        if not _is_seen(plan):
             raise _refusal(plan)
         _print(plan, calls, config, output)
     return 0
 
 
-def _seen(plan: Plan) -> bool:
+def _is_seen(plan: Plan) -> bool:
     """Return whether the disks and their instances were seen, without which what a run would do is not known."""
     return all(job.power_before and all(disk.type for disk in job.disks) for job in plan.jobs)
 
@@ -60,32 +60,34 @@ def _print(plan: Plan, calls: Sequence[Call], config: Settings, output: Output) 
     if output.json:
         output.document(made)
     else:
-        tell(json.dumps(made, indent=2))
+        print_stdout(json.dumps(made, indent=2))
     if config.quiet:
         return
     if not plan.options.password:
-        say("It denies setting a password, since this run sets none.")
+        print_stderr("It denies setting a password, since this run sets none.")
     if not plan.runnable:
-        say(f"Whoever has these rights, the run would be refused as things are: {report.refusal(plan)}")
+        print_stderr(f"Whoever has these rights, the run would be refused as things are: {report.refusal(plan)}")
 
 
 def _check(plan: Plan, proofs: Sequence[Proof], output: Output) -> int:
     missing = [proof.right.action for proof in proofs if proof.state == "missing"]
     if output.json:
-        output.document({"schema": 1, "rights": [_told(proof) for proof in proofs], "missing": missing})
+        output.document({"schema": 1, "rights": [_proof_members(proof) for proof in proofs], "missing": missing})
     else:
-        lines((_line(proof) for proof in proofs), sys.stdout)
+        print_lines((_line(proof) for proof in proofs), sys.stdout)
     if missing:
-        more = "" if _seen(plan) else " What else a run needs can be told once these are there."
-        say(f"safe-reinit: Missing: {', '.join(missing)}.{more} Print the policy: safe-reinit policy without --check.")
+        more = "" if _is_seen(plan) else " What else a run needs can be told once these are there."
+        print_stderr(
+            f"safe-reinit: Missing: {', '.join(missing)}.{more} Print the policy: safe-reinit policy without --check."
+        )
         return RunRefused.exit_code
-    if not _seen(plan):
-        say(f"safe-reinit: {_refusal(plan)} {_refusal(plan).hint}")
+    if not _is_seen(plan):
+        print_stderr(f"safe-reinit: {_refusal(plan)} {_refusal(plan).hint}")
         return RunRefused.exit_code
     return 0
 
 
-def _told(proof: Proof) -> dict[str, Any]:
+def _proof_members(proof: Proof) -> dict[str, Any]:
     return {
         "action": proof.right.action,
         "resources": list(proof.right.resources),

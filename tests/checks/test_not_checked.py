@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from safe_reinit.checks import check_disks
-from safe_reinit.checks.not_looked_at import CHECK
+from safe_reinit.checks.not_checked import CHECK
 from tests.checks.tools import assert_finds, assert_silent
-from tests.values import a_disk, disk_facts, options, others, unseen
+from tests.values import a_disk, disk_facts, options, products, unseen
 
 LOOKS = {
     "DescribeScalingInstances": "ess",
@@ -23,28 +23,28 @@ def test_everything_was_looked_at() -> None:
 
 
 def test_looks_at_ecs_are_told_by_another_check() -> None:
-    """What the wipe depends on is left to could-not-look."""
+    """What the wipe depends on is left to could-not-check."""
     assert_silent(CHECK, disk_facts(unseen=(unseen("DescribeSnapshots"),)))
 
 
 def test_a_disk_that_was_not_seen() -> None:
     """Of what surrounds an unknown disk nothing is said."""
-    assert_silent(CHECK, disk_facts(disk=None, others=others(unlooked=(unseen("DescribeKey"),))))
+    assert_silent(CHECK, disk_facts(disk=None, other_products=products(unanswered=(unseen("DescribeKey"),))))
 
 
 @pytest.mark.parametrize(("action", "word"), LOOKS.items())
 def test_a_look_that_is_required_is_left_to_the_block(action: str, word: str) -> None:
     """What is told as a block is not told again as an info."""
-    missing = others(unlooked=(unseen(action),))
+    missing = products(unanswered=(unseen(action),))
 
-    assert_silent(CHECK, disk_facts(others=missing, options=options(require_looks=(word,))))
+    assert_silent(CHECK, disk_facts(other_products=missing, options=options(require_answers=(word,))))
 
 
 @pytest.mark.parametrize("action", [*LOOKS, "DescribeAutoSnapshotPolicyEx"])
 def test_each_look_says_what_is_not_known(action: str) -> None:
     """The call, the reason, the right and the consequence are named, and nothing stops."""
-    missing = others(unlooked=(unseen(action, right=f"x:{action}", why="no readable answer came"),))
-    found = assert_finds(CHECK, disk_facts(others=missing), "info", action)
+    missing = products(unanswered=(unseen(action, right=f"x:{action}", why="no readable answer came"),))
+    found = assert_finds(CHECK, disk_facts(other_products=missing), "info", action)
 
     assert found.message.startswith(f"{action} was not answered (no readable answer came), so ")
     assert "know" in found.message or "tell" in found.message
@@ -53,14 +53,14 @@ def test_each_look_says_what_is_not_known(action: str) -> None:
 
 def test_every_missing_look_is_told() -> None:
     """Two looks that failed are told together."""
-    missing = others(unlooked=tuple(unseen(action) for action in LOOKS))
+    missing = products(unanswered=tuple(unseen(action) for action in LOOKS))
 
-    assert [finding.subject for finding in CHECK.run(disk_facts(others=missing))] == list(LOOKS)
+    assert [finding.subject for finding in CHECK.run(disk_facts(other_products=missing))] == list(LOOKS)
 
 
 def test_what_two_disks_lack_alike_is_told_once() -> None:
     """A right that is missing is missing for all disks."""
-    missing = others(unlooked=(unseen("DescribeDiskReplicaPairs"),))
-    both = [disk_facts(disk=a_disk(disk_id=each), others=missing) for each in ("d-1", "d-2")]
+    missing = products(unanswered=(unseen("DescribeDiskReplicaPairs"),))
+    both = [disk_facts(disk=a_disk(disk_id=each), other_products=missing) for each in ("d-1", "d-2")]
 
-    assert [found.check for found in check_disks(both)].count("not-looked-at") == 1
+    assert [found.check for found in check_disks(both)].count("not-checked") == 1

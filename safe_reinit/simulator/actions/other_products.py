@@ -17,16 +17,16 @@ def describe_scaling_instances(ctx: Context) -> Body:
     """List members of scaling groups; the id of an instance that is in none is no error, it is left out."""
     params = ctx.params
     region = ctx.in_region()
-    wanted = params.repeated("InstanceId")
-    if len(wanted) > _MEMBERS_A_CALL:
+    ids = params.repeated("InstanceId")
+    if len(ids) > _MEMBERS_A_CALL:
         raise Refusal("InvalidParameter")
     filters = {
         "ScalingGroupId": lambda row: row.scaling_group,
         "LifecycleState": lambda row: row.lifecycle,
         "HealthStatus": _health,
     }
-    ctx.require(*wanted)
-    rows = of_region(region, ctx.cloud.instances.described(ctx.now, wanted or None))
+    ctx.require(*ids)
+    rows = of_region(region, ctx.cloud.instances.described(ctx.now, ids or None))
     members = [
         row
         for row in rows

@@ -24,11 +24,11 @@ from tests.servers import Answer, Request, Server, answer, error, http, refused_
 
 Ask = Callable[[Aliyun], Described[Any]]
 LOOKS: dict[str, Ask] = {
-    "DescribeScalingInstances": lambda cloud: cloud.scaling_members(["i-1"]),
-    "DescribeKey": lambda cloud: cloud.key("k-1"),
-    "DescribeDiskReplicaPairs": lambda cloud: cloud.replica_pairs(),
-    "DescribeInstanceHistoryEvents": lambda cloud: cloud.system_events(["i-1"]),
-    "DescribeAutoSnapshotPolicyEx": lambda cloud: cloud.auto_snapshot_policy("sp-1"),
+    "DescribeScalingInstances": lambda cloud: cloud.describe_scaling_members(["i-1"]),
+    "DescribeKey": lambda cloud: cloud.describe_key("k-1"),
+    "DescribeDiskReplicaPairs": lambda cloud: cloud.describe_replica_pairs(),
+    "DescribeInstanceHistoryEvents": lambda cloud: cloud.describe_system_events(["i-1"]),
+    "DescribeAutoSnapshotPolicyEx": lambda cloud: cloud.describe_auto_snapshot_policy("sp-1"),
 }
 VERSIONS = {
     "DescribeScalingInstances": "2014-08-28",
@@ -81,7 +81,7 @@ def test_each_look_becomes_a_value(gateway: Connect, serve: Serve, action: str) 
     server = serve(answer(200, body(action, ROWS[action])))
     to = gateway(server.url)
 
-    assert set(LOOKS[action](to.cloud).shown) == {EXPECTED[action]}
+    assert set(LOOKS[action](to.cloud).items) == {EXPECTED[action]}
     assert {(call.action, call.code, call.dry_run) for call in to.calls} == {(action, "OK", False)}
     assert {request.headers["x-acs-version"] for request in server.requests} == {VERSIONS[action]}
 
@@ -99,7 +99,7 @@ def test_the_simulator_is_understood(gateway: Connect, action: str) -> None:
         },
     }
     with Simulator(world=world, speed=1) as simulator:
-        shown = LOOKS[action](gateway(simulator.url).cloud).shown
+        shown = LOOKS[action](gateway(simulator.url).cloud).items
 
     if action == "DescribeDiskReplicaPairs":
         assert [(pair.source_disk_id, pair.destination_disk_id) for pair in shown] == [
@@ -156,7 +156,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 )
 def test_each_product_has_its_own_endpoint(asked: list[str], action: str, region: str, host: str) -> None:
     """Without an endpoint of ours a product is asked at its public one, which for Auto Scaling can be central."""
-    cloud = aliyun.connect(connection.Where(region=region, access_key=("k", Secret("s"))), lambda _call: None)
+    cloud = aliyun.connect(connection.Connection(region=region, access_key=("k", Secret("s"))), lambda _call: None)
     LOOKS[action](cloud)
 
     assert set(asked) == {host}
@@ -166,7 +166,7 @@ def test_each_product_has_its_own_endpoint(asked: list[str], action: str, region
 def test_an_endpoint_of_the_configuration_wins(asked: list[str], product: str) -> None:
     """Each product goes to the endpoint that the configuration has for it, and no other product does."""
     own = endpoints.parse(f"https://{product}.test.invalid")
-    where = connection.Where(region="cn-chengdu", access_key=("k", Secret("s")), endpoints={product: own})
+    where = connection.Connection(region="cn-chengdu", access_key=("k", Secret("s")), endpoints={product: own})
     cloud = aliyun.connect(where, lambda _call: None)
     for action, ask in LOOKS.items():
         asked.clear()
@@ -196,7 +196,7 @@ def test_many_instances_are_asked_for_twenty_at_a_time(gateway: Connect, serve: 
 
     server = serve(respond)
     ids = [f"i-{n}" for n in range(35)]
-    shown = gateway(server.url).cloud.scaling_members(ids).shown
+    shown = gateway(server.url).cloud.describe_scaling_members(ids).items
 
     assert [member.instance_id for member in shown] == ids
     assert asked_for(server, "InstanceId") == [0, 20, 15]
@@ -214,7 +214,7 @@ def test_the_members_of_a_region_are_listed_where_that_takes_fewer_calls(gateway
         return answer(200, body(request.action, *rows, TotalCount=60))
 
     server = serve(respond)
-    shown = gateway(server.url).cloud.scaling_members([f"i-{n}" for n in range(30, 75)]).shown
+    shown = gateway(server.url).cloud.describe_scaling_members([f"i-{n}" for n in range(30, 75)]).items
 
     assert [member.instance_id for member in shown] == [f"i-{n}" for n in range(30, 60)]
     assert asked_for(server, "InstanceId") == [0, 0]
@@ -230,7 +230,7 @@ def test_a_list_of_members_that_ends_too_soon_is_not_believed(gateway: Connect, 
     server = serve(respond)
     ids = [f"i-{n}" for n in range(30)]
 
-    assert [member.instance_id for member in gateway(server.url).cloud.scaling_members(ids).shown] == ids
+    assert [member.instance_id for member in gateway(server.url).cloud.describe_scaling_members(ids).items] == ids
 
 
 def test_many_instances_are_asked_for_events_a_hundred_at_a_time(gateway: Connect, serve: Serve) -> None:
@@ -243,7 +243,7 @@ def test_many_instances_are_asked_for_events_a_hundred_at_a_time(gateway: Connec
         return answer(200, body(request.action, *rows, NextToken="" if asked else next(listed)))
 
     server = serve(respond)
-    shown = gateway(server.url).cloud.system_events([f"i-{n}" for n in range(101)]).shown
+    shown = gateway(server.url).cloud.describe_system_events([f"i-{n}" for n in range(101)]).items
 
     assert [event.instance_id for event in shown] == ["i-0", "i-100"]
     assert asked_for(server, "ResourceId") == [0, 0, 100, 1]
@@ -259,7 +259,7 @@ def test_the_events_of_a_region_are_listed_where_that_takes_fewer_calls(gateway:
     server = serve(
         lambda request: answer(200, body(request.action, *({**EVENT, "InstanceId": f"i-{n}"} for n in (7, 999))))
     )
-    shown = gateway(server.url).cloud.system_events([f"i-{n}" for n in range(101)]).shown
+    shown = gateway(server.url).cloud.describe_system_events([f"i-{n}" for n in range(101)]).items
 
     assert [event.instance_id for event in shown] == ["i-7"]
     assert asked_for(server, "ResourceId") == [0]
@@ -274,7 +274,7 @@ def test_both_sites_of_replication_are_asked_for_page_by_page(gateway: Connect, 
         return answer(200, body(request.action, pair, NextToken="" if token else "more"))
 
     server = serve(respond)
-    shown = gateway(server.url).cloud.replica_pairs().shown
+    shown = gateway(server.url).cloud.describe_replica_pairs().items
 
     assert [pair.pair_id for pair in shown] == ["production", "productionmore", "backup", "backupmore"]
     assert {request.params["MaxResults"] for request in server.requests} == {"500"}
@@ -290,7 +290,7 @@ def test_a_list_whose_last_page_does_not_say_whether_it_ends_is_no_answer(gatewa
     cloud = gateway(serve(respond).url).cloud
 
     with pytest.raises(Unanswered):
-        cloud.system_events([f"i-{number}" for number in range(150)])
+        cloud.describe_system_events([f"i-{number}" for number in range(150)])
 
 
 @pytest.mark.parametrize("action", ["DescribeDiskReplicaPairs", "DescribeInstanceHistoryEvents"])
@@ -308,7 +308,7 @@ def test_no_ids_ask_nothing(gateway: Connect, serve: Serve) -> None:
     server = serve(answer(200, {"RequestId": "R"}))
     cloud = gateway(server.url).cloud
 
-    assert cloud.scaling_members([]).shown == cloud.system_events([]).shown == ()
+    assert cloud.describe_scaling_members([]).items == cloud.describe_system_events([]).items == ()
     assert server.requests == []
 
 
@@ -327,7 +327,7 @@ def test_a_look_at_another_product_gives_up_early(
     monkeypatch.setattr(exchange, "Attempt", Noted)
     LOOKS[action](gateway(serve(answer(200, body(action, ROWS[action]))).url).cloud)
 
-    assert set(given) == {(exchange.QUICK_TIMEOUT, exchange.QUICK_TIMEOUT)}
+    assert set(given) == {(exchange.OTHER_PRODUCT_TIMEOUT, exchange.OTHER_PRODUCT_TIMEOUT)}
 
 
 # ------------------------------------------------------------------------------------------- what is not believed
@@ -407,7 +407,7 @@ def test_a_field_that_does_not_fit_spoils_its_own_row_only(
     to = gateway(serve(answer(200, body(action, {**ROWS[action], **changes}, ROWS[action]))).url)
     look = LOOKS[action](to.cloud)
 
-    assert set(look.shown) == {EXPECTED[action]}
+    assert set(look.items) == {EXPECTED[action]}
     assert {row.field.partition(".")[0] for row in look.unreadable} == set(changes)
     assert {row.action for row in look.unreadable} == {action}
 
@@ -434,7 +434,7 @@ def test_numbers_in_a_list_may_be_numbers(gateway: Connect, serve: Serve) -> Non
     row = {**POLICY, "TimePoints": "[0,23]", "RepeatWeekdays": json.dumps([1, 7])}
     to = gateway(serve(answer(200, body("DescribeAutoSnapshotPolicyEx", row))).url)
 
-    assert to.cloud.auto_snapshot_policy("sp-1").shown == (EXPECTED["DescribeAutoSnapshotPolicyEx"],)
+    assert to.cloud.describe_auto_snapshot_policy("sp-1").items == (EXPECTED["DescribeAutoSnapshotPolicyEx"],)
 
 
 @pytest.mark.parametrize(
@@ -444,14 +444,14 @@ def test_a_key_is_known_by_the_name_that_the_disk_has(gateway: Connect, serve: S
     """KMS answers with the id of a key that was asked for by its resource name."""
     to = gateway(serve(answer(200, body("DescribeKey", {"KeyId": shown, "KeyState": "Disabled"}))).url)
 
-    assert to.cloud.key(asked).shown == (Key(asked, "Disabled"),)
+    assert to.cloud.describe_key(asked).items == (Key(asked, "Disabled"),)
 
 
 def test_a_key_that_kms_does_not_know_is_an_answer(gateway: Connect, serve: Serve) -> None:
     """The code for a key that is not there is no missing right, though it begins as one."""
     to = gateway(serve(error(404, "Forbidden.KeyNotFound")).url)
 
-    assert to.cloud.key("k-1").shown == (Key("k-1", ""),)
+    assert to.cloud.describe_key("k-1").items == (Key("k-1", ""),)
     assert [call.code for call in to.calls] == ["Forbidden.KeyNotFound"]
 
 
@@ -483,4 +483,4 @@ def test_a_page_of_a_proxy_is_no_answer(gateway: Connect, serve: Serve) -> None:
     to = gateway(serve(Answer(http(200, "<html>Log in</html>", kind="text/html"))).url)
 
     with pytest.raises(Unanswered):
-        to.cloud.replica_pairs()
+        to.cloud.describe_replica_pairs()

@@ -14,23 +14,23 @@ from ..planning.discover import Search, read_ids
 
 
 @dataclass(frozen=True)
-class Targets:
+class DiskSelection:
     """What was said of the disks on the command line.
 
     Attributes:
         disk_ids: those that were named, or stand in a file.
         search: what the others are found by.
-        found: whether any was found rather than named; a file counts as found.
+        discovered: whether any was found rather than named; a file counts as found.
 
     """
 
     disk_ids: tuple[str, ...]
     search: Search
-    found: bool
+    discovered: bool
 
     def __call__(self, client: Client, on_call: Callable[[Call], None] | None) -> list[str]:
         """Return the ids of all disks, each once; what is searched for is looked at now."""
-        found = client.find(self.search, on_call) if self.search.any else ()
+        found = client.discover_disks(self.search, on_call) if self.search.any else ()
         return list(dict.fromkeys((*self.disk_ids, *found)))
 
     def plan(
@@ -54,7 +54,7 @@ class Targets:
         """
         return client.plan(
             self(client, on_call) if disk_ids is None else disk_ids,
-            found=self.found,
+            discovered=self.discovered,
             elsewhere=elsewhere,
             stop_instance=bool(flags["stop_instance"]),
             accept=flags["accept"],
@@ -64,7 +64,7 @@ class Targets:
         )
 
 
-def targets_of(flags: Mapping[str, Any]) -> Targets:
+def selection_of(flags: Mapping[str, Any]) -> DiskSelection:
     """Read from the command line which disks are meant.
 
     Raises:
@@ -89,7 +89,7 @@ def targets_of(flags: Mapping[str, Any]) -> Targets:
     disk_ids = (*(flags.get("disk") or ()), *(read_ids(file) if file else ()))
     if not disk_ids and not search.any:
         raise UsageError("No disk is named.", hint="Name one with --disk d-...")
-    return Targets(disk_ids, search, search.any or bool(file))
+    return DiskSelection(disk_ids, search, search.any or bool(file))
 
 
 def _tag(text: str) -> tuple[str, str]:

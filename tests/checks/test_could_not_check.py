@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from safe_reinit.checks.could_not_look import CHECK
+from safe_reinit.checks.could_not_check import CHECK
 from tests.checks.tools import assert_finds, assert_silent
-from tests.values import DISK_ID, disk_facts, options, others, unseen
+from tests.values import DISK_ID, disk_facts, options, products, unseen
 
 
 def test_everything_was_seen() -> None:
@@ -57,10 +57,10 @@ def test_a_reason_that_is_a_sentence_does_not_end_the_message() -> None:
 
 @pytest.mark.parametrize("required", [(), ("ebs", "kms", "events")])
 def test_a_look_at_another_product_that_nobody_requires(required: tuple[str, ...]) -> None:
-    """It is left to not-looked-at."""
-    missing = others(unlooked=(unseen("DescribeScalingInstances"), unseen("DescribeAutoSnapshotPolicyEx")))
+    """It is left to not-checked."""
+    missing = products(unanswered=(unseen("DescribeScalingInstances"), unseen("DescribeAutoSnapshotPolicyEx")))
 
-    assert_silent(CHECK, disk_facts(others=missing, options=options(require_looks=required)))
+    assert_silent(CHECK, disk_facts(other_products=missing, options=options(require_answers=required)))
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_a_look_at_another_product_that_nobody_requires(required: tuple[str, ...
 )
 def test_a_look_that_the_configuration_requires_stops(word: str, action: str) -> None:
     """The word of the configuration stands for the call, which is the subject."""
-    missing = others(unlooked=(unseen(action, right=f"x:{action}"),))
-    facts = disk_facts(others=missing, options=options(require_looks=(word,)))
+    missing = products(unanswered=(unseen(action, right=f"x:{action}"),))
+    facts = disk_facts(other_products=missing, options=options(require_answers=(word,)))
     found = assert_finds(CHECK, facts, "block", action)
 
     assert f"x:{action}" in found.fix
-    assert "require_looks" in found.message
+    assert "require_answers" in found.message

@@ -47,11 +47,11 @@ pytestmark = pytest.mark.virtual_time
 
 STOPPING = Options(stop_instance=True)
 NAMES = {
-    "scaling_members": "DescribeScalingInstances",
-    "replica_pairs": "DescribeDiskReplicaPairs",
-    "key": "DescribeKey",
-    "system_events": "DescribeInstanceHistoryEvents",
-    "auto_snapshot_policy": "DescribeAutoSnapshotPolicyEx",
+    "describe_scaling_members": "DescribeScalingInstances",
+    "describe_replica_pairs": "DescribeDiskReplicaPairs",
+    "describe_key": "DescribeKey",
+    "describe_system_events": "DescribeInstanceHistoryEvents",
+    "describe_auto_snapshot_policy": "DescribeAutoSnapshotPolicyEx",
 }
 MEMBER = ScalingMember(values.INSTANCE_ID, "asg-1", "InService")
 KEY = Key("k-1", "Disabled")
@@ -81,17 +81,17 @@ def asked(cloud: TinyCloud) -> list[tuple[str, tuple[str, ...]]]:
 def test_each_product_is_asked_once_and_tells_of_the_disk(status: str) -> None:
     """Of a disk whose instance stands still, group, key, pairs, events and policy are looked at with one call each."""
     cloud = a_cloud(status=status)
-    told = seen(cloud)[0].others
+    told = seen(cloud)[0].other_products
 
     assert sorted(asked(cloud)) == [
-        ("auto_snapshot_policy", ("sp-1",)),
-        ("key", ("k-1",)),
-        ("replica_pairs", ()),
-        ("scaling_members", (values.INSTANCE_ID,)),
-        ("system_events", (values.INSTANCE_ID,)),
+        ("describe_auto_snapshot_policy", ("sp-1",)),
+        ("describe_key", ("k-1",)),
+        ("describe_replica_pairs", ()),
+        ("describe_scaling_members", (values.INSTANCE_ID,)),
+        ("describe_system_events", (values.INSTANCE_ID,)),
     ]
     assert (told.members, told.keys, told.pairs, told.events) == ((MEMBER,), (KEY,), (PAIR,), (EVENT,))
-    assert (told.auto_snapshot_policy, told.unlooked) == (POLICY, ())
+    assert (told.auto_snapshot_policy, told.unanswered) == (POLICY, ())
 
 
 def test_a_plain_disk_is_asked_about_less() -> None:
@@ -99,7 +99,11 @@ def test_a_plain_disk_is_asked_about_less() -> None:
     cloud = a_cloud(values.a_disk(kms_key_id="k-1"))
     seen(cloud)
 
-    assert sorted(name for name, _ in asked(cloud)) == ["replica_pairs", "scaling_members", "system_events"]
+    assert sorted(name for name, _ in asked(cloud)) == [
+        "describe_replica_pairs",
+        "describe_scaling_members",
+        "describe_system_events",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -109,9 +113,13 @@ def test_a_plain_disk_is_asked_about_less() -> None:
 def test_an_instance_that_does_not_stand_still_is_not_asked_about(status: str, options: Options) -> None:
     """Who stops nothing and finds nothing stopped need not know of groups and events."""
     cloud = a_cloud(status=status)
-    told = seen(cloud, options)[0].others
+    told = seen(cloud, options)[0].other_products
 
-    assert {name for name, _ in asked(cloud)} == {"replica_pairs", "key", "auto_snapshot_policy"}
+    assert {name for name, _ in asked(cloud)} == {
+        "describe_replica_pairs",
+        "describe_key",
+        "describe_auto_snapshot_policy",
+    }
     assert told.members == told.events == ()
 
 
@@ -121,7 +129,7 @@ def test_a_disk_that_is_not_there_is_not_asked_about() -> None:
     facts = seen(cloud)[0]
 
     assert asked(cloud) == []
-    assert facts.others == type(facts.others)()
+    assert facts.other_products == type(facts.other_products)()
 
 
 def test_many_disks_are_asked_about_together() -> None:
@@ -145,15 +153,15 @@ def test_many_disks_are_asked_about_together() -> None:
         events=[SystemEvent("e-1", "i-0", "SystemMaintenance.Reboot", "Scheduled", None)],
         policies=[POLICY],
     )
-    told = [facts.others for facts in seen(cloud, STOPPING, *(f"d-{n}" for n in range(4)))]
+    told = [facts.other_products for facts in seen(cloud, STOPPING, *(f"d-{n}" for n in range(4)))]
 
     assert sorted(asked(cloud)) == [
-        ("auto_snapshot_policy", ("sp-1",)),
-        ("key", ("k-0",)),
-        ("key", ("k-1",)),
-        ("replica_pairs", ()),
-        ("scaling_members", ("i-0", "i-1", "i-2", "i-3")),
-        ("system_events", ("i-0", "i-1", "i-2", "i-3")),
+        ("describe_auto_snapshot_policy", ("sp-1",)),
+        ("describe_key", ("k-0",)),
+        ("describe_key", ("k-1",)),
+        ("describe_replica_pairs", ()),
+        ("describe_scaling_members", ("i-0", "i-1", "i-2", "i-3")),
+        ("describe_system_events", ("i-0", "i-1", "i-2", "i-3")),
     ]
     assert [len(each.members) for each in told] == [0, 0, 1, 0]
     assert [len(each.events) for each in told] == [1, 0, 0, 0]
@@ -167,9 +175,9 @@ def test_the_keys_of_other_disks_matter_where_the_instance_starts_again(status: 
     own = values.a_disk(encrypted=True, kms_key_id="k-own")
     other = values.a_disk(disk_id="d-other", encrypted=True, kms_key_id="k-other")
     cloud = a_cloud(own, other, status=status)
-    told = seen(cloud)[0].others
+    told = seen(cloud)[0].other_products
 
-    assert sorted(ids[0] for name, ids in asked(cloud) if name == "key") == sorted(keys)
+    assert sorted(ids[0] for name, ids in asked(cloud) if name == "describe_key") == sorted(keys)
     assert [key.key_id for key in told.keys] == keys
 
 
@@ -191,14 +199,16 @@ def test_a_look_that_fails_is_told_and_nothing_else(name: str, failure: str) -> 
     """Whatever comes in the place of an answer, the plan goes on and names the right; what passes is asked again."""
     cloud = a_cloud(failing={name: [FAILURES[failure](NAMES[name])] * 9})
     facts = seen(cloud)[0]
-    found = [each for each in check_disk(facts) if each.check == "not-looked-at"]
+    found = [each for each in check_disk(facts) if each.check == "not-checked"]
 
     again = len(asked(cloud)) - 5
     assert 1 < again < 6 if failure in ("throttled", "failure") else again == 0
     assert facts.unseen == ()
-    assert [(each.action, each.right.partition(":")[2]) for each in facts.others.unlooked] == [(NAMES[name],) * 2]
+    assert [(each.action, each.right.partition(":")[2]) for each in facts.other_products.unanswered] == [
+        (NAMES[name],) * 2
+    ]
     assert [(each.level, each.subject) for each in found] == [("info", NAMES[name])]
-    assert facts.others.unlooked[0].right in found[0].fix
+    assert facts.other_products.unanswered[0].right in found[0].fix
     assert ("right to it is missing" in found[0].message) == (
         failure in ("no right", "KMS's word for it", "dead credentials")
     )
@@ -209,7 +219,7 @@ def test_all_of_them_may_fail() -> None:
     cloud = a_cloud(failing={name: [Unanswered(NAMES[name])] for name in NAMES})
     found = check_disk(seen(cloud)[0])
 
-    assert sorted(each.subject for each in found if each.check == "not-looked-at") == sorted(NAMES.values())
+    assert sorted(each.subject for each in found if each.check == "not-checked") == sorted(NAMES.values())
     assert [each for each in found if each.level == "block"] == []
 
 
@@ -217,7 +227,7 @@ def test_rights_are_named_after_their_products() -> None:
     """Each right is that of the product that would have to grant it."""
     cloud = a_cloud(failing={name: [Unanswered(NAMES[name])] for name in NAMES})
 
-    assert {each.right for each in seen(cloud)[0].others.unlooked} == {
+    assert {each.right for each in seen(cloud)[0].other_products.unanswered} == {
         "ess:DescribeScalingInstances",
         "ebs:DescribeDiskReplicaPairs",
         "kms:DescribeKey",
@@ -230,51 +240,51 @@ def test_rights_are_named_after_their_products() -> None:
 def test_a_look_that_is_required_is_worth_patience_and_blocks(word: str) -> None:
     """What the configuration requires is asked again, and refuses the plan where it is never answered."""
     name = next(each for each, action in NAMES.items() if action == OTHER_PRODUCT_CALLS[word])
-    options = Options(stop_instance=True, require_looks=(word,))
+    options = Options(stop_instance=True, require_answers=(word,))
     patient = a_cloud(failing={name: [Unanswered(NAMES[name])] * 2})
     never = a_cloud(failing={name: [Unanswered(NAMES[name])] * 9})
 
-    assert seen(patient, options)[0].others.unlooked == ()
+    assert seen(patient, options)[0].other_products.unanswered == ()
     found = check_disk(seen(never, options)[0])
-    assert [(each.level, each.subject) for each in found if each.check == "could-not-look"] == [("block", NAMES[name])]
-    assert [each for each in found if each.check == "not-looked-at"] == []
+    assert [(each.level, each.subject) for each in found if each.check == "could-not-check"] == [("block", NAMES[name])]
+    assert [each for each in found if each.check == "not-checked"] == []
 
 
 def test_another_look_is_not_made_a_must() -> None:
     """Only what is listed is required."""
-    cloud = a_cloud(failing={"key": [Unanswered("DescribeKey")]})
-    found = check_disk(seen(cloud, Options(stop_instance=True, require_looks=("ess", "ebs", "events")))[0])
+    cloud = a_cloud(failing={"describe_key": [Unanswered("DescribeKey")]})
+    found = check_disk(seen(cloud, Options(stop_instance=True, require_answers=("ess", "ebs", "events")))[0])
 
-    assert {each.check for each in found if each.subject == "DescribeKey"} == {"not-looked-at"}
+    assert {each.check for each in found if each.subject == "DescribeKey"} == {"not-checked"}
 
 
 def test_the_words_of_the_configuration_are_those_of_the_looks() -> None:
     """What can be required is what is looked at."""
-    assert config.Settings.require_looks.read([*OTHER_PRODUCT_CALLS, "sts"]) == (*OTHER_PRODUCT_CALLS, "sts")
+    assert config.Settings.require_answers.read([*OTHER_PRODUCT_CALLS, "sts"]) == (*OTHER_PRODUCT_CALLS, "sts")
     assert set(OTHER_PRODUCT_CALLS) == set(other_products.EVERY) - {"policy"}
 
 
 def test_a_policy_that_is_not_shown_is_not_looked_at() -> None:
     """An empty list may mean that the right to it is missing, and then nothing is known of it."""
-    told = seen(a_cloud(policies=[]))[0].others
+    told = seen(a_cloud(policies=[]))[0].other_products
 
     assert told.auto_snapshot_policy is None
-    assert [each.action for each in told.unlooked] == ["DescribeAutoSnapshotPolicyEx"]
+    assert [each.action for each in told.unanswered] == ["DescribeAutoSnapshotPolicyEx"]
 
 
 def test_only_the_looks_that_are_wanted_are_made() -> None:
     """Before a call some of them are left out, and what is left out is not told as missing."""
     cloud = a_cloud()
-    told = seen(cloud, STOPPING, again=["ebs"])[0].others
+    told = seen(cloud, STOPPING, again=["ebs"])[0].other_products
 
-    assert asked(cloud) == [("replica_pairs", ())]
-    assert (told.pairs, told.members, told.unlooked) == ((PAIR,), (), ())
+    assert asked(cloud) == [("describe_replica_pairs", ())]
+    assert (told.pairs, told.members, told.unanswered) == ((PAIR,), (), ())
 
 
-def not_looked_at(action: str) -> Finding:
+def not_checked(action: str) -> Finding:
     """Give the finding of a plan that could not make a look."""
-    facts = values.disk_facts(others=values.others(unlooked=(Unseen(action, "x", "r", "w"),)))
-    (found,) = (each for each in check_disk(facts) if each.check == "not-looked-at")
+    facts = values.disk_facts(other_products=values.products(unanswered=(Unseen(action, "x", "r", "w"),)))
+    (found,) = (each for each in check_disk(facts) if each.check == "not-checked")
     return found
 
 
@@ -290,7 +300,7 @@ def not_looked_at(action: str) -> Finding:
 )
 def test_which_looks_are_made_again(findings: list[str], begun: bool, looks: set[str]) -> None:
     """Before the first change all that can refuse, after it the pairs alone, and never one that failed in the plan."""
-    assert other_products.again([not_looked_at(action) for action in findings], begun=begun) == looks
+    assert other_products.products_to_reread([not_checked(action) for action in findings], begun=begun) == looks
 
 
 # ------------------------------------------------------------------------------------------ through the real SDK
@@ -311,7 +321,7 @@ def test_a_missing_right_is_told_by_its_name(gateway: Connect, simulator: Simula
     simulator.do({"deny": {"action": right}})
     (facts,) = facts_for(gateway(simulator.url).cloud, TinyClock(), "cn-hangzhou", [disk_id], STOPPING).disks
 
-    assert [(each.right, each.why.partition(":")[0]) for each in facts.others.unlooked] == [
+    assert [(each.right, each.why.partition(":")[0]) for each in facts.other_products.unanswered] == [
         (right, "the right to it is missing")
     ]
     assert {each.level for each in check_disk(facts)} == {"info"}
@@ -328,7 +338,7 @@ def test_garbled_answers_end_no_plan(gateway: Connect, serve: Serve, simulator: 
     cloud = gateway(serve(respond).url).cloud
     facts = facts_for(cloud, TinyClock(), "cn-hangzhou", ["d-sim-encryption-key-unusable"], STOPPING).disks[0]
 
-    assert [each.action for each in facts.others.unlooked] == [
+    assert [each.action for each in facts.other_products.unanswered] == [
         "DescribeScalingInstances", "DescribeKey", "DescribeDiskReplicaPairs"
     ]  # fmt: skip
     assert {each.level for each in check_disk(facts)} == {"info"}
@@ -390,7 +400,7 @@ def test_what_could_not_be_looked_at_is_not_asked_again() -> None:
     assert done.outcome == "done"
     assert_true(done, state)
     assert set(asked_for.values()) == {0, 1}
-    assert {found.check for found in done.report.findings if found.level == "info"} >= {"not-looked-at"}
+    assert {found.check for found in done.report.findings if found.level == "info"} >= {"not-checked"}
 
 
 def test_a_product_that_falls_silent_during_the_run_does_not_end_it() -> None:
@@ -441,7 +451,7 @@ def test_a_disk_that_is_replicated_since_the_stop_is_not_wiped() -> None:
 def test_a_required_look_that_is_lost_after_the_stop_ends_the_run(tmp_path: Path) -> None:
     """Without what the configuration requires nothing is wiped, and the machine comes back."""
     file = tmp_path / "config.yaml"
-    file.write_text("require_looks: [ebs]\n", "utf-8")
+    file.write_text("require_answers: [ebs]\n", "utf-8")
     with simulated() as sim:
         begin = once(accepted("StopInstance"), lambda: sim.do({"deny": {"action": "ebs:DescribeDiskReplicaPairs"}}))
         done = run(sim, on_event=begin, using=client(sim, config=str(file)))
@@ -449,4 +459,4 @@ def test_a_required_look_that_is_lost_after_the_stop_ends_the_run(tmp_path: Path
 
     assert done.outcome == "failed"
     assert done.sent("ReInitDisk") == 0
-    assert "could-not-look" in str(done.error)
+    assert "could-not-check" in str(done.error)

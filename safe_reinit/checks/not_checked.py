@@ -2,8 +2,8 @@
 
 What it does
     Tells every look at Auto Scaling, KMS, EBS, STS, system events and automatic snapshot policies that was not
-    answered, why, and what is not known for want of it. A look that the configuration lists under require_looks is
-    told by could-not-look instead, and stops you.
+    answered, why, and what is not known for want of it. A look that the configuration lists under require_answers is
+    told by could-not-check instead, and stops you.
 
 Why it stops you
     It does not: a plan can do without these looks. But what they would have shown can destroy the instance (a scaling
@@ -40,7 +40,7 @@ _UNKNOWN = {
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
     """Yield what this check finds."""
-    for unseen in facts.others.unlooked if facts.disk is not None else ():
+    for unseen in facts.other_products.unanswered if facts.disk is not None else ():
         if required(facts, unseen):
             continue
         action, why = word(unseen.action, "A look"), word(unseen.why, "no answer").rstrip(".")
@@ -69,4 +69,4 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         )
 
 
-CHECK = Check("not-looked-at", "info", (), check)
+CHECK = Check("not-checked", "info", (), check)

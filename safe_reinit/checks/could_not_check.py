@@ -3,7 +3,7 @@
 What it does
     Tells every Describe call that gave no answer to rely on, and the right that would allow it. DescribeInstances is
     told by instance-not-seen. Looks at other products count only where the configuration lists them under
-    require_looks.
+    require_answers.
 
 Why it stops you
     ECS can answer a Describe call without the right to it with an empty list (ECS API reference, DescribeInstances).
@@ -33,9 +33,9 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         if unseen.action == "DescribeInstances":
             continue
         yield _finding(facts, unseen, "so the wipe cannot be checked")
-    for unseen in facts.others.unlooked:
+    for unseen in facts.other_products.unanswered:
         if required(facts, unseen):
-            yield _finding(facts, unseen, "and the configuration requires it (require_looks)")
+            yield _finding(facts, unseen, "and the configuration requires it (require_answers)")
 
 
 def _finding(facts: DiskFacts, unseen: Unseen, consequence: str) -> Finding:
@@ -62,4 +62,4 @@ def _finding(facts: DiskFacts, unseen: Unseen, consequence: str) -> Finding:
     )
 
 
-CHECK = Check("could-not-look", "block", (), check)
+CHECK = Check("could-not-check", "block", (), check)
