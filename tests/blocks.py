@@ -12,7 +12,7 @@ A comment above a block says what a test needs to know of it: ``<!-- test: exit=
 - ``background``: the command goes on until the end of the page; its output is waited for;
 - ``set-up``: it installs; such a block must be one that the checks before a change run themselves (``.ci/run``);
 - ``by=FILE``: a test of its own runs it, in this file, which must name the page;
-- ``as=KIND``: what a YAML block is: config, world, faults, ansible, github; ``save=FILE``: where the reader saves it;
+- ``as=KIND``: what a YAML block is: config, world, faults; ``save=FILE``: where the reader saves it;
 - ``A=>B``: B stands for A, an example such as ``d-...``.
 
 Output that a block shows must be what the command says, in order; ``...`` stands for anything.
@@ -152,13 +152,13 @@ def parse(argv: Sequence[str]) -> None:
 
 
 def typed(block: Block) -> list[tuple[str, int]]:
-    """List the lines of a block that people, cron or systemd run, each with how it ends."""
+    """List the lines of a block that people or cron run, each with how it ends."""
     if block.language == "console":
         commands = [command for command, _ in block.commands]
         return list(zip(commands, block.exits(len(commands)), strict=True))
     if block.language == "cron":
         return [(line.split(" ", 5)[5], 0) for line in block.text.splitlines() if re.match(r"[\d*]", line)]
-    return [(line.removeprefix("ExecStart="), 0) for line in block.text.splitlines() if line.startswith("ExecStart=")]
+    return []
 
 
 def words_of(command: str) -> list[str] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import json
 import os
 import re
@@ -13,7 +12,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
@@ -332,7 +331,7 @@ def check_sh(desk: Desk, block: Block) -> None:
 
 
 def check_yaml(desk: Desk, block: Block) -> None:
-    """Load a file as what reads it does: the tool, the simulator, Ansible or a workflow."""
+    """Load a file as what reads it does: the tool, or the simulator."""
     kind = block.words.get("as")
     assert kind in _FILES, f"{block.place}: a YAML block needs as=, one of {', '.join(_FILES)}"
     text = desk.meant(block.text, block)
@@ -362,52 +361,18 @@ def _faults(desk: Desk, text: str, block: Block) -> None:
         pass
 
 
-def _ansible(desk: Desk, text: str, block: Block) -> None:
-    """Run each command of a playbook, and see that its exit codes are looked at."""
-    desk.begin(block)
-    found = 0
-    for play in yaml.safe_load(text):
-        values = {**play.get("vars", {}), "item": "d-1"}
-        for task in play["tasks"]:
-            argv = (task.get("ansible.builtin.command") or {}).get("argv")
-            if argv is None:
-                assert set(task) & {"ansible.builtin.debug", "ansible.builtin.fail", "ansible.builtin.copy"}, (
-                    block.place
-                )
-                continue
-            _everyday(desk, shlex.join(_filled(word, values) for word in argv), block)
-            assert {"register", "changed_when", "failed_when"} <= set(task), f"{block.place}: {task['name']}"
-            found += 1
-    assert found, block.place
-
-
 def _everyday(desk: Desk, line: str, block: Block) -> None:
-    """Run what others than people run: a line of a crontab, a unit or a playbook."""
+    """Run what cron runs."""
     assert blocks.parsed(line) == 1, f"{block.place}: {line}"
     line = line.replace("/usr/local/bin/safe-reinit", "safe-reinit")
     ended, said = desk.run(line)
     assert ended == 0, f"{block.place}: $ {line}\n{said}"
 
 
-def _filled(word: str, values: Mapping[str, Any]) -> str:
-    """Put the values of variables in their places, as Ansible does."""
-    return re.sub(r"\{\{ *(\w+).*?\}\}", lambda name: str(values[name[1]]), word)
-
-
-def _workflow(desk: Desk, text: str, block: Block) -> None:
-    """See that each safe-reinit command of a workflow is understood."""
-    del desk
-    steps = [step for job in yaml.safe_load(text)["jobs"].values() for step in job["steps"]]
-    lines = [line for step in steps for line in step.get("run", "").splitlines()]
-    assert sum(map(blocks.parsed, lines)), f"{block.place}: no command of safe-reinit"
-
-
 _FILES: dict[str, Callable[[Desk, str, Block], None]] = {
     "config": _config,
     "world": _world,
     "faults": _faults,
-    "ansible": _ansible,
-    "github": _workflow,
 }
 
 
@@ -446,37 +411,6 @@ def check_cron(desk: Desk, block: Block) -> None:
     assert found, block.place
 
 
-_UNIT = {
-    "Unit": {"Description", "Wants", "After", "OnFailure"},
-    "Service": {
-        "Type",
-        "User",
-        "ExecStart",
-        "SuccessExitStatus",
-        "TimeoutStopSec",
-        "EnvironmentFile",
-        "Environment",
-        "StateDirectory",
-    },
-    "Timer": {"OnCalendar", "Persistent", "RandomizedDelaySec", "AccuracySec"},
-    "Install": {"WantedBy"},
-}
-
-
-def check_units(desk: Desk, block: Block) -> None:
-    """See that a unit has only known settings and a time that systemd understands, and run its command."""
-    desk.begin(block)
-    parser = configparser.ConfigParser(strict=True, interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
-    parser.read_string(block.text)
-    for section in parser.sections():
-        assert set(parser[section]) <= _UNIT[section], f"{block.place}: {set(parser[section]) - _UNIT[section]}"
-    if "Service" in parser:
-        _everyday(desk, desk.meant(parser["Service"]["ExecStart"], block), block)
-    if "Timer" in parser and shutil.which("systemd-analyze"):
-        subprocess.run(["systemd-analyze", "calendar", parser["Timer"]["OnCalendar"]], check=True, capture_output=True)
-
-
 def check_mermaid(_desk: Desk, block: Block) -> None:
     """See that a diagram of states has only lines that Mermaid reads, and only states of a run or named in it."""
     head, *lines = block.text.splitlines()
@@ -496,12 +430,11 @@ KINDS: dict[str, Callable[[Desk, Block], None]] = {
     "json": check_json,
     "python": run_python,
     "cron": check_cron,
-    "ini": check_units,
     "mermaid": check_mermaid,
 }
 
 
-RUN = ("console", "python", "cron", "ini")
+RUN = ("console", "python", "cron")
 
 
 def scenes() -> list[list[Block]]:
@@ -541,7 +474,7 @@ def marked(scene: list[Block]) -> Any:
 
 
 def _runs(block: Block) -> bool:
-    return "by" not in block.words and (block.language in RUN or block.words.get("as") == "ansible")
+    return "by" not in block.words and block.language in RUN
 
 
 def practice(line: str) -> str | None:
@@ -721,17 +654,10 @@ def test_a_wrong_block_is_found(wrong: Block, desk: Desk) -> None:
         KINDS[wrong.language](desk, wrong)
 
 
-@pytest.mark.parametrize(
-    ("language", "text"),
-    [
-        ("cron", "0 2 * * * safe-reinit --tag env=lab --systemdisk\n"),
-        ("ini", "[Service]\nExecStart=safe-reinit --everything\n"),
-    ],
-)
-def test_a_line_that_safe_reinit_does_not_understand_is_found(language: str, text: str, desk: Desk) -> None:
-    """A crontab and a unit with an option that does not exist are found."""
+def test_a_line_that_safe_reinit_does_not_understand_is_found(desk: Desk) -> None:
+    """A crontab with an option that does not exist is found."""
     with pytest.raises(NoSuchOption):
-        KINDS[language](desk, block(text, language))
+        KINDS["cron"](desk, block("0 2 * * * safe-reinit --tag env=lab --systemdisk\n", "cron"))
 
 
 @pytest.mark.parametrize("path", [*PAGES, CHINESE], ids=lambda path: str(path.relative_to(ROOT)))
@@ -747,8 +673,12 @@ def test_a_command_in_a_sentence_is_understood(path: Path) -> None:
     assert named <= _options() | _OF_OTHERS, named - _options() - _OF_OTHERS
 
 
-_OF_OTHERS = {"--yes", "--force", "--help", "--version", "--disks", "--every-fault", "--no-script"}
-"""Options of no command that are spoken of: there is no ``--yes`` and no ``--force``; benches have the last three."""
+_OF_OTHERS = {
+    "--yes", "--force", "--help", "--version", "--disks", "--every-fault", "--no-script", "--diff", "--env",
+    "--env-file", "--read-only", "--rm", "--stop-timeout", "--volume",
+}  # fmt: skip
+"""Options of no command that are spoken of: there is no ``--yes`` and no ``--force``; benches, Ansible and Docker
+have the last ones."""
 
 
 def _options() -> set[str]:

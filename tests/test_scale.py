@@ -112,7 +112,7 @@ def test_every_image_is_pinned_and_maintained() -> None:
     """Each image has a version, server and tools have the same, and none is auto-setup, which is not maintained."""
     images = [each["image"] for each in SERVICES.values()]
     images += [each["image"] for each in (*POD["containers"], *POD["initContainers"])]
-    images += re.findall(r"^FROM (\S+)", (EXAMPLES / "Dockerfile").read_text("utf-8"), re.M)
+    images += re.findall(r"^FROM (\S+:\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.M)
 
     assert all(re.fullmatch(r"[a-z0-9./-]+:\d+\.\d[\w.-]*", each) for each in images), images
     assert not [each for each in images if "auto-setup" in each]
