@@ -248,8 +248,8 @@ def _tls_failure(error: Exception) -> str:
         return str(error.verify_message).rstrip(".")
     if isinstance(error, (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return "the other side closed the connection"
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return error.reason.lower().replace("_", " ")
+    if isinstance(error, ssl.SSLError) and (reason := getattr(error, "reason", None)):
+        return str(reason).lower().replace("_", " ")
     if isinstance(error, TimeoutError):
         return "it was not made in time"
     return type(error).__name__
