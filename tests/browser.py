@@ -77,8 +77,8 @@ class Browser:
         self._until(lambda message: message.get("method") == "Page.loadEventFired")
 
     def evaluate(self, expression: str) -> Any:
-        """Give the value of a JavaScript expression; the page's own policy does not hold for us."""
-        answer = self._ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Give the value of a JavaScript expression, or of its promise; the page's own policy does not hold for us."""
+        answer = self._ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 

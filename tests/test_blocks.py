@@ -38,8 +38,10 @@ from tests.processes import Process
 from tests.servers import refused_port
 from tests.virtualprocesses import Child, Keyboard
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ORIGINAL, CHINESE = ROOT / "README.md", ROOT / "README-CN.md"
+TRANSLATED = [CHINESE, *sorted((ROOT / "docs").rglob("*.zh.md"))]
+"""Their blocks are those of the English pages (tests/test_pages.py), so they are not run again."""
+PAGES = [ORIGINAL, *sorted({*(ROOT / "docs").rglob("*.md")} - {*TRANSLATED})]
 _RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}")
 _PATIENCE = 120.0
 """Real seconds that nothing here takes, on however busy a machine."""
@@ -506,7 +508,7 @@ def _blocks(path: Path) -> list[Block]:
         return []
 
 
-@pytest.mark.parametrize("path", [*PAGES, CHINESE], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_block_of_a_page_is_of_a_kind_that_is_tried(path: Path) -> None:
     """A page has no code outside of fences, and no block of a kind that nothing checks."""
     for block in blocks.blocks(path):
@@ -566,30 +568,11 @@ def test_every_block_is_tried() -> None:
     assert tried == {(block.place, block.text) for path in PAGES for block in blocks.blocks(path)}
 
 
-# ---------------------------------------------------------------------------------------- the Chinese README, the tools
+# --------------------------------------------------------------------------------------------- the READMEs, the tools
 
 
-def test_the_chinese_readme_has_blocks_that_are_true(desk: Desk) -> None:
-    """README-CN.md installs and tests as README.md does; its commands, settings and programs are understood."""
-    installs = [[block.text for block in blocks.blocks(path) if block.language == "sh"] for path in (ORIGINAL, CHINESE)]
-    assert installs[0] == installs[1]
-
-    for block in blocks.blocks(CHINESE):
-        if block.language == "console":
-            assert all(blocks.parsed(command) == 1 for command, _ in block.commands), block.place
-        elif block.language == "yaml":
-            _config(desk, block.text, block)
-        elif block.language == "python":
-            compile(block.text, block.place, "exec")
-
-
-def test_the_chinese_readme_has_the_same_exit_codes() -> None:
-    """Both tables of exit codes have the same codes and outcomes, and each README links to the other."""
-
-    def rows(path: Path) -> list[str]:
-        return re.findall(r"^(\| \d \| [^|]+\|)", path.read_text("utf-8"), re.M)
-
-    assert rows(CHINESE) == rows(ORIGINAL)
+def test_each_readme_leads_to_the_other() -> None:
+    """README.md links to README-CN.md, and README-CN.md to README.md."""
     assert "(README-CN.md)" in ORIGINAL.read_text("utf-8")
     assert "(README.md)" in CHINESE.read_text("utf-8")
 
@@ -660,7 +643,7 @@ def test_a_line_that_safe_reinit_does_not_understand_is_found(desk: Desk) -> Non
         KINDS["cron"](desk, block("0 2 * * * safe-reinit --tag env=lab --systemdisk\n", "cron"))
 
 
-@pytest.mark.parametrize("path", [*PAGES, CHINESE], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*PAGES, *TRANSLATED], ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_command_in_a_sentence_is_understood(path: Path) -> None:
     """Each command that stands in a sentence or a table parses, and each option that is named exists."""
     prose = re.sub(r"^ *```.*?^ *```", "", path.read_text("utf-8"), flags=re.M | re.S)

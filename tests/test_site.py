@@ -32,19 +32,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)], cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     return folder
 
 
 def test_every_page_is_in_the_navigation(site: Path) -> None:
-    """Each page of docs/ is in the navigation, is built, and no program or template is published with it."""
+    """Each page of docs/ is in the navigation and built in each language; no program or template is published."""
     text = re.sub(r"!\S+", "", (ROOT / "mkdocs.yml").read_text("utf-8"))
     listed = set(re.findall(r"[\w/-]+\.md", str(yaml.safe_load(text)["nav"])))
     written = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    translated = {path for path in written if path.endswith(".zh.md")}
 
-    assert written == listed
-    assert len(list(site.rglob("index.html"))) >= len(written)
+    assert written - translated == listed
+    assert len(list(site.rglob("index.html"))) == 2 * len(listed)
     assert not list(site.rglob("*.py"))
     assert (site / "report.schema.json").exists()
 
@@ -106,3 +107,23 @@ def test_what_is_copied_is_the_command(address: str, browser: Browser) -> None:
     browser.open(f"{address}/tutorial/")
 
     assert browser.evaluate(copied) == "safe-reinit --simulate --disk d-sim-web1-data --stop-instance --dry-run"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_the_chinese_pages_are_found(address: str, browser: Browser) -> None:
+    """Each page offers the other language, and a search for Chinese words finds the Chinese page that has them."""
+    found = (
+        "new Promise(found => { const look = () => {"
+        "const links = [...document.querySelectorAll('a.md-search-result__link')].map(link => link.pathname);"
+        "if (links.length) found(links); };"
+        "new MutationObserver(look).observe(document.body, {childList: true, subtree: true}); look(); })"
+    )
+    browser.open(f"{address}/howto/undo/")
+    other = browser.evaluate("document.querySelector('.md-header .md-select a[hreflang=zh]').pathname")
+    browser.open(f"{address}{other}?q=回滚到其他快照")
+
+    assert other == "/zh/howto/undo/"
+    assert browser.evaluate("document.querySelector('.md-header .md-select button').offsetWidth") > 0
+    assert browser.evaluate("document.documentElement.lang") == "zh"
+    assert browser.evaluate(found)[0] == other
+    assert not browser.complaints
