@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import io
+import itertools
 import os
 import random
 import secrets
@@ -106,13 +107,16 @@ def drawn(written: str, columns: int = _COLUMNS, rows: int = _ROWS) -> list[Text
 
 def _line(cells: Any, columns: int) -> Text:
     line = Text()
-    for column in range(columns):
-        cell = cells[column]
-        colour = {"default": None, "brown": "yellow"}.get(cell.fg, cell.fg)
-        colour = f"#{colour}" if colour and len(colour) == 6 and not colour.isalpha() else colour
-        line.append(cell.data, Style(color=colour, bold=cell.bold, dim=cell.italics))
+    for style, alike in itertools.groupby((cells[column] for column in range(columns)), _style):
+        line.append("".join(cell.data for cell in alike), style)
     line.rstrip()
     return line
+
+
+def _style(cell: Any) -> Style:
+    colour = {"default": None, "brown": "yellow"}.get(cell.fg, cell.fg)
+    colour = f"#{colour}" if colour and len(colour) == 6 and not colour.isalpha() else colour
+    return Style(color=colour, bold=cell.bold, dim=cell.italics)
 
 
 def picture(name: str, lines: list[Text]) -> str:
