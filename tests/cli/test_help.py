@@ -119,6 +119,27 @@ def test_the_main_help_is_laid_out_by_what_people_do(
     assert "Options:" not in text
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("safe-reinit", ["runner", "temporal", "temporal-namespace"]),
+        ("undo", ["runner", "temporal", "temporal-namespace"]),
+        ("resume", ["temporal", "temporal-namespace"]), ("apply", ["temporal", "temporal-namespace"]),
+        ("plan", ["runner"]), ("policy", []), ("rehearse", []), ("config check", []), ("config show", []),
+    ],
+)  # fmt: skip
+def test_options_of_temporal_are_shown_where_they_act(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, shown: list[str]
+) -> None:
+    """A command of which they change nothing takes those that a run has, as its line may be copied, and shows none."""
+    text = helped(name, 80, capsys, monkeypatch)
+    taken = {option for param in COMMANDS[name].params for option in param.opts}
+
+    assert re.findall(r"^  --(runner|temporal\S*)", text, re.M) == shown
+    if name in ("plan", "policy", "config check", "config show"):
+        assert {"--runner", "--temporal", "--temporal-namespace"} <= taken
+
+
 @pytest.mark.parametrize("name", ASKING)
 def test_every_command_shows_examples(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
