@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from safe_reinit.core import state
-from safe_reinit.journal import Journal, Lease, NoRoomError, open_to_write
+from safe_reinit.journal import Journal, Lease, NoRoomError, ShardToBegin, open_to_write
 from safe_reinit.model import InUse, JobState, Limits, Measurement, Room, Step
 from tests.core.runs import a_job
 
@@ -80,6 +80,32 @@ def test_a_run_that_nobody_goes_on_with_keeps_its_machines_counted_and_no_part_o
         second.release()
 
     assert (seen.down, seen.wipes, seen.run_ids, seen.idle) == (1, 0, ("r-a",), ("r-a",))
+
+
+def test_what_failed_in_the_other_shards_of_a_run_keeps_a_shard_from_stopping_machines(place: str) -> None:
+    """All shards of a run have one limit of failures; those of another run, and of this shard alone, do not count."""
+    plan = {"plan_id": "p", "account": "1", "region": "cn-hangzhou", "options": {}, "jobs": []}
+    with open_to_write(place) as journal:
+        for run_id in ("r-a", "r-b"):
+            parts = [
+                ShardToBegin({**plan, "plan_id": f"{run_id}.{number}"}, "5e", [(f"i-{run_id}-{number}", ["d-1"], {})])
+                for number in range(2)
+            ]
+            journal.begin_shards(run_id, {**plan, "plan_id": run_id}, "", "", parts)
+        first, second, other = (journal.acquire_lease(name) for name in ("r-a.0", "r-a.1", "r-b.0"))
+        assert first is not None
+        assert second is not None
+        assert other is not None
+        first.save((0, replace(stopping(), interrupted=True)))
+        with pytest.raises(NoRoomError) as refused:
+            second.save((0, stopping()), room=replace(ENOUGH, failures=1))
+        second.save((0, stopping()), room=replace(ENOUGH, failures=2))
+        other.save((0, stopping()), room=replace(ENOUGH, failures=1))
+        first.save((0, stopping()), room=replace(ENOUGH, failures=1))
+        for lease in (first, second, other):
+            lease.release()
+
+    assert refused.value.in_use.failed == 1
 
 
 @pytest.mark.parametrize(
