@@ -1,4 +1,4 @@
-"""The document of a made: it has no id of an account, a machine, a disk or a request, so it can be sent on."""
+"""The document of a verification: it has no id of an account, a machine, a disk or a request, so it can be sent on."""
 
 from __future__ import annotations
 
