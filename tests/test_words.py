@@ -13,24 +13,33 @@ import safe_reinit
 
 PACKAGE = Path(safe_reinit.__file__).parent
 INSTEAD = {
+    "anew": "again",
     "deed": "action",
     "errand": "command",
+    "few": "what it limits",
     "keeper": "state store",
     "lane": "rate limiter",
     "learn": "evolve",
     "learnt": "measurement, event",
     "ledger": "journal",
+    "look": "read, describe, check",
     "looker": "observe, describe",
+    "looks": "reads, describes, checks",
     "owed": "pending",
     "pace": "rate limiter",
     "patience": "what it limits: HTTP_TIMEOUT, max_interval",
+    "said": "text, message",
     "say": "report, notify",
     "tell": "report, emit",
     "told": "report, event",
     "wanted": "request",
 }
-"""By a word that names nothing in these rooms: what to write instead."""
-ROOMS = ("core", "checks", "journal", "simulator", "execution")
+"""By a word that names nothing in the package: what to write instead."""
+ROOMS = sorted(path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists())
+ONE_WORD = {"DAY", "MINUTE", "SCHEMA"}
+"""Numbers that everybody knows by one word."""
+IDS = {"disk", "image", "instance", "run", "snapshot"}
+"""Things whose ids are called ``disk_id``, ``run_id`` and so on."""
 VERBS = {"Tell", "Give", "Say", "See", "Let"}
 """What no docstring of a function begins with: Return, Yield, Check, Report, Make and the like can be searched for."""
 
@@ -57,12 +66,51 @@ def defined(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_thing_has_the_name_that_people_search_for(room: str) -> None:
-    """No module, definition, parameter or attribute of these rooms has a word that has a better one."""
+    """No module, definition, parameter, attribute or variable has a word that has a better one."""
     wrong = [
         f"{path}:{line} {name}: write {INSTEAD[word]}"
-        for path in sorted((PACKAGE / room).rglob("*.py"))
+        for path in FILES
+        if path.relative_to(PACKAGE).parts[0].removesuffix(".py") == room
         for name, line in (*defined(ast.parse(path.read_text("utf-8"))), (path.stem, 1))
         for word in words_of(name) & set(INSTEAD)
+    ]
+
+    assert wrong == []
+
+
+def is_number(node: ast.AST) -> bool:
+    """Return whether an expression is a number that is written out: 60, or 64 << 20."""
+    match node:
+        case ast.Constant(value):
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case ast.BinOp(left, _, right):
+            return is_number(left) and is_number(right)
+        case _:
+            return False
+
+
+def test_a_number_has_a_name_that_says_what_it_limits() -> None:
+    """A number of a module has a name of several words: one word says neither of what it is nor in what it counts."""
+    wrong = [
+        f"{path}:{node.lineno} {target.id}"
+        for path in FILES
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.Assign) and is_number(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name) and "_" not in (name := target.id.strip("_")) and name not in ONE_WORD
+    ]
+
+    assert wrong == []
+
+
+def test_one_id_has_one_name() -> None:
+    """A parameter that is the id of a disk is called ``disk_id`` everywhere, and the ids of other things likewise."""
+    wrong = [
+        f"{path}:{arg.lineno} {arg.arg}: write {arg.arg}_id"
+        for path in FILES
+        for arg in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(arg, ast.arg) and arg.annotation is not None
+        if arg.arg in IDS and ast.unparse(arg.annotation) in ("str", "str | None")
     ]
 
     assert wrong == []

@@ -146,7 +146,7 @@ def virtual_time(module: Any, seed: int = 0) -> Iterator[VirtualTime]:
         stack.enter_context(virtualprocesses.known())
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(live, "_RefreshThread", virtualprocesses.Drawing)
-        patch.setattr(sqlite, "_RESERVE", ROOM)
+        patch.setattr(sqlite, "_RESERVE_SIZE", ROOM)
         patch.setattr(embedded, "Simulator", Simulator)  # that of --simulate and of a rehearsal
         patch.setattr(simulated, "_has_a_record", lambda endpoint: virtual.has(endpoint) or has_a_record(endpoint))
         _current.append(virtual)

@@ -20,9 +20,9 @@ _TITLE = rf"(?:SIMULATED )?safe-reinit: [a-z-]+(?:, ({_RUN}))?"
 _IN_MARKDOWN = rf"\A# {_TITLE}\n"
 _IN_HTML = rf"<title>{_TITLE}</title>"
 _IN_TEXT = rf"(?m)^[a-z-]+ \(exit code \d\)(?:  run ({_RUN}),|$)"
-_MOST = 256 << 20
+_MAX_FILE_SIZE = 256 << 20
 """Bytes of a file that can be a report."""
-_LINE = 1 << 16
+_MAX_LINE = 1 << 16
 """Characters of a file that tell what it is."""
 
 
@@ -124,7 +124,7 @@ def refuse_document(name: str) -> None:
     """
     try:
         status = os.stat(name)
-        document = stat.S_ISREG(status.st_mode) and 0 < status.st_size <= _MOST and _is_document(name)
+        document = stat.S_ISREG(status.st_mode) and 0 < status.st_size <= _MAX_FILE_SIZE and _is_document(name)
     except (OSError, ValueError, RecursionError):
         return
     if document:
@@ -138,11 +138,11 @@ def _is_document(name: str) -> bool:
     import json  # noqa: PLC0415 - --help needs none
 
     with open(name, encoding="utf-8") as file:
-        head = file.readline(_LINE)
+        head = file.readline(_MAX_LINE)
         if head.startswith(("# safe-reinit: ", "# SIMULATED safe-reinit: ")):
             return True
         if not head.startswith("{"):
-            return re.search(_IN_HTML, head + file.read(_LINE)) is not None
+            return re.search(_IN_HTML, head + file.read(_MAX_LINE)) is not None
         try:
             content = json.loads(head)
         except ValueError:
@@ -152,7 +152,7 @@ def _is_document(name: str) -> bool:
 
 def _run_in(name: str, size: int) -> str | None:
     """Return the run that a file reports: ``None`` where it reports a plan, ``""`` where it is no report."""
-    if size > _MOST:
+    if size > _MAX_FILE_SIZE:
         return ""
     import json  # noqa: PLC0415 - see above
 

@@ -17,7 +17,7 @@ from ..model.codec import encode
 from ..planning.discover import Search
 from ..verification import document
 from ..verification.document import Verification
-from ..verification.rounds import RUNS, Rounds
+from ..verification.rounds import GUARDED_RUNS, Rounds
 from . import planfile
 from .files import replace
 from .next import with_next
@@ -70,7 +70,7 @@ def _measure(rounds: Rounds, plan: Plan, confirm: str | None, output: Output, pr
     write(
         sys.stderr,
         f"verify-cloud stops {rounds.instance_id}, wipes its disk {rounds.disk_id} and starts the machine again, "
-        f"{RUNS} times: all data on this disk is lost for good.\n",
+        f"{GUARDED_RUNS} times: all data on this disk is lost for good.\n",
     )
     progress.findings(plan)
     print_lines(report.plan_lines(plan), sys.stderr)

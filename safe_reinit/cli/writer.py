@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-MOST = 10_000
+MAX_WAITING = 10_000
 """What waits to be written, at most."""
 
 
@@ -23,7 +23,7 @@ class Writer:
 
     """
 
-    def __init__(self, name: str, dropped: Callable[[int], None], most: int = MOST) -> None:
+    def __init__(self, name: str, dropped: Callable[[int], None], most: int = MAX_WAITING) -> None:
         self.failed: OSError | None = None
         self._dropped = dropped
         self._most = most

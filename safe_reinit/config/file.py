@@ -13,7 +13,7 @@ import yaml
 from ..errors import UsageError
 from ..files.trust import refuse_untrusted
 
-LARGEST = 256 << 10
+MAX_FILE_SIZE = 256 << 10
 """Bytes that a configuration file may have."""
 _MOST_VALUES = 100_000
 """Values that it may have, those counted again that aliases repeat."""
@@ -59,13 +59,13 @@ def load(path: Path) -> dict[object, object]:
 def _text(path: Path) -> str:
     try:
         with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            raw = file.read(LARGEST + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+            raw = file.read(MAX_FILE_SIZE + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
         text = raw.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"The configuration file {path} cannot be read.", hint="Make it readable UTF-8.") from None
-    if len(raw) > LARGEST:
+    if len(raw) > MAX_FILE_SIZE:
         raise UsageError(
-            f"The configuration file {path} is larger than {LARGEST >> 10} KiB, so it was not read.",
+            f"The configuration file {path} is larger than {MAX_FILE_SIZE >> 10} KiB, so it was not read.",
             hint="Correct --config or SAFE_REINIT_CONFIG, or shorten the file.",
         )
     return text

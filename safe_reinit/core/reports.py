@@ -65,8 +65,8 @@ class Reports:
         instance = None if disk else command.subject
         self._emit(event, instance, disk, {"action": command.action, "force": command.force, **data})
 
-    def _emit(self, event: EventName, instance: str | None, disk: str | None, data: Mapping[str, object]) -> None:
-        self._gathered.append(Emit(event, instance, disk, data))
+    def _emit(self, event: EventName, instance_id: str | None, disk_id: str | None, data: Mapping[str, object]) -> None:
+        self._gathered.append(Emit(event, instance_id, disk_id, data))
 
 
 def waited_for(run_id: str, failure: Failure, jobs: Iterable[Job], seconds: float) -> str:

@@ -22,7 +22,7 @@ _NEWEST_JOBS = 20
 """Jobs that tell how long ECS takes."""
 _IDS_PER_STATEMENT = 500
 """Ids that are asked for in one statement."""
-_ALL = 2**31
+_NO_LIMIT = 2**31
 """More runs than a journal has."""
 _COLUMNS = (
     "run_id, started_at, ended_at, outcome, exit_code, region, account, endpoint, profile, undoes, shards, whole,"
@@ -134,7 +134,7 @@ class Reader:
         Raises:
             UsageError: the journal cannot be read.
         """
-        most = _ALL if newest is None else newest
+        most = _NO_LIMIT if newest is None else newest
         with self._db.using():
             rows = self._db.execute(
                 _RUNS + _OPEN_OR_NEWEST,
@@ -276,7 +276,7 @@ class Reader:
         with self._db.using():
             rows = self._db.execute(
                 f"SELECT at, username, role, action, run_id, detail FROM audit{of} ORDER BY sequence DESC LIMIT ?",  # noqa: S608
-                (*values, _ALL if newest is None else newest),
+                (*values, _NO_LIMIT if newest is None else newest),
             ).fetchall()
         return [AuditEntry(*row) for row in rows]
 

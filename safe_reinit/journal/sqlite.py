@@ -21,7 +21,7 @@ from .lease import JournalLostError
 from .place import files_of, make_folder, other_schema, refuse_foreign, refuse_network, unusable
 from .schema import MIGRATIONS, SCHEMA
 
-_RESERVE = 1 << 20
+_RESERVE_SIZE = 1 << 20
 """Bytes of room that are kept for what a run writes."""
 _LOG_PAGES = 128
 """Pages of the log after which it is written to the main file and begun anew: half of the room that is kept for it."""
@@ -168,7 +168,7 @@ class SqliteFile(_Connected):
         """
         with self.transaction():
             self._db.execute("CREATE TABLE IF NOT EXISTS reserve (room BLOB)")
-            self._db.execute("INSERT INTO reserve VALUES (zeroblob(?))", (_RESERVE,))
+            self._db.execute("INSERT INTO reserve VALUES (zeroblob(?))", (_RESERVE_SIZE,))
         with self.transaction():
             self._db.execute("DROP TABLE IF EXISTS reserve")
         with self.using():

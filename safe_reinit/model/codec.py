@@ -21,7 +21,7 @@ from .written import SCALE, SUFFIX, UNWRITTEN
 
 T = TypeVar("T")
 
-LARGEST = 2**53 - 1
+MAX_INTEGER = 2**53 - 1
 """The largest whole number that every reader of JSON reads as it is written."""
 _PLAIN = frozenset((type(None), str, int, float, bool))
 
@@ -190,7 +190,7 @@ def _decode_union(kinds: tuple[Any, ...], data: Any, path: str) -> Any:  # noqa:
 
 
 def _whole(data: object, path: str) -> int:
-    if type(data) is not int or not 0 <= data <= LARGEST:
+    if type(data) is not int or not 0 <= data <= MAX_INTEGER:
         raise DecodeError(f"At {path}: not a whole number.")
     return data
 

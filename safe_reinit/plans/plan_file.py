@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..model import Plan, Secret
-from ..model.codec import LARGEST, DecodeError, timestamp, to_moment
+from ..model.codec import MAX_INTEGER, DecodeError, timestamp, to_moment
 from ..model.letters import printable
 from ..version import VERSION
 from . import plan_schema
@@ -158,7 +158,7 @@ def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
 def _whole(number: str) -> int:
     """Read a whole number that a tool has written in another way: 600.0 or 6e2."""
     value = float(number)
-    if not value.is_integer() or abs(value) > LARGEST:
+    if not value.is_integer() or abs(value) > MAX_INTEGER:
         raise ValueError(f"{number[:32]} is no whole number")
     return int(value)
 

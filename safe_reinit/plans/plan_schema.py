@@ -33,7 +33,7 @@ from ..model import (
     RunClass,
     Secret,
 )
-from ..model.codec import LARGEST
+from ..model.codec import MAX_INTEGER
 from ..model.written import SUFFIX, UNWRITTEN
 
 
@@ -95,7 +95,9 @@ FORMS: Mapping[tuple[type, str], Form] = {
     (Options, "undo"): Form(rf"({_RUN})?"),
     (Options, "restore"): Form(parts=(ID, ID)),
     (Options, "was_on"): Form(parts=(ID, ID)),
-    (Options, "owner"): Form(parts=(Form("(resource_)?owner_(account|id)"), Form(r"[\s\S]{0,256}", -LARGEST, LARGEST))),
+    (Options, "owner"): Form(
+        parts=(Form("(resource_)?owner_(account|id)"), Form(r"[\s\S]{0,256}", -MAX_INTEGER, MAX_INTEGER))
+    ),
     (Options, "accept"): Form(_CHECK),
     (Options, "require_answers"): Form("ess|ebs|kms|events|sts"),
     **{(Limits, f"{name}_ms"): WAIT for name in ("stop", "snapshot", "reinit", "start", "force_stop_after", "retry")},
@@ -117,7 +119,7 @@ FORMS: Mapping[tuple[type, str], Form] = {
     (Finding, "subject"): LINE,
     (Finding, "message"): PROSE,
     (Finding, "fix"): PROSE,
-    (Finding, "fact"): Form(parts=(NAME, Form(r"[\s\S]{0,4096}", -LARGEST, LARGEST))),
+    (Finding, "fact"): Form(parts=(NAME, Form(r"[\s\S]{0,4096}", -MAX_INTEGER, MAX_INTEGER))),
     (Finding, "predicts"): Form(r"[A-Za-z0-9._-]{1,128}"),
     **{(kind, name): PATTERN for kind in (Match, Allow) for name in ("accounts", "regions")},
     **{(kind, "tags"): TAGS for kind in (Match, Allow, Protect)},

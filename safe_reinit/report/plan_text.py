@@ -28,7 +28,7 @@ _NAMED_LOSSES = 3
 _LISTED_WAVES = 6
 """So many waves are shown by their size."""
 _NAME_WIDTH = 28
-_ACCEPTED = 2
+_ACCEPTED_RANK = 2
 """The rank of an accepted risk; what has a lower one refuses the run."""
 _A = {"snapshot": "a snapshot", "image": "an image", "unknown": "nobody knows what"}
 _NO_ERASURE = "A wipe is not a certified erasure."
@@ -265,8 +265,8 @@ def _accepted(plan: Plan, *, full: bool) -> Iterator[Line]:
 def _rank(found: Finding, plan: Plan) -> int:
     """Return where a finding comes: those that refuse the run, then accepted risks, then notes."""
     if found.level == "risk":
-        return _ACCEPTED if found.check in plan.options.accept else 1
-    return 0 if found.level == "block" else _ACCEPTED + 1
+        return _ACCEPTED_RANK if found.check in plan.options.accept else 1
+    return 0 if found.level == "block" else _ACCEPTED_RANK + 1
 
 
 def _findings(findings: Sequence[Finding], plan: Plan, *, full: bool) -> Iterator[Line]:
@@ -280,7 +280,7 @@ def _findings(findings: Sequence[Finding], plan: Plan, *, full: bool) -> Iterato
 
 def _finding(alike: Sequence[Finding], plan: Plan) -> Iterator[Line]:
     first, rank = alike[0], _rank(alike[0], plan)
-    refuses, level = rank < _ACCEPTED, "risk, accepted" if rank == _ACCEPTED else first.level
+    refuses, level = rank < _ACCEPTED_RANK, "risk, accepted" if rank == _ACCEPTED_RANK else first.level
     style = f"bold {text.STYLE[first.level]}" if refuses else text.STYLE[first.level]
     things, ids = (first.subject, "") if len(alike) == 1 else named([each.subject for each in alike])
     words = first.message if len(alike) == 1 else _meaning(alike)

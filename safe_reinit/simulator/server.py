@@ -24,7 +24,7 @@ _CLOSING_TIME = 0.1
 """Real seconds that requests under way get when the server is closed."""
 
 
-_LINE = 65536
+_MAX_LINE = 65536
 """The longest request line in bytes: a hundred ids and a signature must fit."""
 
 
@@ -37,7 +37,7 @@ class _Connection(web.RequestHandler):
         self, server: web.Server, log: Callable[[str], None] | None, *, loop: asyncio.AbstractEventLoop
     ) -> None:
         super().__init__(
-            server, loop=loop, logger=_SILENT, access_log=_SILENT, max_line_size=_LINE, max_field_size=_LINE
+            server, loop=loop, logger=_SILENT, access_log=_SILENT, max_line_size=_MAX_LINE, max_field_size=_MAX_LINE
         )
         self._log = log
 

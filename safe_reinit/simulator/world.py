@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from .reading import MOMENT_SCHEMA
 from .specs import World
-from .world_ids import DEFAULT_WORLD, LARGEST
+from .world_ids import DEFAULT_WORLD, MAX_FILE_SIZE
 
 
 class WorldError(ValueError):
@@ -55,9 +55,9 @@ def read_yaml(path: str | Path) -> object:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         with Path(path).open("rb") as file:
-            raw = file.read(LARGEST + 1)
-        if len(raw) > LARGEST:
-            raise WorldError(f"{path} is larger than {LARGEST >> 20} MiB, so it was not read.")
+            raw = file.read(MAX_FILE_SIZE + 1)
+        if len(raw) > MAX_FILE_SIZE:
+            raise WorldError(f"{path} is larger than {MAX_FILE_SIZE >> 20} MiB, so it was not read.")
         document: object = yaml.load(raw.decode("utf-8-sig"), Loader=loader)  # noqa: S506 - both are safe loaders
     except OSError as error:
         raise WorldError(f"Cannot read {path}: {error.strerror}.") from None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-LARGEST = 32 << 20
+MAX_FILE_SIZE = 32 << 20
 """Bytes that a world or a list of faults can have; more is something else."""
 DEFAULT_WORLD = Path(__file__).with_name("default_world.yaml")
 """The packaged world."""
@@ -24,6 +24,6 @@ def ids_of(kind: str, world: str | None) -> list[str]:
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     with Path(world or DEFAULT_WORLD).open("rb") as file:
-        document = yaml.load(file.read(LARGEST).decode("utf-8-sig"), Loader=loader)  # noqa: S506 - both are safe
+        document = yaml.load(file.read(MAX_FILE_SIZE).decode("utf-8-sig"), Loader=loader)  # noqa: S506 - both are safe
     things = document.get(kind) if isinstance(document, dict) else None
     return [str(name) for name in things] if isinstance(things, dict) else []

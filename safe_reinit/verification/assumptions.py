@@ -15,7 +15,7 @@ from .record import Bounds, Record
 CLOCKS_DIFFER = 30.0
 """Seconds by which the Date of answers and StartTime may differ."""
 _MINUTE = 60.0
-_ACCURACY = 1.0
+_CLOCK_ACCURACY = 1.0
 """Seconds between two observations, and in which a Date is written: no difference below that is one."""
 
 
@@ -103,7 +103,7 @@ def _lag(records: Sequence[Record]) -> _Finding:
         return _Finding("contradicts", measured)
     for record in records:
         sampled = record.stop_lag
-        if sampled is not None and any(lag.at_least > sampled.at_most + _ACCURACY for lag in record.lags):
+        if sampled is not None and any(lag.at_least > sampled.at_most + _CLOCK_ACCURACY for lag in record.lags):
             return _Finding("contradicts", f"{measured}, and more than the {sampled.at_most:.1f} s of the stop before")
     if any(record.wipe_lag is None for record in records):
         return _Finding("unknown", f"{measured}; ReIniting was not seen, so of DescribeDisks nothing is known")
@@ -166,8 +166,8 @@ def _ahead(record: Record) -> Bounds | None:
     at, shown = record.accepted("StartInstance"), record.restarted
     if at is None or shown is None or shown.start_time is None or shown.date is None:
         return None
-    before = [each.date for each in record.samples if each.answered_at < at - _ACCURACY and each.date is not None]
+    before = [each.date for each in record.samples if each.answered_at < at - _CLOCK_ACCURACY and each.date is not None]
     if not before:
         return None
     minute = shown.start_time.timestamp()
-    return Bounds(minute - shown.date.timestamp() - _ACCURACY, minute + _MINUTE - before[-1].timestamp())
+    return Bounds(minute - shown.date.timestamp() - _CLOCK_ACCURACY, minute + _MINUTE - before[-1].timestamp())

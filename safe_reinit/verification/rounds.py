@@ -17,9 +17,9 @@ from .document import DryRun, Verification, masked
 from .record import Record
 from .watch import Watch
 
-RUNS = 2
+GUARDED_RUNS = 2
 """Guarded runs: the second one starts at a second of the minute that shows more of the clocks."""
-_LASTS = 10.0
+_WATCHED_AFTER = 10.0
 """Cloud seconds for which the machine is observed after a run."""
 _ARRIVES_LATE = 300.0
 """The same, counted from a call that got no answer."""
@@ -97,7 +97,7 @@ class Rounds:
 
         """
         self._measured(plan, run)
-        while self.runs < RUNS and self._may_go_on():
+        while self.runs < GUARDED_RUNS and self._may_go_on():
             try:
                 plan = self.plan()
             except Error as error:
@@ -154,7 +154,7 @@ class Rounds:
                 self.notes.append(f"the run ended {error.outcome}: {error}")
             lost = [each.at for each in watch.record().answers if each.code == "Unanswered"]
             now = self.client.clock.time()
-            self.as_found = watch.after(max([_LASTS, *(at + _ARRIVES_LATE - now for at in lost)]), self.enough)
+            self.as_found = watch.after(max([_WATCHED_AFTER, *(at + _ARRIVES_LATE - now for at in lost)]), self.enough)
         self._records.append(watch.record())
         self._dry_runs += watch.dry_runs if self.runs == 1 else ()
 

@@ -15,9 +15,9 @@ from ..threads import Background
 from .document import DryRun
 from .record import Answer, Record, Sample
 
-INTERVAL = 1.0
+POLL_INTERVAL = 1.0
 """Cloud seconds between two observations during a run."""
-_LATER = 5.0
+_LATER_INTERVAL = 5.0
 """The same after it."""
 _ENDS_IN = 30.0
 """Real seconds after which an observation that hangs is left behind."""
@@ -94,7 +94,7 @@ class Watch:
         self._thread.ended.wait(_ENDS_IN)
         until = self._clock.time() + seconds
         seen = self.observe()
-        while self._clock.time() < until and not self._clock.wait(enough, _LATER):
+        while self._clock.time() < until and not self._clock.wait(enough, _LATER_INTERVAL):
             seen = self.observe()
         return seen is not None and seen.status == "Running"
 
@@ -103,6 +103,6 @@ class Watch:
         return Record(tuple(self._samples), tuple(self._answers))
 
     def _observe(self) -> None:
-        while not self._clock.wait(self._ended, INTERVAL):
+        while not self._clock.wait(self._ended, POLL_INTERVAL):
             with contextlib.suppress(CloudError):
                 self.observe()

@@ -455,7 +455,7 @@ def test_a_full_disk_before_the_run(monkeypatch: pytest.MonkeyPatch, sim: Simula
 
     with monkeypatch.context() as patch:  # undone before virtual time ends, which puts the room back that there was
         patch.setattr(sqlite.sqlite3, "connect", small)
-        patch.setattr(sqlite, "_RESERVE", 1 << 20)
+        patch.setattr(sqlite, "_RESERVE_SIZE", 1 << 20)
         with pytest.raises(UsageError, match="the disk is full"):
             ours.run(plan, confirm=plan.confirm_with)
 

@@ -901,7 +901,9 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False, server: Server | 
             with (
                 patch.dict(os.environ, _environment(folder), clear=True),
                 patch.object(journal_place, "default_journal", lambda _: folder / "journal.db"),
-                patch.object(sqlite, "_RESERVE", virtual.ROOM),  # what a disk that fills up takes, the storage decides
+                patch.object(
+                    sqlite, "_RESERVE_SIZE", virtual.ROOM
+                ),  # what a disk that fills up takes, the storage decides
                 cooperative(scheduler, more=simulation.storage.replaced()),
                 inprocess.connected({inprocess.HOST: simulation.network}),
                 simulation.in_shards() if scenario.get("shards") else nullcontext(),

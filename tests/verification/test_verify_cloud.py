@@ -139,7 +139,7 @@ def test_an_assumption_that_a_world_breaks_is_contradicted(
     spare: Any, name: str, world: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The verdict on it, after one run, is that ECS contradicts it; no other one is, and the exit code is not 0."""
-    monkeypatch.setattr(rounds, "RUNS", 1)
+    monkeypatch.setattr(rounds, "GUARDED_RUNS", 1)
     with spare(**world) as machine:
         code, document, said = machine.verify()
         power = machine.power

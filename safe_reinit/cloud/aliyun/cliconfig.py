@@ -10,7 +10,7 @@ from typing import Any
 
 from .profile import MODES, CredentialsError, Profile
 
-_LARGEST = 1 << 20
+_MAX_FILE_SIZE = 1 << 20
 """Bytes of a configuration file that are read: none is near that."""
 
 
@@ -106,7 +106,7 @@ def content_of(file: str) -> str | None:
         with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
             if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
                 raise CredentialsError(f"{file} is not a regular file, so it gives no credentials.", "Replace it.")
-            raw = opened.read(_LARGEST + 1)
+            raw = opened.read(_MAX_FILE_SIZE + 1)
         text = raw.decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -116,6 +116,6 @@ def content_of(file: str) -> str | None:
         ) from None
     except UnicodeDecodeError:
         raise CredentialsError(f"{file} is not UTF-8, so it gives no credentials.", "Write it again.") from None
-    if len(raw) > _LARGEST:
-        raise CredentialsError(f"{file} is larger than {_LARGEST} bytes, so it is not read.", "Replace it.")
+    if len(raw) > _MAX_FILE_SIZE:
+        raise CredentialsError(f"{file} is larger than {_MAX_FILE_SIZE} bytes, so it is not read.", "Replace it.")
     return text if text.strip() else None

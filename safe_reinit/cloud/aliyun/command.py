@@ -12,7 +12,7 @@ from .profile import CredentialsError
 
 COMMAND_TIMEOUT = 60.0
 """Real seconds in which it has to end."""
-_MOST = 1 << 20
+_MAX_OUTPUT = 1 << 20
 
 
 def run(words: Sequence[str], failed: Callable[[str], CredentialsError]) -> tuple[int | None, bytes]:
@@ -33,7 +33,7 @@ def run(words: Sequence[str], failed: Callable[[str], CredentialsError]) -> tupl
         assert process.stdout is not None  # noqa: S101 - for the types
         ready.register(process.stdout, selectors.EVENT_READ)
         try:
-            while len(printed) < _MOST and ready.select(max(0.0, until - boottime())):
+            while len(printed) < _MAX_OUTPUT and ready.select(max(0.0, until - boottime())):
                 piece = os.read(process.stdout.fileno(), 1 << 16)
                 if not piece:
                     return process.wait(max(0.0, until - boottime())), printed

@@ -35,7 +35,7 @@ _ROLES = f"{_METADATA}/latest/meta-data/ram/security-credentials/"
 _OAUTH = {"CN": "https://oauth.aliyun.com", "INTL": "https://oauth.alibabacloud.com"}
 _SESSION = "safe-reinit"
 """The session name of a role where none is configured: always the same, so that the caller is, too."""
-_MOST = 1 << 20
+_MAX_ANSWER_SIZE = 1 << 20
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -120,7 +120,7 @@ class _Source:
         file = self._profile.needed("oidc_token_file")
         try:
             with open(file, "rb") as opened:
-                token = opened.read(_MOST).decode("ascii").strip()
+                token = opened.read(_MAX_ANSWER_SIZE).decode("ascii").strip()
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "it is no token"
             raise self._client.failed(f"its oidc_token_file {file} cannot be read ({why})") from None

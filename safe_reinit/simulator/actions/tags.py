@@ -19,7 +19,7 @@ _TYPES = (
 )
 """All types that the reference names; of those after the first five there is nothing here."""
 
-_MOST = 20
+_MAX_TAGS = 20
 """Tags a resource may have, and tags in one call."""
 
 _PAGE = Page(50, by_token=True)
@@ -34,7 +34,7 @@ def tag_resources(ctx: Context) -> Body:
     if not tags:
         raise Refusal("MissingParameter.Tags")
     rows = _chosen(ctx, kind, ids)
-    if any(len({**row.tags, **tags}) > _MOST for row in rows):
+    if any(len({**row.tags, **tags}) > _MAX_TAGS for row in rows):
         raise Refusal("OperationDenied.QuotaExceed")
     for row in rows:
         _keep(ctx.cloud, row, {**row.tags, **tags}, ctx.now)
@@ -46,7 +46,7 @@ def untag_resources(ctx: Context) -> Body:
     kind, ids = _resources(ctx)
     keys = ctx.params.repeated("TagKey")
     every = ctx.params.flag("All") and not keys
-    if len(keys) > _MOST:
+    if len(keys) > _MAX_TAGS:
         raise Refusal("NumberExceed.Tags")
     for row in _chosen(ctx, kind, ids):
         left = {} if every else {key: value for key, value in row.tags.items() if key not in keys}

@@ -9,7 +9,7 @@ from .cloud import Cloud
 from .conditions import keys_work
 from .model import FIXED_CATEGORIES, Disk, Instance, Snapshot
 
-_MOST = 256
+_MAX_SNAPSHOTS = 256
 """Manual snapshots a disk may have."""
 
 
@@ -40,7 +40,7 @@ def may_snapshot(cloud: Cloud, disk: Disk) -> None:
     rows = cloud.snapshots_of(disk.id)
     if any(row.status == "progressing" for row in rows):
         raise Refusal("IncorrectDiskStatus.CreatingSnapshot")
-    if sum(1 for row in rows if row.kind == "user") >= _MOST:
+    if sum(1 for row in rows if row.kind == "user") >= _MAX_SNAPSHOTS:
         raise Refusal("QuotaExceed.Snapshot")
     keys_work([disk])
     if disk.faulty:

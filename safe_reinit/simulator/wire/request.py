@@ -25,7 +25,7 @@ PRODUCTS = {
 }
 """The products by the version of their API, which is what tells at one endpoint whom a request is for."""
 
-_WINDOW = 15 * 60
+_MAX_CLOCK_SKEW = 15 * 60
 """Seconds by which the date of a signature may differ from the real time."""
 
 
@@ -135,7 +135,7 @@ def check_date(text: str) -> None:
         moment = _moment(text)
     except ValueError:
         raise Refusal("InvalidTimeStamp.Format") from None
-    if abs(moment - real_now()) > _WINDOW:
+    if abs(moment - real_now()) > _MAX_CLOCK_SKEW:
         raise Refusal("InvalidTimeStamp.Expired")
 
 
