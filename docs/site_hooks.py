@@ -1,8 +1,15 @@
-"""What mkdocs does to each page besides: mkdocs.yml names this file."""
+"""What mkdocs does besides: mkdocs.yml names this file."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+import jieba
+
+# Its cache is trusted when it is loaded, so it is not kept in /tmp, where others could write it first.
+jieba.dt.tmp_dir = str(Path(jieba.__file__).parent)
+jieba.setLogLevel("WARNING")
 
 
 def on_post_page(output: str, **_: object) -> str:
