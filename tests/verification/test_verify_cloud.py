@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import safe_reinit
+from safe_reinit.cloud.interface import NotSent
+from safe_reinit.model import Options
 from safe_reinit.verification import rounds
 from tests import virtual
-from tests.commands import Command, command
+from tests.commands import Command, command, until
 from tests.conftest import changing
 from tests.values import recoverable
 
@@ -228,3 +234,46 @@ def test_a_machine_of_several_disks_needs_one_that_is_named(spare: Any) -> None:
         code, _, said = machine.verify("--disk", DISK, confirm="")
         assert (code, machine.changing) == (3, [])
         assert f"wipes its disk {DISK} " in said
+
+
+def test_a_machine_that_somebody_stops_between_the_runs_is_not_as_it_was_found(spare: Any) -> None:
+    """The second run is not made, the document says why, and the exit code is that of a machine that is down."""
+    with spare(schedule=[{"at": "+90s", "do": {"stop": INSTANCE}}]) as machine:
+        code, document, said = machine.verify()
+
+        assert (code, machine.wipes, machine.power) == (6, 1, "Stopped")
+    assert (document["runs"], document["as_found"]) == (1, False)
+    assert "between two runs" in document["notes"][0]
+    assert INSTANCE in said.splitlines()[-1]
+
+
+def test_ctrl_c_between_the_runs_ends_it_with_what_was_measured(spare: Any) -> None:
+    """No further run begins, the machine runs, and what the first run showed is told."""
+    with spare() as machine:
+        child = machine.run.start(
+            "verify-cloud", "--instance", INSTANCE, "--confirm", INSTANCE, "--endpoint", machine.simulator.url,
+            "--output", "json", journal=machine.run.folder / "journal.db",
+        )  # fmt: skip
+        until(lambda: machine.wipes == 1 and machine.power == "Running")
+        time.sleep(20)
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate()
+
+        assert (machine.wipes, machine.power) == (1, "Running")
+    assert json.loads(out)["runs"] == 1
+    assert verdicts(json.loads(out))["S3"] == "agrees"
+
+
+def test_the_second_connection_sends_no_changing_call(spare: Any) -> None:
+    """What observes a run cannot stop, start or wipe anything: not a byte of such a call leaves."""
+    with spare() as machine:
+        client = safe_reinit.connect(
+            region="cn-hangzhou", endpoint=machine.simulator.url, credentials=machine.simulator.access_key
+        )
+        observer = client.planner.observer()
+        for change in (partial(observer.stop_instance, INSTANCE), partial(observer.reinit_disk, DISK, Options())):
+            with pytest.raises(NotSent, match="only for observing"):
+                change()
+        observer.close()
+
+        assert machine.changing == []
