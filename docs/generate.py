@@ -1,6 +1,7 @@
 """Makes the pages that are made from the code: run ``python docs/generate.py`` after a change; a test compares.
 
-docs/errors.md, docs/checks.md, docs/reference/, the JSON Schemas in docs/, config.example.yaml, man/
+docs/errors.md, docs/checks.md, docs/reference/, the page and the pictures of the architecture and the states, the JSON
+Schemas in docs/, config.example.yaml, man/
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from safe_reinit.version import VERSION
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "docs"))
 
-import reference_pages  # noqa: E402 - it stands beside this file, and is no part of the package
+import architecture_page  # noqa: E402 - it stands beside this file, and is no part of the package
+import reference_pages  # noqa: E402 - likewise
 import states_page  # noqa: E402 - likewise
 
 _DOES = {
@@ -206,6 +208,10 @@ def pages() -> dict[str, str]:
         "docs/faults.schema.json": json.dumps(faults.schema(), indent=2) + "\n",
         "config.example.yaml": example(),
         "docs/reference/states.md": states_page.states(),
+        **states_page.pictures_of_states(),
+        "docs/explanation/architecture.md": architecture_page.architecture(),
+        "docs/assets/job.svg": architecture_page.job_picture(),
+        "docs/assets/rooms.svg": architecture_page.rooms_picture(),
         **reference_pages.pages(documents["report"], documents["event"]),
         **dict(man_pages()),
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
+
+import drawings
 
 from safe_reinit.core import transitions
 from safe_reinit.core.transitions import EXITS, STEP, STEP_STATES, WIPE, WIPE_STATES
@@ -41,8 +43,8 @@ def states() -> str:
         "",
         "Made from the table in `safe_reinit/core/transitions.py` by `docs/generate.py`; tests compare the table with what the",
         "program does, both ways. A run keeps one state for the wipe of each disk, and one for each other call of each machine.",
-        "The journal holds these states; nothing but the events below changes one. The diagrams are",
-        "[Mermaid](https://mermaid.js.org/) text: GitHub and many editors draw them, and the tables below say the same in words.",
+        "The journal holds these states; nothing but the events below changes one. In the pictures each arrow has the number of",
+        "its row in the table below it, and a state has the exit codes that a run can end with in it.",
         "",
         "## The wipe of a disk",
         "",
@@ -50,13 +52,13 @@ def states() -> str:
         "",
         *_meanings(WIPE_STATES),
         "",
-        *_diagram(WIPE, "todo", exits=True),
+        "![The states of the wipe of a disk, with exit codes](../assets/states-wipe.svg)",
         "",
-        "| from | to | event | what happened |",
-        "|---|---|---|---|",
+        "| arrow | from | to | event | what happened |",
+        "|---|---|---|---|---|",
         *(
-            f"| `{row.before}` | `{row.after}` | {_CAUSES[row.cause]} | {row.why} |"
-            for row in _by_state(WIPE, WIPE_STATES)
+            f"| {number} | `{row.before}` | `{row.after}` | {_CAUSES[row.cause]} | {row.why} |"
+            for number, row in _numbered(WIPE, WIPE_STATES)
         ),
         "",
         "## Every other call",
@@ -65,13 +67,13 @@ def states() -> str:
         "",
         *_meanings(STEP_STATES),
         "",
-        *_diagram(STEP, "none"),
+        "![The states of every other call](../assets/states-call.svg)",
         "",
-        "| from | to | event | what happened | calls |",
-        "|---|---|---|---|---|",
+        "| arrow | from | to | event | what happened | calls |",
+        "|---|---|---|---|---|---|",
         *(
-            f"| `{row.before}` | `{row.after}` | {_CAUSES[row.cause]} | {row.why} | {_calls(row)} |"
-            for row in _by_state(STEP, STEP_STATES)
+            f"| {number} | `{row.before}` | `{row.after}` | {_CAUSES[row.cause]} | {row.why} | {_calls(row)} |"
+            for number, row in _numbered(STEP, STEP_STATES)
         ),
         "",
         "## How a job ends",
@@ -95,18 +97,48 @@ def _by_state(rows: Iterable[Row], states: Iterable[str]) -> list[Row]:
     return sorted(rows, key=lambda row: order.index(row.before))
 
 
-def _diagram(rows: Sequence[Row], first: str, *, exits: bool = False) -> list[str]:
-    """Draw states and events; what the tables say in words is left out, so that the picture stays readable."""
-    events: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        events.setdefault((row.before, row.after), []).append(_CAUSES[row.cause])
-    lines: list[str] = ["```mermaid", "stateDiagram-v2", f"    [*] --> {first}"]
-    lines += [f"    {before} --> {after}: {', '.join(dict.fromkeys(why))}" for (before, after), why in events.items()]
-    if exits:
-        reached = {each.outcome: exit_code(each.outcome) for each in EXITS}
-        lines += [f'    state "{outcome}, exit code {code}" as exit{code}' for outcome, code in reached.items()]
-        lines += [f"    {each.state} --> exit{exit_code(each.outcome)}" for each in EXITS]
-    return [*lines, "```"]
+def _numbered(rows: Iterable[Row], states: Iterable[str]) -> Iterator[tuple[int, Row]]:
+    """Yield rows with the number of their arrow in the picture; rows that share an arrow share its number."""
+    ordered = _by_state(rows, states)
+    numbers = {arrow: number for number, arrow in enumerate(_arrows(ordered), 1)}
+    return ((numbers[row.before, row.after], row) for row in ordered)
+
+
+def _arrows(rows: Iterable[Row]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((row.before, row.after) for row in rows))
+
+
+_WIPE_PLACES = {
+    "todo": (130, 300), "asked": (350, 300), "accepted": (580, 110), "lost": (580, 300), "resend": (580, 490),
+    "done": (900, 110), "unknown": (900, 300), "refused": (900, 490),
+}  # fmt: skip
+_WIPE_BENDS = {
+    ("asked", "unknown"): 150, ("todo", "refused"): -300, ("todo", "unknown"): 520, ("resend", "accepted"): 230,
+}  # fmt: skip
+_CALL_PLACES = {
+    "none": (130, 300), "asked": (350, 300), "accepted": (620, 110), "lost": (620, 300), "again": (350, 490),
+    "resend": (620, 490), "done": (900, 110), "failed": (900, 400),
+}  # fmt: skip
+_CALL_BENDS = {
+    ("resend", "accepted"): 240, ("again", "done"): -160, ("none", "failed"): 640, ("failed", "none"): 560,
+    ("asked", "failed"): -50, ("failed", "again"): 220, ("again", "failed"): 90,
+}  # fmt: skip
+
+
+def pictures_of_states() -> dict[str, str]:
+    """Draw the states of a wipe and those of every other call."""
+    codes: dict[str, list[int]] = {}
+    for each in EXITS:
+        codes.setdefault(each.state, []).append(exit_code(each.outcome))
+    wipe, call = _arrows(_by_state(WIPE, WIPE_STATES)), _arrows(_by_state(STEP, STEP_STATES))
+    return {
+        "docs/assets/states-wipe.svg": drawings.states(
+            "The states of the wipe of a disk, with the exit codes of a run", _WIPE_PLACES, wipe, codes, _WIPE_BENDS
+        ),
+        "docs/assets/states-call.svg": drawings.states(
+            "The states of every other call", _CALL_PLACES, call, {}, _CALL_BENDS
+        ),
+    }
 
 
 def _calls(row: transitions.StepTransition) -> str:

@@ -87,7 +87,8 @@ class Browser:
         return base64.b64decode(self._ask("Page.captureScreenshot")["data"])
 
     def paper(self) -> bytes:
-        """Give the page as PDF, A4."""
+        """Return the page as PDF, A4, in the style for paper."""
+        self._ask("Emulation.setEmulatedMedia", media="print")
         return base64.b64decode(
             self._ask("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, preferCSSPageSize=True)["data"]
         )

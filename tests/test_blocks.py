@@ -25,7 +25,6 @@ from click import Command, Group, NoSuchOption
 
 from safe_reinit import config
 from safe_reinit.cli.app import app
-from safe_reinit.core.transitions import STEP_STATES, WIPE_STATES
 from safe_reinit.errors import UsageError
 from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
@@ -413,18 +412,6 @@ def check_cron(desk: Desk, block: Block) -> None:
     assert found, block.place
 
 
-def check_mermaid(_desk: Desk, block: Block) -> None:
-    """See that a diagram of states has only lines that Mermaid reads, and only states of a run or named in it."""
-    head, *lines = block.text.splitlines()
-    named = re.findall(r'^ +state "[^":]+" as (\w+)$', block.text, re.M)
-    known = {*WIPE_STATES, *STEP_STATES, *named, "[*]"}
-    assert head == "stateDiagram-v2", block.place
-    for line in lines:
-        change = re.fullmatch(r" +(\S+) --> (\w+)(?:: [^:]+)?", line)
-        assert change or re.fullmatch(r' +state "[^":]+" as \w+', line), f"{block.place}: {line}"
-        assert not change or set(change.groups()) <= known, f"{block.place}: {line}"
-
-
 KINDS: dict[str, Callable[[Desk, Block], None]] = {
     "console": run_console,
     "sh": check_sh,
@@ -432,7 +419,6 @@ KINDS: dict[str, Callable[[Desk, Block], None]] = {
     "json": check_json,
     "python": run_python,
     "cron": check_cron,
-    "mermaid": check_mermaid,
 }
 
 
@@ -658,10 +644,10 @@ def test_a_command_in_a_sentence_is_understood(path: Path) -> None:
 
 _OF_OTHERS = {
     "--yes", "--force", "--help", "--version", "--disks", "--every-fault", "--no-script", "--diff", "--env",
-    "--env-file", "--read-only", "--rm", "--stop-timeout", "--volume",
+    "--env-file", "--read-only", "--rm", "--stop-timeout", "--volume", "--upgrade", "--reinstall", "--from", "--spec", "--waiter",
 }  # fmt: skip
-"""Options of no command that are spoken of: there is no ``--yes`` and no ``--force``; benches, Ansible and Docker
-have the last ones."""
+"""Options of no command that are spoken of: there is no ``--yes`` and no ``--force``; benches, Ansible, Docker,
+pip, uv, pipx and the aliyun CLI have the last ones."""
 
 
 def _options() -> set[str]:

@@ -87,14 +87,87 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 def test_a_page_fits_on_a_desk_and_on_a_phone(address: str, browser: Browser) -> None:
     """In a browser a page asks only its own host, and nothing is wider than the window but what scrolls by itself."""
-    for page in ("", "howto/runbook/", "reference/commands/", "checks/"):
-        for width in (1200, 390):
-            browser.open(f"{address}/{page}", width=width)
-            wide = browser.evaluate("document.documentElement.scrollWidth")
+    for page in ("", "reference/commands/", "explanation/alternatives/"):
+        fits(browser, f"{address}/{page}")
 
-            assert wide <= width, f"{page} is {wide} wide in a window of {width}"
-            assert all(asked.startswith((address, "data:", "blob:")) for asked in browser.requests), page
-            assert not browser.complaints, page
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_every_page_fits_on_a_desk_and_on_a_phone(site: Path, address: str, browser: Browser) -> None:
+    """The same holds for every page, and each picture on it is drawn."""
+    for page in sorted(site.rglob("index.html")):
+        fits(browser, f"{address}/{page.parent.relative_to(site)}/")
+
+        assert browser.evaluate("[...document.images].every(each => each.complete && each.naturalWidth > 0)"), page
+
+
+def fits(browser: Browser, page: str) -> None:
+    """Assert that a page is as wide as its window, asks nobody else for anything, and has no complaint."""
+    for width in (1280, 390):
+        browser.open(page, width=width)
+        wide = browser.evaluate("document.documentElement.scrollWidth")
+
+        assert wide <= width, f"{page} is {wide} wide in a window of {width}"
+        own = page[: page.index("/", 7)]
+        assert all(asked.startswith((own, "data:", "blob:")) for asked in browser.requests), page
+        assert not browser.complaints, page
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_a_wide_table_scrolls_in_itself_and_keeps_the_name_of_the_row(address: str, browser: Browser) -> None:
+    """On a phone a table of six columns moves below its first column, and the page stays where it is."""
+    browser.open(f"{address}/explanation/alternatives/", width=390)
+    before, after, page = browser.evaluate(
+        """(() => {
+          const cell = document.querySelector("tbody tr:nth-child(4) td");
+          const left = () => cell.getBoundingClientRect().left;
+          const scrolls = cell.closest(".md-typeset__scrollwrap"), before = left();
+          scrolls.scrollLeft = 300;
+          return [before, left(), document.documentElement.scrollLeft + scrolls.scrollLeft];
+        })()"""
+    )
+
+    assert page == 300
+    assert abs(before - after) <= 20
+
+
+SEARCHES = {
+    "docker": "howto/container/", "install": "install/", "cron": "howto/nightly/", "terraform": "howto/terraform/",
+}  # fmt: skip
+_FIND = """
+new Promise(done => {
+  const box = document.querySelector(".md-search__input"), found = document.querySelector(".md-search-result__list");
+  const first = () => found.querySelector("a");
+  new MutationObserver(() => first() && done(first().href)).observe(found, {childList: true, subtree: true});
+  box.focus();
+  box.value = "WORD";
+  box.dispatchEvent(new Event("input", {bubbles: true}));
+  box.dispatchEvent(new Event("keyup", {bubbles: true}));
+})
+"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+@pytest.mark.parametrize("word", SEARCHES)
+def test_the_search_finds_the_page_that_helps(address: str, browser: Browser, word: str) -> None:
+    """Whoever types such a word into the search box is led to the page about it first."""
+    browser.open(f"{address}/")
+
+    assert browser.evaluate(_FIND.replace("WORD", word)).startswith(f"{address}/{SEARCHES[word]}")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_the_pictures_of_the_architecture_are_drawn_and_can_be_read_on_a_phone(address: str, browser: Browser) -> None:
+    """A picture is wide enough for its words; on a phone it scrolls in itself."""
+    for page, count in (("explanation/architecture/", 2), ("reference/states/", 2)):
+        browser.open(f"{address}/{page}", width=390)
+        drawn = browser.evaluate(
+            "[...document.images].map(each => each.complete && each.getBoundingClientRect().width / each.naturalWidth)"
+        )
+
+        assert len(drawn) == count, page
+        assert all(scale >= 0.7 for scale in drawn), page
+        assert browser.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")

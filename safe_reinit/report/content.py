@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from ..model import DataState, DiskReport, JobReport, Report
-from .text import becomes_text, class_text, duration, remains
+from ..model.codec import timestamp
+from .many import FULL_DETAIL_LIMIT, NAMED_LIMIT, count_of
+from .text import becomes_text, breaks_promise, class_text, duration, is_undo, remains
 
 Part = Literal["next", "about", "instances", "left", "findings", "calls"]
 PARTS: dict[Part, str] = {
@@ -41,14 +43,132 @@ Value = tuple[Piece, ...]
 
 def parts_of(report: Report) -> Iterator[Part]:
     """Return the parts that the document of a report has."""
-    has = {"next": report.next, "instances": report.jobs, "left": any(remains(report))}
+    has = {
+        "next": report.next or any(what_now(report)),
+        "instances": report.jobs,
+        "left": any(remains(report)),
+    }
     return (part for part in PARTS if has.get(part, True))
 
 
 def title(report: Report) -> str:
-    """Return the title of a report: its outcome and its run."""
+    """Return the title of a report: its outcome, the disks and machines, and its run."""
     simulated = "SIMULATED " if report.simulated else ""
-    return f"{simulated}safe-reinit: {report.outcome}{f', {report.run_id}' if report.run_id else ''}"
+    parts = [f"{simulated}safe-reinit: {report.outcome}", plain(targets(report)), report.run_id or ""]
+    return ", ".join(part for part in parts if part)
+
+
+def plain(value: Value) -> str:
+    """Return a value as text alone."""
+    return "".join(timestamp(each) if isinstance(each, datetime) else each.text for each in value)
+
+
+def targets(report: Report) -> Value:
+    """Return which disks on which machines a report is about: one by name, several counted with the first of them."""
+    disks = [disk for job in report.jobs for disk in job.disks]
+    if not disks:
+        return ()
+    if len(report.jobs) > 1:
+        counted = f"{count_of(len(disks), 'disk')} on {count_of(len(report.jobs), 'instance')}: "
+        return (Text(counted), *_names(report.jobs))
+    job = report.jobs[0]
+    ids = _listed([Text(disk.disk_id, "code") for disk in disks])
+    return (*ids, *((Text(" on "), *_machine(job)) if job.instance_id else ()))
+
+
+def _machine(job: JobReport) -> Value:
+    known = Text(job.instance_id or "", "code")
+    return (Text(job.instance_name, "name"), Text(" ("), known, Text(")")) if job.instance_name else (known,)
+
+
+def _names(jobs: Sequence[JobReport]) -> Value:
+    return _listed([Text(job.instance_name or job.instance_id or "no instance", "name") for job in jobs])
+
+
+def _listed(things: Sequence[Text]) -> Value:
+    """Name the first of several things, and count the others."""
+    named: list[Piece] = []
+    for each in things[:NAMED_LIMIT]:
+        named += [Text(", "), each] if named else [each]
+    more = len(things) - NAMED_LIMIT
+    return (*named, Text(f" and {more} more")) if more > 0 else tuple(named)
+
+
+_RESUME_POWER = (
+    "resume brings the power back and wipes nothing. If you start the instance in the ECS console instead, run resume "
+    "as well: it sees that and closes the run. Until then no other run can begin on it."
+)
+
+
+def what_now(report: Report) -> Iterator[Value]:
+    """Yield what to do about machines and data that need somebody, before the commands to type."""
+    resume = any(command.startswith("safe-reinit resume ") for command in report.next)
+    if doubtful := [job for job in report.jobs if job.outcome == "unknown"]:
+        yield from _about_doubt(doubtful, report, resume=resume)
+    broken = [job for job in report.jobs if job.outcome != "unknown" and breaks_promise(job)]
+    if len(broken) > FULL_DETAIL_LIMIT:
+        yield (Text(f"The power of {len(broken)} instances is not as promised: "), *_names(broken), Text("."))
+    for job in broken if len(broken) <= FULL_DETAIL_LIMIT else ():
+        shown = f" is {job.power_after or 'not seen'}, but {job.power_promised} was promised."
+        yield (Text("Instance "), *_machine(job), Text(shown))
+    if resume and any(job.outcome in ("not-restarted", "stranded") for job in report.jobs):
+        yield (Text(_RESUME_POWER),)
+
+
+def _about_doubt(jobs: Sequence[JobReport], report: Report, *, resume: bool) -> Iterator[Value]:
+    ids = [Text(disk.disk_id, "code") for job in jobs for disk in job.disks if disk.data == "unknown"]
+    event, did = ("ResetDisk", "rolled back") if is_undo(report) else ("ReInitDisk", "wiped")
+    yield (
+        Text("Do not start "), *_names(jobs), Text(f", and do not send {event} for "), *_listed(ids),
+        Text(f" yourself. A disk that was not {did} still has its data, and a start would write over it."),
+    )  # fmt: skip
+    if resume:
+        yield (Text("First let the run check again: it may be that ECS was only slow."),)
+    ask = "If it is still unknown then, ask" if resume else "Ask"
+    sent = [phase.started_at for job in jobs for phase in job.phases if phase.name == "reinit"]
+    verdict = " Then give the verdict that it shows." if resume else ""
+    yield (
+        Text(f"{ask} ActionTrail for the event {event} of "), *_listed(ids), Text(" between "),
+        min(sent, default=report.started_at), Text(" and "), report.ended_at,
+        Text(f"; it shows an event after about ten minutes.{verdict}"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command to continue with.
+
+    Attributes:
+        when: when it is the right one, or what it is for; ``""`` where there is no choice to explain.
+        command: what to type.
+        recommended: whether it comes before the others.
+
+    """
+
+    when: str
+    command: str
+    recommended: bool = False
+
+
+_RECOMMENDED = "Recommended: check again what ECS shows; it changes nothing while that is unknown."
+_VERDICTS = {
+    "reinitialised": "If ActionTrail shows that ECS carried it out (this starts the machine):",
+    "intact": "If ActionTrail shows that ECS refused it or never got it (this starts the machine):",
+    "wipe-again": "To do it again, whatever happened: a new plan is made, and asks for consent:",
+}
+_STORY = "To read what the run did:"
+
+
+def next_steps(commands: Sequence[str], outcome: str) -> Iterator[Step]:
+    """Yield the commands to continue with; where the outcome is unknown, recommend one and explain each choice."""
+    for command in commands:
+        verdict = command.rpartition(" --verdict ")[2]
+        if outcome != "unknown" or not command.startswith(("safe-reinit resume ", "safe-reinit show ")):
+            yield Step("", command)
+        elif verdict == command and command.startswith("safe-reinit resume "):
+            yield Step(_RECOMMENDED, command, recommended=True)
+        else:
+            yield Step(_VERDICTS.get(verdict, _STORY), command)
 
 
 def about(report: Report) -> Iterator[tuple[str, Value]]:

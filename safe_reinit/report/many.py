@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
+
+from ..checks import by_name
+from ..model import Finding
 
 T = TypeVar("T")
 
@@ -36,3 +39,9 @@ def groups(things: Iterable[T], key: Callable[[T], object]) -> list[list[T]]:
     for each in things:
         found.setdefault(key(each), []).append(each)
     return list(found.values())
+
+
+def meaning(alike: Sequence[Finding]) -> str:
+    """Return what findings of one check all say; where each says something else, what their check is about."""
+    check = by_name(alike[0].check)
+    return alike[0].message if check is None or len({each.message for each in alike}) == 1 else check.summary

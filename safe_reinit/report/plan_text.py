@@ -10,13 +10,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ..checks import by_name
 from ..core.waves import has_canary, stages
 from ..model import Becomes, Finding, Plan, PlannedDisk, PlannedJob
 from ..model.letters import printable
 from ..plans.plan import downtime, steps, unforeseen
 from . import text
-from .many import FULL_DETAIL_LIMIT, count_of, groups, named
+from .many import FULL_DETAIL_LIMIT, count_of, groups, meaning, named
 from .text import Line, duration, name_of
 
 NEVER_FOLDED = ("not-checked", "outside-hours", "classes-differ")
@@ -283,19 +282,13 @@ def _finding(alike: Sequence[Finding], plan: Plan) -> Iterator[Line]:
     refuses, level = rank < _ACCEPTED_RANK, "risk, accepted" if rank == _ACCEPTED_RANK else first.level
     style = f"bold {text.STYLE[first.level]}" if refuses else text.STYLE[first.level]
     things, ids = (first.subject, "") if len(alike) == 1 else named([each.subject for each in alike])
-    words = first.message if len(alike) == 1 else _meaning(alike)
+    words = first.message if len(alike) == 1 else meaning(alike)
     yield Line(f"  {level}: {first.check}: {things}: {printable(words)}", style)
     if ids:
         yield Line(f"      {ids}", style)
     if refuses:
         explained = f"safe-reinit explain {first.check}, or the plan with --verbose, says what to do."
         yield Line(f"      fix: {printable(first.fix) if len({each.fix for each in alike}) == 1 else explained}")
-
-
-def _meaning(alike: Sequence[Finding]) -> str:
-    """Return what they all say; where each says something else, what their check is about."""
-    check = by_name(alike[0].check)
-    return alike[0].message if check is None or len({each.message for each in alike}) == 1 else check.summary
 
 
 # --------------------------------------------------------------------------------------------- a line for each disk

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any
 
 from ..model import Call, DiskReport, JobReport, Report
@@ -30,7 +29,7 @@ def to_text(report: Report) -> str:
 
 def to_markdown(report: Report) -> str:
     """Return the report as Markdown, for a change ticket."""
-    lines = [f"# {content.title(report)}", ""]
+    lines = [f"# {_cell(content.title(report))}", ""]
     for text in notices(report):
         lines += [f"**{_cell(text)}**", ""]
     lines.append(f"- Exit code: {report.exit_code}")
@@ -45,7 +44,10 @@ def to_markdown(report: Report) -> str:
 def _inside(part: content.Part, report: Report) -> Iterator[str]:
     match part:
         case "next":
-            yield from (f"    {command}" for command in report.next)
+            paragraphs = [_written(said) for said in content.what_now(report)]
+            for step in content.next_steps(report.next, report.outcome):
+                paragraphs += [part for part in (step.when, f"    {step.command}") if part]
+            yield "\n\n".join(paragraphs)
         case "about":
             yield from (f"- {name}: {_written(value)}" for name, value in content.about(report))
         case "instances":
@@ -69,7 +71,7 @@ def _job(job: JobReport, verb: str) -> Iterator[str]:
     yield from ("", f"{_cell(content.power(job))}.", "")
     yield from _table(content.DISK_HEAD, (_disk(disk, job, verb) for disk in job.disks))
     if job.phases:
-        rows = (tuple(map(_plain, row)) for row in content.phases(job))
+        rows = (tuple(map(content.plain, row)) for row in content.phases(job))
         yield from ("", *_table(content.PHASE_HEAD, rows))
 
 
@@ -87,12 +89,8 @@ def _call(call: Call) -> tuple[str, ...]:
     return timestamp(call.at), action, ", ".join(call.subject), call.code, call.request_id or ""
 
 
-def _plain(value: content.Value) -> str:
-    return "".join(timestamp(each) if isinstance(each, datetime) else each.text for each in value)
-
-
 def _written(value: content.Value) -> str:
-    return _cell(_plain(value))
+    return _cell(content.plain(value))
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from ..model import DiskReport, JobReport, Report
 from . import text
+from .content import next_steps
 from .many import FULL_DETAIL_LIMIT, count_of, groups, named
 from .text import WELL, Line, name_of
 
@@ -44,28 +45,13 @@ def outcome_style(outcome: str) -> str:
     return "bold green" if outcome in WELL else "bold red"
 
 
-_RECOMMENDED = "Recommended: check again what ECS shows; it changes nothing while that is unknown."
-_VERDICTS = {
-    "reinitialised": "If ActionTrail shows that ECS carried it out (this starts the machine):",
-    "intact": "If ActionTrail shows that ECS refused it or never got it (this starts the machine):",
-    "wipe-again": "To do it again, whatever happened: a new plan is made, and asks for consent:",
-}
-_STORY = "To read what the run did:"
-
-
 def next_lines(commands: Sequence[str], outcome: str) -> Iterator[Line]:
     """Show the commands to continue with; where the outcome is unknown, recommend one and explain each choice."""
-    for command in commands:
-        if outcome != "unknown" or not command.startswith(("safe-reinit resume ", "safe-reinit show ")):
-            yield Line(f"next: {command}")
-            continue
-        verdict = command.rpartition(" --verdict ")[2]
-        if verdict == command and command.startswith("safe-reinit resume "):
-            yield Line(_RECOMMENDED, "bold")
-            yield Line(f"next: {command}", "bold")
-        else:
-            yield Line(_VERDICTS.get(verdict, _STORY))
-            yield Line(f"  or: {command}")
+    for step in next_steps(commands, outcome):
+        style = "bold" if step.recommended else ""
+        if step.when:
+            yield Line(step.when, style)
+        yield Line(f"{'next' if step.recommended or not step.when else '  or'}: {step.command}", style)
 
 
 # ---------------------------------------------------------------------------------------------------- a few machines

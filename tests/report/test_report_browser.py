@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from safe_reinit.model import Failure
 from safe_reinit.report.html import to_html
 from tests.browser import CHROMIUM, Browser
 from tests.fleets import a_job, a_report
@@ -26,6 +30,21 @@ PAGES = {
         hostile("".join(HOSTILE) + "<img src='http://127.0.0.1:9/x'><script>alert(1)</script>")[1]
     ),
 }
+SIXTY = {
+    "done": a_report(*(a_job(n, "done", n) for n in range(60))),
+    "planned": a_report(*(replace(a_job(n, "planned"), error=None) for n in range(60)), dry_run=True, run_id=None),
+    "refused for one reason": a_report(*(a_job(n, "refused") for n in range(60)), run_id=None),
+    "all but three done": a_report(
+        *(a_job(n, "done", n) for n in range(57)), a_job(57, "failed"), a_job(58, "unknown"), a_job(59, "stranded")
+    ),
+}
+SIXTY["refused for one reason"] = replace(
+    SIXTY["refused for one reason"],
+    jobs=tuple(
+        replace(job, error=Failure(None, f"{job.instance_id} is protected.", hint="Take the tag off."))
+        for job in SIXTY["refused for one reason"].jobs
+    ),
+)
 PHONE, DESK = 390, 1200
 CONTRASTS = """
 (() => {
@@ -88,6 +107,21 @@ def colours(png: bytes) -> int:
     return len(set(zlib.decompress(data)))
 
 
+def printed_pages(paper: bytes) -> int:
+    """Count the pages of a PDF."""
+    return paper.count(b"/Type /Page\n")
+
+
+def marks(paper: bytes) -> int:
+    """Count the pages of a PDF on which something is turned by 30 degrees, as the mark of a simulated run is."""
+    found = 0
+    for stream in re.findall(rb"stream\r?\n(.*?)endstream", paper, re.S):
+        with contextlib.suppress(zlib.error):
+            turns = re.findall(rb"([\d.]+) (-?[\d.]+) -?[\d.]+ [\d.]+ -?[\d.]+ -?[\d.]+ cm", zlib.decompress(stream))
+            found += any(abs(float(b) / float(a)) == pytest.approx(0.57735, abs=0.001) for a, b in turns if float(a))
+    return found
+
+
 def test_the_browser_would_tell(browser: Browser, tmp_path: Path) -> None:
     """A page that asks for a picture and writes to the console is told on: the other tests would see it."""
     (tmp_path / "bad.html").write_text("<img src='other.png'><script>console.log('x')</script><p>text", "utf-8")
@@ -111,7 +145,7 @@ def test_a_page_shows_itself_and_asks_for_nothing(browser: Browser, tmp_path: Pa
     assert browser.complaints == []
     paper = browser.paper()
     assert paper.startswith(b"%PDF-")
-    assert paper.count(b"/Type /Page\n") >= 1
+    assert printed_pages(paper) >= 1
 
 
 @pytest.mark.parametrize("kind", PAGES)
@@ -155,14 +189,52 @@ def test_a_link_unfolds_the_card_it_leads_to(browser: Browser, tmp_path: Path) -
     assert browser.evaluate(seen) is True
 
 
-def test_paper_has_every_machine_and_no_empty_card(browser: Browser, tmp_path: Path) -> None:
-    """In print the folded rows of what went well are there, folded cards are not, and it is dark on light."""
+def test_paper_has_every_machine_of_many_and_no_card(browser: Browser, tmp_path: Path) -> None:
+    """In print the folded names of those that went well are there, cards are not, and it is dark on light."""
     browser.open(write(tmp_path, "many"), scheme="dark", medium="print")
 
-    assert browser.evaluate("document.querySelector('.printed .overview a').checkVisibility()") is True
-    assert browser.evaluate("document.querySelector('#j9').offsetHeight") == 0
-    assert browser.evaluate("document.querySelector('#j1').offsetHeight") > 0
+    assert browser.evaluate("document.querySelectorAll('.alike')[1].querySelector('a').checkVisibility()") is True
+    assert browser.evaluate("document.querySelector('#instances').offsetHeight") == 0
     assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+@pytest.mark.parametrize("kind", SIXTY)
+def test_sixty_machines_are_printed_on_four_pages(browser: Browser, tmp_path: Path, kind: str) -> None:
+    """A run or a plan of 60 machines takes at most four pages of A4, with the name of each machine."""
+    (tmp_path / "run.html").write_text(to_html(SIXTY[kind]), "utf-8")
+    browser.open((tmp_path / "run.html").as_uri(), medium="print")
+    shown = "each => each.checkVisibility({contentVisibilityAuto: true})"
+
+    assert browser.evaluate(f"[...document.querySelectorAll('.alike li')].filter({shown}).length") == 60
+    assert printed_pages(browser.paper()) <= 4
+
+
+@pytest.mark.parametrize("outcome", ["done", "unknown", "stranded"])
+def test_a_phone_shows_disk_and_machine_at_once(browser: Browser, tmp_path: Path, outcome: str) -> None:
+    """On the first screen of a phone stand the outcome, the disk and the machine, also of a run that is not real."""
+    (tmp_path / "run.html").write_text(to_html(a_report(a_job(1, outcome), simulated=True)), "utf-8")  # type: ignore[arg-type]
+    browser.open((tmp_path / "run.html").as_uri(), width=PHONE)
+    said = browser.evaluate("document.querySelector('h1').innerText")
+
+    assert all(word in said for word in (outcome, "d-bp000001", "lab-0001", "i-bp000001"))
+    assert browser.evaluate("document.querySelector('h1').getBoundingClientRect().bottom") < 844
+
+
+def test_every_printed_page_of_a_simulated_run_is_marked(browser: Browser, tmp_path: Path) -> None:
+    """The word lies across the window and across each sheet of paper of such a run, and across no other."""
+    many = tuple(a_job(n, "failed", n) for n in range(12))
+    found = []
+    for simulated in (True, False):
+        (tmp_path / "run.html").write_text(to_html(a_report(*many, simulated=simulated)), "utf-8")
+        browser.open((tmp_path / "run.html").as_uri())
+        shown = browser.evaluate("getComputedStyle(document.body, '::before').content")
+        paper = browser.paper()
+        found.append((shown, marks(paper), printed_pages(paper)))
+    (shown, marked, pages), (unmarked, none, _) = found
+
+    assert pages > 2
+    assert (shown, marked) == ('"SIMULATED"', pages)
+    assert (unmarked, none) == ("none", 0)
 
 
 def test_bars_are_drawn_where_they_are_said_to_be(browser: Browser, tmp_path: Path) -> None:

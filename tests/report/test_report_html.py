@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safe_reinit.cli.app import run
-from safe_reinit.model import Call, Finding, Phase, Report
+from safe_reinit.model import Call, Failure, Finding, Phase, Report
 from safe_reinit.model.letters import printable
 from safe_reinit.report import report_lines, to_json
 from safe_reinit.report.html import to_html
@@ -74,6 +74,7 @@ def test_a_page_is_well_formed(kind: str) -> None:
     assert all(th.get("scope") in ("col", "row") for th in root.iter("th"))
     ids = [each.get("id") for each in root.iter() if each.get("id")]
     assert len(ids) == len(set(ids))
+    assert "<br" not in text_of(to_html(PAGES[kind]))
 
 
 def leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -129,16 +130,50 @@ def test_what_needs_somebody_comes_first() -> None:
     ]
 
 
+def alike(page: str) -> list[str]:
+    """Return what the page says of each group of instances that are alike."""
+    return ["".join(each.itertext()) for each in of_class(page, "details", "alike")]
+
+
 def test_of_many_what_went_well_is_folded() -> None:
-    """Over 20 jobs the cards and rows of those that are done are folded and the others are open."""
+    """Over 20 jobs the card of one that is done is folded, and the first that failed are open."""
     page = to_html(a_report(*(a_job(n) for n in range(MANY)), a_job(99, "failed")))
     cards = {card.get("id"): card.find("details") for card in tree(page).iter("article")}
-    rows = [len(list(table.iter("tr"))) - 1 for table in of_class(page, "table", "overview")]
+    groups = of_class(page, "details", "alike")
 
     assert [name for name, inside in cards.items() if inside is not None and "open" in inside.attrib] == ["j1"]
     assert len(cards) == MANY + 1
-    assert rows == [1, MANY]
+    assert ["open" in group.attrib for group in groups] == [True, False]
     assert "7 looks besides" in text_of(page)
+
+
+def test_instances_to_which_the_same_happened_share_a_row() -> None:
+    """Of many, those with one outcome for one reason are one group that names each with its disk; others are not."""
+    failed = [a_job(n, "failed") for n in range(30, 40)]
+    same = [
+        replace(job, error=Failure("NoStock", f"{job.instance_id} was refused.", hint=f"Ask for {job.instance_name}."))
+        for job in failed
+    ]
+    groups = alike(to_html(a_report(*(a_job(n) for n in range(MANY)), *same, a_job(99, "failed"))))
+
+    assert [re.search(r"[\d,]+ instances?", each)[0] for each in groups] == [
+        "10 instances",
+        "1 instance",
+        "25 instances",
+    ]  # type: ignore[index]
+    assert "lab-0030, for example: i-bp000030 was refused." in groups[0]
+    assert all(f"lab-00{n} i-bp0000{n} d-bp0000{n} snapshot s-safe0000{n}" in groups[0] for n in range(30, 40))
+    assert "Message 99." in groups[1]
+
+
+def test_many_findings_of_a_check_say_once_what_they_have_in_common() -> None:
+    """Over 10 findings of a check are one text with all subjects; what each says by itself is folded below."""
+    page = to_html(a_report(*(a_job(n) for n in range(MANY))))
+    (subjects, *_) = of_class(page, "ul", "subjects")
+
+    assert len(list(subjects.iter("li"))) == MANY
+    assert text_of(page).count("Each by itself") == 3
+    assert text_of(page).count("Take one.") == MANY + 1
 
 
 def test_every_link_leads_to_a_card() -> None:

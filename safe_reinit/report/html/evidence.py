@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ...model import Call, Finding, Level, Report
 from .. import content
+from ..many import meaning
 from .markup import NOTHING, Markup, code, escaped, folded, joined, moment, small, table, tag
 from .words import Tone, badge, plural
 
@@ -15,7 +16,7 @@ _LEVELS: tuple[tuple[Level, str, Tone], ...] = (
     ("info", "Information", "plain"),
 )
 _UNFOLDED_FINDINGS = 10
-"""Up to so many findings of a check are open from the start."""
+"""Up to so many findings of a check are shown one by one; of more, what they have in common is shown first."""
 _UNFOLDED_CHANGES = 40
 """Up to so many calls that are no looks are open from the start."""
 _UNFOLDED_IDS = 4
@@ -54,11 +55,21 @@ def _alike(found: Sequence[Finding], how: Tone, accepted: int) -> Markup:
         (code(each.subject), escaped(each.message), joined((escaped(each.fix), _foreseen(each))), _facts(each))
         for each in found
     )
+    one_by_one = table("stacked findings", ("Subject", "What is the case", "What can be done", "Facts"), rows)
     kind = "" if first.level == "info" else "printed"
-    head = ("Subject", "What is the case", "What can be done", "Facts")
-    return folded(
-        joined(marks, " "), table("stacked findings", head, rows), unfolded=len(found) <= _UNFOLDED_FINDINGS, kind=kind
-    )
+    if len(found) <= _UNFOLDED_FINDINGS:
+        return folded(joined(marks, " "), one_by_one, unfolded=True, kind=kind)
+    inside = (*_in_common(found), folded(escaped("Each by itself"), one_by_one))
+    return folded(joined(marks, " "), *inside, unfolded=first.level != "info", kind=kind)
+
+
+def _in_common(found: Sequence[Finding]) -> Iterator[Markup]:
+    """Yield what many findings of a check all say, and of which subjects."""
+    first = found[0]
+    yield tag("p", escaped(meaning(found)))
+    if len({(each.fix, each.predicts) for each in found}) == 1:
+        yield tag("p", escaped(first.fix), _foreseen(first))
+    yield tag("ul", *(tag("li", small(code(each.subject))) for each in found), class_="subjects")
 
 
 def _foreseen(found: Finding) -> Markup:

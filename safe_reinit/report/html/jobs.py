@@ -10,8 +10,10 @@ from ..text import WELL, breaks_promise, last_run_text
 from .markup import NOTHING, Markup, code, escaped, folded, joined, name_of, small, table, tag, written
 from .words import WORST_FIRST, badge, data_badge, failure, label, link, outcome_badge, plural
 
-_UNFOLDED_CARDS = 20
-"""Up to so many cards are open from the start, and printed whole."""
+FEW = 20
+"""Up to so many jobs have a row and a card each; of more, those that are alike share a row, and paper has no cards."""
+_UNFOLDED_CARDS = 4
+"""Of more jobs, so many cards of those that did not go well are open."""
 
 
 def in_order(jobs: Sequence[JobReport]) -> list[JobReport]:
@@ -42,26 +44,19 @@ def _numbers(jobs: Sequence[JobReport]) -> Iterator[Markup]:
 
 
 def overview(jobs: Sequence[JobReport], verb: str) -> Markup:
-    """Return a row for each job, with links to the cards; of many, those that went well are folded together."""
+    """Return a row for each job, with links to the cards."""
     rows = [_line(job, number, verb) for number, job in enumerate(jobs, 1)]
-    troubled = sum(job.outcome not in WELL for job in jobs)
-    head = ("Instance", "Outcome", "Power", "Disks")
-    if len(jobs) <= _UNFOLDED_CARDS:
-        return table("stacked overview", head, rows)
-    well = escaped(f"{plural(len(jobs) - troubled, 'instance')} on which all went well")
-    return joined((
-        table("stacked overview", head, rows[:troubled]) if troubled else NOTHING,
-        folded(well, table("stacked overview", head, rows[troubled:]), kind="printed") if rows[troubled:] else NOTHING,
-    ))  # fmt: skip
+    return table("stacked overview", ("Instance", "Outcome", "Power", "Disks"), rows)
 
 
 def _line(job: JobReport, number: int, verb: str) -> tuple[Markup, ...]:
-    instance_id = tag("div", small(code(job.instance_id))) if job.instance_id and job.instance_name else NOTHING
+    known = tag("div", small(code(job.instance_id))) if job.instance_id and job.instance_name else NOTHING
     disks = joined(tag("div", code(disk.disk_id), escaped(" "), data_badge(disk.data, verb)) for disk in job.disks)
-    return joined((link(job, number), instance_id)), outcome_badge(job), _power(job), disks
+    return joined((link(job, number), known)), outcome_badge(job), power(job), disks
 
 
-def _power(job: JobReport) -> Markup:
+def power(job: JobReport) -> Markup:
+    """Write the power of an instance before and after the run."""
     text = escaped(f"{job.power_before or 'not seen'} → {job.power_after or 'not seen'}")
     return joined((text, badge(f"{job.power_promised} was promised", "bad")), " ") if breaks_promise(job) else text
 
@@ -73,9 +68,9 @@ def _whole_power(job: JobReport) -> Markup:
 
 def cards(jobs: Sequence[JobReport], verb: str) -> Markup:
     """Return everything about each job; many are folded, but for those that did not go well."""
-    all_unfolded = len(jobs) <= _UNFOLDED_CARDS
+    few = len(jobs) <= FEW
     return joined(
-        _card(job, number, verb, unfolded=all_unfolded or (job.outcome not in WELL and number <= _UNFOLDED_CARDS))
+        _card(job, number, verb, unfolded=few or (job.outcome not in WELL and number <= _UNFOLDED_CARDS))
         for number, job in enumerate(jobs, 1)
     )
 
@@ -98,9 +93,9 @@ def _disk(disk: DiskReport, job: JobReport, verb: str) -> Iterator[Markup]:
     texts = map(name_of, content.details(disk))
     yield joined((code(disk.disk_id), tag("br"), small(joined(texts, ", "))))
     evidence = f"evidence: {disk.evidence}" if disk.evidence else ""
-    last_run = last_run_text(disk.last_run) if disk.last_run and disk.data != "reinitialised" else ""
-    below = [small(escaped(each)) for each in (evidence, last_run) if each]
-    yield joined((data_badge(disk.data, verb), *below), tag("br"))
+    known = last_run_text(disk.last_run) if disk.last_run and disk.data != "reinitialised" else ""
+    below = [joined((tag("br"), small(escaped(each)))) for each in (evidence, known) if each]
+    yield joined((data_badge(disk.data, verb), *below))
     yield escaped(content.became(disk, job))
     yield joined(map(code, disk.waivers), ", ") if disk.waivers else escaped("none")
     yield code(disk.safety_snapshot) if disk.safety_snapshot else escaped("none")

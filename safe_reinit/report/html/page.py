@@ -8,10 +8,11 @@ from ...model import Report
 from .. import content
 from ..text import NO_ERASURE, is_undo, notices, remains, verb_of
 from .evidence import calls, findings
-from .jobs import cards, counts, headline, in_order, overview
+from .jobs import FEW, cards, counts, headline, in_order, overview
 from .markup import NOTHING, Markup, code, escaped, facts, folded, joined, section, tag, written
-from .style import STYLE
+from .style import MARK, STYLE
 from .timeline import PATTERNS, timeline
+from .together import together
 from .words import badge, failure, link, meaning, plural, tone
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -29,9 +30,10 @@ def to_html(report: Report) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", escaped(content.title(report))),
-        tag("style", STYLE),
+        tag("style", STYLE, MARK if report.simulated else NOTHING),
     )
-    body = tag("body", PATTERNS, tag("header", *_header(report)), tag("main", *_parts(report)), _footer(report))
+    inside = (PATTERNS, tag("header", *_header(report)), tag("main", *_parts(report)), _footer(report))
+    body = tag("body", *inside, **({"class_": "summed"} if len(report.jobs) > FEW else {}))
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 
@@ -41,7 +43,8 @@ def _header(report: Report) -> Iterator[Markup]:
     how = tone(report.outcome, report.jobs)
     kind = "Dry run" if report.dry_run else "Run" if report.run_id else "No run"
     yield tag("p", escaped(f"safe-reinit · {kind}"), class_="kind")
-    yield tag("h1", badge(report.outcome, how))
+    about = content.targets(report)
+    yield tag("h1", badge(report.outcome, how), tag("span", written(about), class_="target") if about else NOTHING)
     yield tag("p", escaped(f"{meaning(report)} Exit code {report.exit_code}."))
     if report.jobs:
         yield tag("p", tag("strong", escaped(headline(report.jobs, verb_of(report)))))
@@ -62,7 +65,8 @@ def _parts(report: Report) -> Iterator[Markup]:
     for part in content.parts_of(report):
         if part == "instances":
             if len(jobs) > 1:
-                yield section("summary", "Summary", counts(jobs, verb), overview(jobs, verb))
+                rows = together(jobs, verb) if len(jobs) > FEW else overview(jobs, verb)
+                yield section("summary", "Summary", counts(jobs, verb), rows)
             if any(job.phases for job in jobs):
                 yield section("timeline", "Timeline", timeline(jobs, report.ended_at))
         yield section(part, content.PARTS[part], *_inside(part, report))
@@ -71,7 +75,11 @@ def _parts(report: Report) -> Iterator[Markup]:
 def _inside(part: content.Part, report: Report) -> Iterator[Markup]:
     match part:
         case "next":
-            yield from (tag("pre", code(command)) for command in report.next)
+            for number, each in enumerate(content.what_now(report)):
+                yield tag("p", written(each) if number else tag("strong", written(each)))
+            for step in content.next_steps(report.next, report.outcome):
+                yield tag("p", escaped(step.when)) if step.when else NOTHING
+                yield tag("pre", code(step.command))
         case "about":
             yield facts((name, written(value)) for name, value in content.about(report))
         case "instances":

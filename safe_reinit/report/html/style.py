@@ -44,6 +44,7 @@ small{font-size:.85em;color:var(--quiet);font-weight:normal}
  white-space:nowrap}
 td .badge{white-space:normal}
 h1 .badge{font-size:1em;padding:.1em .6em}
+h1 .target{display:block;margin-top:.6rem;font-size:.65em}
 .good{color:var(--good)}.care{color:var(--care)}.bad{color:var(--bad)}
 .badge.good{background:var(--good-back)}.badge.care{background:var(--care-back)}.badge.bad{background:var(--bad-back)}
 .badge.plain{background:var(--box);border-color:var(--quiet)}
@@ -67,6 +68,8 @@ article,details{break-inside:auto}
 article{margin:.6rem 0;border:1px solid var(--line);border-radius:.5rem;padding:.2rem .9rem}
 article:target{border-color:var(--link);box-shadow:0 0 0 1px var(--link)}
 article:target>details::details-content{content-visibility:visible;block-size:auto}
+.alike ul,.subjects{columns:16rem;column-gap:1.5rem;margin:.3rem 0 .8rem;padding:0;list-style:none;font-size:.93em}
+.alike li{break-inside:avoid;margin-bottom:.15rem}
 summary{padding:.4rem 0;cursor:pointer}
 summary h3{display:inline;margin:0}
 em{color:var(--care);font-style:normal;font-weight:600}
@@ -127,15 +130,29 @@ _PAPER = """
 @page{margin:14mm 12mm}
 body{max-width:none;padding:0;font-size:9.5pt}
 h1,h2,h3,summary{break-after:avoid}
-h2{margin-top:1.4rem}
+h2{margin:1rem 0 .4rem}
+h3{margin:.5rem 0 .2rem}
+p{margin:.2rem 0}
+summary{padding:.15rem 0}
+footer{margin-top:1rem}
 thead{display:table-header-group}
-tr,dl div,.failure,pre,.phases,.counts{break-inside:avoid}
+tr,dl div,.failure,pre,.counts{break-inside:avoid}
 th,td{padding:.2rem .5rem .2rem 0}
 .calls{font-size:8pt}
 a{color:inherit;text-decoration:none}
 .badge,.failure,.timeline td{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 article{padding:.1rem .6rem}
-article:has(>details:not([open])){display:none}
+dl{grid-template-columns:repeat(3,1fr);gap:.3rem 1rem;margin:.3rem 0}
+h1{font-size:1.5rem}
+.failure{margin:.3rem 0;padding:.2rem .7rem}
+.failure dl div{display:flex;gap:.5rem}
+.alike ul{columns:3;font-size:8pt;line-height:1.25}
+.subjects{columns:auto;font-size:8pt;line-height:1.4}
+.subjects li{display:inline}
+.subjects li:not(:last-child)::after{content:", "}
+.dense tbody svg{height:.5rem}
+.dense tbody th{font-size:7pt;line-height:1}
+.summed #instances{display:none}
 .printed::details-content{content-visibility:visible;block-size:auto}
 details:not([open]):not(.printed)>summary::after{content:" (folded, not printed)"}
 """
@@ -163,3 +180,9 @@ STYLE = Markup(
     f"{_GENERAL}@media print,(min-width:56.01rem){{{_TABLES}}}{_TIMELINE}"
     f"@media screen and (max-width:56rem){{{_NARROW}{_labels()}}}\n@media print{{{_PAPER}}}\n"
 )
+MARK = Markup("""
+body::before{content:"SIMULATED";position:fixed;inset:0;z-index:1;display:grid;place-items:center;
+ font-size:min(16vw,11rem);font-weight:700;color:var(--bad);opacity:.14;transform:rotate(-30deg);pointer-events:none;
+ overflow-wrap:normal;-webkit-print-color-adjust:exact;print-color-adjust:exact}
+""")
+"""The word that lies across the window and each sheet of paper of a run that is not real."""

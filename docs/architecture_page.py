@@ -1,0 +1,128 @@
+"""The page of the architecture and its pictures: from the core's tables, and from the map in CONTRIBUTING.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import drawings
+
+from safe_reinit.core.transitions import EXITS
+from safe_reinit.errors import exit_code
+from safe_reinit.model import WipeState
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_STEPS = (
+    ("Check, plan, confirm", "nothing is changed", False),
+    ("TagResources", "with lock_tag: keeps others off", True),
+    ("StopInstance", "until Stopped is shown", False),
+    ("CreateSnapshot", "with --snapshot: until accomplished", True),
+    ("Read the facts again", "if any has changed, nothing is sent", False),
+    ("ReInitDisk", "ResetDisk in an undo", False),
+    ("Observe the disk", "until ReIniting, then In_use", False),
+    ("Observe on, or ask a person", "a lost answer proves nothing", True),
+    ("StartInstance", "if it ran before: until Running", False),
+    ("UntagResources", "with lock_tag", True),
+)
+"""The steps of one machine, as the docstring of ``safe_reinit.core`` has them; whether most runs leave a step out."""
+_LANES: tuple[tuple[int, str, Sequence[WipeState], Sequence[int]], ...] = (
+    (1, "Nothing was sent (the wipe is todo)", ("todo",), (3,)),
+    (4, "The wipe was not sent, or proven not done (todo)", ("todo",), (4, 8)),
+    (2, "ECS refused the wipe (refused)", ("refused",), (4, 8)),
+    (
+        1,
+        "Not proven (unknown, asked, accepted, lost, resend)",
+        ("unknown", "asked", "accepted", "lost", "resend"),
+        (5,),
+    ),
+    (2, "The wipe is proven (done)", ("done",), (0, 6)),
+)
+"""How many steps a lane spans, its heading, the states of the wipe that end there, and with which exit codes."""
+
+
+def job_picture() -> str:
+    """Draw the steps of one machine with every exit code of a run of one disk."""
+    drawn = {(state, code) for _, _, states, codes in _LANES for state in states for code in codes}
+    if drawn != {(each.state, exit_code(each.outcome)) for each in EXITS}:
+        raise ValueError("the lanes are not the ends of a job")
+    lanes = [(span, heading, list(_ends(states[0], codes))) for span, heading, states, codes in _LANES]
+    return drawings.steps("The steps of one machine, and how each can end", _STEPS, lanes)
+
+
+def _ends(state: WipeState, codes: Sequence[int]) -> Iterator[tuple[int, str, str]]:
+    for each in EXITS:
+        if each.state == state and exit_code(each.outcome) in codes:
+            yield exit_code(each.outcome), each.outcome, each.when
+
+
+def rooms_picture() -> str:
+    """Draw which part of the program is built on which; a test holds these arrows against the imports."""
+    (drawn,) = re.findall(r"^```mermaid\ngraph TD\n(.*?)^```", _contributing(), re.M | re.S)
+    return drawings.layers("Which part is built on which", re.findall(r"(\w+) --> (\w+)", drawn))
+
+
+def architecture() -> str:
+    """Write docs/explanation/architecture.md."""
+    return f"""# Architecture
+
+Made by `docs/generate.py`: the pictures from the tables of the core, the list of parts from `CONTRIBUTING.md`.
+
+safe-reinit is one command, or one Python library. It needs no server: it calls the ECS API, and keeps a journal in a local
+file. A [journal in PostgreSQL](../howto/team.md) and [workers on several hosts](../scale.md) are possible, and change none
+of what follows.
+
+## One machine, step by step
+
+A run has a job for each machine, with all of its disks that are wiped. The left side shows the steps in order; a dashed one
+is part of some runs only. The right side shows how the job ends if it goes no further, with the
+[exit code](../reference/exit-codes.md) of the command.
+
+![The steps of one machine: check, stop, snapshot, wipe, observe, start; and the exit codes 0, 3, 4, 5, 6 and 8](../assets/job.svg)
+
+Several disks or machines that did not all end alike make it 7 (`partial`), and 5 as soon as one is unknown. 2 (`usage`)
+comes before all this: the command or the configuration could not be used. 1 (`bug`) can come at any step.
+
+What can happen to a single call, and to the wipe of a disk, is on the page of [the states of a run](../reference/states.md).
+
+## Why it can be trusted with this
+
+- **Everything that can be checked is checked before the stop.** ReInitDisk has no dry run, so the checks are made here, from
+  what the Describe calls show ([Checks](../checks.md)).
+- **The core decides, and does nothing else.** It is a pure function: what happened goes in, the next action comes out. It
+  reads no clock, file or network, so that tests try every state with every event.
+- **The intention is on disk before the call.** A call is sent once. If no answer comes, the run observes what happened, and
+  never assumes it.
+- **The facts are read again right before the stop and before the wipe.** If something changed, nothing is sent.
+- **One process has the right to act for a run**, by a lease in the journal. Whoever resumes a run starts from the journal.
+
+[What keeps your data safe](../safety.md) has these rules in full, and what they rest on.
+
+## From a target to a report
+
+1. **Discover**: disk ids, instances, tags or a file become targets.
+2. **Describe**: ECS is asked about each disk, its machine, its snapshots and its image.
+3. **Check**: each check returns findings; a block or a risk refuses the run.
+4. **Plan**: what will be done, with a fingerprint. You agree to the plan, or to its file.
+5. **Run**: observe, decide, recheck, write the intention down, call. The same loop carries one disk and ten thousand, a resumed
+   run, an undo, and a run on several hosts.
+6. **Report**: what happened to each disk and machine, as text, JSON, Markdown and HTML ([The report](../reference/report.md)).
+
+## The parts of the program
+
+An arrow means "is built on". Arrows that follow from others are left out.
+
+![Which part of the program is built on which](../assets/rooms.svg)
+
+{_rooms()}
+"""
+
+
+def _rooms() -> str:
+    (rows,) = re.findall(r"^\| room \| what is in it \|\n\|---\|---\|\n(.*?)\n\n", _contributing(), re.M | re.S)
+    return f"| part | what is in it |\n|---|---|\n{rows.replace('](docs/', '](../')}"
+
+
+def _contributing() -> str:
+    return (ROOT / "CONTRIBUTING.md").read_text("utf-8")

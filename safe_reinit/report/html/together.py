@@ -1,0 +1,69 @@
+"""Many instances as few groups: those to which the same happened share one row, and each is named in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from ...model import DataState, JobReport
+from ..many import groups
+from ..text import WELL
+from .jobs import power
+from .markup import NOTHING, Markup, code, escaped, folded, joined, small, tag
+from .words import data_badge, failure, label, link, outcome_badge, plural
+
+
+def together(jobs: Sequence[JobReport], verb: str) -> Markup:
+    """Return a row for the jobs that are alike, with everything that tells them apart; what went well is folded."""
+    numbers = {id(job): number for number, job in enumerate(jobs, 1)}
+    return joined(
+        folded(
+            _title(alike, verb), _why(alike), tag("ul", *(_member(job, numbers[id(job)]) for job in alike)),
+            unfolded=alike[0].outcome not in WELL, kind="printed alike",
+        )
+        for alike in groups(jobs, _what_happened)
+    )  # fmt: skip
+
+
+def _what_happened(job: JobReport) -> tuple[object, ...]:
+    """Return what jobs have in common that share a row: everything but what they are called."""
+    error = job.error
+    why = (error.code, error.action, _general(error.message, job), _general(error.hint or "", job)) if error else ()
+    return job.outcome, job.power_before, job.power_after, job.power_promised, _data(job), why
+
+
+def _data(job: JobReport) -> tuple[DataState, ...]:
+    return tuple(disk.data for disk in job.disks)
+
+
+def _general(text: str, job: JobReport) -> str:
+    """Leave out of a text what only this job is called."""
+    for name in (job.instance_id, job.instance_name, *(disk.disk_id for disk in job.disks)):
+        text = text.replace(name, "...") if name else text
+    return text
+
+
+def _title(alike: Sequence[JobReport], verb: str) -> Markup:
+    counted = Counter(data for job in alike for data in _data(job))
+    disks = (joined((escaped(plural(count, "disk")), data_badge(data, verb)), " ") for data, count in counted.items())
+    return joined((outcome_badge(alike[0]), escaped(plural(len(alike), "instance")), *disks, power(alike[0])), " ")
+
+
+def _why(alike: Sequence[JobReport]) -> Markup:
+    first = alike[0]
+    if first.error is None:
+        return NOTHING
+    same = len({job.error.message for job in alike if job.error}) == 1
+    return failure(first.error, NOTHING if same else joined((label(first), escaped(", for example: "))))
+
+
+def _member(job: JobReport, number: int) -> Markup:
+    known = (small(code(job.instance_id)),) if job.instance_id and job.instance_name else ()
+    return tag("li", joined((link(job, number), *known, *_disks(job)), " "))
+
+
+def _disks(job: JobReport) -> Iterator[Markup]:
+    for disk in job.disks:
+        yield small(code(disk.disk_id))
+        if disk.safety_snapshot:
+            yield small(escaped("snapshot "), code(disk.safety_snapshot))

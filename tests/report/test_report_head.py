@@ -1,0 +1,85 @@
+"""What a document says first: which disk on which machine, that it is not real, and what to do now."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from safe_reinit.model import Call, JobReport, Report
+from safe_reinit.report import to_markdown
+from safe_reinit.report.html import to_html
+from tests.fleets import a_job, a_report
+from tests.report.test_report_html import tree
+from tests.values import NOW
+
+
+@pytest.mark.parametrize(
+    ("jobs", "named"),
+    [
+        ((a_job(1),), "d-bp000001 on lab-0001 (i-bp000001)"),
+        ((replace(a_job(1), instance_name=""),), "d-bp000001 on i-bp000001"),
+        ((replace(a_job(1), disks=a_job(1).disks * 3),), "d-bp000001, d-bp000001 and 1 more on lab-0001 (i-bp000001)"),
+        (tuple(a_job(n) for n in range(4)), "4 disks on 4 instances: lab-0000, lab-0001 and 2 more"),
+    ],
+)
+def test_title_and_head_name_the_disk_and_the_machine(jobs: tuple[JobReport, ...], named: str) -> None:
+    """The title of the window, the main heading and the heading of the Markdown say which disk on which machine."""
+    told = a_report(*jobs)
+    root = tree(to_html(told))
+
+    assert root.findtext("head/title") == f"safe-reinit: done, {named}, r-20260102T030405Z-4f2a"
+    assert "".join(next(root.iter("h1")).itertext()) == f"done{named}"
+    assert to_markdown(told).replace("\\", "").startswith(f"# safe-reinit: done, {named}, r-")
+
+
+def what_now(report: Report) -> str:
+    """Return what the part says that comes first, the same in HTML and in Markdown."""
+    (section,) = [each for each in tree(to_html(report)).iter("section") if each.get("id") == "next"]
+    words = "".join(section.itertext()).removeprefix("What to do next")
+    written = to_markdown(report).replace("\\", "").partition("## What to do next")[2].partition("\n##")[0]
+    assert re.sub(r"(?<=-\d\d)T(?=\d\d:)|\s", "", written) == "".join(words.split())
+    return words
+
+
+def test_an_unknown_outcome_says_what_to_do() -> None:
+    """Exit 5 says not to start the machine, which event to ask ActionTrail for, and what each verdict is for."""
+    resume = "safe-reinit resume r-20260102T030405Z-4f2a"
+    said = what_now(a_report(a_job(1, "unknown"), next=(resume, f"{resume} --verdict intact")))
+
+    assert said.startswith("Do not start lab-0001, and do not send ReInitDisk for d-bp000001 yourself.")
+    assert "ActionTrail for the event ReInitDisk of d-bp000001 between 2026-01-02 03:04:35Z and 2026-01-02" in said
+    assert said.index("First let the run check again") < said.index(resume)
+    assert (
+        f"If ActionTrail shows that ECS refused it or never got it (this starts the machine):{resume} --verdict" in said
+    )
+
+
+def test_an_unknown_undo_asks_for_its_own_call() -> None:
+    """Of an undo the event is ResetDisk; without a run to resume no verdict is spoken of."""
+    calls = (Call(NOW, "ResetDisk", ("d-1",), False, 200, "R", "OK"),)
+    said = what_now(a_report(a_job(1, "unknown"), calls=calls, next=()))
+
+    assert "Ask ActionTrail for the event ResetDisk" in said
+    assert "verdict" not in said
+    assert "ReInitDisk" not in said
+
+
+@pytest.mark.parametrize("outcome", ["stranded", "not-restarted"])
+def test_a_machine_that_is_down_is_named_with_what_brings_it_back(outcome: str) -> None:
+    """Exits 6 and 8 name the machine, its power and what was promised, and say that resume wipes nothing."""
+    said = what_now(a_report(a_job(1, outcome)))  # type: ignore[arg-type]
+    power = {"stranded": "Stopping", "not-restarted": "Starting"}[outcome]
+
+    assert said.startswith(f"Instance lab-0001 (i-bp000001) is {power}, but Running was promised.")
+    assert "resume brings the power back and wipes nothing." in said
+    assert "resume" not in what_now(a_report(a_job(1, outcome), next=()))  # type: ignore[arg-type]
+
+
+def test_a_run_that_is_not_real_is_marked_across_the_page() -> None:
+    """The style of a simulated run writes its word across the page; that of no other has it."""
+    marked, real = (to_html(a_report(a_job(1), simulated=simulated)) for simulated in (True, False))
+
+    assert 'content:"SIMULATED"' in marked
+    assert "SIMULATED" not in real
