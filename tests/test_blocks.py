@@ -644,7 +644,8 @@ def test_a_command_in_a_sentence_is_understood(path: Path) -> None:
 
 _OF_OTHERS = {
     "--yes", "--force", "--help", "--version", "--disks", "--every-fault", "--no-script", "--diff", "--env",
-    "--env-file", "--read-only", "--rm", "--stop-timeout", "--volume", "--upgrade", "--reinstall", "--from", "--spec", "--waiter",
+    "--env-file", "--read-only", "--rm", "--stop-timeout", "--volume",
+    "--upgrade", "--reinstall", "--from", "--spec", "--waiter",
 }  # fmt: skip
 """Options of no command that are spoken of: there is no ``--yes`` and no ``--force``; benches, Ansible, Docker,
 pip, uv, pipx and the aliyun CLI have the last ones."""
