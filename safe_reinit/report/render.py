@@ -44,7 +44,7 @@ def to_markdown(report: Report) -> str:
 def _inside(part: content.Part, report: Report) -> Iterator[str]:
     match part:
         case "next":
-            paragraphs = [_written(said) for said in content.what_now(report)]
+            paragraphs = [_written(value) for value in content.what_now(report)]
             for step in content.next_steps(report.next, report.outcome):
                 paragraphs += [part for part in (step.when, f"    {step.command}") if part]
             yield "\n\n".join(paragraphs)

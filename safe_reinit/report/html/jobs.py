@@ -10,7 +10,7 @@ from ..text import WELL, breaks_promise, last_run_text
 from .markup import NOTHING, Markup, code, escaped, folded, joined, name_of, small, table, tag, written
 from .words import WORST_FIRST, badge, data_badge, failure, label, link, outcome_badge, plural
 
-FEW = 20
+CARDS_LIMIT = 20
 """Up to so many jobs have a row and a card each; of more, those that are alike share a row, and paper has no cards."""
 _UNFOLDED_CARDS = 4
 """Of more jobs, so many cards of those that did not go well are open."""
@@ -68,9 +68,9 @@ def _whole_power(job: JobReport) -> Markup:
 
 def cards(jobs: Sequence[JobReport], verb: str) -> Markup:
     """Return everything about each job; many are folded, but for those that did not go well."""
-    few = len(jobs) <= FEW
+    all_unfolded = len(jobs) <= CARDS_LIMIT
     return joined(
-        _card(job, number, verb, unfolded=few or (job.outcome not in WELL and number <= _UNFOLDED_CARDS))
+        _card(job, number, verb, unfolded=all_unfolded or (job.outcome not in WELL and number <= _UNFOLDED_CARDS))
         for number, job in enumerate(jobs, 1)
     )
 

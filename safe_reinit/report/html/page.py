@@ -8,7 +8,7 @@ from ...model import Report
 from .. import content
 from ..text import NO_ERASURE, is_undo, notices, remains, verb_of
 from .evidence import calls, findings
-from .jobs import FEW, cards, counts, headline, in_order, overview
+from .jobs import CARDS_LIMIT, cards, counts, headline, in_order, overview
 from .markup import NOTHING, Markup, code, escaped, facts, folded, joined, section, tag, written
 from .style import MARK, STYLE
 from .timeline import PATTERNS, timeline
@@ -33,7 +33,7 @@ def to_html(report: Report) -> str:
         tag("style", STYLE, MARK if report.simulated else NOTHING),
     )
     inside = (PATTERNS, tag("header", *_header(report)), tag("main", *_parts(report)), _footer(report))
-    body = tag("body", *inside, **({"class_": "summed"} if len(report.jobs) > FEW else {}))
+    body = tag("body", *inside, **({"class_": "summed"} if len(report.jobs) > CARDS_LIMIT else {}))
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 
@@ -65,7 +65,7 @@ def _parts(report: Report) -> Iterator[Markup]:
     for part in content.parts_of(report):
         if part == "instances":
             if len(jobs) > 1:
-                rows = together(jobs, verb) if len(jobs) > FEW else overview(jobs, verb)
+                rows = together(jobs, verb) if len(jobs) > CARDS_LIMIT else overview(jobs, verb)
                 yield section("summary", "Summary", counts(jobs, verb), rows)
             if any(job.phases for job in jobs):
                 yield section("timeline", "Timeline", timeline(jobs, report.ended_at))
