@@ -61,6 +61,8 @@ class Output:
 
     def __post_init__(self) -> None:
         self.last = LastWords(self.signals.enough)
+        self._plan_on: TextIO | None = None
+        """Where a plan was shown to people."""
         self._shown: dict[str, str] = {}
         """By the text of a refusal whose findings are on the screen: what is still said of it."""
 
@@ -139,6 +141,7 @@ class Output:
         from .. import report  # noqa: PLC0415 - only where it is needed
 
         print_lines(report.plan_lines(plan, full=self.verbose), stream)
+        self._plan_on = stream
         if plan.blockers and stream.isatty() and sys.stderr.isatty():
             first, *more = dict.fromkeys(found.check for found in plan.blockers)
             named = " and ".join([first, *([f"{len(more)} more"] if len(more) > 1 else more)])
@@ -183,7 +186,9 @@ class Output:
             elif self.form == "markdown":
                 write(stream, report.to_markdown(result))
             elif self.says(result.exit_code):
-                styled = report.report_lines(result, full=self.verbose)
+                below_plan = result.dry_run and self._plan_on is stream
+                show = report.ending_lines if below_plan else report.report_lines
+                styled = show(result, full=self.verbose)
                 named = (dataclasses.replace(line, text=naming_journal(line.text, self.argv)) for line in styled)
                 _write_lines(named, stream)
         except UnreadError:

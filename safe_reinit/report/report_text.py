@@ -33,6 +33,20 @@ def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
     yield from next_lines([command if in_full else _shortened(command) for command in report.next], report.outcome)
 
 
+def ending_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
+    """Show how a dry run ended, below its plan: the other runs of its disks, the outcome, and what to do next."""
+    in_full = full or len(report.jobs) <= FULL_DETAIL_LIMIT
+    yield from (Line(f"  {line}") for line in (_each_last_run(report) if in_full else _last_runs(report)))
+    yield _outcome(report)
+    yield from next_lines([command if in_full else _shortened(command) for command in report.next], report.outcome)
+
+
+def _each_last_run(report: Report) -> Iterator[str]:
+    for disk in (disk for job in report.jobs for disk in job.disks):
+        if disk.last_run:
+            yield f"{disk.disk_id}: {text.last_run_text(disk.last_run)}"
+
+
 def _outcome(report: Report) -> Line:
     line = f"{report.outcome} (exit code {report.exit_code})"
     if report.run_id:

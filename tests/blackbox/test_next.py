@@ -14,7 +14,7 @@ import pytest
 
 from safe_reinit.simulator import Simulator
 from tests import virtual
-from tests.blackbox.worlds import DISK, RUN, STOPPING, TARGET, held, killed, power
+from tests.blackbox.worlds import DISK, RUN, STOPPING, TARGET, held, killed, listed, power
 from tests.commands import Command, command, until
 
 pytestmark = pytest.mark.virtual_time
@@ -210,3 +210,16 @@ def test_the_reason_stands_in_the_sentence_where_no_terminal_is(sim: Simulator, 
 
     for text in (done.stdout, done.stderr):
         assert text.count("ReInitDisk works only while it is Stopped") == 1
+
+
+def test_below_a_plan_nothing_of_it_is_said_again(sim: Simulator, run: Command, path: Path) -> None:
+    """Under the loss stand only the earlier run of the disk, the outcome and the command; a plan touched nothing."""
+    assert run(*RUN, "--snapshot", journal=path).returncode == 0
+    name = listed(run, path)[0]["run_id"]
+    planned = run("plan", *TARGET, "--snapshot", "--endpoint", sim.url, journal=path)
+    below = planned.stdout.partition("everything written to it is lost.\n")[2].splitlines()
+
+    assert planned.returncode == 0, planned.stderr
+    assert planned.stdout.count("SIMULATED: ") == 1
+    assert below[0].startswith(f"  {DISK}: run {name} (ended")
+    assert [line.partition(":")[0] for line in below[1:]] == ["planned (exit code 0)", "next"]

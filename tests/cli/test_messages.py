@@ -97,7 +97,7 @@ def test_a_plan_is_laid_out_on_a_terminal(
     assert person.end() == 3
     lines = [line.rstrip() for line in re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", person.shown).splitlines()]
     plan = lines[lines.index(next(line for line in lines if line.startswith("Plan:"))) + 1 :]
-    plan = plan[: next(place for place, line in enumerate(plan) if line.startswith("SIMULATED: "))]
+    plan = plan[: next(place for place, line in enumerate(plan) if line.startswith("refused (exit code"))]
 
     assert all(line.startswith("  ") for line in plan if line)
     assert max(map(len, plan)) <= columns
