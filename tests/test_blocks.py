@@ -611,9 +611,6 @@ def block(text: str, language: str = "console", **words: str) -> Block:
         block("raise SystemExit(2)\n", "python"),
         block("{", "json"),
         block("pip uninstall everything\n", "sh"),
-        block("flowchart\n", "mermaid"),
-        block("stateDiagram-v2\n    todo --> wiped\n", "mermaid"),
-        block("stateDiagram-v2\n    todo --> asked: a: b\n", "mermaid"),
     ],
     ids=lambda block: f"{block.language}: {block.text.strip()[:30]}",
 )
