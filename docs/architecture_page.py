@@ -67,46 +67,44 @@ def architecture() -> str:
     """Write docs/explanation/architecture.md."""
     return f"""# Architecture
 
-Made by `docs/generate.py`: the pictures from the tables of the core, the list of parts from `CONTRIBUTING.md`.
-
-safe-reinit is one command, or one Python library. It needs no server: it calls the ECS API, and keeps a journal in a local
-file. A [journal in PostgreSQL](../howto/team.md) and [workers on several hosts](../scale.md) are possible, and change none
-of what follows.
+safe-reinit is a command and a Python library. It needs no server: it calls the ECS API, and keeps a journal in a local file. You
+can also use a [journal in PostgreSQL](../howto/team.md) and [workers on several hosts](../scale.md). The following holds for them
+too.
 
 ## One machine, step by step
 
-A run has a job for each machine, with all of its disks that are wiped. The left side shows the steps in order; a dashed one
-is part of some runs only. The right side shows how the job ends if it goes no further, with the
+A run has one job for each machine, with all disks of the machine that it wipes. The left side shows the steps in order; dashed
+steps are part of some runs only. The right side shows how the job ends if it gets no further, with the
 [exit code](../reference/exit-codes.md) of the command.
 
 ![The steps of one machine: check, stop, snapshot, wipe, observe, start; and the exit codes 0, 3, 4, 5, 6 and 8](../assets/job.svg)
 
-Several disks or machines that did not all end alike make it 7 (`partial`), and 5 as soon as one is unknown. 2 (`usage`)
-comes before all this: the command or the configuration could not be used. 1 (`bug`) can come at any step.
+If several disks or machines end differently, the exit code is 7 (`partial`), or 5 if one of them is unknown. Exit code 2 (`usage`)
+comes before all this: the command or the configuration could not be used. Exit code 1 (`bug`) can come at any step.
 
-What can happen to a single call, and to the wipe of a disk, is on the page of [the states of a run](../reference/states.md).
+[The states of a run](../reference/states.md) shows what can happen to a single call, and to the wipe of a disk.
 
-## Why it can be trusted with this
+## Why you can trust it
 
-- **Everything that can be checked is checked before the stop.** ReInitDisk has no dry run, so the checks are made here, from
-  what the Describe calls show ([Checks](../checks.md)).
-- **The core decides, and does nothing else.** It is a pure function: what happened goes in, the next action comes out. It
-  reads no clock, file or network, so that tests try every state with every event.
+- **Everything that can be checked is checked before the stop.** ReInitDisk has no dry run, so safe-reinit makes the checks
+  itself, from what the Describe calls show ([Checks](../checks.md)).
+- **The core decides, and does nothing else.** It is a pure function: what happened goes in, and the next action comes out. It
+  reads no clock, file or network, so tests can try every state with every event.
 - **The intention is on disk before the call.** A call is sent once. If no answer comes, the run observes what happened, and
-  never assumes it.
+  assumes nothing.
 - **The facts are read again right before the stop and before the wipe.** If something changed, nothing is sent.
-- **One process has the right to act for a run**, by a lease in the journal. Whoever resumes a run starts from the journal.
+- **One process at a time acts for a run**, under a lease in the journal. A resumed run starts from the journal.
 
-[What keeps your data safe](../safety.md) has these rules in full, and what they rest on.
+[What keeps your data safe](../safety.md) has these rules in full, and the assumptions behind them.
 
 ## From a target to a report
 
 1. **Discover**: disk ids, instances, tags or a file become targets.
-2. **Describe**: ECS is asked about each disk, its machine, its snapshots and its image.
-3. **Check**: each check returns findings; a block or a risk refuses the run.
-4. **Plan**: what will be done, with a fingerprint. You agree to the plan, or to its file.
-5. **Run**: observe, decide, recheck, write the intention down, call. The same loop carries one disk and ten thousand, a resumed
-   run, an undo, and a run on several hosts.
+2. **Describe**: Describe calls read each disk, its machine, its snapshots and its image.
+3. **Check**: each check returns findings. A block stops the run, and so does a risk that is not accepted.
+4. **Plan**: what will be done, with a fingerprint. You confirm the plan, or its file.
+5. **Run**: observe, decide, recheck, record the intention, call. The same loop handles one disk and ten thousand, a resumed run, an
+   undo, and a run on several hosts.
 6. **Report**: what happened to each disk and machine, as text, JSON, Markdown and HTML ([The report](../reference/report.md)).
 
 ## The parts of the program
@@ -116,6 +114,8 @@ An arrow means "is built on". Arrows that follow from others are left out.
 ![Which part of the program is built on which](../assets/rooms.svg)
 
 {_rooms()}
+
+*`docs/generate.py` makes this page: the pictures from the tables of the core, the list of parts from `CONTRIBUTING.md`.*
 """
 
 

@@ -41,10 +41,9 @@ def states() -> str:
     lines = [
         "# The states of a run",
         "",
-        "Made from the table in `safe_reinit/core/transitions.py` by `docs/generate.py`; tests compare the table with what the",
-        "program does, both ways. A run keeps one state for the wipe of each disk, and one for each other call of each machine.",
-        "The journal holds these states; nothing but the events below changes one. In the pictures each arrow has the number of",
-        "its row in the table below it, and a state has the exit codes that a run can end with in it.",
+        "A run keeps one state for the wipe of each disk, and one for each other call of each machine. The journal stores these states,",
+        "and only the events below change them. In the pictures, the number of an arrow is that of its row in the table below. A state",
+        "shows the exit codes with which a run can end in it.",
         "",
         "## The wipe of a disk",
         "",
@@ -78,12 +77,15 @@ def states() -> str:
         "",
         "## How a job ends",
         "",
-        "By the state of its wipe, for a job of one disk. Of several disks that differ, any in doubt makes the outcome `unknown`",
-        f"({exit_code('unknown')}), else any that is done makes it `partial` ({exit_code('partial')}). [Exit codes](exit-codes.md) says what each means.",
+        "The outcome of a job with one disk depends on the state of its wipe. If a job has several disks with different states, one disk",
+        f"in doubt makes it `unknown` ({exit_code('unknown')}); otherwise one that is done makes it `partial` ({exit_code('partial')}). [Exit codes](exit-codes.md) explains each.",
         "",
         "| state | outcome | exit code | when |",
         "|---|---|---|---|",
         *(f"| `{each.state}` | {each.outcome} | {exit_code(each.outcome)} | {each.when} |" for each in EXITS),
+        "",
+        "*`docs/generate.py` makes this page from the table in `safe_reinit/core/transitions.py`. Tests compare the table with what the",
+        "program does, in both directions.*",
     ]
     return "\n".join(lines) + "\n"
 
