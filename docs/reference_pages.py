@@ -353,29 +353,53 @@ def library() -> str:
     ]
     named = {name: getattr(safe_reinit, name) for name in safe_reinit.__all__}
     order = sorted(named, key=lambda name: (_rank(named[name]), name))
-    lines += [f"| [`{name}`](#{name.lower()}) | {_cell(_summary(named[name]))} |" for name in order]
+    lines += [f"| [`{name}`](#{name.lower()}) | {_cell(_summary(name, named[name]))} |" for name in order]
     for name in order:
-        lines += ["", f"## {name}", "", *_documented(name, named[name])]
+        title = f"`{name}`" if name.startswith("_") else name  # without backticks Markdown would make it bold
+        lines += ["", f"## {title}", "", *_documented(name, named[name])]
     return _page(lines)
 
 
 def _rank(thing: Any) -> int:
     if inspect.isfunction(thing):
         return 0
+    if not inspect.isclass(thing):
+        return 4
     return 3 if issubclass(thing, Exception) else 1 + dataclasses.is_dataclass(thing)
 
 
-def _summary(thing: Any) -> str:
-    return inspect.getdoc(thing).partition("\n")[0]  # type: ignore[union-attr]
+def _summary(name: str, thing: Any) -> str:
+    if not (inspect.isclass(thing) or inspect.isfunction(thing)):
+        return _marked(_value(name, thing))
+    return _marked(inspect.getdoc(thing).partition("\n")[0])  # type: ignore[union-attr]
+
+
+def _value(name: str, thing: Any) -> str:
+    """Describe a public name that is neither a class nor a function: the version, or a type by another name."""
+    if isinstance(thing, str):
+        return "The version of the package, a text."
+    if typing.get_origin(thing) is typing.Literal:
+        return f"One of {', '.join(f'``{word}``' for word in typing.get_args(thing))}."
+    return _CALLABLES[name]
+
+
+_CALLABLES = {
+    "MaySend": 'A function that takes the name of an action and returns ``""``, or why it must not be sent (any more).',
+    "OnCall": "A function that takes a ``Call`` and returns nothing.",
+}
 
 
 def _documented(name: str, thing: Any) -> Iterator[str]:
+    if not (inspect.isclass(thing) or inspect.isfunction(thing)):
+        yield from _prose(_value(name, thing))
+        return
     if inspect.isfunction(thing):
         yield from _function(name, thing)
         return
     yield from _prose(inspect.getdoc(thing) or "")
     if issubclass(thing, Exception):
-        yield f"Exit code {thing.exit_code}, outcome `{thing.outcome}`, data: {thing.data}."
+        if hasattr(thing, "exit_code"):
+            yield f"Exit code {thing.exit_code}, outcome `{thing.outcome}`, data: {thing.data}."
         if thing.__mro__[1] is Exception:
             yield from ("", "| attribute | |", "|---|---|", *_attributes(thing))
     elif dataclasses.is_dataclass(thing):

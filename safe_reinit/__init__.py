@@ -14,55 +14,178 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .client import Client, connect
-    from .cloud.interface import Cloud, CloudFactory
-    from .errors import (
-        Error,
-        NotRestarted,
-        OutcomeUnknown,
-        PartlyDone,
-        RunFailed,
-        RunRefused,
-        Stranded,
-        UsageError,
+    from .clock import Clock
+    from .cloud.interface import (
+        Cloud,
+        CloudError,
+        CloudFactory,
+        Described,
+        MaySend,
+        NotSent,
+        OnCall,
+        Refused,
+        Unanswered,
     )
+    from .errors import Error, NotRestarted, OutcomeUnknown, PartlyDone, RunFailed, RunRefused, Stranded, UsageError
     from .interrupt import Interrupt
-    from .model import Event, Finding, Plan, Report
+    from .journal import Holder, StoredJob, StoredRun
+    from .model import (
+        Accepted,
+        Allow,
+        Attachment,
+        AutoSnapshotPolicy,
+        Becomes,
+        BecomesKind,
+        Call,
+        Caller,
+        ClassReference,
+        DataState,
+        Disk,
+        DiskReport,
+        Event,
+        EventName,
+        Evidence,
+        Failure,
+        Finding,
+        Guard,
+        Hours,
+        Identity,
+        Image,
+        Instance,
+        JobReport,
+        Key,
+        LastRun,
+        Level,
+        Limits,
+        Match,
+        Operator,
+        Options,
+        Outcome,
+        Phase,
+        PhaseName,
+        PhaseResult,
+        Plan,
+        PlannedDisk,
+        PlannedJob,
+        PlanReference,
+        Protect,
+        ReplicaPair,
+        Report,
+        Rollout,
+        RunClass,
+        ScalingMember,
+        Secret,
+        Snapshot,
+        SnapshotLink,
+        SystemEvent,
+        UnreadableRow,
+    )
+    from .planning.discover import Search
+    from .version import VERSION as __version__
 
 __all__ = [
+    "Accepted",
+    "Allow",
+    "Attachment",
+    "AutoSnapshotPolicy",
+    "Becomes",
+    "BecomesKind",
+    "Call",
+    "Caller",
+    "ClassReference",
     "Client",
+    "Clock",
     "Cloud",
+    "CloudError",
     "CloudFactory",
+    "DataState",
+    "Described",
+    "Disk",
+    "DiskReport",
     "Error",
     "Event",
+    "EventName",
+    "Evidence",
+    "Failure",
     "Finding",
+    "Guard",
+    "Holder",
+    "Hours",
+    "Identity",
+    "Image",
+    "Instance",
     "Interrupt",
+    "JobReport",
+    "Key",
+    "LastRun",
+    "Level",
+    "Limits",
+    "Match",
+    "MaySend",
     "NotRestarted",
+    "NotSent",
+    "OnCall",
+    "Operator",
+    "Options",
+    "Outcome",
     "OutcomeUnknown",
     "PartlyDone",
+    "Phase",
+    "PhaseName",
+    "PhaseResult",
     "Plan",
+    "PlanReference",
+    "PlannedDisk",
+    "PlannedJob",
+    "Protect",
+    "Refused",
+    "ReplicaPair",
     "Report",
+    "Rollout",
+    "RunClass",
     "RunFailed",
     "RunRefused",
+    "ScalingMember",
+    "Search",
+    "Secret",
+    "Snapshot",
+    "SnapshotLink",
+    "StoredJob",
+    "StoredRun",
     "Stranded",
+    "SystemEvent",
+    "Unanswered",
+    "UnreadableRow",
     "UsageError",
+    "__version__",
     "connect",
 ]
 
 
-PARTS = ("errors", "interrupt", "model", "cloud.interface", "client")
+PARTS = ("errors", "interrupt", "model", "cloud.interface", "client", "journal", "planning.discover")
 """Where the names above are looked for, those first that the others are built on."""
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
-    if name in __all__:  # what else is asked for is a module, which Python imports by itself
-        from importlib import import_module  # noqa: PLC0415 - only when something is asked for
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
-        for part in PARTS:
-            if part == "client":  # which imports what other systems than Linux do not have
-                from .clock import refuse_platform  # noqa: PLC0415 - see above
 
-                refuse_platform()
-            module = import_module(f".{part}", __name__)
-            if hasattr(module, name):
-                return getattr(module, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # which would take every other name, misspelt ones too, for one of any type
+
+    def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+        if name == "__version__":
+            from .version import VERSION  # noqa: PLC0415 - only when it is asked for
+
+            return VERSION
+        if name in __all__:  # what else is asked for is a module, which Python imports by itself
+            from importlib import import_module  # noqa: PLC0415 - only when something is asked for
+
+            for part in PARTS:
+                if part == "client":  # which imports what other systems than Linux do not have
+                    from .clock import refuse_platform  # noqa: PLC0415 - see above
+
+                    refuse_platform()
+                module = import_module(f".{part}", __name__)
+                if hasattr(module, name):
+                    return getattr(module, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,40 @@
+"""A program that uses the library, for type checkers only: nobody runs it.
+
+What must not pass is ignored, and a checker refuses an ignore that is not needed.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import safe_reinit
+
+
+def wipe(disk_id: str) -> safe_reinit.Report:
+    """Plan and run, with what a program reads of both."""
+    client = safe_reinit.connect(region="cn-hangzhou", credentials=("id", "secret", "token"))
+    plan = client.plan([disk_id], stop_instance=True, reason="CHG-1", once="nightly-2026-01-02")
+    findings: list[safe_reinit.Finding] = [*plan.findings]
+    jobs: tuple[safe_reinit.PlannedJob, ...] = plan.jobs
+    sys.stdout.write(f"{safe_reinit.__version__} {findings} {jobs}")
+
+    def told(event: safe_reinit.Event) -> None:
+        name: safe_reinit.EventName = event.event
+        sys.stdout.write(name)
+
+    try:
+        report = client.run(plan, confirm=plan.confirm_with, on_event=told)
+    except safe_reinit.Error as error:
+        outcome: safe_reinit.Outcome = error.outcome
+        sys.stdout.write(f"{outcome} {error.report}")
+        raise
+    states: list[safe_reinit.DataState] = [disk.data for job in report.jobs for disk in job.disks]
+    sys.stdout.write(f"{states} {report.already_done}")
+    return report
+
+
+def misspelt(client: safe_reinit.Client) -> None:
+    """Use names that are not there, and values of other types."""
+    safe_reinit.conect(region="cn-hangzhou")  # type: ignore[attr-defined] # pyright: ignore
+    safe_reinit.connect(regoin="cn-hangzhou")  # type: ignore[call-arg] # pyright: ignore
+    client.plan(["d-1"], stop_instance="yes")  # type: ignore[arg-type] # pyright: ignore
