@@ -143,18 +143,18 @@ def counted(count: int, module: ModuleType, wipe_all: Callable[..., dict[str, An
     def work() -> tuple[dict[str, Any], list[Call]]:
         built = world(count)
         with virtual.Simulator(built, travel=TRAVEL) as simulator:
-            said = wipe_all(simulator.url, REGION, list(built["disks"]))
-            if said["outcome"] != "planned":
-                assert said["outcome"] == "done", said
+            text = wipe_all(simulator.url, REGION, list(built["disks"]))
+            if text["outcome"] != "planned":
+                assert text["outcome"] == "done", text
                 check(simulator.state())
-            return said, [call for call in simulator.engine.calls if call.source == "api"]
+            return text, [call for call in simulator.engine.calls if call.source == "api"]
 
     with virtual.virtual_time(module) as time:
-        said, calls = time.run(work)
+        text, calls = time.run(work)
     print(f"  {dict(Counter(call.action for call in calls).most_common())}")
     return Counted(
         calls=len(calls) / count,
-        wall=said.get("ended", 0.0) - said.get("began", 0.0),
+        wall=text.get("ended", 0.0) - text.get("began", 0.0),
         throttled=sum(call.code.startswith("Throttling") for call in calls),
         downtime=downtime(calls),
     )
@@ -171,13 +171,13 @@ def used(count: int, command: Sequence[str], url: str) -> Used:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, lines
-    said = json.loads(lines[-1])
-    assert said["outcome"] == "done", said
+    text = json.loads(lines[-1])
+    assert text["outcome"] == "done", text
     with urllib.request.urlopen(f"{url}/_simulator/state") as answer:
         check(json.load(answer))
-    peak = re.search(r"VmHWM:\s+(\d+) kB", said["status"])  # ru_maxrss counts what began the process, too
+    peak = re.search(r"VmHWM:\s+(\d+) kB", text["status"])  # ru_maxrss counts what began the process, too
     assert peak
-    waited = said["journal"] * 1000 / count if "journal" in said else None
+    waited = text["journal"] * 1000 / count if "journal" in text else None
     return Used((usage.ru_utime + usage.ru_stime) * 1000 / count, int(peak[1]) / 1024, waited)
 
 
@@ -227,8 +227,8 @@ def table(count: int, dry_run: Counted, measured: Sequence[tuple[Side, Counted, 
         f" {'60' if count == 1000 else ''} |",
     ]
     for name, form, values, most in rows:
-        told = ["" if value is None else format(value, form) for value in values]
-        lines.append(f"| {name} | {' | '.join(told)} | {most} |")
+        result = ["" if value is None else format(value, form) for value in values]
+        lines.append(f"| {name} | {' | '.join(result)} | {most} |")
     return lines
 
 

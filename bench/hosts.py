@@ -155,8 +155,8 @@ def two_submitters(placed: Callable[..., Any]) -> Row:
         ended(there, run_id)
         with there.reading() as journal:
             runs = journal.count()
-        said = [line for each in both if each.process.returncode for line in each.said.splitlines()]
-        refused = next((line for line in said if line.startswith("safe-reinit: ")), "").partition(".")[0]
+        text = [line for each in both if each.process.returncode for line in each.said.splitlines()]
+        refused = next((line for line in text if line.startswith("safe-reinit: ")), "").partition(".")[0]
         return Row("two submitters", judge(there, run_id), f"{runs} run; exit codes {sorted(codes)}: {refused}")
 
 
@@ -224,8 +224,8 @@ def versions(placed: Callable[..., Any], deployment: str) -> Row:
         code = submitter.wait()
         ended(there, run_id)
         case = f"two versions{', a deployment' if deployment else ''}; the old one ends"
-        said = f"exit code {code}, of the old worker {old.wait(120.0)}; workflow {status(there, run_id)}"
-        return Row(case, judge(there, run_id), said)
+        text = f"exit code {code}, of the old worker {old.wait(120.0)}; workflow {status(there, run_id)}"
+        return Row(case, judge(there, run_id), text)
 
 
 def current(there: Place, deployment: str, build: str) -> bool:
@@ -275,12 +275,12 @@ def ended_at_the_server(placed: Callable[..., Any], how: str) -> Row:
         else:
             handle(there, run_id, lambda of: of.terminate())
         code = submitter.wait()
-        said = submitter.said.strip().splitlines()
+        text = submitter.said.strip().splitlines()
         codes = []
         while not there.has_ended(run_id):
             codes.append(there.resume(run_id).wait())
             assert len(codes) < 4, "resume does not end it"
-        hint = next((line.strip() for line in said if "workflow" in line.lower()), "")
+        hint = next((line.strip() for line in text if "workflow" in line.lower()), "")
         return Row(f"workflow {how}", judge(there, run_id), f"submitter {code} ({hint}); resume {codes}")
 
 
@@ -369,12 +369,12 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="a folder for what the processes write")
     parser.add_argument("--write", action="store_true", help="put what the runs cost into docs/performance.md")
     given = parser.parse_args()
-    wanted = [each for each in SCENARIOS if each.name.startswith(tuple(given.scenario) or "")]
+    expected = [each for each in SCENARIOS if each.name.startswith(tuple(given.scenario) or "")]
     if given.list:
-        print("\n".join(each.name for each in wanted))
+        print("\n".join(each.name for each in expected))
         return 0
     rows, costs, broken = list[str](), list[Cost](), False
-    for each in wanted:
+    for each in expected:
         began = time.monotonic()
         try:
             row = each.does(partial(place, keep=given.keep and given.keep / each.name))

@@ -66,8 +66,8 @@ def history(there: Place, run_id: str) -> tuple[Counter[str], int]:
     async def read(client: Client) -> Counter[str]:
         found: Counter[str] = Counter()
         async for each in client.list_workflows(f"WorkflowId = '{workflow_id(run_id)}'"):
-            told = await client.get_workflow_handle(each.id, run_id=each.run_id).fetch_history()
-            found.update(EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in told.events)
+            result = await client.get_workflow_handle(each.id, run_id=each.run_id).fetch_history()
+            found.update(EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in result.events)
         return found
 
     events: Counter[str] = there.temporal.ask(read)

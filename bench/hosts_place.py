@@ -27,13 +27,13 @@ from tests.temporals import ATTRIBUTES, Temporal
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 900.0
+RUN_TIMEOUT = 900.0
 """Real seconds after which a scenario has failed that waits for something."""
 LONG = 4096
 """Events after which production's server suggests that a history is long."""
 
 
-def wait_for(holds: Callable[[], T], seconds: float = PATIENCE, every: float = 0.1) -> T:
+def wait_for(holds: Callable[[], T], seconds: float = RUN_TIMEOUT, every: float = 0.1) -> T:
     """Wait until this holds, and return what it gave."""
     end = time.monotonic() + seconds
     while not (found := holds()):
@@ -130,7 +130,7 @@ class Started:
             self.process.kill()
         self.process.wait()
 
-    def wait(self, seconds: float = PATIENCE) -> int:
+    def wait(self, seconds: float = RUN_TIMEOUT) -> int:
         """Wait for its end, and return its exit code."""
         return self.process.wait(seconds)
 
@@ -164,9 +164,9 @@ class Place:
         if faults:
             words += ["--faults", str(self.folder / "faults.json")]
         simulator = self.start("simulator", "-m", "safe_reinit.simulator", *words)
-        said = wait_for(lambda: simulator.said if "\n" in simulator.said else "", 60.0)
-        self.url = said.splitlines()[0].rpartition(" ")[2].strip()
-        assert self.url.startswith("http://127.0.0.1:"), said
+        text = wait_for(lambda: simulator.said if "\n" in simulator.said else "", 60.0)
+        self.url = text.splitlines()[0].rpartition(" ")[2].strip()
+        assert self.url.startswith("http://127.0.0.1:"), text
 
     def end(self) -> None:
         """End everything that was started here."""
@@ -338,8 +338,8 @@ class Truth:
     @property
     def text(self) -> str:
         """Say it in a few words."""
-        told = ", ".join(f"{number:,} {outcome}" for outcome, number in self.outcomes.items())
-        return f"{told}; {self.unknown} unknown" if self.unknown else told
+        result = ", ".join(f"{number:,} {outcome}" for outcome, number in self.outcomes.items())
+        return f"{result}; {self.unknown} unknown" if self.unknown else result
 
 
 def judge(there: Place, run_id: str) -> Truth:
@@ -364,16 +364,16 @@ def judge(there: Place, run_id: str) -> Truth:
         if shown == "Running" and job["power_after"] in ("Stopped", ""):
             broken.append(f"{job['instance_id']} runs, and is said to be {job['power_after'] or 'unseen'}")
         broken += [why for each in job["disks"] if (why := _untrue(each, state, answered))]
-    told = [each for job in jobs for each in job["disks"]]
+    result = [each for job in jobs for each in job["disks"]]
     if len(jobs) != there.count:
         broken.append(f"{len(jobs)} machines are told of, and there are {there.count}")
     outcomes = Counter(str(job["outcome"]) for job in jobs)
-    return Truth(outcomes, sum(each["data"] == "unknown" for each in told), broken)
+    return Truth(outcomes, sum(each["data"] == "unknown" for each in result), broken)
 
 
-def _untrue(told: Mapping[str, Any], state: Mapping[str, Any], answered: Set[str | None]) -> str:
+def _untrue(result: Mapping[str, Any], state: Mapping[str, Any], answered: Set[str | None]) -> str:
     """Say what is not true of what is told of a disk; ``""`` where all is."""
-    name, data, wiped = told["disk_id"], told["data"], bool(state["disks"][told["disk_id"]]["wipes"])
+    name, data, wiped = result["disk_id"], result["data"], bool(state["disks"][result["disk_id"]]["wipes"])
     if data == "unknown":
         return f"{name} is said to be unknown, and the journal has the answer" if name in answered else ""
     return "" if (data == "reinitialised") is wiped else f"{name} is said to be {data}, and was wiped: {wiped}"

@@ -30,12 +30,12 @@ def wipe_all(endpoint: str, region: str, disks: Sequence[str], config: str, *, d
         return {"outcome": f"refused: {', '.join(against)}" if against else "planned"}
     consent = time.time()
     try:
-        told = client.run(plan, confirm=plan.confirm_with)
+        result = client.run(plan, confirm=plan.confirm_with)
     except Error as error:
         if error.report is None:
             raise
-        told = error.report
-    return {"outcome": told.outcome, "began": consent, "ended": time.time()}
+        result = error.report
+    return {"outcome": result.outcome, "began": consent, "ended": time.time()}
 
 
 class _Waiting:
@@ -63,9 +63,9 @@ def main() -> None:
     waiting = _Waiting()
     gc.set_threshold(MADE_BEFORE_COLLECTING)  # as the command line does
     endpoint, region, file, config = sys.argv[1:]
-    said = wipe_all(endpoint, region, Path(file).read_text("utf-8").split(), config)
+    text = wipe_all(endpoint, region, Path(file).read_text("utf-8").split(), config)
     status = Path("/proc/self/status").read_text("utf-8")
-    print(json.dumps({**said, "status": status, "journal": waiting.seconds}))
+    print(json.dumps({**text, "status": status, "journal": waiting.seconds}))
 
 
 if __name__ == "__main__":

@@ -98,8 +98,8 @@ def wipe_all(endpoint: str, region: str, disks: Sequence[str], speed: float = 1.
 def main() -> None:
     """Do it in a process of its own."""
     endpoint, region, file, speed = sys.argv[1:]
-    said = wipe_all(endpoint, region, Path(file).read_text("utf-8").split(), float(speed))
-    print(json.dumps({**said, "status": Path("/proc/self/status").read_text("utf-8")}))
+    text = wipe_all(endpoint, region, Path(file).read_text("utf-8").split(), float(speed))
+    print(json.dumps({**text, "status": Path("/proc/self/status").read_text("utf-8")}))
 
 
 if __name__ == "__main__":

@@ -60,24 +60,24 @@ def _work(task: tuple[int, argparse.Namespace]) -> dict[str, Any]:
     began = time.process_time()
     scenario = expand(seed, options.journal, sharded=options.sharded)
     violations, result = _one(scenario, options.without, through_sdk=options.through_sdk)
-    told: dict[str, Any] = {"seed": seed, "violations": violations, "cpu": time.process_time() - began}
-    told |= {"names": names(scenario), "keeps": scenario["keeps"]}
+    reported: dict[str, Any] = {"seed": seed, "violations": violations, "cpu": time.process_time() - began}
+    reported |= {"names": names(scenario), "keeps": scenario["keeps"]}
     if result is not None:
-        told |= {
+        reported |= {
             "outcomes": result.outcomes, "covered": result.covered, "simulated": result.simulated,
             "calls": result.calls,
         }  # fmt: skip
     if violations and options.save:
-        told["kept"] = _save(seed, violations[0].kind, options)
-    return told
+        reported["kept"] = _save(seed, violations[0].kind, options)
+    return reported
 
 
 def _results(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     tasks = ((seed, options) for seed in range(options.first, options.first + options.seeds))
     ends = time.monotonic() + options.seconds if options.seconds else None
     with multiprocessing.get_context("fork").Pool(options.jobs, maxtasksperchild=200) as pool:
-        for told in pool.imap_unordered(_work, tasks):
-            yield told
+        for result in pool.imap_unordered(_work, tasks):
+            yield result
             if ends is not None and time.monotonic() > ends:
                 pool.terminate()
                 return
@@ -98,17 +98,17 @@ class _Sum:
     names: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
 
-    def add(self, told: dict[str, Any]) -> None:
+    def add(self, result: dict[str, Any]) -> None:
         """Count one seed."""
-        self.count, self.cpu = self.count + 1, self.cpu + told["cpu"]
-        self.names.update(set(told["names"]))
-        self.broken.update([each for each in ASSUMPTIONS if each not in told["keeps"]] or ["none"])
-        if "outcomes" in told:
-            self.outcomes[" then ".join(told["outcomes"]) or "no report"] += 1
-            self.covered.update(told["covered"])
-            self.simulated, self.calls = self.simulated + told["simulated"], self.calls + told["calls"]
-        self.failed += bool(told["violations"])
-        self.kinds.update({each.kind for each in told["violations"]})
+        self.count, self.cpu = self.count + 1, self.cpu + result["cpu"]
+        self.names.update(set(result["names"]))
+        self.broken.update([each for each in ASSUMPTIONS if each not in result["keeps"]] or ["none"])
+        if "outcomes" in result:
+            self.outcomes[" then ".join(result["outcomes"]) or "no report"] += 1
+            self.covered.update(result["covered"])
+            self.simulated, self.calls = self.simulated + result["simulated"], self.calls + result["calls"]
+        self.failed += bool(result["violations"])
+        self.kinds.update({each.kind for each in result["violations"]})
 
     def tell(self, took: float, jobs: int) -> None:
         """Print it."""
@@ -135,13 +135,13 @@ class _Sum:
 def _explore(options: argparse.Namespace) -> int:
     began = time.monotonic()
     total = _Sum()
-    for told in _results(options):
-        total.add(told)
-        for each in told["violations"]:
-            print(f"seed {told['seed']}: {each.kind}: {each.text}", flush=True)
-        if "kept" in told:
-            print(f"  kept as {told['kept']}", flush=True)
-        if told["violations"] and options.without and not options.seeds_all:
+    for result in _results(options):
+        total.add(result)
+        for each in result["violations"]:
+            print(f"seed {result['seed']}: {each.kind}: {each.text}", flush=True)
+        if "kept" in result:
+            print(f"  kept as {result['kept']}", flush=True)
+        if result["violations"] and options.without and not options.seeds_all:
             print(f"Without {options.without}: missed after {total.count} seeds.")
             return 0
     total.tell(time.monotonic() - began, options.jobs)
@@ -153,11 +153,11 @@ def _explore(options: argparse.Namespace) -> int:
 def _try(number: int) -> tuple[int, list[str], dict[str, Any]]:
     case = every_fault.cases()[number]
     violations, result = _one(case.scenario, None, through_sdk=False)
-    told = [f"{each.kind}: {each.text}" for each in violations]
+    reported = [f"{each.kind}: {each.text}" for each in violations]
     if result is None:
-        return number, told, {"outcomes": [], "covered": {}}
-    told += [f"has not met {each}" for each in case.missed(result)]
-    return number, told, {"outcomes": result.outcomes, "covered": result.covered}
+        return number, reported, {"outcomes": [], "covered": {}}
+    reported += [f"has not met {each}" for each in case.missed(result)]
+    return number, reported, {"outcomes": result.outcomes, "covered": result.covered}
 
 
 def _every_fault(options: argparse.Namespace) -> int:
@@ -168,11 +168,11 @@ def _every_fault(options: argparse.Namespace) -> int:
     outcomes: Counter[str] = Counter()
     covered: Counter[tuple[str, str]] = Counter()
     with multiprocessing.get_context("fork").Pool(options.jobs, maxtasksperchild=200) as pool:
-        for number, told, result in pool.imap_unordered(_try, mixed):
-            tried, failed = tried + 1, failed + bool(told)
+        for number, reported, result in pool.imap_unordered(_try, mixed):
+            tried, failed = tried + 1, failed + bool(reported)
             outcomes[" then ".join(result["outcomes"]) or "no report"] += 1
             covered.update(result["covered"])
-            for each in told:
+            for each in reported:
                 print(f"{every[number].name}: {each}", flush=True)
             if options.seconds and time.monotonic() - began > options.seconds:
                 pool.terminate()

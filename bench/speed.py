@@ -88,14 +88,14 @@ def dry_run(environment: dict[str, str]) -> None:
         raw = [sys.executable, str(RAW), simulator.endpoint, simulator.region, "d-sim-web1-data"]
         before = len(simulator.state()["calls"])
         cpu(ours, environment)
-        looks = [call["action"] for call in simulator.state()["calls"][before:]]
+        reads = [call["action"] for call in simulator.state()["calls"][before:]]
         before = len(simulator.state()["calls"])
         cpu(raw, environment)
         raw_looks = [call["action"] for call in simulator.state()["calls"][before:]]
-        assert sorted(looks) == sorted(raw_looks), (looks, raw_looks)
+        assert sorted(reads) == sorted(raw_looks), (reads, raw_looks)
         times, mine, theirs = ratio(ours, raw, environment, 9)
     print(
-        f"{'a dry run (' + str(len(looks)) + ' calls)':<32} {times:5.2f}x  "
+        f"{'a dry run (' + str(len(reads)) + ' calls)':<32} {times:5.2f}x  "
         f"({mine:.2f} s beside {theirs:.2f} s; at most 0.7x)"
     )
 

@@ -17,7 +17,7 @@ _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
 )  # fmt: skip
-_PATIENCE = 60.0
+_BROWSER_TIMEOUT = 60.0
 """Seconds after which a browser that says nothing is given up, so that no test can hang for good."""
 
 
@@ -59,7 +59,7 @@ class Browser:
     def __exit__(self, *_: object) -> None:
         os.close(self._out)  # Chromium ends when its pipe does
         try:
-            self._process.wait(_PATIENCE)
+            self._process.wait(_BROWSER_TIMEOUT)
         finally:
             self._process.kill()
             self._process.wait()
@@ -117,7 +117,7 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
-            ready, _, _ = select.select([self._in], [], [], _PATIENCE)
+            ready, _, _ = select.select([self._in], [], [], _BROWSER_TIMEOUT)
             assert ready, "the browser says nothing"
             part = os.read(self._in, 1 << 20)
             assert part, "the browser is gone"

@@ -161,7 +161,7 @@ def run(
     events: list[Event] = []
     kept = threading.Lock()
 
-    def told(event: Event) -> None:
+    def result(event: Event) -> None:
         with kept:
             events.append(event)
         if on_event is not None:
@@ -169,7 +169,7 @@ def run(
 
     error = None
     try:
-        report = caller.run(plan, confirm=plan.confirm_with, on_event=told, on_call=on_call, stop=stop)
+        report = caller.run(plan, confirm=plan.confirm_with, on_event=result, on_call=on_call, stop=stop)
     except Error as raised:
         error, report = raised, raised.report  # type: ignore[assignment]
     assert report is not None, "an error of a run carries its report"
@@ -219,11 +219,11 @@ def once(test: Callable[[Event], bool], act: Callable[[], object]) -> Callable[[
     """Make an ``on_event`` that acts at the first event that the test is true of."""
     done = threading.Lock()
 
-    def told(event: Event) -> None:
+    def result(event: Event) -> None:
         if test(event) and done.acquire(blocking=False):
             act()
 
-    return told
+    return result
 
 
 def answered(action: str) -> Callable[[Event], bool]:

@@ -35,7 +35,7 @@ def state(url: str) -> dict[str, Any]:
         return found
 
 
-SAID = "Press Ctrl-C again to quit now"
+QUIT_HINT = "Press Ctrl-C again to quit now"
 """What a run says once it is asked to end."""
 
 
@@ -52,7 +52,7 @@ def read_until(stream: Any, text: str) -> str:
 def quit_now(child: subprocess.Popen[str]) -> None:
     """Press Ctrl-C, and again once the command has said that this quits."""
     child.send_signal(signal.SIGINT)
-    read_until(child.stderr, SAID)
+    read_until(child.stderr, QUIT_HINT)
     time.sleep(1.1)  # what comes sooner is the same wish
     child.send_signal(signal.SIGINT)
 

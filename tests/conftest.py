@@ -92,8 +92,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     time = pyfuncitem.funcargs.get("_virtual_time")
     if time is None:
         return None
-    wanted = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    time.run(lambda: pyfuncitem.obj(**wanted))
+    expected = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    time.run(lambda: pyfuncitem.obj(**expected))
     return True
 
 
@@ -201,11 +201,11 @@ def ended_by(number: int, code: int) -> int:
 
 def changing(simulator: Simulator) -> list[str]:
     """List the changing calls that came over the API, dry runs left out."""
-    looks = ("Describe", "Get")
+    reads = ("Describe", "Get")
     return [
         call["action"]
         for call in simulator.state()["calls"]
-        if call["source"] == "api" and not call["dry_run"] and not call["action"].startswith(looks)
+        if call["source"] == "api" and not call["dry_run"] and not call["action"].startswith(reads)
     ]
 
 
@@ -229,8 +229,8 @@ class Ended:
     @property
     def document(self) -> dict[str, Any]:
         """The one JSON document on stdout."""
-        told: dict[str, Any] = json.loads(self.out)
-        return told
+        result: dict[str, Any] = json.loads(self.out)
+        return result
 
     @property
     def sentences(self) -> list[str]:

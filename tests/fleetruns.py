@@ -169,13 +169,13 @@ def run(
     between()
     events: list[Event] = []
 
-    def told(event: Event) -> None:
+    def result(event: Event) -> None:
         events.append(event)
         on_event(event)
 
     error = None
     try:
-        report = caller.run(plan, confirm=plan.confirm_with, on_event=told, **asked)
+        report = caller.run(plan, confirm=plan.confirm_with, on_event=result, **asked)
     except Error as raised:
         error, report = raised, raised.report  # type: ignore[assignment]
     done = Fleet(cloudlike.Run(report, error, plan, events), sim.state())

@@ -127,7 +127,7 @@ def a_report(*jobs: JobReport, **changes: Any) -> Report:
     outcomes = {job.outcome for job in jobs}
     outcome: Outcome = "unknown" if "unknown" in outcomes else outcomes.pop() if len(outcomes) == 1 else "partial"
     last = max((phase.ended_at or phase.started_at for job in jobs for phase in job.phases), default=NOW)
-    told = Report(
+    result = Report(
         schema=1,
         tool_version="9.8.7",
         run_id="r-20260102T030405Z-4f2a",
@@ -152,7 +152,7 @@ def a_report(*jobs: JobReport, **changes: Any) -> Report:
         omitted_reads=7 if len(jobs) > 20 else None,
         next=("safe-reinit resume r-20260102T030405Z-4f2a",),
     )
-    return replace(told, **changes)
+    return replace(result, **changes)
 
 
 def _findings(job: JobReport) -> Iterator[Finding]:

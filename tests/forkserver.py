@@ -115,21 +115,21 @@ def _serve(line: socket.socket) -> Command:
             asked = Command(*pickle.loads(_read(line, int.from_bytes(head))))
         except KeyboardInterrupt:  # for the tests
             sys.exit()
-        told, tell = os.pipe()
+        result, notify = os.pipe()
         between = os.fork()
         if between == 0:
             child = os.fork()
             if child:
-                os.write(tell, child.to_bytes(LENGTH))
+                os.write(notify, child.to_bytes(LENGTH))
                 os._exit(0)
             line.close()
-            os.close(told)
-            os.close(tell)
+            os.close(result)
+            os.close(notify)
             _become(asked, streams)
             return asked
         os.waitpid(between, 0)
-        line.sendall(os.read(told, LENGTH))
-        for each in (told, tell, *streams):
+        line.sendall(os.read(result, LENGTH))
+        for each in (result, notify, *streams):
             os.close(each)
 
 

@@ -59,9 +59,9 @@ class Connection:
             self._pause(self._travel / 2)
         with self._lock:
             reply, _call = gateway.respond(self._engine, raw)
-        patience, late = attempt.remaining(), self._travel / 2 + reply.delay / self._engine.cloud.clock.speed
-        if late >= patience:
-            self._pause(patience)
+        max_wait, late = attempt.remaining(), self._travel / 2 + reply.delay / self._engine.cloud.clock.speed
+        if late >= max_wait:
+            self._pause(max_wait)
             raise LostError("the answer did not come, or not to its end, in time")
         self._pause(late)
         return came(attempt, reply, gateway.headers_of(self._engine, reply))

@@ -27,7 +27,7 @@ WORLD: dict[str, Any] = recoverable(
 PHASES = ("before the stop", "while stopping", "before the wipe", "while wiping", "while starting")
 GRACE = 2.0
 """Seconds from deciding on a call to its leaving: what was decided as the server went may still be sent."""
-_PATIENCE = 420.0
+_RUN_TIMEOUT = 420.0
 """Seconds after the outage within which a run ends."""
 _STARTS = 120.0
 """Seconds within which a run reaches each phase, on however busy a machine."""
@@ -87,7 +87,7 @@ def go_through(phase: str, server: Server, folder: Path, seconds: float, *, hang
                 sim.do(_RELEASE)
             down_until, held, away = at, phase == "while stopping", True
             while away or child.poll() is None:
-                assert time.monotonic() < at + seconds + _PATIENCE, f"{phase}: the run does not end"
+                assert time.monotonic() < at + seconds + _RUN_TIMEOUT, f"{phase}: the run does not end"
                 time.sleep(_POLL)
                 down_until = down_until if power(sim) == "Running" else time.monotonic()
                 if held and time.monotonic() > at + seconds / 2:
@@ -100,8 +100,8 @@ def go_through(phase: str, server: Server, folder: Path, seconds: float, *, hang
             child.communicate()
         run_id, is_open = _run(run, place)
         resumed = run("resume", run_id, journal=place).returncode if is_open else None
-        told = json.loads(report.read_text("utf-8")) if report.exists() else None
-        broken = _broken(sim, sent, child.returncode, told, is_open=is_open, up=up)
+        result = json.loads(report.read_text("utf-8")) if report.exists() else None
+        broken = _broken(sim, sent, child.returncode, result, is_open=is_open, up=up)
         if _run(run, place)[1]:
             broken.append("the run is still open after its resume")
         if power(sim) != "Running":
@@ -141,7 +141,7 @@ def _run(run: Command, place: str) -> tuple[str, bool]:
 
 
 def _broken(
-    sim: Simulator, sent: Sequence[str], code: int, told: dict[str, Any] | None, *, is_open: bool, up: bool
+    sim: Simulator, sent: Sequence[str], code: int, result: dict[str, Any] | None, *, is_open: bool, up: bool
 ) -> list[str]:
     """Return which promises a run broke."""
     broken = [f"{action} was sent while the journal was away" for action in sent if action not in _BRINGS_BACK]
@@ -149,7 +149,7 @@ def _broken(
         broken.append("the disk was wiped twice")
     if not up and (code not in _SAYS_DOWN or not is_open):
         broken.append(f"the machine is down, and the exit code is {code}")
-    said = told["jobs"][0]["disks"][0]["data"] if told is not None else "unknown"
-    if said != "unknown" and (said == "reinitialised") != bool(wipes(sim)):
-        broken.append(f"the report says {said}, and the disk was wiped {wipes(sim)} times")
+    text = result["jobs"][0]["disks"][0]["data"] if result is not None else "unknown"
+    if text != "unknown" and (text == "reinitialised") != bool(wipes(sim)):
+        broken.append(f"the report says {text}, and the disk was wiped {wipes(sim)} times")
     return broken

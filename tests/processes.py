@@ -78,17 +78,17 @@ class Process(subprocess.Popen[Any]):
     """A child, as of ``subprocess``; the command line is forked, where that makes no difference."""
 
     def _execute_child(self, *given: Any) -> None:  # type: ignore[override] # private, and the same since Python 3.11
-        wanted = signature(subprocess.Popen._execute_child).bind(self, *given).arguments  # type: ignore[attr-defined]
-        command = None if _Chosen.new else _forked(wanted)
+        expected = signature(subprocess.Popen._execute_child).bind(self, *given).arguments  # type: ignore[attr-defined]
+        command = None if _Chosen.new else _forked(expected)
         if command is None:
             super()._execute_child(*given)  # type: ignore[misc]
             return
-        pipes = [wanted[name] for name in ("p2cread", "c2pwrite", "errwrite")]
+        pipes = [expected[name] for name in ("p2cread", "c2pwrite", "errwrite")]
         streams = [number if pipe == -1 else pipe for number, pipe in enumerate(pipes)]
         self.pid = _server().start(command, streams)
         self._child_created = True
         self._close_pipe_fds(  # type: ignore[attr-defined]
-            *(wanted[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite"))
+            *(expected[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite"))
         )
 
 
@@ -121,8 +121,8 @@ def _environment() -> dict[str, str]:
 
 
 def _interpreter(environment: Mapping[str, str]) -> dict[str, str]:
-    told = {name: value for name, value in environment.items() if name.startswith(_OF_THE_INTERPRETER)}
-    return {name: value for name, value in told.items() if (name, value) != ("PYTHONPATH", str(ROOT))}
+    result = {name: value for name, value in environment.items() if name.startswith(_OF_THE_INTERPRETER)}
+    return {name: value for name, value in result.items() if (name, value) != ("PYTHONPATH", str(ROOT))}
 
 
 def _inherited() -> list[str]:

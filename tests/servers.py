@@ -21,7 +21,7 @@ from safe_reinit.simulator import gateway
 from safe_reinit.simulator.wire.request import RawRequest
 from tests import virtual
 
-_PATIENCE = 20.0
+_SOCKET_TIMEOUT = 20.0
 """Seconds after which a connection that nothing happens on is given up, so that no test can hang for good."""
 
 
@@ -150,7 +150,7 @@ class Server:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(_PATIENCE)
+            thread.join(_SOCKET_TIMEOUT)
 
     def _start(self, work: Callable[..., None], *arguments: Any) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)
@@ -166,7 +166,7 @@ class Server:
             with self._lock:
                 number = self.connections
                 self.connections += 1
-            connection.settimeout(_PATIENCE)
+            connection.settimeout(_SOCKET_TIMEOUT)
             self._start(self._serve, connection, number)
 
     def _serve(self, connection: socket.socket, number: int) -> None:
@@ -202,8 +202,8 @@ class Server:
                 return
             while (request := _read(stream, number)) is not None:
                 self.requests.append(request)
-                said = self._respond(request)
-                if not self._say(connection, request, said):
+                text = self._respond(request)
+                if not self._say(connection, request, text):
                     return
 
     def _say(self, connection: socket.socket, request: Request, said: Answer) -> bool:
@@ -211,7 +211,7 @@ class Server:
         del request
         self._write(connection, said)
         if said.ending == "hang":
-            self._ended.wait(_PATIENCE)
+            self._ended.wait(_SOCKET_TIMEOUT)
         if said.ending == "reset":
             # Lingering for no time makes the kernel send RST instead of FIN.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -320,11 +320,11 @@ class Proxy(Server):
 def pass_on(connection: socket.socket, upstream: str, alter: Callable[[bytes], bytes] = bytes) -> None:
     """Hand the bytes of a connection on to another server, and its own back, until either side ends."""
     host, _, port = upstream.rpartition(":")
-    with socket.create_connection((host, int(port)), _PATIENCE) as onward:
+    with socket.create_connection((host, int(port)), _SOCKET_TIMEOUT) as onward:
         back = threading.Thread(target=_pipe, args=(onward, connection, alter), daemon=True)
         back.start()
         _pipe(connection, onward, bytes)
-        back.join(_PATIENCE)
+        back.join(_SOCKET_TIMEOUT)
 
 
 def _pipe(source: socket.socket, sink: socket.socket, alter: Callable[[bytes], bytes]) -> None:

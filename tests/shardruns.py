@@ -111,12 +111,12 @@ class Engine:
         """Carry the run until it is over, or until somebody must answer and nobody does; ``on_event`` may do harm."""
         scheduler = virtual.current().scheduler
 
-        def told(event: Event) -> None:
+        def result(event: Event) -> None:
             assert scheduler.current is not None
             on_event(scheduler.current.process, event)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(logs, "event", told)
+            patch.setattr(logs, "event", result)
             self.temporal.submit()
             self.temporal.look_again()  # the journal may have an answer meanwhile
             while not self.temporal.is_idle or (self.temporal.asks and answer):
@@ -170,9 +170,9 @@ class Engine:
     @property
     def report(self) -> Report:
         """The report that the journal has."""
-        told = self.stored.report
-        assert told is not None
-        return decode(Report, told)
+        result = self.stored.report
+        assert result is not None
+        return decode(Report, result)
 
     def checked(self) -> fleetruns.Fleet:
         """Hold the report against the simulator's own record."""

@@ -25,7 +25,7 @@ from safe_reinit.temporal.worker import Serving, Settings
 from tests.servers import refused_port
 
 T = TypeVar("T")
-PATIENCE = 60.0
+TEMPORAL_TIMEOUT = 60.0
 """Seconds after which a test has failed that waits for something."""
 DIGEST = "5e" * 32
 LONG = 60
@@ -103,7 +103,7 @@ def temporal_or_skip(folder: Path, attributes: Sequence[str] = ATTRIBUTES, long:
 def wait_for(holds: Callable[[], T], every: float = 0.02) -> T:
     """Wait until this holds, and return what it gave; ``every`` is longer where it is dear to ask."""
     waited = threading.Event()
-    for _ in range(int(PATIENCE / every)):
+    for _ in range(int(TEMPORAL_TIMEOUT / every)):
         if found := holds():
             return found
         waited.wait(every)
@@ -230,7 +230,7 @@ class Run:
 
     def result(self) -> Any:
         """Wait for its end."""
-        return self.ask(lambda handle: asyncio.wait_for(handle.result(), PATIENCE))
+        return self.ask(lambda handle: asyncio.wait_for(handle.result(), TEMPORAL_TIMEOUT))
 
     def events(self, *, first: bool = False) -> list[str]:
         """Name the events of its last history, or of its first."""
@@ -257,7 +257,7 @@ class Working:
 
     def ask(self, work: Coroutine[Any, Any, T]) -> T:
         """Have the worker do something."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(TEMPORAL_TIMEOUT)
 
     def end(self) -> None:
         """Ask it to end in order."""
@@ -267,7 +267,7 @@ class Working:
     def leave(self) -> None:
         """End it in order, and say what it failed with."""
         self.end()
-        self._thread.join(PATIENCE)
+        self._thread.join(TEMPORAL_TIMEOUT)
         assert not self._thread.is_alive()
         if self._failed:
             raise self._failed[0]
@@ -300,7 +300,7 @@ def start_worker(server: Server, shards: Any, settings: Settings, health: str = 
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    assert changed.wait(PATIENCE)
+    assert changed.wait(TEMPORAL_TIMEOUT)
     if not begun:
         raise failed[0]
     return Working(*begun[0], thread, failed)

@@ -11,7 +11,7 @@ from safe_reinit.temporal.worker import Serving, Settings
 from tests.temporals import Remembering
 
 
-def _tell(what: str, shard: int) -> None:
+def _report(what: str, shard: int) -> None:
     if what == "carry":
         print(f"begin {shard}", flush=True)  # noqa: T201 - to who kills it
 
@@ -23,4 +23,4 @@ async def _serve(shards: Remembering) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Remembering([Stage((0,))], slow=frozenset({0}), fails=_tell)))
+    asyncio.run(_serve(Remembering([Stage((0,))], slow=frozenset({0}), fails=_report)))

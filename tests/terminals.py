@@ -22,10 +22,10 @@ from tests import virtual, virtualprocesses
 from tests.conftest import KEY, CommandLine, where_is
 from tests.processes import Process, own_terminal
 
-PATIENCE = 120.0
+TERMINAL_TIMEOUT = 120.0
 """Real seconds that nothing here takes, on however busy a machine."""
 _COLUMNS = 80
-_LOOKS_EVERY = 0.1
+_POLL_INTERVAL = 0.1
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Terminal:
 
     def wait_for(self, text: str, *, after: int = 0) -> int:
         """Read until this is shown; give the place after it."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TERMINAL_TIMEOUT
         while text not in self.shown[after:]:
             assert time.monotonic() < deadline, f"{text!r} is not in {self.shown!r}"
             assert self._read() or text in self.shown[after:], f"{text!r} is not in {self.shown!r}"
@@ -54,16 +54,16 @@ class Terminal:
 
     def end(self) -> int:
         """Read on to the end, and give the exit code."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TERMINAL_TIMEOUT
         while self._read() and time.monotonic() < deadline:
             pass
-        return self.child.wait(PATIENCE)
+        return self.child.wait(TERMINAL_TIMEOUT)
 
     def hang_up(self) -> int:
         """Close the terminal under the child, as a lost connection does, and give the exit code."""
         os.close(self.line)
         self.line = -1
-        return self.child.wait(PATIENCE)
+        return self.child.wait(TERMINAL_TIMEOUT)
 
     def _read(self) -> bool:
         if not select.select([self.line], [], [], 1.0)[0]:
@@ -86,7 +86,7 @@ class VirtualTerminal(Terminal):
         self._read()
         while text not in self.shown[after:]:
             assert self.child.poll() is None, f"{text!r} is not in {self.shown!r}"
-            self.child.scheduler.sleep(_LOOKS_EVERY)
+            self.child.scheduler.sleep(_POLL_INTERVAL)
             self._read()
         return self.shown.index(text, after) + len(text)
 

@@ -100,8 +100,8 @@ def task(
             for name, value in environ_update.items():
                 patched.setenv(name, value)
             code = run(argv[1:])
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        text = capsys.readouterr()
+        return code, text.out, text.err
 
     def of(check_mode: bool = False, **params: Any) -> dict[str, Any]:
         monkeypatch.setattr(
@@ -267,13 +267,13 @@ def test_many_hosts_of_a_play_have_one_journal(playbook: Any, tmp_path: Path) ->
     journal = tmp_path / "j.db"
     with Simulator(world=world, speed=1) as sim:
         there = {"safe_reinit_endpoint": sim.url, "safe_reinit_journal": str(journal)}
-        said, first = playbook(PLAYBOOKS[1], "--forks", "4", **there)
+        text, first = playbook(PLAYBOOKS[1], "--forks", "4", **there)
         again, second = playbook(PLAYBOOKS[1], "--forks", "4", **there)
         wiped = [wipes(sim, f"d-web{n}") for n in range(4)]
     with open_to_write(journal) as opened:
         runs = opened.runs()
 
-    assert of_each("changed", first) == [1] * 4, said
+    assert of_each("changed", first) == [1] * 4, text
     assert (of_each("changed", second), of_each("failed", second)) == ([0] * 4, [0] * 4), again
     assert wiped == [1] * 4
     assert sorted(run.outcome or "" for run in runs) == ["done"] * 4

@@ -272,9 +272,9 @@ def test_importing_the_package_imports_nothing_else() -> None:
     """``import safe_reinit`` brings no other part of it; those come when a name is asked for."""
     program = "import sys, safe_reinit; print(sorted(name for name in sys.modules if name.startswith('safe_reinit.')))"
 
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
 
-    assert told.strip() == "[]"
+    assert result.strip() == "[]"
 
 
 def test_the_tests_are_in_the_folders_of_the_rooms() -> None:

@@ -42,9 +42,9 @@ TRANSLATED = [CHINESE, *sorted((ROOT / "docs").rglob("*.zh.md"))]
 """Their blocks are those of the English pages (tests/test_pages.py), so they are not run again."""
 PAGES = [ORIGINAL, *sorted({*(ROOT / "docs").rglob("*.md")} - {*TRANSLATED})]
 _RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}")
-_PATIENCE = 120.0
+_BLOCK_TIMEOUT = 120.0
 """Real seconds that nothing here takes, on however busy a machine."""
-_LOOKS_EVERY = 0.1
+_POLL_INTERVAL = 0.1
 """Seconds of a test on virtual time."""
 
 
@@ -132,7 +132,8 @@ class Desk:
         assert not (virtual.is_on() and "safe-reinit" in command), command
         ran = subprocess.run(
             ["bash", "-o", "pipefail", "-c", command], cwd=self.folder, env=self.environment(command),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_PATIENCE, check=False,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=_BLOCK_TIMEOUT, check=False,
         )  # fmt: skip
         return ran.returncode, ran.stdout.decode()
 
@@ -159,10 +160,10 @@ def _ended(child: Child, killed_after: float | None = None, into: Path | None = 
         child.wait(killed_after)
     except subprocess.TimeoutExpired:
         child.kill()
-    code, said = child.returncode or 0, child.stdout.read()
+    code, text = child.returncode or 0, child.stdout.read()
     if into:
-        into.write_text(said, "utf-8")
-    return code if code >= 0 else 128 - code, child.stderr.read() if into else said
+        into.write_text(text, "utf-8")
+    return code if code >= 0 else 128 - code, child.stderr.read() if into else text
 
 
 class Program(Child):
@@ -225,9 +226,9 @@ def run_console(desk: Desk, block: Block) -> None:
         if "background" in block.switches:
             _serve(desk, command, desk.meant(shown, block), block)
             continue
-        ended, said = _ran(desk, command, block)
-        assert ended == code, f"{block.place}: $ {command}\n{said}\nended with {ended} instead of {code}"
-        _compare(desk.meant(shown, block), said, block, command)
+        ended, text = _ran(desk, command, block)
+        assert ended == code, f"{block.place}: $ {command}\n{text}\nended with {ended} instead of {code}"
+        _compare(desk.meant(shown, block), text, block, command)
 
 
 def _before(desk: Desk, block: Block) -> None:
@@ -238,9 +239,9 @@ def _before(desk: Desk, block: Block) -> None:
         if is_last and "killed" in block.words:
             _kill(desk, command, block)
             return
-        ended, said = desk.run(command)
+        ended, text = desk.run(command)
         assert ended == int(block.words.get("ended", "0") if is_last else 0), (
-            f"{block.place}: $ {command}\n{said}\nended with {ended}"
+            f"{block.place}: $ {command}\n{text}\nended with {ended}"
         )
 
 
@@ -252,7 +253,7 @@ def _kill(desk: Desk, command: str, block: Block) -> None:
     child = desk.start(words)
     while block.words["killed"] not in [each["action"] for each in desk.simulator.state()["calls"]]:
         assert child.poll() is None, f"{block.place}: $ {command}\n{child.stdout.read()}"
-        child.scheduler.sleep(_LOOKS_EVERY)
+        child.scheduler.sleep(_POLL_INTERVAL)
     child.kill()
 
 
@@ -262,17 +263,17 @@ def _ran(desk: Desk, command: str, block: Block) -> tuple[int, str]:
 
 def _on_a_terminal(desk: Desk, command: str, answer: str) -> tuple[int, str]:
     """Run a command on a terminal, and type the answer when it asks."""
-    keyboard, said, typed = Keyboard(), "", False
+    keyboard, text, typed = Keyboard(), "", False
     child = desk.start(blocks.words_of(command) or [], keyboard=keyboard)
     while child.poll() is None:
-        said += child.stdout.read()
-        if not typed and _bare(said).endswith("\n> "):
+        text += child.stdout.read()
+        if not typed and _bare(text).endswith("\n> "):
             keyboard.type(f"{answer}\n")
-            said, typed = f"{said}{answer}\n", True
-        child.scheduler.sleep(_LOOKS_EVERY)
+            text, typed = f"{text}{answer}\n", True
+        child.scheduler.sleep(_POLL_INTERVAL)
     keyboard.close()
     ended, rest = _ended(child)
-    return ended, said + rest
+    return ended, text + rest
 
 
 def _bare(text: str) -> str:
@@ -366,8 +367,8 @@ def _everyday(desk: Desk, line: str, block: Block) -> None:
     """Run what cron runs."""
     assert blocks.parsed(line) == 1, f"{block.place}: {line}"
     line = line.replace("/usr/local/bin/safe-reinit", "safe-reinit")
-    ended, said = desk.run(line)
-    assert ended == 0, f"{block.place}: $ {line}\n{said}"
+    ended, text = desk.run(line)
+    assert ended == 0, f"{block.place}: $ {line}\n{text}"
 
 
 _FILES: dict[str, Callable[[Desk, str, Block], None]] = {
@@ -389,10 +390,10 @@ def run_python(desk: Desk, block: Block) -> None:
     file = desk.folder / "program.py"
     file.write_text(desk.meant(block.text, block), "utf-8")
     if virtual.is_on():
-        ended, said = _ended(desk.start(["python", str(file)], kind=Program))
+        ended, text = _ended(desk.start(["python", str(file)], kind=Program))
     else:
-        ended, said = desk.run("python -W error program.py")
-    assert ended == block.exits(1)[0], f"{block.place}:\n{said}"
+        ended, text = desk.run("python -W error program.py")
+    assert ended == block.exits(1)[0], f"{block.place}:\n{text}"
 
 
 _FIELD = r"(?:\*|\d+)(?:[-/,]\d+)*"
@@ -543,8 +544,8 @@ def test_a_line_that_plans_or_wipes_can_be_typed_with_simulate(path: Path, desk:
         if "save" in block.words:
             KINDS[block.language](desk, block)
         for line, code in lines.get(block.line, ()):
-            ended, said = desk.run(line)
-            assert ended == code, f"{block.place}: $ {line}\n{said}\nended with {ended} instead of {code}"
+            ended, text = desk.run(line)
+            assert ended == code, f"{block.place}: $ {line}\n{text}\nended with {ended} instead of {code}"
 
 
 def test_every_block_is_tried() -> None:

@@ -162,8 +162,8 @@ def test_the_reference_says_truly_which_options_a_command_takes() -> None:
         section = page.partition(f"\n### safe-reinit {name}\n")[2].partition("\n#")[0]
         own = set(re.findall(r"^\| .*?(--[a-z-]+)", section, re.M))
         more, those, less = section.partition("Options: ")[2].partition("those of [`safe-reinit`]")
-        told = own | set(re.findall(r"`(--[a-z-]+)`", more))
-        told |= run - set(re.findall(r"`(--[a-z-]+)`", less)) if those else set()
+        result = own | set(re.findall(r"`(--[a-z-]+)`", more))
+        result |= run - set(re.findall(r"`(--[a-z-]+)`", less)) if those else set()
 
         taken = [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
-        assert told == {each.opts[0] for each in taken}, name
+        assert result == {each.opts[0] for each in taken}, name

@@ -187,8 +187,8 @@ def test_an_image_runs_as_nobody_with_its_journal_on_a_named_volume() -> None:
 
 def test_a_worker_is_asked_for_its_health_where_it_answers() -> None:
     """The health check asks the port of the image's own setting, at the path that a worker serves."""
-    (said,) = (each for each in steps("ENV") if "WORKER_HEALTH" in each)
-    name, address = said.split("=")
+    (text,) = (each for each in steps("ENV") if "WORKER_HEALTH" in each)
+    name, address = text.split("=")
     settings = config.resolve({}, {name: address}, os.devnull)
     (check,) = re.findall(r"http://127\.0\.0\.1:(\d+)/healthz", DOCKERFILE)
 
@@ -307,11 +307,11 @@ def test_systemd_understands_the_units_and_finds_them_confined() -> None:
         pytest.skip("there is no systemd")
     units = [str(EXAMPLES / "systemd" / each) for each in ("safe-reinit-lab.service", "safe-reinit-lab.timer")]
     subprocess.run(["systemd-analyze", "verify", "--man=no", *units], check=True, capture_output=True)
-    said = subprocess.run(
+    text = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", units[0]],
         check=False, capture_output=True, text=True,
     )  # fmt: skip
-    assert said.returncode == 0, said.stdout[-300:]
+    assert text.returncode == 0, text.stdout[-300:]
 
 
 @pytest.mark.slow

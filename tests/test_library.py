@@ -94,9 +94,9 @@ def test_consent_is_compared_without_regard_to_case() -> None:
     """The id in other letters is the same consent."""
     with simulated(world(status="Stopped")) as sim:
         caller = client(sim)
-        told = caller.run(caller.plan([DATA]), confirm=DATA.upper())
+        result = caller.run(caller.plan([DATA]), confirm=DATA.upper())
 
-    assert told.outcome == "done"
+    assert result.outcome == "done"
 
 
 def test_a_plan_that_cannot_run_is_refused_whatever_is_confirmed() -> None:
@@ -169,10 +169,10 @@ def test_a_plan_read_back_from_json_runs_the_same() -> None:
     with simulated() as sim:
         caller = client(sim)
         plan = from_json(json.loads(json.dumps(to_json(caller.plan([DATA], stop_instance=True)))))
-        told = caller.run(plan, confirm=plan.confirm_with)
+        result = caller.run(plan, confirm=plan.confirm_with)
         state = sim.state()
 
-    assert told.outcome == "done"
+    assert result.outcome == "done"
     assert wipes(state, DATA) == 1
 
 
@@ -237,10 +237,10 @@ def test_a_password_is_in_no_output() -> None:
         with pytest.raises(Error) as caught:
             caller.run(plans[0], confirm=SYSTEM, on_event=events.append)
 
-    told = caught.value.report
-    assert told is not None
-    shown = [repr(caught.value), repr(plans), repr(events), repr(told), report.dumps(report.to_json(told))]
-    shown += [report.to_text(told), report.to_markdown(told), json.dumps(to_json(plans[0]))]
+    result = caught.value.report
+    assert result is not None
+    shown = [repr(caught.value), repr(plans), repr(events), repr(result), report.dumps(report.to_json(result))]
+    shown += [report.to_text(result), report.to_markdown(result), json.dumps(to_json(plans[0]))]
     text = "\n".join(shown)
     assert PASSWORD not in text
     assert "Pl4nted%26Secret%3DWord" not in text
@@ -251,8 +251,8 @@ def test_events_tell_intentions_before_answers() -> None:
     with simulated() as sim:
         done = run(sim)
 
-    told = [(event.event, event.data.get("action")) for event in done.events if event.event in ("intend", "answer")]
-    assert told == [(name, act) for act in CHANGING for name in ("intend", "answer")]
+    result = [(event.event, event.data.get("action")) for event in done.events if event.event in ("intend", "answer")]
+    assert result == [(name, act) for act in CHANGING for name in ("intend", "answer")]
     assert done.events[-1].event == "done"
     assert {event.run_id for event in done.events} == {done.report.run_id}
 
@@ -311,16 +311,16 @@ def test_a_class_allows_what_the_call_did_not(tmp_path: Path) -> None:
     assert [found.check for found in without.blockers] == ["instance-running"]
 
 
-@pytest.mark.parametrize(("said", "on_unknown"), [({}, "retry"), ({"SAFE_REINIT_ON_UNKNOWN": "ask"}, "ask")])
+@pytest.mark.parametrize(("text", "on_unknown"), [({}, "retry"), ({"SAFE_REINIT_ON_UNKNOWN": "ask"}, "ask")])
 def test_what_a_lost_answer_means_comes_from_the_class_unless_it_is_said(
-    tmp_path: Path, said: dict[str, str], on_unknown: str
+    tmp_path: Path, text: dict[str, str], on_unknown: str
 ) -> None:
     """The record of a run by class has what the class says, or what was said for this run."""
     with simulated(world(status="Stopped", instance={"tags": {"env": "lab"}})) as sim:
-        caller = configured(sim, tmp_path, CLASS, said)
-        told = run(sim, using=caller, stop_instance=False).report
+        caller = configured(sim, tmp_path, CLASS, text)
+        result = run(sim, using=caller, stop_instance=False).report
         with open_to_write(tmp_path / "j.db") as journal:
-            stored = journal.run(str(told.run_id))
+            stored = journal.run(str(result.run_id))
 
     assert stored is not None
     assert [each.state.on_unknown for each in stored.jobs] == [on_unknown]
@@ -373,10 +373,10 @@ def test_an_undo_is_guarded_and_allowed_as_a_wipe_is(tmp_path: Path) -> None:
     """The class of the disks allows the stop of an undo too, and what is protected by then is not rolled back."""
     with simulated(world(instance={"tags": {"env": "lab"}})) as sim:
         caller = configured(sim, tmp_path, CLASS)
-        told = run(sim, using=caller, stop_instance=False, snapshot=True).report
-        allowed = caller.plan_undo(str(told.run_id))
+        result = run(sim, using=caller, stop_instance=False, snapshot=True).report
+        allowed = caller.plan_undo(str(result.run_id))
         sim.do({"change": DATA, "to": {"tags": {"safe-reinit:protect": ""}}})
-        refused = caller.plan_undo(str(told.run_id))
+        refused = caller.plan_undo(str(result.run_id))
 
     assert (allowed.blockers, allowed.options.stop_instance) == ((), True)
     assert [found.check for found in refused.blockers] == ["target-protected"]
@@ -479,12 +479,12 @@ def test_a_cloud_of_ones_own_makes_every_call(tmp_path: Path) -> None:
             cloud.close = lambda: closed.append(cloud)
             return cloud
 
-        told = run(sim, using=handed_in(tmp_path, make))
+        result = run(sim, using=handed_in(tmp_path, make))
         state = sim.state()
 
-    assert told.outcome == "done"
-    assert [told.sent(action) for action in CHANGING] == [1, 1, 1]
-    assert {call.request_id for call in told.report.calls} == {call["request_id"] for call in state["calls"]}
+    assert result.outcome == "done"
+    assert [result.sent(action) for action in CHANGING] == [1, 1, 1]
+    assert {call.request_id for call in result.report.calls} == {call["request_id"] for call in state["calls"]}
     assert closed == clouds
 
 

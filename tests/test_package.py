@@ -86,12 +86,12 @@ def test_the_sdist_has_what_its_tests_need(built: Path) -> None:
     with tarfile.open(path) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
 
-    wanted = {
+    expected = {
         "PKG-INFO", "README.md", "README-CN.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
         "config.example.yaml", "pyproject.toml", "noxfile.py", "mkdocs.yml", "safe_reinit/core/decide.py",
         "tests/core/test_decide.py", "docs/checks.md", "examples/worlds/system-disk.yaml",
     }  # fmt: skip
-    assert wanted <= names
+    assert expected <= names
     assert not [name for name in names if re.search(r"__pycache__|\.pyc$|^\.venv|^\.git/|^dist/|^bench/", name)]
 
 
@@ -112,13 +112,13 @@ def test_the_wheel_says_what_it_needs(built: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "result"),
     [(("--version",), VERSION), (("--help",), "--disk"), (("explain", "spot"), "spot"), (("checks",), "disk-locked")],
     ids=" ".join,
 )
-def test_what_only_tells_works_as_installed(installed: dict[str, Any], argv: tuple[str, ...], told: str) -> None:
+def test_what_only_tells_works_as_installed(installed: dict[str, Any], argv: tuple[str, ...], result: str) -> None:
     """Version, help and explanations need no file that is not in the wheel."""
-    assert told in python("-W", "error", "-m", "safe_reinit", *argv, **installed)
+    assert result in python("-W", "error", "-m", "safe_reinit", *argv, **installed)
 
 
 def test_the_main_job_works_as_installed(installed: dict[str, Any], tmp_path: Path) -> None:
@@ -127,22 +127,22 @@ def test_the_main_job_works_as_installed(installed: dict[str, Any], tmp_path: Pa
     world = yaml.safe_load((where.parent / "simulator" / "default_world.yaml").read_text("utf-8"))
     quick = tmp_path / "quick.yaml"  # each step of the run is there, and none takes a minute of the simulator's time
     quick.write_text(yaml.safe_dump({**world, "durations": {"stop": 1, "wipe": 9, "start": 1}}), "utf-8")
-    told = python(
+    result = python(
         "-m", "safe_reinit", "--simulate", "--world", str(quick), "--disk", "d-sim-web1-data", "--stop-instance",
         "--confirm", "d-sim-web1-data", **installed,
     )  # fmt: skip
 
     assert where.is_relative_to(installed["env"]["PYTHONPATH"])
-    assert "d-sim-web1-data on web1 (i-sim-web1): reinitialised (evidence: transition)" in told
+    assert "d-sim-web1-data on web1 (i-sim-web1): reinitialised (evidence: transition)" in result
 
 
 def test_the_pythons_of_the_classifiers_are_those_of_the_workflow() -> None:
     """Each Python that is said to be supported is one that the workflow tests, and the other way round."""
-    said = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', PYPROJECT)
+    text = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', PYPROJECT)
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
 
-    assert re.findall(r'"(3\.\d+)"', workflow.split("python: [")[1].split("]")[0]) == said
-    assert all(re.search(rf"^ +{version}$", workflow, re.MULTILINE) for version in said)
+    assert re.findall(r'"(3\.\d+)"', workflow.split("python: [")[1].split("]")[0]) == text
+    assert all(re.search(rf"^ +{version}$", workflow, re.MULTILINE) for version in text)
 
 
 def test_the_workflow_is_careful() -> None:
@@ -161,6 +161,6 @@ def test_the_sessions_that_are_told_of_exist() -> None:
     sessions = set(
         re.findall(r"^@nox\.session.*\n(?:@.*\n)*def (\w+)", (ROOT / "noxfile.py").read_text("utf-8"), re.MULTILINE)
     )
-    told = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    result = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 
-    assert set(re.findall(r"nox -s (\w+)`", told)) == sessions - {"build"}
+    assert set(re.findall(r"nox -s (\w+)`", result)) == sessions - {"build"}

@@ -94,29 +94,29 @@ def test_a_forked_command_says_what_a_new_interpreter_says(
     command_line: CommandLine, simulator: Simulator, name: str
 ) -> None:
     """Exit code, output and errors are the same, for each command there is."""
-    told = []
+    result = []
     for new in (True, False):
         processes.always_new(new)
         ended = command_line(*COMMANDS[name], env={**KEY, **where_is(simulator)})
-        told.append((ended.code, CHANGING.sub("~", ended.out), CHANGING.sub("~", ended.err)))
+        result.append((ended.code, CHANGING.sub("~", ended.out), CHANGING.sub("~", ended.err)))
 
-    assert told[0] == told[1]
+    assert result[0] == result[1]
 
 
 def test_a_forked_command_has_all_that_a_new_process_has(command_line: CommandLine) -> None:
     """Parent, group, session, folder, signals, user, threads and open files are the same."""
-    told = []
+    result = []
     for new in (True, False):
         with serving(command_line, new=new) as (child, _):
             folder = Path(f"/proc/{child.pid}")
             status = [line for line in (folder / "status").read_text().splitlines() if line.startswith(FACTS)]
             parent, group, session = (folder / "stat").read_text().rpartition(")")[2].split()[1:4]
             files = sorted(re.sub(r"\d+", "N", os.readlink(each)) for each in (folder / "fd").iterdir())
-            told.append((status, parent, group, session, files, os.readlink(folder / "cwd")))
+            result.append((status, parent, group, session, files, os.readlink(folder / "cwd")))
             assert is_forked(child) is not new
 
-    assert told[0] == told[1]
-    assert told[0][1] == str(os.getpid())
+    assert result[0] == result[1]
+    assert result[0][1] == str(os.getpid())
 
 
 def handles(pid: int, number: int) -> bool:
@@ -230,12 +230,12 @@ def test_nothing_of_a_commands_environment_is_read_before_it_begins() -> None:
     usual = {
         name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"
     }  # in which aiohttp reads less
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", dedent(program)], capture_output=True, text=True, cwd=ROOT, env=usual, check=True
     )
 
     switches = re.compile("[A-Z]+_NO_?(EXTENSIONS|SENDFILE)$")
-    assert [line for line in told.stdout.splitlines() if not switches.search(line)] == [
+    assert [line for line in result.stdout.splitlines() if not switches.search(line)] == [
         "aiohttp.helpers PYTHONASYNCIODEBUG",
         "pydantic.plugin._loader PYDANTIC_DISABLE_PLUGINS",
     ]

@@ -28,7 +28,7 @@ from tests.simulation.scheduler import Process, Scheduler
 MODULE = "safe_reinit"
 _FIRST = 1 << 22
 """The first id of such a process: Linux gives none from here on."""
-_LOOKS_EVERY = 0.02
+_POLL_INTERVAL = 0.02
 _DRAWS_EVERY = 1.0
 _children: dict[int, Child] = {}
 """The commands of the test that runs, by their ids."""
@@ -190,7 +190,7 @@ class Output:
             if newline or self._child.poll() is not None:
                 self._read += len(line + newline)
                 return (line + newline).decode()  # type: ignore[no-any-return]
-            self._child.scheduler.sleep(_LOOKS_EVERY)
+            self._child.scheduler.sleep(_POLL_INTERVAL)
 
 
 class Child:

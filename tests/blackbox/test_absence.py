@@ -66,12 +66,12 @@ def test_what_ecs_does_not_know_any_more_is_owed_nothing() -> None:
         released = once(showing(instance="Stopped"), lambda: sim.do({"delete_instance": INSTANCE}))
         ours = client(sim)
         done = run(sim, on_event=released, using=ours)
-        told = done.report.jobs[0].error
+        result = done.report.jobs[0].error
 
         assert done.outcome == "stranded"
-        assert told is not None
-        assert "InvalidInstanceId.NotFound" in told.message
-        assert "released" in told.message
+        assert result is not None
+        assert "InvalidInstanceId.NotFound" in result.message
+        assert "released" in result.message
         assert power(done.report) == ""
         assert not ours.stored(str(done.report.run_id)).open
 

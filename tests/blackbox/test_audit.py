@@ -55,10 +55,10 @@ def test_only_the_newest_acts_are_listed_unless_more_are_asked_for(run: Command,
     for _ in range(11):
         run("hold", "--reason", "x", journal=path)
         run("unhold", journal=path)
-    few = run("audit", journal=path)
+    some = run("audit", journal=path)
 
-    assert len(few.stdout.splitlines()) == 20
-    assert "--limit N" in few.stderr
+    assert len(some.stdout.splitlines()) == 20
+    assert "--limit N" in some.stderr
     assert len(run("audit", "--limit", "22", journal=path).stdout.splitlines()) == 22
 
 

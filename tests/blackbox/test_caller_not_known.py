@@ -40,8 +40,8 @@ def test_a_disk_is_wiped_though_the_caller_is_not_known(kind: str) -> None:
         done = run(sim, using=client(sim))
         state = sim.state()
 
-    told = [found for found in done.plan.findings if found.subject == "GetCallerIdentity"]
-    assert [(found.check, found.level) for found in told] == [("not-checked", "info")]
+    result = [found for found in done.plan.findings if found.subject == "GetCallerIdentity"]
+    assert [(found.check, found.level) for found in result] == [("not-checked", "info")]
     assert (done.plan.account, done.report.account, done.report.caller) == ("", "", None)
     assert done.outcome == "done", done.report.error
     assert wipes(state, DATA) == 1

@@ -15,7 +15,7 @@ import pytest
 import safe_reinit
 from safe_reinit.clock import Clock
 from safe_reinit.simulator import Simulator
-from tests.blackbox.worlds import DISK, PATIENCE, RUN, STOPPING, comes_to, held, killed, listed, power, wipes
+from tests.blackbox.worlds import COMMAND_TIMEOUT, DISK, RUN, STOPPING, comes_to, held, killed, listed, power, wipes
 from tests.commands import ROOT, Command, read_until, until
 
 pytestmark = pytest.mark.virtual_time
@@ -46,7 +46,7 @@ def test_a_program_that_carries_a_run_out_is_not_ended_with_it(young: Simulator,
         read_until(host.stdout, "wait")
         (open_run,) = listed(real, path)
         asked = real("cancel", open_run["run_id"], journal=path)
-        out, _ = host.communicate("more\n", timeout=PATIENCE)
+        out, _ = host.communicate("more\n", timeout=COMMAND_TIMEOUT)
 
     assert asked.returncode == 0, asked.stderr
     assert out.endswith("ended 3\nstill at work more\n\n")
@@ -78,7 +78,7 @@ def test_another_thread_may_cancel(sim: Simulator, path: Path, monkeypatch: pyte
         comes_to(sim, "Stopping")
         client.cancel(names[-1])
         client.cancel(names[-1])
-    thread.join(PATIENCE)
+    thread.join(COMMAND_TIMEOUT)
 
     assert [error.exit_code for error in ended] == [4]
     assert (power(sim), wipes(sim)) == ("Running", 0)
@@ -90,7 +90,7 @@ def test_a_cancel_that_was_written_before_a_wipe_is_heard_before_it(sim: Simulat
         child = run.start(*RUN, journal=path)
         comes_to(sim, "Stopping")
         assert run("cancel", listed(run, path)[0]["run_id"], journal=path).returncode == 0
-    _, err = child.communicate(timeout=PATIENCE)
+    _, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert (power(sim), wipes(sim)) == ("Running", 0)
     assert child.returncode == 4, err
@@ -117,7 +117,7 @@ def test_a_request_to_end_is_heard_by_who_resumes(sim: Simulator, run: Command, 
         child: Any = run.start(*RUN, journal=path)
         comes_to(sim, "Stopping")
         name = listed(run, path)[0]["run_id"]
-        child.pause(PATIENCE)  # it does not hear
+        child.pause(COMMAND_TIMEOUT)  # it does not hear
         assert run("cancel", name, journal=path).returncode == 0
         child.kill()
     until(lambda: power(sim) == "Stopped")

@@ -19,7 +19,7 @@ WIPE = ("--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str], own_home: Path) -> Callable[..., Ended]:
+def run_with(capsys: pytest.CaptureFixture[str], own_home: Path) -> Callable[..., Ended]:
     """Return what runs a command with a configuration of this text."""
 
     def command(text: str | bytes, *words: str, change: Callable[[Path], None] = lambda _: None) -> Ended:
@@ -60,17 +60,17 @@ WAYS: dict[str, Callable[[Path], None]] = {
 )
 @pytest.mark.parametrize("words", [("config", "check"), ("config", "show"), WIPE], ids=lambda words: words[0])
 def test_a_file_that_others_could_have_written_is_not_used(
-    say: Callable[..., Ended], words: tuple[str, ...], way: str
+    run_with: Callable[..., Ended], words: tuple[str, ...], way: str
 ) -> None:
     """It ends 2, whatever the command, and names the chmod or chown that ends it."""
-    said = say("protect: {terms: []}\n", *words, change=WAYS[way])
+    text = run_with("protect: {terms: []}\n", *words, change=WAYS[way])
 
-    assert said.code == 2, said.err
-    assert "Others may write the configuration file" in said.err
-    assert any(word in said.err for word in ("chmod", "chown", "setfacl"))
+    assert text.code == 2, text.err
+    assert "Others may write the configuration file" in text.err
+    assert any(word in text.err for word in ("chmod", "chown", "setfacl"))
 
 
-def test_a_group_of_one_is_the_owner(say: Callable[..., Ended]) -> None:
+def test_a_group_of_one_is_the_owner(run_with: Callable[..., Ended]) -> None:
     """A file that the caller's own group may write is used where nobody else is in that group."""
     import grp
     import pwd
@@ -85,7 +85,7 @@ def test_a_group_of_one_is_the_owner(say: Callable[..., Ended]) -> None:
         os.chown(file, -1, caller.pw_gid)
         file.chmod(0o660)
 
-    assert say("quiet: true\n", "config", "check", change=lend).code == 0
+    assert run_with("quiet: true\n", "config", "check", change=lend).code == 0
 
 
 OTHER_NUMBERS = [
@@ -105,11 +105,11 @@ OTHER_NUMBERS = [
     ],
     ids=["account", "name", "number", "tag"],
 )
-def test_a_number_that_does_not_read_back_is_refused(say: Callable[..., Ended], line: str, number: str) -> None:
+def test_a_number_that_does_not_read_back_is_refused(run_with: Callable[..., Ended], line: str, number: str) -> None:
     """What YAML makes another number of ends 2 with its line and the word quotes, for the check and for a run."""
     text = f"# a comment\n{line.format(number)}\n"
-    checked = say(text, "config", "check", "--output", "json")
-    ran = say(text, *WIPE)
+    checked = run_with(text, "config", "check", "--output", "json")
+    ran = run_with(text, *WIPE)
 
     assert (checked.code, ran.code) == (2, 2)
     if number not in (".inf", ".nan"):
@@ -119,34 +119,34 @@ def test_a_number_that_does_not_read_back_is_refused(say: Callable[..., Ended], 
 
 
 @pytest.mark.parametrize("number", OTHER_NUMBERS)
-def test_the_same_in_quotes_is_the_text(say: Callable[..., Ended], number: str) -> None:
+def test_the_same_in_quotes_is_the_text(run_with: Callable[..., Ended], number: str) -> None:
     """In quotes it is the account that is written."""
-    said = say(f"allow: {{accounts: ['{number}']}}\n", "config", "show", "--output", "json")
+    text = run_with(f"allow: {{accounts: ['{number}']}}\n", "config", "show", "--output", "json")
 
-    assert said.code == 0, said.err
-    values = {each["path"]: each["value"] for each in said.document["values"]}
+    assert text.code == 0, text.err
+    values = {each["path"]: each["value"] for each in text.document["values"]}
     assert values["allow"] == {"accounts": [number]}
 
 
 @pytest.mark.parametrize("key", ["yes", "no", "on", "off", "true", "null", "~", "1", "010", "1.5", "2026-01-02"])
-def test_a_name_that_is_no_text_to_yaml_is_refused(say: Callable[..., Ended], key: str) -> None:
+def test_a_name_that_is_no_text_to_yaml_is_refused(run_with: Callable[..., Ended], key: str) -> None:
     """A tag called no would be looked for as False: it ends 2 and says to put it in quotes."""
-    said = say(f"protect: {{tags: {{{key}: '*'}}}}\n", "config", "check")
+    text = run_with(f"protect: {{tags: {{{key}: '*'}}}}\n", "config", "check")
 
-    assert said.code == 2
-    assert f"'{key}'" in said.err
-    assert "quotes" in said.err
+    assert text.code == 2
+    assert f"'{key}'" in text.err
+    assert "quotes" in text.err
 
 
 @pytest.mark.parametrize("value", ["yes", "no", "~", "null", "1", "2026-01-02", "1.5"])
 @pytest.mark.parametrize("member", ["names", "terms", "disks", "instances"])
-def test_a_text_that_is_none_to_yaml_is_refused(say: Callable[..., Ended], member: str, value: str) -> None:
+def test_a_text_that_is_none_to_yaml_is_refused(run_with: Callable[..., Ended], member: str, value: str) -> None:
     """A disk called no would be another value: it ends 2 and says to put it in quotes."""
-    said = say(f"protect: {{{member}: [{value}]}}\n", "config", "check")
+    text = run_with(f"protect: {{{member}: [{value}]}}\n", "config", "check")
 
-    assert said.code == 2
-    assert f"protect.{member}[0]" in said.err
-    assert "quotes" in said.err
+    assert text.code == 2
+    assert f"protect.{member}[0]" in text.err
+    assert "quotes" in text.err
 
 
 @pytest.mark.parametrize(
@@ -158,19 +158,19 @@ def test_a_text_that_is_none_to_yaml_is_refused(say: Callable[..., Ended], membe
         "classes: {lab: {match: {tags: {team: 'ops[eu]'}}}}\n",
     ],
 )
-def test_a_pattern_that_does_not_match_itself_is_warned_of(say: Callable[..., Ended], text: str) -> None:
+def test_a_pattern_that_does_not_match_itself_is_warned_of(run_with: Callable[..., Ended], text: str) -> None:
     """The check is passed and says how that text is matched; with that pattern it warns of nothing."""
-    said = say(text, "config", "check")
-    document = say(text, "config", "check", "--output", "json").document
-    right = say(text.replace("ops[eu]", "ops[[]eu]"), "config", "check", "--output", "json").document
+    message = run_with(text, "config", "check")
+    document = run_with(text, "config", "check", "--output", "json").document
+    right = run_with(text.replace("ops[eu]", "ops[[]eu]"), "config", "check", "--output", "json").document
 
-    assert said.code == 0
-    assert "ops[[]eu]" in said.out
+    assert message.code == 0
+    assert "ops[[]eu]" in message.out
     assert len(document["warnings"]) == 1
     assert right["warnings"] == []
 
 
-def test_a_file_of_any_size_is_not_read(say: Callable[..., Ended]) -> None:
+def test_a_file_of_any_size_is_not_read(run_with: Callable[..., Ended]) -> None:
     """200 MB of settings end 2 at once: no more than the limit is read."""
 
     def grow(file: Path) -> None:
@@ -178,10 +178,10 @@ def test_a_file_of_any_size_is_not_read(say: Callable[..., Ended]) -> None:
             stream.truncate(200 << 20)
 
     for words in (("config", "check"), WIPE):
-        said = say("quiet: true\n#", *words, change=grow)
+        text = run_with("quiet: true\n#", *words, change=grow)
 
-        assert said.code == 2
-        assert "larger than" in said.err
+        assert text.code == 2
+        assert "larger than" in text.err
 
 
 def bomb(levels: int, *, merges: bool = False) -> str:
@@ -206,10 +206,10 @@ def bomb(levels: int, *, merges: bool = False) -> str:
     ids=["lists", "merges", "wide", "itself", "each other"],
 )
 @pytest.mark.parametrize("words", [("config", "check"), ("config", "show"), WIPE], ids=lambda words: words[0])
-def test_an_alias_bomb_is_refused(say: Callable[..., Ended], words: tuple[str, ...], text: str) -> None:
+def test_an_alias_bomb_is_refused(run_with: Callable[..., Ended], words: tuple[str, ...], text: str) -> None:
     """What repeats itself without measure ends 2 and says that it is the aliases."""
-    said = say(text, *words)
+    message = run_with(text, *words)
 
-    assert said.code == 2
-    assert "aliases" in said.err or "values" in said.err
-    assert len(said.err) < 2000
+    assert message.code == 2
+    assert "aliases" in message.err or "values" in message.err
+    assert len(message.err) < 2000

@@ -150,8 +150,8 @@ def test_a_report_has_the_calls_of_its_plan_all_the_same(sim: Simulator) -> None
     client = connect(region="cn-hangzhou", endpoint=sim.url, credentials=sim.access_key)
     seen: list[str] = []
     plan = client.plan([DATA], stop_instance=True, on_call=lambda call: seen.append(call.request_id or ""))
-    told = client.run(plan, confirm=plan.confirm_with)
-    ids = [call.request_id for call in told.calls]
+    result = client.run(plan, confirm=plan.confirm_with)
+    ids = [call.request_id for call in result.calls]
 
     assert set(seen) <= set(ids)
     assert len(ids) == len(set(ids))

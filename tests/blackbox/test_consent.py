@@ -14,7 +14,7 @@ import pytest
 
 from safe_reinit.simulator import Simulator
 from tests import virtual
-from tests.blackbox.worlds import PATIENCE
+from tests.blackbox.worlds import COMMAND_TIMEOUT
 from tests.commands import command, until
 from tests.terminals import Open, Terminal
 from tests.values import recoverable
@@ -113,9 +113,9 @@ def test_a_name_that_is_odd_or_not_alone_is_no_answer(sim: Simulator, terminal: 
     for tries_left, answer in zip((2, 1, 0), answers, strict=True):
         before = len(person.shown)
         person.type(f"{answer}\n")
-        told = person.wait_for("That is not it", after=before)
+        result = person.wait_for("That is not it", after=before)
         if tries_left:
-            person.wait_for("\n> ", after=told)  # what is typed before the question is dropped
+            person.wait_for("\n> ", after=result)  # what is typed before the question is dropped
     assert person.end() == 3, person.shown
     assert not agreed(sim, name)
 
@@ -143,7 +143,7 @@ def test_what_is_typed_ahead_answers_nothing(sim: Simulator, terminal: Open) -> 
     """What was typed before the question is no answer to it, be it the right one."""
     sim.do({"fault": {"action": "DescribeDisks", "delay": 1.0}})  # so that there is time to type
     person = terminal(sim, "--disk", "d-plain", "--stop-instance")
-    until(lambda: any(call["action"] == "GetCallerIdentity" for call in sim.state()["calls"]), PATIENCE)
+    until(lambda: any(call["action"] == "GetCallerIdentity" for call in sim.state()["calls"]), COMMAND_TIMEOUT)
     person.type("i-plain\nweb1\n")
     asks(person)
     person.type("no\n")

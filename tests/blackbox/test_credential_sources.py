@@ -51,10 +51,10 @@ def role(**more: Any) -> Row:
 
 def external(around: Surroundings, text: str | None = None) -> Row:
     """Return a profile with an external command, which counts how often it is run."""
-    told = text or json.dumps({"mode": "StsToken", "access_key_id": FIRST[0], "access_key_secret": FIRST[1],
+    result = text or json.dumps({"mode": "StsToken", "access_key_id": FIRST[0], "access_key_secret": FIRST[1],
                                "sts_token": FIRST[2]})  # fmt: skip
     script = around.home / "command.py"
-    script.write_text(f"open({str(around.home / 'ran')!r}, 'a').write('x'); print({told!r})", "utf-8")
+    script.write_text(f"open({str(around.home / 'ran')!r}, 'a').write('x'); print({result!r})", "utf-8")
     return default("External", process_command=f"{sys.executable} {script}")
 
 
@@ -129,14 +129,14 @@ def test_each_mode_gives_the_key_that_signs(
     around.ini(OTHER_INI)
     before = file.read_bytes()
 
-    code, told = plan(capfd, "--verbose")
+    code, result = plan(capfd, "--verbose")
 
-    assert code == 0, told
+    assert code == 0, result
     assert {signer for _, signer in around.issuers.signers} == {"LTAIfakemain" if mode == "AK" else FIRST[0]}
-    assert f"profile 'default' (mode {mode}) in {file}" in told
-    assert "account 1000000000000001, as " in told
+    assert f"profile 'default' (mode {mode}) in {file}" in result
+    assert "account 1000000000000001, as " in result
     assert file.read_bytes() == before
-    assert_clean(told)
+    assert_clean(result)
 
 
 REFUSALS: dict[str, Callable[[], Answer]] = {
@@ -169,12 +169,12 @@ def test_a_mode_that_fails_is_named_and_nobody_else_signs(
     file = configure(around, mode)
     around.ini(OTHER_INI)
 
-    code, told = plan(capfd, "--verbose")
+    code, result = plan(capfd, "--verbose")
 
-    assert code == 3, told
-    assert f"profile 'default' (mode {mode}) in {file} gives no credentials" in told
+    assert code == 3, result
+    assert f"profile 'default' (mode {mode}) in {file} gives no credentials" in result
     assert around.issuers.signers == []
-    assert_clean(told)
+    assert_clean(result)
 
 
 BAD: dict[str, tuple[list[Row], str]] = {
@@ -223,14 +223,14 @@ def test_a_profile_that_cannot_work_is_named_and_nobody_else_signs(
     file = around.profile(*rows)
     around.ini(OTHER_INI)
 
-    code, told = plan(capfd)
+    code, result = plan(capfd)
 
-    assert code in (2, 3), told
-    assert str(file) in told
-    assert "'default'" in told
-    assert cause in told
+    assert code in (2, 3), result
+    assert str(file) in result
+    assert "'default'" in result
+    assert cause in result
     assert around.issuers.signers == []
-    assert_clean(told)
+    assert_clean(result)
 
 
 @pytest.mark.parametrize(
@@ -246,10 +246,10 @@ def test_a_member_of_another_type_is_named(
     """A member that is there and cannot be read is not said to be missing, and nothing is guessed for it."""
     around.profile(row)
 
-    code, told = plan(capfd)
+    code, result = plan(capfd)
 
-    assert code == 2, told
-    assert why in " ".join(told.split())
+    assert code == 2, result
+    assert why in " ".join(result.split())
     assert around.issuers.signers == []
 
 
@@ -264,10 +264,10 @@ def test_a_file_that_cannot_be_read_is_named_and_nobody_else_signs(
     file.write_text(text, "utf-8")
     around.ini(OTHER_INI)
 
-    code, told = plan(capfd)
+    code, result = plan(capfd)
 
-    assert code == 2, told
-    assert str(file) in told
+    assert code == 2, result
+    assert str(file) in result
     assert around.issuers.signers == []
 
 
@@ -277,10 +277,10 @@ def test_an_empty_file_is_as_good_as_absent(around: Surroundings, capfd: pytest.
     around.ini(f"[default]\ntype = sts\naccess_key_id = {FIRST[0]}\naccess_key_secret = {FIRST[1]}\n"
                f"security_token = {FIRST[2]}\n")  # fmt: skip
 
-    code, told = plan(capfd)
+    code, result = plan(capfd)
 
-    assert code == 0, told
-    assert "credentials.ini (type sts)" in told
+    assert code == 0, result
+    assert "credentials.ini (type sts)" in result
 
 
 def test_a_byte_order_mark_is_no_fault(around: Surroundings, capfd: pytest.CaptureFixture[str]) -> None:
@@ -295,22 +295,22 @@ def test_the_role_of_the_machine_is_used_where_nothing_is_configured(
     around: Surroundings, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Without any configuration the machine's own role signs, and the plan says so."""
-    code, told = plan(capfd)
+    code, result = plan(capfd)
 
-    assert code == 0, told
+    assert code == 0, result
     assert {signer for _, signer in around.issuers.signers} == {FIRST[0]}
-    assert "the RAM role of this machine" in told
+    assert "the RAM role of this machine" in result
 
 
 def test_having_none_at_all_is_said(around: Surroundings, capfd: pytest.CaptureFixture[str]) -> None:
     """Where nothing is configured and the machine has no role, that is what is said, with what to do."""
     around.issuers.instead["roles"] = lambda: Answer(http(404, "", kind="text/plain"))
 
-    code, told = plan(capfd)
+    code, result = plan(capfd)
 
-    assert code == 2, told
-    assert "No credentials were found" in told
-    assert "aliyun configure" in told
+    assert code == 2, result
+    assert "No credentials were found" in result
+    assert "aliyun configure" in result
 
 
 @pytest.mark.parametrize("variable", ["ALIBABA_CLOUD_PROFILE", "ALIBABACLOUD_PROFILE", "ALICLOUD_PROFILE"])
@@ -321,14 +321,14 @@ def test_the_environment_names_a_profile(
     around.profile(ak("prod", "other"), ak("lab"), current="prod")
     monkeypatch.setenv(variable, "lab")
 
-    code, told = plan(capfd)
+    code, result = plan(capfd)
     monkeypatch.setenv(variable, "labb")
-    refused, said = plan(capfd)
+    refused, text = plan(capfd)
 
-    assert code == 0, told
+    assert code == 0, result
     assert {signer for _, signer in around.issuers.signers} == {"LTAIfakemain"}
-    assert refused == 2, said
-    assert "'labb'" in said
+    assert refused == 2, text
+    assert "'labb'" in text
 
 
 def test_the_environment_can_have_the_profiles_ignored(
@@ -338,9 +338,9 @@ def test_the_environment_can_have_the_profiles_ignored(
     around.profile(ak("prod", "other"), current="prod")
     monkeypatch.setenv("ALIBABA_CLOUD_IGNORE_PROFILE", "TRUE")
 
-    code, told = plan(capfd)
+    code, result = plan(capfd)
 
-    assert code == 0, told
+    assert code == 0, result
     assert {signer for _, signer in around.issuers.signers} == {FIRST[0]}
 
 
@@ -364,12 +364,12 @@ def test_an_environment_that_says_half_is_an_error(
     for name, value in given.items():
         monkeypatch.setenv(name, value)
 
-    code, told = plan(capfd)
+    code, result = plan(capfd)
 
-    assert code in (2, 3), told
-    assert "No credentials were found" not in told
+    assert code in (2, 3), result
+    assert "No credentials were found" not in result
     assert around.issuers.signers == []
-    assert_clean(told)
+    assert_clean(result)
 
 
 def test_an_answer_of_sts_may_take_its_time(around: Surroundings, capfd: pytest.CaptureFixture[str]) -> None:
@@ -384,9 +384,9 @@ def test_an_answer_of_sts_may_take_its_time(around: Surroundings, capfd: pytest.
     around.issuers.instead["assume"] = slowly
     configure(around, "RamRoleArn")
 
-    code, told = plan(capfd)
+    code, result = plan(capfd)
 
-    assert code == 0, told
+    assert code == 0, result
 
 
 def test_another_account_is_shown_before_anything_is_agreed_to(
@@ -395,9 +395,9 @@ def test_another_account_is_shown_before_anything_is_agreed_to(
     """The plan names the account and the caller whose key the profile has."""
     around.profile(ak("default", "other"))
 
-    _, told = plan(capfd)
+    _, result = plan(capfd)
 
-    assert OTHER_ACCOUNT in told
+    assert OTHER_ACCOUNT in result
 
 
 @pytest.mark.parametrize("how", ["--ca-bundle", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
@@ -409,17 +409,17 @@ def test_the_certificates_to_trust_hold_for_sts_too(
     monkeypatch.delenv("SSL_CERT_FILE")
     configure(around, "RamRoleArn")
 
-    refused, said = plan(capfd)
+    refused, text = plan(capfd)
     asked = list(around.issuers.asked_for)
     if how.startswith("--"):
-        code, told = plan(capfd, how, bundle)
+        code, result = plan(capfd, how, bundle)
     else:
         monkeypatch.setenv(how, bundle)
-        code, told = plan(capfd)
+        code, result = plan(capfd)
 
     assert (refused, asked) == (3, [])
-    assert "no trusted TLS connection" in said
-    assert code == 0, told
+    assert "no trusted TLS connection" in text
+    assert code == 0, result
 
 
 def test_a_key_that_a_program_gives_is_looked_at_before_anything_is_sent(around: Surroundings) -> None:

@@ -17,14 +17,14 @@ from tests.commands import Command
 pytestmark = pytest.mark.virtual_time
 
 
-def data_of(told: dict[str, Any]) -> dict[str, str]:
+def data_of(result: dict[str, Any]) -> dict[str, str]:
     """Give what a report says of each disk."""
-    return {disk["disk_id"]: disk["data"] for job in told["jobs"] for disk in job["disks"]}
+    return {disk["disk_id"]: disk["data"] for job in result["jobs"] for disk in job["disks"]}
 
 
-def last_of(told: dict[str, Any], disk_id: str = DISK) -> dict[str, Any] | None:
+def last_of(result: dict[str, Any], disk_id: str = DISK) -> dict[str, Any] | None:
     """Give the run that a report names of a disk."""
-    (found,) = [disk["last_run"] for job in told["jobs"] for disk in job["disks"] if disk["disk_id"] == disk_id]
+    (found,) = [disk["last_run"] for job in result["jobs"] for disk in job["disks"] if disk["disk_id"] == disk_id]
     return found  # type: ignore[no-any-return]
 
 
@@ -45,10 +45,10 @@ def test_a_retry_while_a_run_is_open_names_it(sim: Simulator, run: Command, path
     first = json.loads(run(*RUN, "--output", "json", journal=path).stdout)
     assert (first["outcome"], data_of(first)) == ("unknown", {DISK: "unknown"})
 
-    told, texts = in_every_form(run, path, *RUN, code=3)
+    result, texts = in_every_form(run, path, *RUN, code=3)
 
-    assert data_of(told) == {DISK: "untouched"}
-    last = last_of(told)
+    assert data_of(result) == {DISK: "untouched"}
+    last = last_of(result)
     assert last is not None
     assert (last["run_id"], last["state"], last["data"]) == (first["run_id"], "open", "unknown")
     for form, text in texts.items():
@@ -67,10 +67,10 @@ def test_a_plan_that_is_applied_twice_names_the_run_that_wiped(sim: Simulator, r
     first = json.loads(run(*words, "--output", "json", journal=path).stdout)
     assert data_of(first) == {DISK: "reinitialised"}
 
-    told, texts = in_every_form(run, path, *words, code=3)
+    result, texts = in_every_form(run, path, *words, code=3)
 
-    assert data_of(told) == {DISK: "untouched"}
-    last = last_of(told)
+    assert data_of(result) == {DISK: "untouched"}
+    last = last_of(result)
     assert last is not None
     assert (last["run_id"], last["state"], last["data"]) == (first["run_id"], "ended", "reinitialised")
     assert all(first["run_id"] in text and "intact" not in text.split("<main>")[-1] for text in texts.values())
@@ -85,10 +85,10 @@ def test_a_dry_run_names_the_last_run_of_a_disk(run: Command, path: Path) -> Non
     assert not path.exists()
     first = json.loads(run(*RUN, "--output", "json", journal=path).stdout)
 
-    told, texts = in_every_form(run, path, *TARGET, "--accept", "no-recent-snapshot", "--dry-run", code=0)
+    result, texts = in_every_form(run, path, *TARGET, "--accept", "no-recent-snapshot", "--dry-run", code=0)
     other = json.loads(run("--disk", SECOND, "--stop-instance", "--dry-run", "--output", "json", journal=path).stdout)
 
-    last = last_of(told)
+    last = last_of(result)
     assert last is not None
     assert (last["run_id"], last["data"]) == (first["run_id"], "reinitialised")
     assert all(first["run_id"] in text for text in texts.values())
@@ -103,9 +103,9 @@ def test_what_others_wiped_is_only_untouched_by_this_run(run: Command, path: Pat
     )
     assert run(*RUN, journal=tmp_path / "other.db").returncode == 0
 
-    told, texts = in_every_form(run, path, "apply", file, "--confirm", saved["plan"]["digest"], code=3)
+    result, texts = in_every_form(run, path, "apply", file, "--confirm", saved["plan"]["digest"], code=3)
 
-    assert data_of(told) == {DISK: "untouched"}
+    assert data_of(result) == {DISK: "untouched"}
     assert not any("intact" in text.split("<main>")[-1] for text in texts.values())
 
 
@@ -138,9 +138,9 @@ def test_a_journal_from_a_backup_claims_nothing_of_the_data(sim: Simulator, run:
 
 def test_a_disk_that_does_not_exist_is_not_intact(run: Command, path: Path) -> None:
     """Of a disk that ECS does not show a refused plan says only that this run did not touch it."""
-    told, texts = in_every_form(run, path, "--disk", "d-nowhere", "--dry-run", code=3)
+    result, texts = in_every_form(run, path, "--disk", "d-nowhere", "--dry-run", code=3)
 
-    assert data_of(told) == {"d-nowhere": "untouched"}
+    assert data_of(result) == {"d-nowhere": "untouched"}
     assert not any("intact" in text.split("<main>")[-1] for text in texts.values())
 
 
@@ -149,13 +149,13 @@ def test_a_wipe_that_was_refused_leaves_its_disk_intact(sim: Simulator, run: Com
     sim.do({"fault": {"action": "ReInitDisk", "nth": "every", "error": {"code": "OperationDenied", "status": 403}}})
     events = run.folder / "events.jsonl"
     done = run(*RUN, "--events", str(events), "--output", "json", journal=path)
-    told = json.loads(done.stdout)
+    result = json.loads(done.stdout)
 
     assert done.returncode == 4, done.stderr
-    assert data_of(told) == {DISK: "intact"}
+    assert data_of(result) == {DISK: "intact"}
     ends = [json.loads(line) for line in events.read_text("utf-8").splitlines() if '"event": "done"' in line]
     assert [each["data"]["data"] for each in ends] == [{DISK: "intact"}]
-    assert f"  {DISK}: intact" in run("show", told["run_id"], journal=path).stdout
+    assert f"  {DISK}: intact" in run("show", result["run_id"], journal=path).stdout
 
 
 def test_a_run_that_ends_before_its_wipe_has_touched_nothing(sim: Simulator, run: Command, path: Path) -> None:

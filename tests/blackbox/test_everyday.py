@@ -151,7 +151,7 @@ def test_the_class_its_hash_and_the_caller_are_in_plan_journal_and_report(desk: 
         stored = journal.run(ended.document["run_id"])
     assert stored is not None
     assert stored.report is not None
-    told = (desk.line.home / "r.md").read_text("utf-8")
+    result = (desk.line.home / "r.md").read_text("utf-8")
     desk("plan", "--disk", "d-lab2", "--report", "r.html")
     page = (desk.line.home / "r.html").read_text("utf-8")
 
@@ -162,8 +162,8 @@ def test_the_class_its_hash_and_the_caller_are_in_plan_journal_and_report(desk: 
     assert stored.report["plan"]["class"] == used
     assert stored.plan["guard"]["class"]["sha256"] == used["sha256"]
     assert stored.plan["caller"]["arn"] == ended.document["caller"]["arn"] != ""
-    assert "lab: stop" in told
-    assert used["sha256"] in told
+    assert "lab: stop" in result
+    assert used["sha256"] in result
     assert used["sha256"] in page
 
 
@@ -179,7 +179,7 @@ def test_what_a_class_allows_is_an_option_in_force(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (("--disk", "d-staging", "--confirm", "staging"), "not unattended"),
         (("--disk", "d-staging", "--confirm", "lab"), "'lab' does not confirm"),
@@ -191,12 +191,12 @@ def test_what_a_class_allows_is_an_option_in_force(desk: Desk) -> None:
         (("--disk", "d-staging"), "no --confirm"),
     ],
 )
-def test_the_name_of_a_class_that_is_no_consent(desk: Desk, words: tuple[str, ...], said: str) -> None:
+def test_the_name_of_a_class_that_is_no_consent(desk: Desk, words: tuple[str, ...], text: str) -> None:
     """A class consents only by its whole name, where it is unattended and every disk of the run is in it."""
     ended = desk(*words)
 
     assert (ended.code, changing(desk.sim)) == (3, [])
-    assert said in ended.err
+    assert text in ended.err
 
 
 def test_disks_of_two_classes_get_nothing_of_either(desk: Desk) -> None:
@@ -281,7 +281,7 @@ def without(line: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("now", "do", "said"),
+    ("now", "do", "text"),
     [
         (without("    unattended: true"), {}, "another thing of the class lab"),
         ("", {}, "other targets"),
@@ -291,7 +291,7 @@ def without(line: str) -> str:
     ],
 )
 def test_a_saved_plan_is_applied_under_what_it_was_made_under(
-    desk: Desk, now: str, do: dict[str, Any], said: str
+    desk: Desk, now: str, do: dict[str, Any], text: str
 ) -> None:
     """Where the guards or the class are others by then, or the disk is no longer one of them, it is stale."""
     saved = desk("plan", "--disk", "d-lab1", "--save", "p.json", "--output", "json")
@@ -301,7 +301,7 @@ def test_a_saved_plan_is_applied_under_what_it_was_made_under(
     refused = desk("apply", "p.json", "--confirm", saved.document["plan"]["digest"])
 
     assert (refused.code, changing(desk.sim)) == (3, [])
-    assert said in refused.sentences[-1]
+    assert text in refused.sentences[-1]
 
 
 def test_the_policy_of_a_run_has_what_its_class_allows(desk: Desk) -> None:
@@ -354,7 +354,7 @@ def test_a_class_does_not_allow_what_is_protected(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("allow", "said"),
+    ("allow", "text"),
     [
         ("accounts: ['2000000000000002']", "account 1000000000000001"),
         ("regions: [cn-beijing]", "region cn-hangzhou"),
@@ -364,14 +364,14 @@ def test_a_class_does_not_allow_what_is_protected(desk: Desk) -> None:
         ("tags: {env: 'l', team: x}", "i-lab2"),
     ],
 )
-def test_what_is_not_allowed_is_refused(desk: Desk, allow: str, said: str) -> None:
+def test_what_is_not_allowed_is_refused(desk: Desk, allow: str, text: str) -> None:
     """Each list refuses by itself, whatever is confirmed, and says what was not allowed."""
     desk.write(CONFIG.replace(CONFIG.partition("protect:")[0], f"allow: {{{allow}}}\n"))
     ended = desk("--disk", "d-lab2", "--confirm", "lab")
 
     assert (ended.code, changing(desk.sim)) == (3, [])
     assert "target-not-allowed" in ended.sentences[-1]
-    assert said in ended.sentences[-1]
+    assert text in ended.sentences[-1]
 
 
 def test_a_guard_is_changed_in_the_file_alone(desk: Desk) -> None:
@@ -390,14 +390,14 @@ def test_a_run_of_too_many_disks_is_refused_whole(desk: Desk) -> None:
     """Eleven disks by hand are refused and none is left out; the number, said by hand or by a class, allows them."""
     desk.write("")
     refused = desk("plan", *MANY, "--output", "json")
-    said = desk("plan", *MANY, "--max-disks", "11")
+    text = desk("plan", *MANY, "--max-disks", "11")
     fewer = desk("plan", *MANY[:4], "--max-disks", "1")
     in_env = desk("plan", *MANY, SAFE_REINIT_MAX_DISKS="11")
     desk.write(CONFIG)
     by_class = desk("plan", *MANY)
     less = desk("plan", *MANY, "--max-disks", "10")
 
-    assert [each.code for each in (refused, said, fewer, in_env, by_class, less)] == [3, 0, 3, 0, 0, 3]
+    assert [each.code for each in (refused, text, fewer, in_env, by_class, less)] == [3, 0, 3, 0, 0, 3]
     assert [found["check"] for found in refused.document["findings"] if found["level"] == "block"] == ["too-many-disks"]
     assert sum(len(job["disks"]) for job in refused.document["jobs"]) == 11
     assert "raise max_disks of the configuration, or --max-disks" in refused.err

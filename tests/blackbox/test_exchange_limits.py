@@ -120,7 +120,7 @@ def dripped(
                 CALLS[call](to)
             except CloudError as raised:
                 error = raised
-            return Ended(error, [told.code for told in to.calls], server)
+            return Ended(error, [result.code for result in to.calls], server)
 
         return ended
 
@@ -266,7 +266,7 @@ def test_an_answer_that_is_too_large_is_no_answer(gateway: Connect, serve: Serve
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     [
         pytest.param(packed(gzip.compress(json.dumps(NO_DISKS).encode()), "gzip"), id="gzip"),
         pytest.param(packed(zlib.compress(json.dumps(NO_DISKS).encode()), "deflate"), id="deflate"),
@@ -274,24 +274,24 @@ def test_an_answer_that_is_too_large_is_no_answer(gateway: Connect, serve: Serve
         pytest.param(http(200, json.dumps({**NO_DISKS, "Padding": " " * 12 * 2**20})), id="twelve MiB"),
     ],
 )
-def test_an_answer_that_is_large_or_packed_is_read(gateway: Connect, serve: Serve, said: bytes) -> None:
+def test_an_answer_that_is_large_or_packed_is_read(gateway: Connect, serve: Serve, text: bytes) -> None:
     """An answer within the limit is read however it comes, packed by something on its way, too."""
-    to = gateway(serve(Answer(said)).url)
+    to = gateway(serve(Answer(text)).url)
 
     assert to.cloud.describe_disks(["d-1"]).items == ()
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     [
         pytest.param(packed(gzip.compress(json.dumps(NO_DISKS).encode())[:-9], "gzip"), id="cut gzip"),
         pytest.param(packed(b"this is no gzip", "gzip"), id="no gzip"),
         pytest.param(packed(json.dumps(NO_DISKS).encode(), "br"), id="another coding"),
     ],
 )
-def test_what_cannot_be_unpacked_is_no_answer(gateway: Connect, serve: Serve, said: bytes) -> None:
+def test_what_cannot_be_unpacked_is_no_answer(gateway: Connect, serve: Serve, text: bytes) -> None:
     """A wipe whose answer is packed in a way that cannot be read is Unanswered, and was sent once."""
-    server = serve(Answer(said))
+    server = serve(Answer(text))
 
     with pytest.raises(Unanswered):
         CALLS["a wipe"](gateway(server.url))
@@ -305,8 +305,8 @@ def test_a_run_whose_wipe_is_answered_by_too_much_finds_out_by_looking() -> None
     with virtual.simulate() as simulator:
 
         def respond(request: Any) -> Answer:
-            said = forward(request, simulator.endpoint)
-            return answer(200, {"RequestId": "R", "P": " " * TOO_MUCH}) if request.action == "ReInitDisk" else said
+            text = forward(request, simulator.endpoint)
+            return answer(200, {"RequestId": "R", "P": " " * TOO_MUCH}) if request.action == "ReInitDisk" else text
 
         with Server(respond) as server:
             client = connect(region=simulator.region, endpoint=server.url, credentials=simulator.access_key)

@@ -73,8 +73,8 @@ def run_of(journal: Path) -> str:
 
 def use(sim: Simulator) -> None:
     """Start the machine, write to its disk and stop it, as somebody else would."""
-    for deed in ({"start": INSTANCE}, {"write": DISK}, {"stop": INSTANCE}):
-        sim.do(deed)
+    for action in ({"start": INSTANCE}, {"write": DISK}, {"stop": INSTANCE}):
+        sim.do(action)
 
 
 def test_a_machine_is_not_stopped_before_a_second_start_would_show(tmp_path: Path) -> None:
@@ -93,17 +93,17 @@ def test_a_run_says_for_how_long_it_waits(tmp_path: Path) -> None:
     with machine(tmp_path) as (_, run), run.start(*RUN, journal=tmp_path / "j.db") as child:
         assert child.stderr is not None
         try:
-            said = next((line for line in child.stderr if "nothing is changed for" in line), "")
+            text = next((line for line in child.stderr if "nothing is changed for" in line), "")
         finally:
             child.kill()
 
-        assert re.search(r"nothing is changed for \d+(s|m)", said)
+        assert re.search(r"nothing is changed for \d+(s|m)", text)
 
 
 def test_the_plan_says_how_long_the_run_waits(tmp_path: Path) -> None:
     """A dry run tells the wait in words, and changes nothing."""
     with machine(tmp_path) as (sim, run):
-        told = run(
+        result = run(
             "plan",
             "--disk",
             DISK,
@@ -116,9 +116,9 @@ def test_the_plan_says_how_long_the_run_waits(tmp_path: Path) -> None:
             "json",
             journal=None,
         )
-        (found,) = [each for each in json.loads(told.stdout)["findings"] if each["check"] == "just-started"]
+        (found,) = [each for each in json.loads(result.stdout)["findings"] if each["check"] == "just-started"]
 
-        assert told.returncode == 0
+        assert result.returncode == 0
         assert found["level"] == "info"
         assert re.search(r"the run waits \d+s before it stops it", found["message"])
         assert changing(sim) == []

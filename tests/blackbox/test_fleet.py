@@ -473,8 +473,8 @@ def test_after_the_canary_somebody_decides(goes_on: bool) -> None:
     asked: list[str] = []
     with simulated(fleet(MANY)) as sim:
 
-        def go_on(said: str) -> bool:
-            asked.append(said)
+        def go_on(text: str) -> bool:
+            asked.append(text)
             assert {one["status"] for one in sim.state()["instances"].values()} == {"Running"}
             return goes_on
 
@@ -594,12 +594,12 @@ def at_the(count: int, test: Callable[[Event], bool]) -> Callable[[Event], bool]
     """Tell whether an event is the so-manieth that a test is true of."""
     seen: list[Event] = []
 
-    def told(event: Event) -> bool:
+    def result(event: Event) -> bool:
         if test(event):
             seen.append(event)
         return len(seen) >= count
 
-    return told
+    return result
 
 
 def test_a_resumed_run_stands_on_its_canary_and_its_threshold(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from safe_reinit.simulator import Simulator
-from tests.blackbox.worlds import PATIENCE, RUN_YOUNG, WAITS, listed
+from tests.blackbox.worlds import COMMAND_TIMEOUT, RUN_YOUNG, WAITS, listed
 from tests.commands import Command, read_until
 
 
@@ -37,10 +37,10 @@ def test_a_holder_that_is_hidden_keeps_its_run(young: Simulator, real: Command, 
     assert other.stderr is not None
     first = other.stderr.readline()
     holder.send_signal(signal.SIGTERM)
-    _, said = holder.communicate(timeout=PATIENCE)
-    _, told = other.communicate(timeout=PATIENCE)
+    _, text = holder.communicate(timeout=COMMAND_TIMEOUT)
+    _, result = other.communicate(timeout=COMMAND_TIMEOUT)
 
     assert "is held by" in first
-    assert holder.returncode == listed(real, journal)[0]["exit_code"] == 3, said
-    assert other.returncode == 3, told
+    assert holder.returncode == listed(real, journal)[0]["exit_code"] == 3, text
+    assert other.returncode == 3, result
     assert not [call for call in young.state()["calls"] if call["action"] == "StopInstance" and not call["dry_run"]]

@@ -31,9 +31,9 @@ def test_a_hold_brings_machines_back_and_lets_no_run_begin(sim: Simulator, run: 
     with held(sim, STOPPING):
         child = run.start(*RUN, journal=path)
         comes_to(sim, "Stopping")
-        said = run("hold", "--reason", "incident 7", journal=path)
-        assert said.returncode == 0, said.stderr
-        assert listed(run, path)[0]["run_id"] in said.stderr
+        text = run("hold", "--reason", "incident 7", journal=path)
+        assert text.returncode == 0, text.stderr
+        assert listed(run, path)[0]["run_id"] in text.stderr
     _, err = child.communicate()
     assert (child.returncode, power(sim), wipes(sim)) == (4, "Running", 0), err
     assert "incident 7" in err
@@ -106,8 +106,8 @@ def test_everything_is_cancelled_at_once(sim: Simulator, run: Command, path: Pat
     with held(sim, STOPPING):
         child = run.start(*RUN, journal=path)
         comes_to(sim, "Stopping")
-        said = run("cancel", "--all", journal=path)
-        assert listed(run, path)[0]["run_id"] in said.stderr
+        text = run("cancel", "--all", journal=path)
+        assert listed(run, path)[0]["run_id"] in text.stderr
     child.communicate()
 
     assert (child.returncode, power(sim), wipes(sim)) == (4, "Running", 0)

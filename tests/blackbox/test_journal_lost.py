@@ -137,8 +137,8 @@ def test_nothing_is_stopped_without_its_journal(simulator: Simulator, run: Comma
     child = run.start("--disk", DISK, "--confirm", DISK, "--stop-instance", journal=journal)
     until(journal.exists)
     until(lambda: "journal.db-wal" in {file.name for file in journal.parent.iterdir()})
-    said = child.stderr
-    assert said is not None
+    text = child.stderr
+    assert text is not None
     until(lambda: sum(c["action"] == "DescribeSnapshots" for c in run.calls()) > 3)
     removed(journal)
     _, err = child.communicate(timeout=120)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from safe_reinit.simulator import Simulator
-from tests.blackbox.worlds import DISK, INSTANCE, PATIENCE, RUN, STOPPING, WORLD, comes_to, held
+from tests.blackbox.worlds import COMMAND_TIMEOUT, DISK, INSTANCE, RUN, STOPPING, WORLD, comes_to, held
 from tests.cli.test_schema import CONTRACT, problems
 from tests.commands import Command, command
 from tests.conftest import Ended
@@ -53,7 +53,13 @@ def read_only(run: Command, folders: Sequence[Path], *commands: tuple[str, ...])
     words = json.dumps([run.words(*each, journal=folder / "j.db")[3:] for folder in folders for each in commands])
     program = ["unshare", "--mount", "sh", "-c", script + shlex.join([sys.executable, "-c", PROGRAM, words])]
     done = subprocess.run(
-        program, env=run.environment(), capture_output=True, text=True, check=False, timeout=PATIENCE, cwd=run.folder
+        program,
+        env=run.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=COMMAND_TIMEOUT,
+        cwd=run.folder,
     )
     assert done.returncode == 0, done.stderr
     ended = iter([Ended(*each) for each in json.loads(done.stdout)])
@@ -81,10 +87,10 @@ def test_a_journal_that_may_only_be_read_is_read(path: Path, tmp_path: Path, ope
         pytest.skip("nothing can be mounted here")
     before = [sorted(file.name for file in folder.iterdir()) for folder in folders]
 
-    told = read_only(run, [*folders], ("runs",), ("show", open_run), ("resume", open_run))
+    result = read_only(run, [*folders], ("runs",), ("show", open_run), ("resume", open_run))
 
     assert before == [["j.db", "j.db-shm", "j.db-wal"], ["j.db", "j.db-wal"], ["j.db"]]
-    for listed, shown, refused in told:
+    for listed, shown, refused in result:
         assert (listed.code, shown.code) == (0, 0), listed.err + shown.err
         assert open_run in listed.out
         assert INSTANCE in shown.out
@@ -131,13 +137,13 @@ def write_many(run: Command, path: Path) -> None:
 def test_of_thousands_of_runs_the_open_ones_and_the_newest_are_listed(run: Command, path: Path) -> None:
     """The newest 20 and every open one, however old, are listed; what is not printed is not read."""
     write_many(run, path)
-    told = json.loads(run("runs", "--output", "json", journal=path).stdout)["runs"]
+    result = json.loads(run("runs", "--output", "json", journal=path).stdout)["runs"]
     text = run("runs", journal=path)
 
-    assert len(told) == 21
-    assert [each["state"] for each in told[-2:]] == ["ended", "open"]
-    assert told[-1]["run_id"] == "r-20250101T000000Z-0000"
-    assert told == sorted(told, key=lambda each: each["started_at"], reverse=True)
+    assert len(result) == 21
+    assert [each["state"] for each in result[-2:]] == ["ended", "open"]
+    assert result[-1]["run_id"] == "r-20250101T000000Z-0000"
+    assert result == sorted(result, key=lambda each: each["started_at"], reverse=True)
     assert "2980 older runs" in text.stderr
     assert "To list all: safe-reinit runs --limit 3001" in text.stderr
 
@@ -146,11 +152,11 @@ def test_of_thousands_of_runs_the_open_ones_and_the_newest_are_listed(run: Comma
 def test_all_runs_are_listed_when_asked_for(run: Command, path: Path) -> None:
     """With a --limit of as many as there are nothing is left out."""
     done = run("--disk", DISK, "--stop-instance", "--confirm", DISK, journal=path)
-    told = run("runs", "--limit", "1", journal=path)
+    result = run("runs", "--limit", "1", journal=path)
 
     assert done.returncode == 0
-    assert told.stdout.count("r-") == 1
-    assert "older runs" not in told.stderr
+    assert result.stdout.count("r-") == 1
+    assert "older runs" not in result.stderr
 
 
 @pytest.mark.virtual_time

@@ -32,8 +32,8 @@ class Killed:
     @cached_property
     def run_id(self) -> str:
         """Return the name of the run; it stands in the journal as text."""
-        told = self.run("runs", "--output", "json", journal=self.journal)
-        return str(told.stdout.split('"run_id": "')[1].partition('"')[0])
+        result = self.run("runs", "--output", "json", journal=self.journal)
+        return str(result.stdout.split('"run_id": "')[1].partition('"')[0])
 
     def changing(self) -> list[str]:
         """Return the changing calls that reached the simulator so far."""

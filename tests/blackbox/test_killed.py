@@ -88,11 +88,11 @@ def test_a_run_whose_real_process_was_killed_is_taken_at_once(simulator: Simulat
     with open_to_write(journal) as opened:
         (left,) = opened.runs()
     with run.start("resume", left.run_id, "--verbose", journal=journal) as other:
-        said = read_until(other.stderr, "lab is Stopping")
+        text = read_until(other.stderr, "lab is Stopping")
         other.kill()
         other.communicate()
 
     stops = [one for one in simulator.state()["calls"] if one["action"] == "StopInstance" and not one["dry_run"]]
 
-    assert "is held by" not in said
+    assert "is held by" not in text
     assert len(stops) == 1

@@ -21,8 +21,8 @@ def used_after_the_lost_answer(seconds: float) -> tuple[Run, Any]:
     with simulated(lagging(seconds), [{"action": "ReInitDisk", "drop_answer": True}]) as sim:
 
         def use() -> None:
-            for deed in ({"start": INSTANCE}, {"write": DATA}, {"stop": INSTANCE}):
-                sim.do(deed)
+            for action in ({"start": INSTANCE}, {"write": DATA}, {"stop": INSTANCE}):
+                sim.do(action)
 
         def wiped(_event: Any) -> bool:
             disk = sim.state()["disks"][DATA]

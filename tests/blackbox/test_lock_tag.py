@@ -90,11 +90,11 @@ def test_the_plan_lists_it() -> None:
     """The plan shows both calls and says that the rights to them are not proven."""
     with simulated() as sim:
         plan = client(sim, TAGGED).plan([DATA], stop_instance=True)
-    said = "\n".join(line.text for line in plan_lines(plan))
+    text = "\n".join(line.text for line in plan_lines(plan))
 
-    assert f"1/5 TagResources   {INSTANCE} safe-reinit:run" in said
-    assert f"5/5 UntagResources {INSTANCE} safe-reinit:run" in said
-    assert "permission for ReInitDisk and TagResources and UntagResources" in said
+    assert f"1/5 TagResources   {INSTANCE} safe-reinit:run" in text
+    assert f"5/5 UntagResources {INSTANCE} safe-reinit:run" in text
+    assert "permission for ReInitDisk and TagResources and UntagResources" in text
 
 
 def test_other_tags_stay() -> None:
@@ -175,12 +175,12 @@ def test_a_run_that_fails_takes_its_tag_off(what: str) -> None:
     assert after is None
 
 
-@pytest.mark.parametrize("deed", ["start", "detach"])
-def test_a_fact_that_moves_takes_the_tag_off(deed: str) -> None:
+@pytest.mark.parametrize("action", ["start", "detach"])
+def test_a_fact_that_moves_takes_the_tag_off(action: str) -> None:
     """A run that drift ends after the stop takes its tag off."""
     with simulated() as sim:
-        subject = {"start": INSTANCE, "detach": DATA}[deed]
-        done = tagged(sim, on_event=once(showing(instance="Stopped"), lambda: sim.do({deed: subject})))
+        subject = {"start": INSTANCE, "detach": DATA}[action]
+        done = tagged(sim, on_event=once(showing(instance="Stopped"), lambda: sim.do({action: subject})))
         state = sim.state()
         after = lock_tag(sim)
 
@@ -226,7 +226,7 @@ def test_an_interruption_before_the_tag_leaves_nothing() -> None:
     assert changes(state) == []
 
 
-OWED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
+PENDING_STARTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
     "unknown": ([{"action": "ReInitDisk", "drop_request": True, "times": 9}], {}, "unknown"),
     "not-restarted": (
         [{"action": "StartInstance", "dry_run": False, "error": {"code": "InsufficientBalance"}}], {}, "not-restarted",
@@ -235,10 +235,10 @@ OWED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", OWED)
+@pytest.mark.parametrize("what", PENDING_STARTS)
 def test_while_something_is_owed_the_tag_stays_until_the_run_is_resumed(what: str) -> None:
     """A machine that is left down keeps the tag, which blocks others, and the resumed run takes it off at its end."""
-    faults, instance, outcome = OWED[what]
+    faults, instance, outcome = PENDING_STARTS[what]
     with simulated(world(instance=instance), faults=faults) as sim:
         caller = client(sim, TAGGED)
         done = tagged(sim, using=caller, limits={"stop": 20.0, "start": 30.0})
@@ -247,13 +247,13 @@ def test_while_something_is_owed_the_tag_stays_until_the_run_is_resumed(what: st
         if what == "stranded":
             sim.do({"change": INSTANCE, "to": {"ignores_stop": False}})
             sdk(sim).stop_instance(ecs.StopInstanceRequest(instance_id=INSTANCE, force_stop=True))
-        told = resumed(sim, name, using=caller, verdict="reinitialised" if what == "unknown" else None)
+        result = resumed(sim, name, using=caller, verdict="reinitialised" if what == "unknown" else None)
         state = sim.state()
         after = lock_tag(sim)
 
     assert (done.outcome, between) == (outcome, (name, True, between[2]))
     assert between[2] != "UntagResources"
-    assert told.outcome == ("failed" if what == "stranded" else "done"), told.error
+    assert result.outcome == ("failed" if what == "stranded" else "done"), result.error
     assert changes(state)[-1] == "UntagResources"
     assert after is None
 
@@ -261,45 +261,45 @@ def test_while_something_is_owed_the_tag_stays_until_the_run_is_resumed(what: st
 def test_a_machine_that_a_partial_run_left_down_is_owed_its_start() -> None:
     """One disk wiped, one refused, and no start: the run stays open behind its tag, and a resume starts the machine."""
     refused = {"action": "ReInitDisk", "subject": SYSTEM, "error": {"code": "Brand.New", "status": 400}}
-    with simulated(faults=[refused, *OWED["not-restarted"][0]]) as sim:
+    with simulated(faults=[refused, *PENDING_STARTS["not-restarted"][0]]) as sim:
         caller = client(sim, TAGGED)
         done = tagged(sim, disks=(DATA, SYSTEM), using=caller)
         between = (lock_tag(sim), left(done), sim.state()["instances"][INSTANCE]["status"])
-        told = resumed(sim, done.report.run_id, using=caller)
+        result = resumed(sim, done.report.run_id, using=caller)
         state = sim.state()
         after = lock_tag(sim)
 
     assert (done.outcome, between) == ("partial", (done.report.run_id, True, "Stopped"))
     assert [job.pending for job in done.report.jobs] == [True]
-    assert (told.outcome, [job.pending for job in told.jobs]) == ("partial", [False])
+    assert (result.outcome, [job.pending for job in result.jobs]) == ("partial", [False])
     assert (state["instances"][INSTANCE]["status"], wipes(state, DATA), wipes(state, SYSTEM)) == ("Running", 1, 0)
     assert after is None
 
 
 def test_a_resume_that_can_tell_nothing_new_leaves_the_tag() -> None:
     """An outcome that stays unknown keeps its tag, however often it is looked at."""
-    with simulated(faults=OWED["unknown"][0]) as sim:
+    with simulated(faults=PENDING_STARTS["unknown"][0]) as sim:
         caller = client(sim, TAGGED)
         done = tagged(sim, using=caller)
-        told = resumed(sim, done.report.run_id, using=caller)
+        result = resumed(sim, done.report.run_id, using=caller)
         after = lock_tag(sim)
 
-    assert (done.outcome, told.outcome, after) == ("unknown", "unknown", done.report.run_id)
+    assert (done.outcome, result.outcome, after) == ("unknown", "unknown", done.report.run_id)
 
 
 @pytest.mark.parametrize("verdict", ["reinitialised", "intact"])
 def test_a_verdict_leaves_the_tag_while_the_start_is_owed_and_the_next_resume_takes_it_off(verdict: str) -> None:
     """A verdict closes nothing while the power is owed: the tag stays with the open run, and goes with its end."""
-    with simulated(faults=OWED["unknown"][0]) as sim:
+    with simulated(faults=PENDING_STARTS["unknown"][0]) as sim:
         caller = client(sim, TAGGED)
         done = tagged(sim, using=caller)
-        sim.do({"fault": OWED["not-restarted"][0][0]})
-        told = resumed(sim, done.report.run_id, using=caller, verdict=verdict)
+        sim.do({"fault": PENDING_STARTS["not-restarted"][0][0]})
+        result = resumed(sim, done.report.run_id, using=caller, verdict=verdict)
         meanwhile = lock_tag(sim)
         ended = resumed(sim, done.report.run_id, using=caller)
         after = lock_tag(sim)
 
-    assert told.outcome == {"reinitialised": "not-restarted", "intact": "stranded"}[verdict]
+    assert result.outcome == {"reinitialised": "not-restarted", "intact": "stranded"}[verdict]
     assert meanwhile == done.report.run_id
     assert ended.outcome == {"reinitialised": "done", "intact": "failed"}[verdict]
     assert after is None
@@ -498,12 +498,12 @@ def test_a_resumed_run_goes_on_behind_its_tag_and_takes_it_off(moment: str) -> N
         caller = client(sim, TAGGED)
         name = killed(sim, MOMENTS[moment], using=caller)
         between = lock_tag(sim)
-        told = resumed(sim, name, using=caller)
+        result = resumed(sim, name, using=caller)
         state = sim.state()
         after = lock_tag(sim)
 
     assert between == name
-    assert told.outcome == "done", told.error
+    assert result.outcome == "done", result.error
     assert (wipes(state, DATA), after) == (1, None)
     assert state["instances"][INSTANCE]["status"] == "Running"
 
@@ -516,11 +516,11 @@ def test_a_resumed_run_whose_tag_is_gone_ends(moment: str, value: str | None) ->
         caller = client(sim, TAGGED)
         name = killed(sim, MOMENTS[moment], using=caller)
         set_tag(sim, value)
-        told = resumed(sim, name, using=caller)
+        result = resumed(sim, name, using=caller)
         state = sim.state()
         after = lock_tag(sim)
 
-    assert told.outcome == "failed"
+    assert result.outcome == "failed"
     assert (wipes(state, DATA), after) == (0, value)
     assert state["instances"][INSTANCE]["status"] == "Running"
 

@@ -33,14 +33,14 @@ def test_another_machine_is_stopped_only_where_that_is_accepted(
     done = run(*words, "--output", "json", journal=path)
 
     state = sim.state()
-    told = json.loads(done.stdout)
-    (found,) = [each for each in told["findings"] if each["check"] == "disk-moved-since-run"]
+    result = json.loads(done.stdout)
+    (found,) = [each for each in result["findings"] if each["check"] == "disk-moved-since-run"]
     assert (found["level"], found["subject"]) == ("risk", DISK)
     assert INSTANCE in found["message"]
     assert OTHER in found["message"]
     assert state["instances"][INSTANCE]["starts"] == starts[INSTANCE]
     if accepted:
-        assert told["outcome"] == "done", done.stderr
+        assert result["outcome"] == "done", done.stderr
         assert len(state["disks"][DISK]["resets"]) == 1
     else:
         assert done.returncode == 3, done.stderr
@@ -67,14 +67,14 @@ def test_a_run_that_is_planned_anew_does_not_follow_a_disk(
     done = run(*words, "--output", "json", journal=path)
 
     assert done.returncode == 3, done.stderr
-    told = json.loads(done.stdout)
+    result = json.loads(done.stdout)
     stops = [each for each in sim.state()["calls"] if each["action"] == "StopInstance" and OTHER in each["subject"]]
     assert all(each["dry_run"] for each in stops)
     assert sim.state()["instances"][OTHER]["starts"] == starts
     if accepted:
-        assert INSTANCE in told["error"]["message"]
+        assert INSTANCE in result["error"]["message"]
     else:
-        (found,) = [each for each in told["findings"] if each["check"] == "disk-moved-since-run"]
+        (found,) = [each for each in result["findings"] if each["check"] == "disk-moved-since-run"]
         assert (found["level"], found["subject"]) == ("risk", DISK)
         assert first["run_id"] in found["message"]
 

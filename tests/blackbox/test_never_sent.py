@@ -68,11 +68,11 @@ def test_a_plan_with_such_a_key_does_not_speak_of_the_network(key: str) -> None:
         with pytest.raises(Error) as raised:
             client.plan([DISK])
 
-        said = f"{raised.value} {raised.value.hint}"
+        text = f"{raised.value} {raised.value.hint}"
         assert simulator.state()["calls"] == []
-    assert "Nothing was changed." in said
-    assert "Check the network" not in said
-    assert key not in said
+    assert "Nothing was changed." in text
+    assert "Check the network" not in text
+    assert key not in text
 
 
 class SdkError(Exception):

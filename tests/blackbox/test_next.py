@@ -31,7 +31,7 @@ def full() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def say(full: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+def run_command(full: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run commands against it, for somebody who types a good password when asked for one."""
     monkeypatch.setattr("safe_reinit.cli.session._from_person", lambda: PASSWORD)
     monkeypatch.setenv("WEAK", "x")
@@ -39,7 +39,7 @@ def say(full: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Com
     return command(full.url, tmp_path)
 
 
-def told(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def document_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """Read the report on stdout."""
     document: dict[str, Any] = json.loads(done.stdout)
     return document
@@ -66,40 +66,51 @@ def refusing(document: dict[str, Any]) -> set[str]:
     ],
 )
 @pytest.mark.parametrize("form", ["plan", "run"])
-def test_what_an_option_can_change_is_in_the_next_command(say: Command, check: str, words: str, form: str) -> None:
+def test_what_an_option_can_change_is_in_the_next_command(
+    run_command: Command, check: str, words: str, form: str
+) -> None:
     """A plan or a run that an option more or less would not have refused names the command with that change."""
     start = ["plan"] if form == "plan" else []
-    refused = say(*start, *words.split(), "--endpoint", say.url, "--output", "json", journal=None)
-    assert check in refusing(told(refused)), refused.stderr
-    (following,) = told(refused)["next"]
-    again = say(*shlex.split(following)[1:], journal=None)
+    refused = run_command(*start, *words.split(), "--endpoint", run_command.url, "--output", "json", journal=None)
+    assert check in refusing(document_of(refused)), refused.stderr
+    (following,) = document_of(refused)["next"]
+    again = run_command(*shlex.split(following)[1:], journal=None)
 
     assert refused.returncode == 3
     assert following.startswith("safe-reinit plan ")
     assert again.returncode in (0, 3), again.stderr
-    assert check not in refusing(told(again))
+    assert check not in refusing(document_of(again))
 
 
-def test_what_no_option_changes_is_explained(say: Command) -> None:
+def test_what_no_option_changes_is_explained(run_command: Command) -> None:
     """Where a plan would be refused again whatever is given, the check that refuses it is explained."""
-    refused = say(
-        "plan", "--disk", "d-sim-source-snapshot-deleted", "--endpoint", say.url, "--output", "json", journal=None
+    refused = run_command(
+        "plan",
+        "--disk",
+        "d-sim-source-snapshot-deleted",
+        "--endpoint",
+        run_command.url,
+        "--output",
+        "json",
+        journal=None,
     )
-    (following,) = told(refused)["next"]
-    again = say(*shlex.split(following)[1:], journal=None)
+    (following,) = document_of(refused)["next"]
+    again = run_command(*shlex.split(following)[1:], journal=None)
 
     assert following == "safe-reinit explain source-snapshot-deleted"
     assert (refused.returncode, again.returncode) == (3, 0)
 
 
-def test_a_risk_is_accepted_by_nobody_but_a_person(say: Command) -> None:
+def test_a_risk_is_accepted_by_nobody_but_a_person(run_command: Command) -> None:
     """No command that is printed accepts a risk, or lets a run have more disks: whoever read of it writes that."""
     disks = [word for number in (1, 2, 3) for word in ("--disk", f"d-sim-lab-web-{number}-data")]
     for words in (["--disk", "d-sim-spot", "--stop-instance"], [*disks, "--stop-instance", "--max-disks", "1"]):
-        refused = say("plan", *words, "--endpoint", say.url, "--output", "json", journal=None)
+        refused = run_command("plan", *words, "--endpoint", run_command.url, "--output", "json", journal=None)
         assert refused.returncode == 3, refused.stderr
-        assert "--accept" not in " ".join(told(refused)["next"])
-        assert not [each for each in told(refused)["next"] if "--max-disks" in each and "--max-disks 1" not in each]
+        assert "--accept" not in " ".join(document_of(refused)["next"])
+        assert not [
+            each for each in document_of(refused)["next"] if "--max-disks" in each and "--max-disks 1" not in each
+        ]
 
 
 def test_a_run_that_nobody_can_confirm_names_the_command_that_is_confirmed(
@@ -107,7 +118,7 @@ def test_a_run_that_nobody_can_confirm_names_the_command_that_is_confirmed(
 ) -> None:
     """Where only consent is missing the command has it, and does the run."""
     refused = run(*TARGET, "--output", "json", journal=path)
-    (following,) = told(refused)["next"]
+    (following,) = document_of(refused)["next"]
     done = run(*shlex.split(following)[1:], journal=None)
 
     assert refused.returncode == 3
@@ -119,7 +130,7 @@ def test_a_run_that_nobody_can_confirm_names_the_command_that_is_confirmed(
 def test_a_wrong_confirmation_leads_back_to_the_plan(run: Command, path: Path) -> None:
     """Whoever confirmed something else reads the plan first: the command shows it, and confirms nothing."""
     refused = run(*TARGET, "--confirm", "d-other", "--output", "json", journal=path)
-    (following,) = told(refused)["next"]
+    (following,) = document_of(refused)["next"]
 
     assert refused.returncode == 3
     assert following.startswith("safe-reinit plan ")
@@ -133,7 +144,7 @@ def test_an_open_run_of_the_machine_is_shown(sim: Simulator, run: Command, path:
     until(lambda: power(sim) == "Stopped")
     for words in (("plan", *TARGET, "--endpoint", sim.url), RUN):
         done = run(*words, "--output", "json", journal=path)
-        (following,) = told(done)["next"]
+        (following,) = document_of(done)["next"]
         shown = run(*shlex.split(following)[1:], journal=None)
 
         assert following == f"safe-reinit show {name} --journal {path}"
@@ -153,8 +164,8 @@ def test_a_resume_has_what_the_run_was_given(
     given = ("--config", str(config), "--ca-bundle", str(bundle))
     environment = {"SAFE_REINIT_JOURNAL": ""}
     ended = run(*RUN, *given, "--output", "json", journal=None, environment=environment)
-    resumes = [shlex.split(each)[1:] for each in told(ended)["next"] if each.startswith("safe-reinit resume ")]
-    shows = [shlex.split(each)[1:] for each in told(ended)["next"] if each.startswith("safe-reinit show ")]
+    resumes = [shlex.split(each)[1:] for each in document_of(ended)["next"] if each.startswith("safe-reinit resume ")]
+    shows = [shlex.split(each)[1:] for each in document_of(ended)["next"] if each.startswith("safe-reinit show ")]
     again = run(*resumes[0], "--output", "json", journal=None, environment=environment)
 
     assert ended.returncode in (5, 6), ended.stderr
@@ -163,7 +174,7 @@ def test_a_resume_has_what_the_run_was_given(
     for words in resumes:
         assert [words[words.index(name) + 1] for name in given[::2]] == [str(config), str(bundle)]
     assert again.returncode in (0, 5), again.stderr
-    assert told(again)["run_id"] == told(ended)["run_id"]
+    assert document_of(again)["run_id"] == document_of(ended)["run_id"]
 
 
 def test_a_plan_file_that_was_not_confirmed_is_shown_and_applied(sim: Simulator, run: Command, tmp_path: Path) -> None:
@@ -171,7 +182,7 @@ def test_a_plan_file_that_was_not_confirmed_is_shown_and_applied(sim: Simulator,
     file = str(tmp_path / "plan.json")
     assert run("plan", *TARGET, "--endpoint", sim.url, "--save", file, journal=None).returncode == 0
     refused = run("apply", file, "--output", "json", journal=None)
-    show, apply = [shlex.split(each)[1:] for each in told(refused)["next"]]
+    show, apply = [shlex.split(each)[1:] for each in document_of(refused)["next"]]
 
     assert refused.returncode == 3
     assert run(*show, journal=None).returncode == 0

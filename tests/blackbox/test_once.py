@@ -123,15 +123,15 @@ def test_a_killed_run_keeps_its_key_until_it_is_resumed(sim: Simulator, run: Com
         child.kill()
         child.communicate()
         meanwhile = run(*RUN, *KEY, *JSON, journal=journal)
-    told: dict[str, Any] = json.loads(meanwhile.stdout)
-    resumed = run("resume", told["run_id"], journal=journal)
+    result: dict[str, Any] = json.loads(meanwhile.stdout)
+    resumed = run("resume", result["run_id"], journal=journal)
     again = run(*RUN, *KEY, *JSON, journal=journal)
 
-    assert (meanwhile.returncode, told["exit_code"], told["outcome"]) == (5, 5, "unknown")
-    assert [disk["data"] for job in told["jobs"] for disk in job["disks"]] == ["unknown"]
-    assert told["next"][0].startswith(f"safe-reinit resume {told['run_id']} ")
+    assert (meanwhile.returncode, result["exit_code"], result["outcome"]) == (5, 5, "unknown")
+    assert [disk["data"] for job in result["jobs"] for disk in job["disks"]] == ["unknown"]
+    assert result["next"][0].startswith(f"safe-reinit resume {result['run_id']} ")
     assert (resumed.returncode, again.returncode) == (0, 0), (resumed.stderr, again.stderr)
-    assert json.loads(again.stdout)["run_id"] == told["run_id"]
+    assert json.loads(again.stdout)["run_id"] == result["run_id"]
     assert (wipes(sim), power(sim)) == (1, "Running")
 
 
@@ -160,12 +160,12 @@ def test_two_real_processes_with_one_key_on_a_shared_journal(postgres: postgresq
         sim.do({"fault": refuses})
         run = command(sim.url, tmp_path)
         children = [run.start(*RUN, *KEY, journal=place) for _ in range(2)]
-        said = [child.communicate()[1] for child in children]
+        text = [child.communicate()[1] for child in children]
     with open_to_write(place) as journal:
         begun = [each.action for each in journal.audit_entries() if each.action == "begin"]
 
     codes = sorted(child.returncode for child in children)
-    assert codes in ([4, 4], [4, 5]), said  # the second one began after the first had failed, or while it went on
+    assert codes in ([4, 4], [4, 5]), text  # the second one began after the first had failed, or while it went on
     assert len(begun) == codes.count(4)
 
 
@@ -175,11 +175,11 @@ def test_a_saved_plan_has_its_key_with_it(sim: Simulator, run: Command, tmp_path
     planned = run("plan", *TARGET, *KEY, "--save", str(file), "--endpoint", sim.url, journal=journal)
     digest = json.loads(file.read_text())["digest"]
     applied = [run("apply", str(file), "--confirm", digest, *JSON, journal=journal) for _ in range(2)]
-    told = [json.loads(each.stdout) for each in applied]
+    result = [json.loads(each.stdout) for each in applied]
 
     assert [planned.returncode, *(each.returncode for each in applied)] == [0, 0, 0]
-    assert [each["already_done"] for each in told] == [False, True]
-    assert told[0]["run_id"] == told[1]["run_id"]
+    assert [each["already_done"] for each in result] == [False, True]
+    assert result[0]["run_id"] == result[1]["run_id"]
     assert wipes(sim) == 1
 
 

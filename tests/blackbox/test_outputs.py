@@ -22,8 +22,8 @@ from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.wire.request import RawRequest
 from tests import virtual
 from tests.blackbox.worlds import (
+    COMMAND_TIMEOUT,
     DISK,
-    PATIENCE,
     QUICK,
     RUN,
     SECOND,
@@ -47,8 +47,8 @@ OTHER = ("--disk", SECOND, "--stop-instance", "--confirm", SECOND)
 
 def document(out: str) -> dict[str, Any]:
     """Read the one JSON document."""
-    told: dict[str, Any] = json.loads(out)
-    return told
+    result: dict[str, Any] = json.loads(out)
+    return result
 
 
 def touched(sim: Simulator) -> bool:
@@ -243,7 +243,7 @@ def start(run: Command, *words: str, **more: Any) -> subprocess.Popen[str]:
 def test_a_stream_that_is_missing_changes_nothing(refusing: Simulator, real: Command, path: Path, number: int) -> None:
     """Started without stdin, stdout or stderr, a command ends as any, and what it opens takes the place of none."""
     child = start(real, *real.words(*RUN, journal=path), preexec_fn=closed(number))
-    out, err = child.communicate(timeout=PATIENCE)
+    out, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert child.returncode == 4, err
     assert [each["exit_code"] for each in listed(real, path)] == [4]
@@ -260,7 +260,7 @@ def test_a_stream_that_is_missing_keeps_no_disk_from_its_wipe(tmp_path: Path, pa
     with Simulator(world=QUICK, speed=1) as sim:
         run = command(sim.url, tmp_path)
         child = start(run, *run.words(*RUN, journal=path), preexec_fn=closed(number))
-        _, err = child.communicate(timeout=PATIENCE)
+        _, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
         assert child.returncode == 0, err
         assert (power(sim), wipes(sim)) == ("Running", 1)
@@ -275,12 +275,12 @@ def test_a_result_that_cannot_be_written_changes_no_exit_code(
     file = tmp_path / "run.json"
     child: Any = run.start(*RUN, "--output", form, "--report", str(file), journal=path)
     child.stdout.refuse(errno.ENOSPC if kind == "a full disk" else errno.EPIPE)
-    _, err = child.communicate(timeout=PATIENCE)
+    _, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert child.returncode == 0, err
-    told = document(file.read_text("utf-8"))
-    assert (told["outcome"], wipes(sim)) == ("done", 1)
-    assert f"safe-reinit show {told['run_id']}" in err
+    result = document(file.read_text("utf-8"))
+    assert (result["outcome"], wipes(sim)) == ("done", 1)
+    assert f"safe-reinit show {result['run_id']}" in err
     assert "report this" not in err
 
 
@@ -303,11 +303,11 @@ def test_a_process_whose_result_cannot_be_written_ends_with_its_code(real: Comma
     """The end of the process, which writes what is left in buffers, changes no exit code either."""
     with unwritable(kind) as stream:
         child = start(real, *real.words(*RUN, "--output", "json", journal=path), stdout=stream)
-        _, err = child.communicate(timeout=PATIENCE)
-    (told,) = listed(real, path)
+        _, err = child.communicate(timeout=COMMAND_TIMEOUT)
+    (result,) = listed(real, path)
 
-    assert child.returncode == told["exit_code"] == 4, err
-    assert f"safe-reinit show {told['run_id']}" in err
+    assert child.returncode == result["exit_code"] == 4, err
+    assert f"safe-reinit show {result['run_id']}" in err
     assert "report this" not in err
 
 
@@ -335,13 +335,13 @@ def test_a_reader_who_leaves_ends_a_command_quietly(
     if words == ("show", "PLAN"):
         words = ("show", str(tmp_path / "plan.json"))
         saved = start(real, *real.words("plan", *TARGET, "--save", words[1], "--endpoint", real.url, journal=None))
-        saved.communicate(timeout=PATIENCE)
+        saved.communicate(timeout=COMMAND_TIMEOUT)
     line = words_of(real, words, path)
     read = start(real, *line)
-    _, usual = read.communicate(timeout=PATIENCE)
+    _, usual = read.communicate(timeout=COMMAND_TIMEOUT)
     with unwritable("a broken pipe") as stream:
         child = start(real, *line, stdout=stream)
-        _, err = child.communicate(timeout=PATIENCE)
+        _, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert (child.returncode, err.splitlines()) == (read.returncode, usual.splitlines())
     assert read.returncode in (0, 3), usual
@@ -353,7 +353,7 @@ def test_a_command_that_only_tells_ends_2_where_it_cannot(real: Command, path: P
     """What is only told and cannot be written is exit 2 and one sentence, and no bug."""
     with unwritable("a full disk") as stream:
         child = start(real, *words_of(real, words, path), stdout=stream)
-        _, err = child.communicate(timeout=PATIENCE)
+        _, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert child.returncode == 2, err
     assert "stdout could not be written" in err
@@ -428,7 +428,7 @@ def test_a_list_of_disks_may_begin_with_a_byte_order_mark(real: Command, tmp_pat
         name = "-" if way == "stdin" else "ids.txt"
         words = ("plan", "--disks-from", name, "--stop-instance", "--endpoint", real.url)
         child = start(real, *real.words(*words, journal=None), stdin=file)
-        out, err = child.communicate(timeout=PATIENCE)
+        out, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert child.returncode == 0, err
     assert f"ReInitDisk    {DISK}" in out
@@ -439,7 +439,7 @@ def test_a_list_of_disks_from_a_closed_stdin_names_none(real: Command) -> None:
     """Without any stdin, --disks-from - names no disk, and that is said."""
     words = real.words("plan", "--disks-from", "-", "--endpoint", real.url, journal=None)
     child = start(real, *words, preexec_fn=closed(0))
-    _, err = child.communicate(timeout=PATIENCE)
+    _, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert child.returncode == 2, err
     assert "names no disk" in err
@@ -478,7 +478,7 @@ def test_a_user_whom_nobody_knows_gets_a_sentence(real: Command, tmp_path: Path,
     words = ["plan", *TARGET, "--endpoint", real.url] if journal else ["runs"]
     ended = subprocess.run(
         [sys.executable, "-c", NOBODY, *words], env=env, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, check=False, timeout=PATIENCE,
+        text=True, check=False, timeout=COMMAND_TIMEOUT,
     )  # fmt: skip
 
     assert ended.returncode == (0 if journal else 2), ended.stderr
@@ -519,8 +519,8 @@ def test_an_error_before_the_plan_is_in_the_report_file_in_every_form(run: Comma
     """Where stderr cannot take the plan, nothing is changed, and the report that was asked for says so."""
     child: Any = run.start(*RUN, "--report", "r.json", "--output", form, journal=path)
     child.stderr.refuse(errno.ENOSPC)
-    child.communicate(timeout=PATIENCE)
-    told = json.loads((run.folder / "r.json").read_text("utf-8"))
+    child.communicate(timeout=COMMAND_TIMEOUT)
+    result = json.loads((run.folder / "r.json").read_text("utf-8"))
 
-    assert (child.returncode, told["outcome"]) == (2, "usage")
-    assert "Nothing was changed" in told["error"]["hint"]
+    assert (child.returncode, result["outcome"]) == (2, "usage")
+    assert "Nothing was changed" in result["error"]["hint"]

@@ -52,7 +52,7 @@ def carried(outside: Callable[[], object], faults: Sequence[dict[str, Any]] = ()
     """Run a plan to its end with something happening once the stop was sent."""
     happened: list[str] = []
 
-    def tell(event: safe_reinit.Event) -> None:
+    def notify(event: safe_reinit.Event) -> None:
         if event.event == "answer" and not happened:
             happened.append(event.event)
             outside()
@@ -63,7 +63,7 @@ def carried(outside: Callable[[], object], faults: Sequence[dict[str, Any]] = ()
         )
         plan = client.plan([DISK], stop_instance=True)
         with pytest.raises(BaseException) as caught:  # noqa: PT011 - whichever it is
-            client.run(plan, confirm=plan.confirm_with, on_event=tell)
+            client.run(plan, confirm=plan.confirm_with, on_event=notify)
         return Ended(caught.value, power(sim), wipes(sim))
 
 
@@ -146,15 +146,15 @@ def test_an_exit_of_a_listener_ends_a_run_in_order(
     """A listener that ends its program, as with ``sys.exit``, leaves no machine stopped; it ends when that is back."""
     client = safe_reinit.connect(region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path))
     plan = client.plan([DISK], stop_instance=True)
-    told: list[object] = []
+    result: list[object] = []
 
     def leave(each: Any) -> None:
         if isinstance(each, safe_reinit.Event):
             stopped = each.event == "answer"
         else:
             stopped = each.action == "StopInstance" and not each.dry_run
-        if stopped and not told:
-            told.append(each)
+        if stopped and not result:
+            result.append(each)
             raise kind
 
     with pytest.raises(kind) as caught:
@@ -174,20 +174,20 @@ def test_a_run_whose_journal_ends_with_the_process_names_no_resume(
     sim.do(
         {"fault": {"action": "StartInstance", "dry_run": False, "nth": "every", "error": {"code": "InstanceExpired"}}}
     )
-    told: list[str] = []
+    result: list[str] = []
 
     def leave(event: Any) -> None:
-        told.append(event.event)
-        if told.count("answer") == 1:
+        result.append(event.event)
+        if result.count("answer") == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt) as raised:
         client.run(plan, confirm=plan.confirm_with, on_event=leave)
-    said = f"{raised.value.report.error.hint} {' '.join(raised.value.__notes__)}"  # type: ignore[attr-defined]
+    text = f"{raised.value.report.error.hint} {' '.join(raised.value.__notes__)}"  # type: ignore[attr-defined]
 
     assert raised.value.report.outcome == "stranded"  # type: ignore[attr-defined]
-    assert "The journal of this run ends with this process, so nothing can resume it." in said
-    assert "safe-reinit resume" not in said
+    assert "The journal of this run ends with this process, so nothing can resume it." in text
+    assert "safe-reinit resume" not in text
 
 
 def test_a_second_exception_while_the_first_is_taken_in_changes_nothing() -> None:

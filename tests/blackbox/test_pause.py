@@ -81,13 +81,13 @@ WHEN = pytest.mark.parametrize(
 
 @WHEN
 def test_a_process_that_was_stopped_past_its_lease_ends_its_run(
-    simulator: Simulator, command_line: CommandLine, held: dict[str, str], kind: str, name: str, wanted: str
+    simulator: Simulator, command_line: CommandLine, held: dict[str, str], kind: str, name: str, expected: str
 ) -> None:
     """Ctrl-Z and fg after the lease has run out: nobody has taken the run, so it goes on to its end."""
     simulator.do({"hold": held})
     words = ("--disk", DISK, "--stop-instance", "--confirm", DISK)
     child: Any = command_line.start(*words, env={**KEY, **where_is(simulator)})
-    until(status(simulator, kind, name, wanted))
+    until(status(simulator, kind, name, expected))
     child.pause(lease.LEASE_DURATION + 15)
     simulator.do({"release": held})
     _, err = child.communicate()
@@ -101,7 +101,7 @@ def test_a_process_that_was_stopped_past_its_lease_ends_its_run(
 @pytest.mark.real_time
 @WHEN
 def test_a_real_process_that_was_stopped_past_its_lease_ends_its_run(
-    simulator: Simulator, tmp_path: Path, held: dict[str, str], kind: str, name: str, wanted: str
+    simulator: Simulator, tmp_path: Path, held: dict[str, str], kind: str, name: str, expected: str
 ) -> None:
     """The same with SIGSTOP and SIGCONT, and a shorter lease."""
     simulator.do({"hold": held})
@@ -111,7 +111,7 @@ def test_a_real_process_that_was_stopped_past_its_lease_ends_its_run(
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     try:
-        until(status(simulator, kind, name, wanted))
+        until(status(simulator, kind, name, expected))
         child.send_signal(signal.SIGSTOP)
         simulator.do({"release": held})
         time.sleep(SHORT + 1)  # the lease runs out; longer is no less a pause
@@ -173,8 +173,8 @@ def test_a_clock_that_is_stepped_ends_no_run(
             stepped.append(when)
             step(monkeypatch)
 
-    told = client.run(plan, confirm=plan.confirm_with, on_event=watch)
+    result = client.run(plan, confirm=plan.confirm_with, on_event=watch)
 
     assert stepped == [when]
-    assert told.outcome == "done"
+    assert result.outcome == "done"
     assert acts(simulator) == ["StopInstance", "ReInitDisk", "StartInstance"]

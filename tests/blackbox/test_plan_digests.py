@@ -19,7 +19,7 @@ from tests.terminals import Open
 pytestmark = pytest.mark.virtual_time
 
 ALL = ["StopInstance", "ReInitDisk", "StartInstance"]
-Say = Callable[..., Ended]
+RunCommand = Callable[..., Ended]
 Saved = Callable[[], tuple[str, str]]
 
 
@@ -32,7 +32,7 @@ def sim(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str], own_home: Path) -> Say:
+def run_command(capsys: pytest.CaptureFixture[str], own_home: Path) -> RunCommand:
     """Return what runs a command in an empty home."""
     assert own_home
 
@@ -44,42 +44,48 @@ def say(capsys: pytest.CaptureFixture[str], own_home: Path) -> Say:
 
 
 @pytest.fixture
-def saved(say: Say, sim: Simulator, tmp_path: Path) -> Saved:
+def saved(run_command: RunCommand, sim: Simulator, tmp_path: Path) -> Saved:
     """Return what saves a plan, and returns its file and its digest."""
     assert sim
 
     def save() -> tuple[str, str]:
         file = tmp_path / "plan.json"
-        assert say("plan", "--disk", DATA, "--stop-instance", "--save", str(file)).code == 0
+        assert run_command("plan", "--disk", DATA, "--stop-instance", "--save", str(file)).code == 0
         return str(file), json.loads(file.read_text())["digest"]
 
     return save
 
 
 @pytest.mark.parametrize("length", [1, 8, 16, 31])
-def test_a_short_beginning_of_the_digest_applies_nothing(say: Say, sim: Simulator, saved: Saved, length: int) -> None:
+def test_a_short_beginning_of_the_digest_applies_nothing(
+    run_command: RunCommand, sim: Simulator, saved: Saved, length: int
+) -> None:
     """Fewer than 32 characters are no consent to a file: exit 3 before anything is asked."""
     file, digest = saved()
     before = len(sim.state()["calls"])
-    said = say("apply", file, "--confirm", digest[:length])
+    text = run_command("apply", file, "--confirm", digest[:length])
 
-    assert said.code == 3
-    assert "32" in said.err
+    assert text.code == 3
+    assert "32" in text.err
     assert len(sim.state()["calls"]) == before
 
 
 @pytest.mark.parametrize("length", [32, 63, 64])
-def test_128_bits_of_the_digest_apply_the_plan(say: Say, sim: Simulator, saved: Saved, length: int) -> None:
+def test_128_bits_of_the_digest_apply_the_plan(
+    run_command: RunCommand, sim: Simulator, saved: Saved, length: int
+) -> None:
     """Its first 32 characters, or more of them, in any case of letters, are consent to the file."""
     file, digest = saved()
-    said = say("apply", file, "--confirm", digest[:length].upper())
+    text = run_command("apply", file, "--confirm", digest[:length].upper())
 
-    assert said.code == 0, said.err
+    assert text.code == 0, text.err
     assert changing(sim) == ALL
 
 
 @pytest.mark.parametrize("word", ["other-end", "longer", "blank", "full-width"])
-def test_what_only_looks_like_the_digest_is_none(say: Say, sim: Simulator, saved: Saved, word: str) -> None:
+def test_what_only_looks_like_the_digest_is_none(
+    run_command: RunCommand, sim: Simulator, saved: Saved, word: str
+) -> None:
     """The word is compared whole: another character anywhere, or one too many, and nothing is applied."""
     file, digest = saved()
     words = {
@@ -89,7 +95,7 @@ def test_what_only_looks_like_the_digest_is_none(say: Say, sim: Simulator, saved
         "full-width": chr(ord(digest[0]) + 0xFEE0) + digest[1:],
     }
 
-    assert say("apply", file, "--confirm", words[word]).code == 3
+    assert run_command("apply", file, "--confirm", words[word]).code == 3
     assert changing(sim) == []
 
 
@@ -98,21 +104,21 @@ SEVERAL = ("--disk", DATA, "--disk", SYSTEM, "--stop-instance")
 
 @pytest.mark.parametrize(("length", "code"), [(8, 3), (31, 3), (32, 0), (64, 0)])
 def test_several_disks_are_named_by_as_much_of_the_fingerprint(
-    say: Say, sim: Simulator, length: int, code: int
+    run_command: RunCommand, sim: Simulator, length: int, code: int
 ) -> None:
     """The fingerprint of a plan for several disks is compared as a digest is."""
-    told: dict[str, Any] = say(*SEVERAL, "--dry-run", "--output", "json").document
-    fingerprint = told["plan"]["fingerprint"]
+    result: dict[str, Any] = run_command(*SEVERAL, "--dry-run", "--output", "json").document
+    fingerprint = result["plan"]["fingerprint"]
 
-    assert told["plan"]["confirm_with"] == fingerprint
-    assert told["next"][0].endswith(f"--confirm {fingerprint}")
-    assert say(*SEVERAL, "--confirm", fingerprint[:length]).code == code
+    assert result["plan"]["confirm_with"] == fingerprint
+    assert result["next"][0].endswith(f"--confirm {fingerprint}")
+    assert run_command(*SEVERAL, "--confirm", fingerprint[:length]).code == code
     assert bool(changing(sim)) == (code == 0)
 
 
-def test_several_disks_are_not_named_by_one_of_them(say: Say, sim: Simulator) -> None:
+def test_several_disks_are_not_named_by_one_of_them(run_command: RunCommand, sim: Simulator) -> None:
     """The id of one disk is no consent to a plan for two."""
-    assert say(*SEVERAL, "--confirm", DATA).code == 3
+    assert run_command(*SEVERAL, "--confirm", DATA).code == 3
     assert changing(sim) == []
 
 

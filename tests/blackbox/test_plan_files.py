@@ -20,7 +20,7 @@ from tests.conftest import Ended, changing
 
 pytestmark = pytest.mark.virtual_time
 
-Say = Callable[..., Ended]
+RunCommand = Callable[..., Ended]
 CONFIG = """\
 allow: {regions: ["cn-*"], tags: {env: lab}}
 protect: {names: ["ops-*"], tags: {keep: "yes"}}
@@ -40,7 +40,9 @@ def sim() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str], own_home: Path, sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> Say:
+def run_command(
+    capsys: pytest.CaptureFixture[str], own_home: Path, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> RunCommand:
     """Return what runs a command in an empty home."""
     at(monkeypatch, sim)
     (own_home / "c.yaml").write_text(CONFIG)
@@ -53,15 +55,15 @@ def say(capsys: pytest.CaptureFixture[str], own_home: Path, sim: Simulator, monk
 
 
 @pytest.fixture
-def content(say: Say, tmp_path: Path) -> dict[str, Any]:
+def content(run_command: RunCommand, tmp_path: Path) -> dict[str, Any]:
     """Save a plan that has as much in it as a plan can have, and return what is in the file."""
     file = tmp_path / "saved.json"
     words = (
         "plan", "--disk", DATA, "--disk", SYSTEM, "--accept", "never-started", "--reason", "CHG-\u00e9/1",
         "--waves", "1,50%", "--canary", "1", "--save", str(file),
     )  # fmt: skip
-    said = virtual.current().run(lambda: say(*words))
-    assert said.code == 0, said.err
+    text = virtual.current().run(lambda: run_command(*words))
+    assert text.code == 0, text.err
     found: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return found
 
@@ -88,11 +90,11 @@ def signed(content: dict[str, Any]) -> str:
     return json.dumps({**rest, "digest": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()})
 
 
-def shown(say: Say, folder: Path, text: str) -> int:
+def shown(run_command: RunCommand, folder: Path, text: str) -> int:
     """Show a file of this text, and return the exit code."""
     file = folder / "other.json"
     file.write_bytes(text.encode("utf-8", "surrogatepass"))
-    return say("show", str(file)).code
+    return run_command("show", str(file)).code
 
 
 def test_the_file_has_no_fractions_and_no_number_that_a_reader_changes(content: dict[str, Any]) -> None:
@@ -132,30 +134,30 @@ FORMS: dict[str, Callable[[dict[str, Any]], str]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_plan_that_went_through_a_tool_is_the_same_plan(
-    say: Say, tmp_path: Path, content: dict[str, Any], form: str
+    run_command: RunCommand, tmp_path: Path, content: dict[str, Any], form: str
 ) -> None:
     """Order, spaces, escapes and the way numbers are written make no difference to the digest."""
     file = tmp_path / "other.json"
     file.write_bytes(FORMS[form](content).encode())
-    said = say("show", str(file), "--output", "json")
+    text = run_command("show", str(file), "--output", "json")
 
-    assert said.code == 0, said.err
-    assert said.document["file"]["digest"] == content["digest"]
+    assert text.code == 0, text.err
+    assert text.document["file"]["digest"] == content["digest"]
 
 
 @pytest.mark.parametrize("form", ["jq -S", "fractions"])
-def test_it_is_applied_as_well(say: Say, tmp_path: Path, form: str) -> None:
+def test_it_is_applied_as_well(run_command: RunCommand, tmp_path: Path, form: str) -> None:
     """The plan runs from the file that the tool wrote, by the digest that was quoted before."""
     with simulated() as own, pytest.MonkeyPatch.context() as monkeypatch:
         at(monkeypatch, own)
         own.do({"change": "i-web", "to": {"tags": {"env": "lab"}}})
         first, second = tmp_path / "plan.json", tmp_path / "again.json"
-        assert say("plan", "--disk", DATA, "--save", str(first)).code == 0
+        assert run_command("plan", "--disk", DATA, "--save", str(first)).code == 0
         content = json.loads(first.read_text("utf-8"))
         second.write_text(FORMS[form](content), "utf-8")
-        said = say("apply", str(second), "--confirm", content["digest"])
+        text = run_command("apply", str(second), "--confirm", content["digest"])
 
-        assert said.code == 0, said.err
+        assert text.code == 0, text.err
         assert changing(own) == ["StopInstance", "ReInitDisk", "StartInstance"]
 
 
@@ -199,21 +201,23 @@ CONTRADICTIONS = {
 
 @pytest.mark.parametrize("name", CONTRADICTIONS)
 def test_a_file_that_contradicts_itself_is_refused(
-    say: Say, tmp_path: Path, content: dict[str, Any], name: str
+    run_command: RunCommand, tmp_path: Path, content: dict[str, Any], name: str
 ) -> None:
     """What follows from other members must follow, whatever digest was computed for it."""
     CONTRADICTIONS[name](content)
 
-    assert shown(say, tmp_path, signed(content)) == 2
+    assert shown(run_command, tmp_path, signed(content)) == 2
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999", "1" * 5000, "0.1", "1e-7"])
-def test_a_number_that_is_none_is_refused(say: Say, tmp_path: Path, content: dict[str, Any], word: str) -> None:
+def test_a_number_that_is_none_is_refused(
+    run_command: RunCommand, tmp_path: Path, content: dict[str, Any], word: str
+) -> None:
     """What is no whole number that every reader reads alike is refused in words."""
     text = json.dumps(content).replace('"retry_ms": 300000', f'"retry_ms": {word}')
 
     assert word in text
-    assert shown(say, tmp_path, text) == 2
+    assert shown(run_command, tmp_path, text) == 2
 
 
 @pytest.mark.parametrize(
@@ -226,14 +230,14 @@ def test_a_number_that_is_none_is_refused(say: Say, tmp_path: Path, content: dic
     ],
 )
 def test_a_class_in_a_file_is_the_class_of_todays_configuration(
-    say: Say, sim: Simulator, tmp_path: Path, content: dict[str, Any], forged: dict[str, Any]
+    run_command: RunCommand, sim: Simulator, tmp_path: Path, content: dict[str, Any], forged: dict[str, Any]
 ) -> None:
     """A file that quotes the right hash of a class and another content of it is no unattended consent."""
     content["guard"]["class"].update(forged)
     file = tmp_path / "forged.json"
     file.write_text(signed(content))
     file.chmod(0o600)
-    said = say("apply", str(file), "--confirm", "lab")
+    text = run_command("apply", str(file), "--confirm", "lab")
 
-    assert said.code in (2, 3)
+    assert text.code in (2, 3)
     assert changing(sim) == []

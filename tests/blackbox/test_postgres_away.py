@@ -22,7 +22,7 @@ from tests.simulation.scheduler import Scheduler
 
 pytestmark = pytest.mark.virtual_time
 
-OWED = {"StopInstance": showing(instance="Stopped"), "ReInitDisk": showing(instance="Stopped", disk="In_use")}
+PENDING_STARTS = {"StopInstance": showing(instance="Stopped"), "ReInitDisk": showing(instance="Stopped", disk="In_use")}
 """By the call after which the server goes, what is seen when the next call is owed."""
 
 
@@ -52,20 +52,20 @@ def then(*steps: tuple[Callable[[Event], bool], Callable[[], object]]) -> Callab
     """Make an ``on_event`` that acts at each of these moments, one after the other."""
     left = list(steps)
 
-    def told(event: Event) -> None:
+    def result(event: Event) -> None:
         if left and left[0][0](event):
             left.pop(0)[1]()
 
-    return told
+    return result
 
 
-@pytest.mark.parametrize("action", OWED)
+@pytest.mark.parametrize("action", PENDING_STARTS)
 def test_a_server_that_is_back_in_time_is_gone_on_with(server: postgresql.Server, action: str) -> None:
     """Killed after a call was accepted, and started again when the next one is owed: the run ends as any other."""
     place = server.new()
     with cloudlike.simulated() as sim:
         using = cloudlike.client(sim, journal=place)
-        moments = then((accepted(action), lambda: server.stop("immediate")), (OWED[action], server.start))
+        moments = then((accepted(action), lambda: server.stop("immediate")), (PENDING_STARTS[action], server.start))
         done = cloudlike.run(sim, using=using, on_event=moments)
         state = sim.state()
 
@@ -77,7 +77,7 @@ def test_a_server_that_is_back_in_time_is_gone_on_with(server: postgresql.Server
     assert (stored.outcome, stored.open) == ("done", False)
 
 
-@pytest.mark.parametrize("action", OWED)
+@pytest.mark.parametrize("action", PENDING_STARTS)
 def test_a_server_that_stays_away_leaves_no_machine_down(
     server: postgresql.Server, tmp_path: Path, action: str
 ) -> None:
@@ -89,19 +89,19 @@ def test_a_server_that_stays_away_leaves_no_machine_down(
         before = sim.state()
         kept = list((tmp_path / "spool").iterdir())
         server.start()
-        told = cloudlike.resumed(sim, done.report.run_id, using=using)
+        result = cloudlike.resumed(sim, done.report.run_id, using=using)
         state = sim.state()
 
     wiped = action == "ReInitDisk"
     assert before["instances"][INSTANCE]["status"] == "Running"
     assert [file.stem for file in kept] == [done.report.run_id]
     assert cloudlike.wipes(state, DATA) == wiped
-    assert (done.outcome, told.outcome) == (("done", "done") if wiped else ("failed", "failed"))
+    assert (done.outcome, result.outcome) == (("done", "done") if wiped else ("failed", "failed"))
     assert cloudlike.changes(state) == ["StopInstance", *["ReInitDisk"] * wiped, "StartInstance"]
     assert not list((tmp_path / "spool").iterdir())
     with open_to_read(place) as opened:
         (stored,) = opened.runs()
-    assert (stored.outcome, stored.open) == (told.outcome, False)
+    assert (stored.outcome, stored.open) == (result.outcome, False)
     assert stored.jobs[0].state.start.state == "done"
 
 

@@ -166,10 +166,10 @@ def in_doubt(sim: Simulator, path: Path, fault: dict[str, Any] | None = None) ->
             for action in ("DescribeDisks", "DescribeInstances"):
                 sim.do({"fault": {"action": action, "nth": "every", "times": 14, "html": 502}})
 
-    told = ended(lambda: ours.run(plan, confirm=plan.confirm_with, on_event=blind))
-    assert (told.outcome, told.jobs[0].disks[0].data) == ("unknown", "unknown")
+    result = ended(lambda: ours.run(plan, confirm=plan.confirm_with, on_event=blind))
+    assert (result.outcome, result.jobs[0].disks[0].data) == ("unknown", "unknown")
     assert sim.state()["instances"][INSTANCE]["status"] == "Stopped"
-    return str(told.run_id)
+    return str(result.run_id)
 
 
 # ---------------------------------------------------------------------------------------------------- runs and show
@@ -266,12 +266,12 @@ def test_the_story_of_a_run_as_json(sim: Simulator, run: Command, path: Path) ->
     """Show as JSON is the report that the run ended with, and the events, intention before answer, looks included."""
     ours = client(sim, path)
     plan = ours.plan([DISK], stop_instance=True)
-    told = ours.run(plan, confirm=plan.confirm_with)
-    shown = json.loads(run("show", str(told.run_id), "--output", "json", journal=path).stdout)
+    result = ours.run(plan, confirm=plan.confirm_with)
+    shown = json.loads(run("show", str(result.run_id), "--output", "json", journal=path).stdout)
     events = shown.pop("events")
     ordered = [(event["event"], event["data"].get("action")) for event in events]
 
-    assert shown == {**json.loads(json.dumps(safe_reinit_json(told))), "missing": [], "file": None}
+    assert shown == {**json.loads(json.dumps(safe_reinit_json(result))), "missing": [], "file": None}
     assert {event["event"] for event in events} >= {"read", "intend", "call", "answer", "state", "done"}
     assert all(
         set(event) == {"schema", "at", "run_id", "instance_id", "disk_id", "event", "data", "simulated"}
@@ -284,19 +284,19 @@ def test_the_story_of_a_run_as_json(sim: Simulator, run: Command, path: Path) ->
         assert ("call", action) in real
 
 
-def safe_reinit_json(told: Any) -> Any:
+def safe_reinit_json(result: Any) -> Any:
     """Write a report as the journal keeps it."""
     from safe_reinit.model.codec import encode
 
-    return encode(told)
+    return encode(result)
 
 
 def test_the_text_of_a_story_has_every_call(sim: Simulator, run: Command, path: Path) -> None:
     """Show --verbose has a line for every call that reached ECS, with what it answered and the id of the request."""
     ours = client(sim, path)
     plan = ours.plan([DISK], stop_instance=True)
-    told = ours.run(plan, confirm=plan.confirm_with)
-    shown = run("show", str(told.run_id), "--verbose", journal=path).stdout
+    result = ours.run(plan, confirm=plan.confirm_with)
+    shown = run("show", str(result.run_id), "--verbose", journal=path).stdout
 
     for call in sim.state()["calls"]:
         assert call["request_id"] in shown
@@ -426,10 +426,10 @@ def test_wiping_again_that_ends_badly_says_how_to_go_on(sim: Simulator, run: Com
     sim.do({"fault": {"action": "ReInitDisk", "error": {"code": "OperationDenied"}}})
     sim.do({"fault": {"action": "StartInstance", "dry_run": False, "error": {"code": "InstanceExpired"}}})
     done = run("resume", name, "--verdict", "wipe-again", "--confirm", DISK, "--output", "json", journal=path)
-    told = json.loads(done.stdout)
+    result = json.loads(done.stdout)
 
-    assert (done.returncode, told["outcome"]) == (8, "stranded")
-    assert told["next"] == [f"safe-reinit {word} {told['run_id']} --journal {path}" for word in ("show", "resume")]
+    assert (done.returncode, result["outcome"]) == (8, "stranded")
+    assert result["next"] == [f"safe-reinit {word} {result['run_id']} --journal {path}" for word in ("show", "resume")]
 
 
 def test_wiping_again_is_a_new_run(sim: Simulator, run: Command, path: Path) -> None:
@@ -624,7 +624,7 @@ def test_a_resume_that_cannot_begin_lets_the_run_go(
 def test_waiting_for_a_holder_that_is_alive(monkeypatch: pytest.MonkeyPatch, run: Command, path: Path) -> None:
     """A resume of a run whose holder lives waits, says for whom, and ends with 3; the holder is unharmed."""
     monkeypatch.setattr(session, "_LEASE_WAIT", 2.0)
-    said: list[str] = []
+    text: list[str] = []
     with while_it(run, path, STOPPING) as child:
         child.pause(10)  # so that every call would be one of the resume
         (name,) = names(path)
@@ -634,14 +634,14 @@ def test_waiting_for_a_holder_that_is_alive(monkeypatch: pytest.MonkeyPatch, run
         )  # fmt: skip
         before = len(run.calls())
         with pytest.raises(safe_reinit.RunRefused) as refused:
-            ours.resume(name, stop=Interrupt(said.append))
+            ours.resume(name, stop=Interrupt(text.append))
         after = len(run.calls())
     child.communicate()
 
     assert after == before
     assert str(child.pid) in str(refused.value)
-    assert "waiting at most" in said[0]
-    assert str(child.pid) in said[0]
+    assert "waiting at most" in text[0]
+    assert str(child.pid) in text[0]
     assert child.returncode == 0
     assert len(run.state()["disks"][DISK]["wipes"]) == 1
 

@@ -242,12 +242,12 @@ def test_after_a_verdict_the_power_is_owed_still(tmp_path: Path) -> None:
         sim.do({"lock": INSTANCE, "reason": "security"})
         name = run_of(journal)
         judged = run("resume", name, "--verdict", "intact", journal=journal)
-        owed = is_open(journal)
+        pending = is_open(journal)
         sim.do({"unlock": INSTANCE})
         again = run("resume", name, journal=journal)
 
         assert judged.returncode == 8, judged.stderr
-        assert owed
+        assert pending
         assert again.returncode == 4, again.stderr
         assert status(sim) == "Running"
         assert not is_open(journal)

@@ -82,12 +82,12 @@ def test_the_story_of_a_run_fits_on_a_screen(terminal: Open, sim: Simulator, run
 
     assert len(lines) <= 23
     assert f"Run {name}, open: not-restarted (exit code 6)" in lines
-    for said in (
+    for message in (
         "; reason: CHG-1", "in cn-hangzhou, account ", "to reinitialise 1 disk on 1 machine (stop, wipe, start)",
         f"web1 ({INSTANCE}): not-restarted, is Stopped, but Running was promised", f"{DISK}: reinitialised (evidence",
         "why: ECS refused StartInstance",
     ):  # fmt: skip
-        assert said in text, said
+        assert message in text, message
     assert re.search(r"stop [\d:]{8} \d+s, reinit [\d:]{8} \d+s, start [\d:]{8} refused after", text)
     assert lines[-1].startswith(f"next: safe-reinit resume {name}")
     assert "DescribeDisks" not in text
@@ -124,9 +124,9 @@ def test_of_many_machines_those_that_need_attention_are_shown(tmp_path: Path, pa
         done = run(*words, "--max-disks", "12", "--stop-instance", "--confirm", confirm, journal=path)
         assert done.returncode == 7, done.stderr
         name = listed(run, path)[0]["run_id"]
-        few = run("show", name, journal=path).stdout
+        some = run("show", name, journal=path).stdout
         every = run("show", name, "--verbose", journal=path).stdout
 
-    assert "lab-0 (i-0) not-restarted: d-0 reinitialised, Stopped though Running was promised" in few
-    assert "11 instances (i-1, i-2 and 9 more) refused, untouched" in few
+    assert "lab-0 (i-0) not-restarted: d-0 reinitialised, Stopped though Running was promised" in some
+    assert "11 instances (i-1, i-2 and 9 more) refused, untouched" in some
     assert all(f"  d-{number}: untouched" in every for number in range(1, 12))

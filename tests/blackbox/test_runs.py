@@ -85,13 +85,13 @@ def test_a_call_that_is_refused_ends_as_the_table_of_exit_codes_says(
 
 @pytest.mark.parametrize("kind", ["throttle", "drop_request"])
 @pytest.mark.parametrize(
-    "look", ["DescribeDisks", "DescribeInstances", "DescribeSnapshots", "DescribeImages", "GetCallerIdentity"]
+    "reading", ["DescribeDisks", "DescribeInstances", "DescribeSnapshots", "DescribeImages", "GetCallerIdentity"]
 )
-def test_a_look_that_fails_now_and_then_changes_nothing(look: str, kind: str) -> None:
+def test_a_look_that_fails_now_and_then_changes_nothing(reading: str, kind: str) -> None:
     """A look that fails at several places, probes by DryRun included, is asked again, and the run ends well."""
-    faults = [{"action": look, "nth": nth, kind: True} for nth in (2, 3, 5, 8, 13, 21, 34)]
+    faults = [{"action": reading, "nth": nth, kind: True} for nth in (2, 3, 5, 8, 13, 21, 34)]
     with simulated(faults=faults) as sim:
-        done = run(sim, (SYSTEM,) if look == "DescribeImages" else (DATA,))
+        done = run(sim, (SYSTEM,) if reading == "DescribeImages" else (DATA,))
         state = sim.state()
 
     assert_true(done, state)
@@ -99,10 +99,10 @@ def test_a_look_that_fails_now_and_then_changes_nothing(look: str, kind: str) ->
 
 
 @pytest.mark.parametrize("phase", ["before the stop", "after the stop"])
-@pytest.mark.parametrize("look", ["DescribeDisks", "DescribeSnapshots", "GetCallerIdentity"])
-def test_a_look_that_never_comes_back_ends_the_run_with_the_machine_up(look: str, phase: str) -> None:
+@pytest.mark.parametrize("reading", ["DescribeDisks", "DescribeSnapshots", "GetCallerIdentity"])
+def test_a_look_that_never_comes_back_ends_the_run_with_the_machine_up(reading: str, phase: str) -> None:
     """A look that fails for good ends the run in time: 3 before the first change, else with the truth that is left."""
-    fault = {"fault": {"action": look, "nth": "every", "drop_request": True}}
+    fault = {"fault": {"action": reading, "nth": "every", "drop_request": True}}
     with simulated() as sim:
         before = phase == "before the stop"
         done = run(
@@ -142,9 +142,9 @@ DRIFT: dict[str, tuple[list[dict[str, Any]], str]] = {
 @pytest.mark.parametrize("what", DRIFT)
 def test_what_moved_after_the_plan_ends_the_run_before_it_changes_anything(what: str) -> None:
     """A fact that moved between plan and run ends it with 3, said as ``field: planned -> now``, and nothing is sent."""
-    deeds, said = DRIFT[what]
+    actions, text = DRIFT[what]
     with simulated() as sim:
-        done = run(sim, between=lambda: [sim.do(deed) for deed in deeds])
+        done = run(sim, between=lambda: [sim.do(action) for action in actions])
         state = sim.state()
 
     assert done.outcome == "refused"
@@ -152,7 +152,7 @@ def test_what_moved_after_the_plan_ends_the_run_before_it_changes_anything(what:
     assert not done.codes("StopInstance")
     assert wipes(state, DATA) == 0
     assert done.error is not None
-    assert said in str(done.error)
+    assert text in str(done.error)
 
 
 AFTER: dict[str, tuple[list[dict[str, Any]], str, str]] = {
@@ -169,9 +169,9 @@ AFTER: dict[str, tuple[list[dict[str, Any]], str, str]] = {
 @pytest.mark.parametrize("what", AFTER)
 def test_what_moves_between_stop_and_wipe_ends_the_run_without_a_wipe(what: str) -> None:
     """A fact that moves while the machine is down ends the run with 4, or 8 where the power cannot come back."""
-    deeds, outcome, power = AFTER[what]
+    actions, outcome, power = AFTER[what]
     with simulated() as sim:
-        done = run(sim, on_event=once(showing(instance="Stopped"), lambda: [sim.do(deed) for deed in deeds]))
+        done = run(sim, on_event=once(showing(instance="Stopped"), lambda: [sim.do(action) for action in actions]))
         state = sim.state()
 
     assert_true(done, state, others=True)
@@ -368,28 +368,28 @@ def test_a_power_cut_is_an_intention_of_its_own() -> None:
     """The plan calls it a POWER CUT; the forced stop is intended and answered by itself, after the graceful one."""
     with simulated(world(**DEAF)) as sim:
         caller = client(sim, {"force_stop_after": 10.0})
-        said = "\n".join(line.text for line in plan_lines(caller.plan([DATA], stop_instance=True)))
+        text = "\n".join(line.text for line in plan_lines(caller.plan([DATA], stop_instance=True)))
         done = run(sim, using=caller)
         state = sim.state()
 
     assert_true(done, state)
     assert done.outcome == "done"
-    assert "2/4 StopInstance  i-web ForceStop, a POWER CUT, if it is still Stopping after 10s" in said
-    told = [
+    assert "2/4 StopInstance  i-web ForceStop, a POWER CUT, if it is still Stopping after 10s" in text
+    result = [
         (event.event, event.data["force"])
         for event in done.events
         if event.event in ("intend", "answer") and event.data["action"] == "StopInstance"
     ]
-    assert told == [("intend", False), ("answer", False), ("intend", True), ("answer", True)]
+    assert result == [("intend", False), ("answer", False), ("intend", True), ("answer", True)]
     assert [phase.name for phase in done.report.jobs[0].phases] == ["stop", "reinit", "start"]
 
 
 def test_without_the_option_the_plan_names_no_power_cut() -> None:
     """Nobody is shown, or gets, a forced stop that was not asked for."""
     with simulated() as sim:
-        said = "\n".join(line.text for line in plan_lines(client(sim).plan([DATA], stop_instance=True)))
+        text = "\n".join(line.text for line in plan_lines(client(sim).plan([DATA], stop_instance=True)))
 
-    assert "POWER CUT" not in said
+    assert "POWER CUT" not in text
 
 
 def test_a_guest_that_stops_in_time_is_not_cut_off() -> None:

@@ -46,12 +46,12 @@ def assert_ended(sim: Simulator, done: Run) -> None:
 
 def assert_can_end(sim: Simulator, done: Run, **more: Any) -> None:
     """See that the run is closed after it was resumed, if not before."""
-    said = []
+    text = []
     for _ in range(3):
         with pytest.raises(Error) as raised:
             client(sim).resume(str(done.report.run_id), **more)
-        said.append(str(raised.value))
-    assert "has ended" in said[-1], said
+        text.append(str(raised.value))
+    assert "has ended" in text[-1], text
 
 
 @pytest.mark.parametrize("fault", [{"throttle": True}, {"error": {"code": "OperationDenied", "status": 403}}])

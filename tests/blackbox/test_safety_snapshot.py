@@ -134,10 +134,10 @@ def test_the_plan_says_what_it_costs() -> None:
     with simulated() as sim:
         plan = client(sim).plan([DATA], stop_instance=True, snapshot=True)
 
-    said = "\n".join(line.text for line in plan_lines(plan))
-    assert f"CreateSnapshot {DATA} and wait for it, at most 1h" in said
-    assert "down for at most 2h" in said
-    assert "permission for ReInitDisk and CreateSnapshot" in said
+    text = "\n".join(line.text for line in plan_lines(plan))
+    assert f"CreateSnapshot {DATA} and wait for it, at most 1h" in text
+    assert "down for at most 2h" in text
+    assert "permission for ReInitDisk and CreateSnapshot" in text
 
 
 def test_without_the_option_no_snapshot_is_taken() -> None:
@@ -156,8 +156,8 @@ def test_the_progress_is_told() -> None:
     with simulated() as sim:
         done = run(sim, snapshot=True)
 
-    told: list[Any] = [event.data["progress"] for event in done.events if progressing(event)]
-    percents = [int(text.rstrip("%")) for texts in told for text in texts if text]
+    result: list[Any] = [event.data["progress"] for event in done.events if progressing(event)]
+    percents = [int(text.rstrip("%")) for texts in result for text in texts if text]
     assert percents == sorted(percents)
     assert any(0 < percent < 100 for percent in percents)
 
@@ -297,14 +297,14 @@ MEANWHILE: dict[str, tuple[Callable[[Simulator], None], str]] = {
 @pytest.mark.parametrize("what", MEANWHILE)
 def test_a_snapshot_that_comes_to_nothing_leads_to_no_wipe(what: str) -> None:
     """A snapshot that fails, is deleted or cannot be seen while the machine waits ends the run: 4, and it is named."""
-    deed, said = MEANWHILE[what]
+    action, text = MEANWHILE[what]
     with simulated(world(durations=SLOW)) as sim:
-        done = run(sim, snapshot=True, on_event=once(progressing, lambda: deed(sim)))
+        done = run(sim, snapshot=True, on_event=once(progressing, lambda: action(sim)))
         state = sim.state()
 
     assert_intact(done, state, others=True)
     assert safety_of(done) == {DATA: next(iter(taken(state)))}
-    assert said in str(done.error)
+    assert text in str(done.error)
 
 
 def test_a_snapshot_deleted_once_it_is_accomplished_leads_to_no_wipe() -> None:
@@ -357,14 +357,14 @@ def test_a_snapshot_that_is_never_accomplished_ends_with_its_time() -> None:
     assert safety_of(done) == {DATA: the_one_of(state)}
 
 
-@pytest.mark.parametrize("deed", ["fail_snapshot", "delete_snapshot"])
-def test_of_two_disks_none_is_wiped_without_its_own(deed: str) -> None:
+@pytest.mark.parametrize("action", ["fail_snapshot", "delete_snapshot"])
+def test_of_two_disks_none_is_wiped_without_its_own(action: str) -> None:
     """Where one of two safety snapshots comes to nothing, neither disk is wiped, and both snapshots are named."""
     with simulated(world(durations=SLOW)) as sim:
 
         def act() -> None:
             (name,) = taken(sim.state(), SYSTEM)
-            sim.do({deed: name})
+            sim.do({action: name})
 
         done = run(
             sim, (DATA, SYSTEM), snapshot=True, on_event=once(lambda event: both_asked(event, sim), act)
@@ -440,12 +440,12 @@ def test_a_resumed_run_takes_no_second_snapshot(moment: str) -> None:
     """A run that goes on in another process finds its snapshot by its id or its token, and wipes behind it."""
     with simulated() as sim:
         name = killed(sim, MOMENTS[moment], snapshot=True)
-        told = resumed(sim, name)
+        result = resumed(sim, name)
         state = sim.state()
 
-    assert told.outcome == "done", told.error
+    assert result.outcome == "done", result.error
     assert len(taken(state)) == 1
-    assert told.jobs[0].disks[0].safety_snapshot == the_one_of(state)
+    assert result.jobs[0].disks[0].safety_snapshot == the_one_of(state)
     assert state["snapshots"][the_one_of(state)]["content"] == state["disks"][DATA]["wipes"][0]["content_before"]
     assert state["instances"][INSTANCE]["status"] == "Running"
 
@@ -460,10 +460,10 @@ def test_a_machine_used_after_its_snapshot_is_not_wiped(moment: str, stopped_aga
         sim.do({"write": DATA})
         if stopped_again:
             sim.do({"stop": INSTANCE})
-        told = resumed(sim, name)
+        result = resumed(sim, name)
         state = sim.state()
 
-    assert (told.outcome, told.exit_code) == ("failed", 4)
+    assert (result.outcome, result.exit_code) == ("failed", 4)
     assert wipes(state, DATA) == 0
     assert state["instances"][INSTANCE]["status"] == "Running"
 
@@ -473,10 +473,10 @@ def test_a_snapshot_deleted_while_nobody_was_there_leads_to_no_wipe() -> None:
     with simulated() as sim:
         name = killed(sim, MOMENTS["progressing"], snapshot=True)
         sim.do({"delete_snapshot": the_one(sim)})
-        told = resumed(sim, name)
+        result = resumed(sim, name)
         state = sim.state()
 
-    assert told.outcome == "failed"
+    assert result.outcome == "failed"
     assert wipes(state, DATA) == 0
     assert state["instances"][INSTANCE]["status"] == "Running"
 
@@ -493,8 +493,8 @@ def test_a_signal_while_the_snapshot_is_made_brings_the_machine_back(tmp_path: P
         out, err = child.communicate()
         state = sim.state()
 
-    told = json.loads(out)
+    result = json.loads(out)
     assert child.returncode == ended_by(number, 4), err
-    assert told["jobs"][0]["disks"][0]["safety_snapshot"] == the_one_of(state)
+    assert result["jobs"][0]["disks"][0]["safety_snapshot"] == the_one_of(state)
     assert "ReInitDisk" not in changes(state)
     assert state["instances"][INSTANCE]["status"] == "Running"

@@ -45,13 +45,13 @@ def wipe(meanwhile: Callable[[], None], after: str = "StopInstance", retry: floa
     plan = replace(plan, limits=replace(plan.limits, retry=retry))
     done: list[bool] = []
 
-    def tell(event: Event) -> None:
+    def notify(event: Event) -> None:
         if event.event == "answer" and event.data["action"] == after and not done:
             done.append(True)
             meanwhile()
 
     try:
-        return client.run(plan, confirm=plan.confirm_with, on_event=tell)
+        return client.run(plan, confirm=plan.confirm_with, on_event=notify)
     except Error as error:
         if error.report is None:
             raise
@@ -145,9 +145,9 @@ def test_a_start_is_not_held_back(around: Surroundings, old: str) -> None:
 
 def test_an_external_command_runs_once_for_each_key(around: Surroundings) -> None:
     """A plan and a whole run need one key, so the command that gives it is run once."""
-    told = json.dumps({"mode": "AK", "access_key_id": "LTAIfakemain", "access_key_secret": "fakemainsecret"})
+    result = json.dumps({"mode": "AK", "access_key_id": "LTAIfakemain", "access_key_secret": "fakemainsecret"})
     script, ran = around.home / "command.py", around.home / "ran"
-    script.write_text(f"open({str(ran)!r}, 'a').write('x'); print({told!r})", "utf-8")
+    script.write_text(f"open({str(ran)!r}, 'a').write('x'); print({result!r})", "utf-8")
     file = around.profile({"name": "default", "mode": "External", "process_command": f"{sys.executable} {script}"})
     before = file.read_bytes()
 
@@ -171,13 +171,13 @@ def test_a_file_that_is_being_written_does_not_end_a_run(around: Surroundings) -
     client = safe_reinit.connect(region="cn-hangzhou")
     plan = client.plan(["d-1"], stop_instance=True, accept=RISKS)
 
-    def tell(event: Event) -> None:
+    def notify(event: Event) -> None:
         if event.event == "answer" and event.data["action"] == "StopInstance":
             cut()
         elif calls and event.event in ("state", "wait") and len(around.issuers.signers) > calls[0] + 6:
             file.write_bytes(whole)
 
-    report = client.run(plan, confirm=plan.confirm_with, on_event=tell)
+    report = client.run(plan, confirm=plan.confirm_with, on_event=notify)
 
     assert report.outcome == "done"
     assert wipes(around) == 1

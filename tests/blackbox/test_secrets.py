@@ -263,9 +263,9 @@ def test_the_password_of_a_proxy_is_shown_nowhere(
         with pytest.raises(CloudError) as raised:
             to.cloud.reinit_disk("d-1", Options(password=Secret(PASSWORD)))
 
-        told = proxy.requests[0].headers["proxy-authorization"]
+        result = proxy.requests[0].headers["proxy-authorization"]
     shown = "".join(traceback.format_exception(raised.value))
-    assert told == f"Basic {basic('user', PROXY_PASSWORD)}"
+    assert result == f"Basic {basic('user', PROXY_PASSWORD)}"
     assert_clean(f"{shown}{to.calls}{heard.text}", PROXY_PASSWORD, KEY_SECRET, PASSWORD)
     assert basic("user", PROXY_PASSWORD) not in f"{shown}{to.calls}{heard.text}"
 

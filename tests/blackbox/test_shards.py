@@ -125,7 +125,7 @@ def test_a_stage_waits_for_somebody_to_agree(path: Path) -> None:
         rollout: dict[str, Any] = {"waves": ((4, False),), "pause": "wave"}
         engine = Engine(sim, path).begin(everything(MANY), **rollout).carry()
         assert (engine.stages, engine.temporal.questions) == ([(0,)], ["4 of 12 jobs have ended, 4 of them done."])
-        engine.carry(lambda said: said.startswith("4 "))
+        engine.carry(lambda text: text.startswith("4 "))
         done = engine.checked()
 
     assert engine.stages == [(0,), (1,), (2,)]
@@ -245,7 +245,7 @@ def test_a_run_does_not_wait_for_its_own_shards_in_what_people_see(path: Path) -
         engine = Engine(sim, path).begin(everything(8), max_parallel=8)
         seen: list[tuple[InUse, InUse]] = []
 
-        def look(_: Process, event: Event) -> None:
+        def reading(_: Process, event: Event) -> None:
             if event.event == "answer" and event.data["action"] == "StopInstance":
                 with open_to_write(path) as journal:
                     seen.append((journal.in_use(engine.run_id), journal.in_use("r-other")))
@@ -254,7 +254,7 @@ def test_a_run_does_not_wait_for_its_own_shards_in_what_people_see(path: Path) -
         other = client.plan([disk(9)], stop_instance=True)
         with open_to_write(path) as journal:
             journal.begin("r-other", to_json(other), sim.url, "", [("i-x", ("d-x",), None)]).release()
-        engine.carry(on_event=look)
+        engine.carry(on_event=reading)
 
     assert max(each.down for _, each in seen) > 0
     assert {each.run_ids for _, each in seen} == {(engine.run_id,)}
@@ -284,13 +284,13 @@ def test_a_worker_that_hands_over_lets_another_one_go_on(path: Path) -> None:
         engine = Engine(sim, path).begin(everything(MANY), max_parallel=2)
         begun: dict[Process, tuple[float, dict[str, Any]]] = {}
 
-        def told(process: Process, event: Event) -> None:
+        def result(process: Process, event: Event) -> None:
             if event.event == "intend" and process not in begun:
                 begun[process] = virtual.current().scheduler.now, sim.state()["instances"]
                 if len(begun) == 1:
                     engine.workers[-1].hand_over.set()
 
-        engine.carry(on_event=told)
+        engine.carry(on_event=result)
         done = engine.checked()
 
     (first, _), (then, shown), *_ = begun.values()
@@ -345,12 +345,12 @@ def harm(moment: str, event: str, does: Callable[[Process], None]) -> Callable[[
     """Do something, once, to the process in which this happens."""
     done: list[Process] = []
 
-    def told(process: Process, each: Event) -> None:
+    def result(process: Process, each: Event) -> None:
         if not done and each.event == event and each.data.get("action") == moment:
             done.append(process)
             does(process)
 
-    return told
+    return result
 
 
 @pytest.mark.parametrize("event", ["intend", "answer"])
@@ -394,7 +394,7 @@ def test_a_shard_whose_worker_is_cut_off_from_the_journal_is_carried_on_at_once(
         cut.append(process)
         begun.append(scheduler.now)
 
-    def told(process: Process, event: Event) -> None:
+    def result(process: Process, event: Event) -> None:
         harming(process, event)
         if cut and process not in cut and len(begun) == 1:
             begun.append(scheduler.now)
@@ -403,7 +403,7 @@ def test_a_shard_whose_worker_is_cut_off_from_the_journal_is_carried_on_at_once(
     for each in ("write", "holder", "in_use", "run"):
         unless_cut(each)
     with simulated(fleet(SIZE, durations={"stop": 4, "wipe": 200, "start": 6})) as sim:
-        engine = Engine(sim, path).begin(everything(SIZE)).carry(on_event=told)
+        engine = Engine(sim, path).begin(everything(SIZE)).carry(on_event=result)
         done = engine.checked()
 
     assert len(engine.workers) == 2
@@ -433,12 +433,12 @@ def test_a_question_that_nobody_answers_stays_open(path: Path) -> None:
     """Who follows where nobody can be asked ends no run: it waits, says so, and goes on once somebody answers."""
     with simulated(fleet(MANY)) as sim:
         engine = waiting(sim, path)
-        with pytest.raises(Error, match="waits for an answer, which nobody gives here: 4 of 12 jobs") as told:
+        with pytest.raises(Error, match="waits for an answer, which nobody gives here: 4 of 12 jobs") as result:
             followed(engine.client(), engine.run_id, Interrupt(), lambda _: None)
         engine.carry(lambda _: True)
         done = engine.checked()
 
-    assert f"safe-reinit resume {engine.run_id}" in told.value.hint
+    assert f"safe-reinit resume {engine.run_id}" in result.value.hint
     assert done.outcomes == {"done": list(range(MANY))}
 
 
@@ -446,33 +446,33 @@ def test_to_part_from_a_run_at_its_question_is_no_answer(path: Path) -> None:
     """A terminal that is closed, or a signal to the command, leaves run and question to others."""
     with simulated(fleet(MANY)) as sim:
         engine, interrupt = waiting(sim, path), Interrupt()
-        with pytest.raises(Error, match="goes on") as told:
+        with pytest.raises(Error, match="goes on") as result:
             followed(engine.client(), engine.run_id, interrupt, lambda _: not interrupt.part())
         engine.carry(lambda _: True)
         done = engine.checked()
 
-    assert f"to end it in order: safe-reinit cancel {engine.run_id}" in told.value.hint
+    assert f"to end it in order: safe-reinit cancel {engine.run_id}" in result.value.hint
     assert done.outcomes == {"done": list(range(MANY))}
 
 
 def test_to_part_from_a_run_while_it_wipes_raises_no_alarm(path: Path) -> None:
     """Whoever carries it finds out what became of its disks: nobody is sent to ActionTrail for that."""
-    told: list[Error] = []
+    result: list[Error] = []
     interrupt = Interrupt()
 
     def leave(_: Process, event: Event) -> None:
-        if event.event == "answer" and event.data["action"] == "ReInitDisk" and not told:
+        if event.event == "answer" and event.data["action"] == "ReInitDisk" and not result:
             with pytest.raises(Error) as raised:
                 followed(engine.client(), engine.run_id, interrupt, on_event=lambda _: interrupt.part())
-            told.append(raised.value)
+            result.append(raised.value)
 
     with simulated(fleet(MANY)) as sim:
         engine = Engine(sim, path).begin(everything(MANY))
         engine.carry(on_event=leave)
         done = engine.checked()
 
-    assert told[0].outcome == "unknown"
-    assert "ActionTrail" not in told[0].hint
+    assert result[0].outcome == "unknown"
+    assert "ActionTrail" not in result[0].hint
     assert done.outcomes == {"done": list(range(MANY))}
 
 
@@ -482,12 +482,12 @@ def test_a_run_that_is_ended_where_it_is_followed_says_by_what(path: Path) -> No
         engine, interrupt = waiting(sim, path), Interrupt()
         carrying_on = threading.Thread(target=engine.carry)
 
-        def told(_question: str) -> bool:
+        def result(_question: str) -> bool:
             interrupt.ask("SIGINT")
             carrying_on.start()
             return False
 
-        report = followed(engine.client(), engine.run_id, interrupt, told)
+        report = followed(engine.client(), engine.run_id, interrupt, result)
         carrying_on.join()
         with open_to_read(path) as journal:
             acts = [(act.action, act.detail) for act in journal.audit_entries(engine.run_id)]
@@ -497,7 +497,7 @@ def test_a_run_that_is_ended_where_it_is_followed_says_by_what(path: Path) -> No
     assert "disagree" not in dict(acts)
 
 
-def said_of(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+def printed_by(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     """Type a command about runs, and return what it says."""
     assert run([*argv]) == 0
     out, err = capsys.readouterr()
@@ -508,11 +508,11 @@ def test_a_run_that_waits_for_an_answer_can_be_recognised(path: Path, capsys: py
     """The list and the story of the run name the question and how to answer it; once it is cancelled there is none."""
     with simulated(fleet(MANY)) as sim:
         name = waiting(sim, path).run_id
-    listed = said_of(capsys, "runs", "--journal", str(path))
-    document = json.loads(said_of(capsys, "runs", "--output", "json", "--journal", str(path)))
-    shown = said_of(capsys, "show", name, "--journal", str(path))
-    cancelled = said_of(capsys, "cancel", name, "--journal", str(path))
-    after = said_of(capsys, "runs", "--journal", str(path))
+    listed = printed_by(capsys, "runs", "--journal", str(path))
+    document = json.loads(printed_by(capsys, "runs", "--output", "json", "--journal", str(path)))
+    shown = printed_by(capsys, "show", name, "--journal", str(path))
+    cancelled = printed_by(capsys, "cancel", name, "--journal", str(path))
+    after = printed_by(capsys, "runs", "--journal", str(path))
 
     asks = "waits: for an answer: 4 of 12 jobs have ended, 4 of them done. To answer, on a terminal: safe-reinit resume"
     assert " waits - " in listed
@@ -558,18 +558,18 @@ def test_a_run_whose_end_is_not_written_down_needs_somebody(path: Path, capsys: 
         run_id, where = engine.run_id, ["--journal", str(path)]
         for words in (["runs", "--needs-me"], ["runs"], ["show", run_id]):
             assert run([*words, *where]) == 0
-            said = capsys.readouterr().out
-            assert re.search(r"  open  |, open$", said, re.M)
-            assert f"next: safe-reinit resume {run_id}" in said
+            text = capsys.readouterr().out
+            assert re.search(r"  open  |, open$", text, re.M)
+            assert f"next: safe-reinit resume {run_id}" in text
         assert run(["cancel", run_id, *where]) == 0
         assert f"safe-reinit resume {run_id}" in capsys.readouterr().err
         with pytest.raises(RunRefused, match="has not ended") as refused:
             engine.client().plan_undo(run_id)
         assert f"safe-reinit resume {run_id}" in refused.value.hint
 
-        told = engine.client().resume(run_id)
-        assert told == engine.checked().report
-        assert (told.outcome, acts_of(engine).count("end")) == ("done", 1)
+        result = engine.client().resume(run_id)
+        assert result == engine.checked().report
+        assert (result.outcome, acts_of(engine).count("end")) == ("done", 1)
         with pytest.raises(RunRefused, match=f"Run {run_id} has ended: done"):
             engine.client().resume(run_id)
 
@@ -578,8 +578,8 @@ def test_who_follows_a_run_ends_it_when_nobody_else_does(path: Path) -> None:
     """Where its workflow and its workers are gone, the command has the report all the same."""
     with simulated(fleet(MANY)) as sim:
         engine, lost = unfinished(sim, path), Idle(Carried("missing", "Temporal has no workflow of this run."))
-        told = followed(engine.client(), engine.run_id, Interrupt(), carrier=lost)
-        assert told == engine.checked().report
+        result = followed(engine.client(), engine.run_id, Interrupt(), carrier=lost)
+        assert result == engine.checked().report
 
 
 def test_the_end_of_a_run_is_written_once_by_whoever_is_first(path: Path) -> None:
@@ -613,13 +613,13 @@ def test_a_worker_that_is_to_end_while_its_last_machines_are_wiped_ends_the_run(
         engine = Engine(sim, path).begin(everything(SIZE), max_parallel=SIZE)
         wiped = list[str]()
 
-        def told(event: Event) -> None:
+        def result(event: Event) -> None:
             if event.event == "intend" and event.data["action"] == "ReInitDisk":
                 wiped.append(str(event.disk_id))
             if len(wiped) == SIZE:
                 engine.hand_over.set()
 
-        monkeypatch.setattr(logs, "event", told)
+        monkeypatch.setattr(logs, "event", result)
         done = engine.carry_shards().checked()
 
     assert done.outcomes == {"done": list(range(SIZE))}
@@ -644,14 +644,14 @@ def test_a_worker_whose_journal_is_away_names_the_run_and_no_command(path: Path)
         engine = Engine(sim, path, of_workers={"journal_outage": 30.0}).begin(everything(SIZE))
         carrier = engine.worker().runs.shards(engine.said.append)
 
-        def told(event: Event) -> None:
+        def result(event: Event) -> None:
             if event.event == "answer":
                 patch.setattr(SqliteFile, "transaction", away)
 
         def away(*_: object, **__: object) -> Any:
             raise UsageError("The disk is full.")
 
-        patch.setattr(logs, "event", told)
+        patch.setattr(logs, "event", result)
         with pytest.raises(UsageError, match="The disk is full"):
             carrier.carry(engine.run_id, 0, engine.digest, lambda: None, engine.hand_over)
         shown = sim.state()["instances"]
@@ -661,10 +661,10 @@ def test_a_worker_whose_journal_is_away_names_the_run_and_no_command(path: Path)
         patch.undo()
         engine.carry_shards().checked()
 
-    said = "\n".join(engine.said)
-    assert f"What the journal lacks of run {engine.run_id} is kept in {kept}." in said
-    assert f"a worker goes on with run {engine.run_id} by itself" in said
-    assert "safe-reinit resume" not in said
+    text = "\n".join(engine.said)
+    assert f"What the journal lacks of run {engine.run_id} is kept in {kept}." in text
+    assert f"a worker goes on with run {engine.run_id} by itself" in text
+    assert "safe-reinit resume" not in text
     assert not kept.exists()
     for job in engine.report.jobs:
         assert "resume this run" not in f"{job.error}"

@@ -19,8 +19,8 @@ from safe_reinit.clock import Clock
 from safe_reinit.simulator import Simulator
 from tests import virtual
 from tests.blackbox.worlds import (
+    COMMAND_TIMEOUT,
     DISK,
-    PATIENCE,
     RUN,
     RUN_YOUNG,
     SECOND,
@@ -36,7 +36,7 @@ from tests.blackbox.worlds import (
     power,
     wipes,
 )
-from tests.commands import SAID, Command, command, quit_now, read_until, until
+from tests.commands import QUIT_HINT, Command, command, quit_now, read_until, until
 from tests.terminals import Open
 
 pytestmark = pytest.mark.virtual_time
@@ -52,8 +52,8 @@ def kill(child: subprocess.Popen[Any], *numbers: int) -> None:
 
 def document(out: str) -> dict[str, Any]:
     """Read the one JSON document."""
-    told: dict[str, Any] = json.loads(out)
-    return told
+    result: dict[str, Any] = json.loads(out)
+    return result
 
 
 # ------------------------------------------------------------------------------- line 7: the command dies of SIGINT
@@ -67,7 +67,7 @@ def test_ctrl_c_stops_the_loop_of_a_shell(young: Simulator, real: Command, path:
     person = terminal(young, program=["bash", "-c", script])
     person.wait_for(WAITS)
     person.type("\x03")
-    person.wait_for(SAID)
+    person.wait_for(QUIT_HINT)
     person.end()
 
     assert "the loop went on" not in person.shown
@@ -84,12 +84,12 @@ def test_a_run_that_got_a_sigint_ends_by_it(
     """After the orderly end the process ends by SIGINT; the code of the table is in the report and in the journal."""
     with held(sim, hold):
         child = run.start(*RUN, "--output", "json", journal=path)
-        until(lambda: wipes(sim) == 1 if hold == WIPING else power(sim) == "Stopping", PATIENCE)
+        until(lambda: wipes(sim) == 1 if hold == WIPING else power(sim) == "Stopping", COMMAND_TIMEOUT)
         kill(child, signal.SIGINT)
-        said = read_until(child.stderr, SAID)
-    out, err = child.communicate(timeout=PATIENCE)
+        text = read_until(child.stderr, QUIT_HINT)
+    out, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
-    assert child.returncode == BY_SIGINT, said + err
+    assert child.returncode == BY_SIGINT, text + err
     assert (document(out)["exit_code"], listed(run, path)[0]["exit_code"]) == (code, code)
     assert power(sim) == "Running"
 
@@ -112,9 +112,9 @@ def test_a_signal_before_the_run_ends_a_look_that_hangs(
     """While the command still looks, a signal ends it at once: 3, nothing changed; SIGINT ends it by SIGINT."""
     hang_looks(sim)
     child = run.start(*words, "--endpoint", sim.url, "--output", "json", journal=None)
-    until(lambda: asked(sim, "GetCallerIdentity"), PATIENCE)
+    until(lambda: asked(sim, "GetCallerIdentity"), COMMAND_TIMEOUT)
     kill(child, number)
-    out, err = child.communicate(timeout=PATIENCE)
+    out, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert child.returncode == (BY_SIGINT if number == signal.SIGINT else 3), err
     assert document(out)["exit_code"] == 3
@@ -175,10 +175,10 @@ def test_every_command_that_runs_ends_by_sigint(
         child = run.start(*words, journal=None if name == "rehearse" else path)
         read_until(child.stderr, f"web1 is Stopp{'ed' if name in ('resume', 'rehearse') else 'ing'}")
         kill(child, signal.SIGINT)
-        said = read_until(child.stderr, SAID)
-    _, err = child.communicate(timeout=PATIENCE)
+        text = read_until(child.stderr, QUIT_HINT)
+    _, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
-    assert child.returncode == BY_SIGINT, said + err
+    assert child.returncode == BY_SIGINT, text + err
     assert power(sim) == "Running"
 
 
@@ -199,10 +199,10 @@ def test_the_library_raises_ctrl_c_again(sim: Simulator, path: Path) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         client.run(plan, confirm=plan.confirm_with, on_event=press)
 
-    told = caught.value.report  # type: ignore[attr-defined]
-    assert (told.outcome, told.exit_code) == ("failed", 4)
-    assert caught.value.run_id == told.run_id  # type: ignore[attr-defined]
-    assert told.run_id in "".join(caught.value.__notes__)
+    result = caught.value.report  # type: ignore[attr-defined]
+    assert (result.outcome, result.exit_code) == ("failed", 4)
+    assert caught.value.run_id == result.run_id  # type: ignore[attr-defined]
+    assert result.run_id in "".join(caught.value.__notes__)
     assert (power(sim), wipes(sim)) == ("Running", 0)
 
 
@@ -225,12 +225,12 @@ def test_any_number_of_signals_is_one_request(
         child = run.start(*RUN, "--output", "json", journal=path)
         comes_to(sim, "Stopping")
         kill(child, *numbers)
-        said = read_until(child.stderr, SAID)
+        text = read_until(child.stderr, QUIT_HINT)
         time.sleep(1.1)  # the time after which a Ctrl-C would be another wish
         kill(child, *numbers)
-    out, err = child.communicate(timeout=PATIENCE)
+    out, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
-    assert child.returncode == 4, said + err
+    assert child.returncode == 4, text + err
     assert document(out)["jobs"][0]["power_after"] == "Running"
     assert (power(sim), wipes(sim)) == ("Running", 0)
 
@@ -244,7 +244,7 @@ def test_cancel_twice_is_one_request(sim: Simulator, run: Command, path: Path) -
         for _ in range(2):
             assert run("cancel", open_run["run_id"], journal=path).returncode == 0
         kill(child, signal.SIGTERM)
-    _, err = child.communicate(timeout=PATIENCE)
+    _, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert child.returncode == 4, err
     assert (power(sim), wipes(sim)) == ("Running", 0)
@@ -258,7 +258,7 @@ def test_ctrl_c_after_a_cancel_says_how_to_quit(sim: Simulator, run: Command, pa
         assert run("cancel", listed(run, path)[0]["run_id"], journal=path).returncode == 0
         read_until(child.stderr, "asked this run to end")
         quit_now(child)
-        _, err = child.communicate(timeout=PATIENCE)
+        _, err = child.communicate(timeout=COMMAND_TIMEOUT)
         left = power(sim)
 
     assert child.returncode == BY_SIGINT, err
@@ -271,11 +271,11 @@ def test_a_key_that_is_held_down_is_one_request(sim: Simulator, run: Command, pa
         child = run.start(*RUN, "--output", "json", journal=path)
         comes_to(sim, "Stopping")
         kill(child, *[signal.SIGINT] * 20)
-        said = read_until(child.stderr, SAID)
+        text = read_until(child.stderr, QUIT_HINT)
         kill(child, *[signal.SIGINT] * 20)
-    out, err = child.communicate(timeout=PATIENCE)
+    out, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
-    assert child.returncode == BY_SIGINT, said + err
+    assert child.returncode == BY_SIGINT, text + err
     assert document(out)["exit_code"] == 4
     assert (power(sim), wipes(sim)) == ("Running", 0)
 
@@ -293,11 +293,11 @@ def test_a_signal_that_was_ignored_at_start_stays_ignored(real: Command, path: P
     kill(child, number)
     other = signal.SIGTERM if number == signal.SIGHUP else signal.SIGHUP
     kill(child, other)
-    said = read_until(child.stderr, SAID)
-    _, err = child.communicate(timeout=PATIENCE)
+    text = read_until(child.stderr, QUIT_HINT)
+    _, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
-    assert f"{other.name}: " in said
-    assert number.name not in said + err
+    assert f"{other.name}: " in text
+    assert number.name not in text + err
     assert child.returncode == 3, err
 
 
@@ -315,7 +315,7 @@ def test_the_second_ctrl_c_quits_a_real_process(tmp_path: Path, path: Path) -> N
         child = run.start(*RUN, "--output", "json", journal=path)
         comes_to(sim, "Stopping")
         quit_now(child)
-        out, err = child.communicate(timeout=PATIENCE)
+        out, err = child.communicate(timeout=COMMAND_TIMEOUT)
         (left,) = listed(run, path)
 
     assert child.returncode == BY_SIGINT, err
@@ -325,13 +325,13 @@ def test_the_second_ctrl_c_quits_a_real_process(tmp_path: Path, path: Path) -> N
 def test_the_second_ctrl_c_quits_inside_a_look_that_hangs(sim: Simulator, run: Command, path: Path) -> None:
     """While every look hangs, a second Ctrl-C ends the process; the run is whole in the journal, and is resumed."""
     child = quit_at_a_hung_look(sim, run, path)
-    out, err = child.communicate(timeout=PATIENCE)
+    out, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert child.returncode == BY_SIGINT, err
-    told = document(out)
-    run_id = told["run_id"]
-    assert told["outcome"] in ("stranded", "unknown")
-    assert f"resume {run_id}" in " ".join(told["next"])
+    result = document(out)
+    run_id = result["run_id"]
+    assert result["outcome"] in ("stranded", "unknown")
+    assert f"resume {run_id}" in " ".join(result["next"])
     resumed = run("resume", run_id, journal=path)
     assert resumed.returncode == 4, resumed.stderr
     assert "waiting at most" not in resumed.stderr
@@ -344,7 +344,7 @@ def test_what_had_not_begun_when_somebody_quit_never_begins(sim: Simulator, run:
     planned = run("plan", *both, "--endpoint", sim.url, "--output", "json", journal=None).stdout
     confirmed = (*both, "--confirm", document(planned)["plan"]["confirm_with"])
     child = quit_at_a_hung_look(sim, run, path, confirmed)
-    out, err = child.communicate(timeout=PATIENCE)
+    out, err = child.communicate(timeout=COMMAND_TIMEOUT)
     resumed = run("resume", document(out)["run_id"], journal=path)
 
     assert child.returncode == BY_SIGINT, err
@@ -364,10 +364,10 @@ def quit_at_a_hung_look(
         child = run.start(*words, "--output", "json", journal=path)
         comes_to(sim, "Stopping")
         hang_looks(sim, 2)
-        looks = len(sim.state()["calls"])
-        until(lambda: len(sim.state()["calls"]) > looks, PATIENCE)
+        reads = len(sim.state()["calls"])
+        until(lambda: len(sim.state()["calls"]) > reads, COMMAND_TIMEOUT)
         quit_now(child)
-        child.wait(PATIENCE)
+        child.wait(COMMAND_TIMEOUT)
     return child
 
 
@@ -392,7 +392,7 @@ def test_a_program_ends_while_a_call_of_the_library_hangs(path: Path) -> None:
             kill(child, signal.SIGINT)
             time.sleep(1.1)  # what comes sooner is the same wish
             kill(child, signal.SIGINT)
-            _, err = child.communicate(timeout=PATIENCE)
+            _, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert child.returncode == BY_SIGINT, err
     assert "KeyboardInterrupt" in err
@@ -418,7 +418,7 @@ def test_ctrl_c_while_the_program_starts_shows_no_traceback(tmp_path: Path, modu
     """Pressed before the command has begun, Ctrl-C ends the process by SIGINT, and says nothing of Python."""
     ended = subprocess.run(
         [sys.executable, "-c", EARLY.format(module=module, disk=DISK)], env={**os.environ, "HOME": str(tmp_path)},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=PATIENCE, cwd=tmp_path,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=COMMAND_TIMEOUT, cwd=tmp_path,
     )  # fmt: skip
 
     assert ended.returncode == BY_SIGINT, ended.stderr

@@ -32,8 +32,8 @@ def unmarked(sim: Simulator, serve: Serve) -> Server:
     def respond(request: Request) -> Answer:
         if request.target.startswith("/_simulator"):
             return Answer(http(404, "nothing here"))
-        told = forward(request, sim.url.removeprefix("http://"))
-        head, _, body = told.data.partition(b"\r\n\r\n")
+        result = forward(request, sim.url.removeprefix("http://"))
+        head, _, body = result.data.partition(b"\r\n\r\n")
         kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"x-safe-reinit-simulator")]
         return Answer(b"\r\n".join(kept) + b"\r\n\r\n" + body, "close")
 
@@ -59,41 +59,41 @@ def forms(run: Command, path: Path) -> dict[str, Any]:
 
 def test_a_run_against_a_simulator_says_so_everywhere_and_first(run: Command, path: Path) -> None:
     """Plan, events, Markdown, HTML, text, JSON, runs and show of a run at a separate simulator are marked."""
-    told = forms(run, path)
+    result = forms(run, path)
 
-    assert FIRST in told["plan"].splitlines()[0]
-    assert told["markdown"].startswith("# SIMULATED")
-    assert FIRST in told["html"].partition("<body>")[2].partition("<h1")[0]
-    assert {event["simulated"] for event in told["events"]} == {True}
-    assert "  SIMULATED  " in told["runs"]
-    assert told["runs.json"]["simulated"] is True
-    assert told["show"].startswith(FIRST)
-    assert told["show.json"]["simulated"] is True
-    assert {event["simulated"] for event in told["show.json"]["events"]} == {True}
+    assert FIRST in result["plan"].splitlines()[0]
+    assert result["markdown"].startswith("# SIMULATED")
+    assert FIRST in result["html"].partition("<body>")[2].partition("<h1")[0]
+    assert {event["simulated"] for event in result["events"]} == {True}
+    assert "  SIMULATED  " in result["runs"]
+    assert result["runs.json"]["simulated"] is True
+    assert result["show"].startswith(FIRST)
+    assert result["show.json"]["simulated"] is True
+    assert {event["simulated"] for event in result["show.json"]["events"]} == {True}
 
 
 def test_a_tunnel_on_this_machine_is_not_taken_for_a_simulator(unmarked: Server, run: Command, path: Path) -> None:
     """Where answers bear no mark, nothing is called simulated, although the endpoint is on loopback."""
     real = Command(unmarked.url, run.folder)
-    told = forms(real, path)
+    result = forms(real, path)
 
     for name in ("plan", "markdown", "html", "runs", "show"):
-        assert "SIMULATED" not in told[name], name
-    assert {event["simulated"] for event in told["events"]} == {False}
-    assert (told["runs.json"]["simulated"], told["show.json"]["simulated"]) == (False, False)
+        assert "SIMULATED" not in result[name], name
+    assert {event["simulated"] for event in result["events"]} == {False}
+    assert (result["runs.json"]["simulated"], result["show.json"]["simulated"]) == (False, False)
 
 
 @pytest.mark.parametrize("words", [(*TARGET, "--dry-run"), ("plan", *TARGET), RUN], ids=["dry run", "plan", "run"])
 def test_an_embedded_simulation_says_so_first(run: Command, words: tuple[str, ...]) -> None:
     """With --simulate the plan and the report say it before anything else, in text and in JSON."""
-    told = {
+    result = {
         form: run(*("d-sim-web1-data" if w == DISK else w for w in words), "--output", form, *("--simulate",),
                   journal=None).stdout
         for form in ("text", "json")
     }  # fmt: skip
 
-    assert told["text"].startswith(FIRST)
-    assert json.loads(told["json"])["simulated"] is True
+    assert result["text"].startswith(FIRST)
+    assert json.loads(result["json"])["simulated"] is True
 
 
 def test_an_embedded_simulation_has_one_clock(run: Command) -> None:
@@ -105,19 +105,19 @@ def test_an_embedded_simulation_has_one_clock(run: Command) -> None:
     }
     (run.folder / "world.json").write_text(json.dumps(recoverable(world)))
     words = ("--disk", "d-1", "--stop-instance", "--confirm", "d-1", "--output", "json")
-    told = json.loads(run("--world", "world.json", *words, journal=None).stdout)
-    began, ended = (datetime.fromisoformat(told[name]) for name in ("started_at", "ended_at"))
+    result = json.loads(run("--world", "world.json", *words, journal=None).stdout)
+    began, ended = (datetime.fromisoformat(result[name]) for name in ("started_at", "ended_at"))
 
-    assert told["outcome"] == "done"
+    assert result["outcome"] == "done"
     assert (ended - began).total_seconds() >= 20.0
 
 
 def test_an_embedded_simulation_is_kept_in_no_journal(run: Command, path: Path) -> None:
     """A run that ends with its simulator cannot be gone on with, so no journal is promised to it."""
-    told = run("--simulate", "--disk", "d-sim-web1-data", "--dry-run", journal=path)
+    result = run("--simulate", "--disk", "d-sim-web1-data", "--dry-run", journal=path)
 
-    assert told.returncode == 2
-    assert "an embedded simulator ends with its command" in told.stderr
+    assert result.returncode == 2
+    assert "an embedded simulator ends with its command" in result.stderr
     assert not path.exists()
 
 
@@ -153,10 +153,10 @@ def switching(sim: Simulator, serve: Serve) -> Iterator[tuple[Server, list[str]]
     real: list[str] = []
 
     def respond(request: Request) -> Answer:
-        told = forward(request, sim.url.removeprefix("http://"))
+        result = forward(request, sim.url.removeprefix("http://"))
         if not real:
-            return told
-        head, _, body = told.data.partition(b"\r\n\r\n")
+            return result
+        head, _, body = result.data.partition(b"\r\n\r\n")
         kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"x-safe-reinit-simulator")]
         return Answer(b"\r\n".join(kept) + b"\r\n\r\n" + body, "close")
 

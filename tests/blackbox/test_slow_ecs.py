@@ -121,9 +121,9 @@ def test_ctrl_c_brings_the_machine_back_from_a_slow_ecs(run: Make, tmp_path: Pat
         child = run(sim).start(*wipe(), journal=tmp_path / "journal.db")
         until(lambda: truth(sim)[0] == "Stopping")
         child.send_signal(signal.SIGTERM)
-        _, said = child.communicate()
+        _, text = child.communicate()
 
-        assert child.returncode == 4, said
+        assert child.returncode == 4, text
         assert truth(sim) == ("Running", 0)
 
 
@@ -136,11 +136,11 @@ def test_a_machine_comes_back_at_once_where_ecs_is_too_slow_for_a_wipe(run: Make
         child = run(sim).start(*wipe(), journal=tmp_path / "journal.db")
         until(lambda: truth(sim)[0] == "Stopping")
         sim.do({"fault": every(7.0)})
-        _, said = child.communicate()
+        _, text = child.communicate()
 
-        assert child.returncode == 4, said
+        assert child.returncode == 4, text
         assert truth(sim) == ("Running", 0)
-        assert "ECS answers slowly: 7.0 s a call. ReInitDisk of d-0 was not sent" in said
+        assert "ECS answers slowly: 7.0 s a call. ReInitDisk of d-0 was not sent" in text
 
 
 def test_a_slow_ecs_is_said(run: Make, tmp_path: Path) -> None:
@@ -149,11 +149,11 @@ def test_a_slow_ecs_is_said(run: Make, tmp_path: Path) -> None:
         done = run(sim)(*wipe("--events", str(tmp_path / "events.jsonl")), journal=tmp_path / "journal.db")
         assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text("utf-8").splitlines()]
-    said = [event["data"]["why"] for event in events if event["event"] == "wait"]
+    text = [event["data"]["why"] for event in events if event["event"] == "wait"]
 
     assert re.search(r"ECS answers slowly: [2-9]\.\d s a call", done.stderr)
-    assert said
-    assert said[0].startswith("ECS answers slowly: ")
+    assert text
+    assert text[0].startswith("ECS answers slowly: ")
 
 
 def test_no_wait_is_shorter_than_nothing(run: Make, tmp_path: Path) -> None:
@@ -173,9 +173,9 @@ def test_a_disk_list_that_hangs_keeps_no_machine_down(run: Make, tmp_path: Path)
         until(lambda: truth(sim)[0] == "Stopping")
         sim.do({"fault": {"action": "DescribeDisks", "nth": "every", "drop_request": True}})
         child.send_signal(signal.SIGTERM)
-        _, said = child.communicate()
+        _, text = child.communicate()
 
-        assert child.returncode == 4, said
+        assert child.returncode == 4, text
         assert truth(sim) == ("Running", 0)
 
 
@@ -188,9 +188,9 @@ def test_a_machine_comes_back_though_nothing_is_shown_any_more(run: Make, tmp_pa
         until(lambda: '"instance": "Stopped"' in (events.read_text("utf-8") if events.exists() else ""))
         sim.do({"fault": {"action": "DescribeInstances", "nth": "every", "drop_request": True}})
         child.send_signal(signal.SIGTERM)
-        _, said = child.communicate()
+        _, text = child.communicate()
 
-        assert child.returncode == 8, said
+        assert child.returncode == 8, text
         assert truth(sim) == ("Running", 0)
 
 
@@ -200,11 +200,11 @@ def test_an_outage_is_said(run: Make, tmp_path: Path) -> None:
         child = run(sim).start(*wipe(), journal=tmp_path / "journal.db")
         until(lambda: truth(sim)[0] == "Stopping")
         sim.do({"fault": {"action": "DescribeInstances", "times": 30, "drop_request": True}})
-        _, said = child.communicate()
+        _, text = child.communicate()
 
-        assert child.returncode == 0, said
+        assert child.returncode == 0, text
         assert truth(sim) == ("Running", 1)
-    assert re.search(r": last seen \w+.*; ECS does not answer DescribeInstances", said)
+    assert re.search(r": last seen \w+.*; ECS does not answer DescribeInstances", text)
 
 
 def test_throttling_is_said(run: Make, tmp_path: Path) -> None:
@@ -213,10 +213,10 @@ def test_throttling_is_said(run: Make, tmp_path: Path) -> None:
         child = run(sim).start(*wipe(), journal=tmp_path / "journal.db")
         until(lambda: truth(sim)[0] == "Stopping")
         sim.do({"fault": {"action": "DescribeInstances", "times": 10, "throttle": True}})
-        _, said = child.communicate()
+        _, text = child.communicate()
 
-        assert child.returncode == 0, said
-    assert "; ECS throttles DescribeInstances (Throttling)" in said
+        assert child.returncode == 0, text
+    assert "; ECS throttles DescribeInstances (Throttling)" in text
 
 
 def test_an_outage_is_said_of_a_fleet(run: Make, tmp_path: Path) -> None:
@@ -229,11 +229,11 @@ def test_an_outage_is_said_of_a_fleet(run: Make, tmp_path: Path) -> None:
         child = run(sim).start(*words, "--confirm", agreed, journal=tmp_path / "journal.db")
         until(lambda: truth(sim)[0] == "Stopping")
         sim.do({"fault": {"action": "DescribeInstances", "times": 30, "drop_request": True}})
-        _, said = child.communicate()
+        _, text = child.communicate()
 
-        assert child.returncode == 0, said
-    assert re.search(r"\d machines? waiting: ECS does not answer DescribeInstances", said)
-    assert "a moment left" not in said
+        assert child.returncode == 0, text
+    assert re.search(r"\d machines? waiting: ECS does not answer DescribeInstances", text)
+    assert "a moment left" not in text
 
 
 @pytest.mark.parametrize("quota", [3, pytest.param(4, marks=pytest.mark.slow)])

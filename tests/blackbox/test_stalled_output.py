@@ -25,7 +25,7 @@ from safe_reinit.config import resolve
 from safe_reinit.model import Event
 from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import (
-    PATIENCE,
+    COMMAND_TIMEOUT,
     QUICK,
     RUN,
     RUN_YOUNG,
@@ -71,11 +71,11 @@ def end_it(way: Way, child: subprocess.Popen[Any], run: Command, path: Path) -> 
 
 def came_back(way: Way, sim: Simulator, child: subprocess.Popen[Any], run: Command, path: Path) -> None:
     """See that the run comes to its end with the machine running, and then its process, though nobody reads."""
-    code = child.wait(PATIENCE)
-    (told,) = listed(run, path)
-    assert since(told["ended_at"]) <= LIMIT
+    code = child.wait(COMMAND_TIMEOUT)
+    (result,) = listed(run, path)
+    assert since(result["ended_at"]) <= LIMIT
     assert (power(sim), wipes(sim)) == ("Running", 1 if way == "nothing" else 0)
-    assert code == told["exit_code"] == (0 if way == "nothing" else 4)
+    assert code == result["exit_code"] == (0 if way == "nothing" else 4)
 
 
 @WAYS
@@ -104,11 +104,11 @@ def test_a_report_that_nobody_reads_can_be_had_later(sim: Simulator, run: Comman
     """A final document that is not read for 30 s changes no exit code; show RUN --report writes it again."""
     child = run.start(*RUN, "--output", "json", journal=path)
     stall(child.stdout)
-    code = child.wait(PATIENCE)
-    (told,) = listed(run, path)
-    run_id = told["run_id"]
+    code = child.wait(COMMAND_TIMEOUT)
+    (result,) = listed(run, path)
+    run_id = result["run_id"]
 
-    assert (code, since(told["ended_at"]) <= LIMIT) == (0, True)
+    assert (code, since(result["ended_at"]) <= LIMIT) == (0, True)
     assert f"safe-reinit show {run_id} --journal {path} --report FILE" in child.stderr.read()
     for name in ("again.json", "again.md", "again.html", "again.txt"):
         shown = run("show", run_id, "--report", str(tmp_path / name), journal=path)
@@ -125,9 +125,9 @@ def test_a_plan_that_nobody_reads_touches_nothing(
     """A plan is out before anything is touched; while nobody reads it, a signal ends the command."""
     child = run.start(*RUN, "--output", "json", journal=path)
     stall(child.stderr)
-    until(lambda: any(call["action"] == "StartInstance" for call in sim.state()["calls"]), PATIENCE)
+    until(lambda: any(call["action"] == "StartInstance" for call in sim.state()["calls"]), COMMAND_TIMEOUT)
     child.send_signal(number)
-    out, _ = child.communicate(timeout=PATIENCE)
+    out, _ = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert child.returncode == (3 if number == signal.SIGTERM else -number)
     assert json.loads(out)["exit_code"] == 3
@@ -180,9 +180,9 @@ def test_a_stopped_terminal_and_a_full_pipe_hold_no_signal_up(
         person.wait_for(WAITS)
         person.type("\x13")
         person.child.send_signal(signal.SIGTERM)
-        until(lambda: has_ended(real, path), PATIENCE)
+        until(lambda: has_ended(real, path), COMMAND_TIMEOUT)
         person.child.send_signal(signal.SIGTERM)
-        code = person.child.wait(PATIENCE)
+        code = person.child.wait(COMMAND_TIMEOUT)
 
     assert (power(young), wipes(young)) == ("Running", 0)
     assert code == listed(real, path)[0]["exit_code"] == 3
@@ -202,9 +202,9 @@ def test_a_stopped_terminal_and_a_full_pipe_hold_nothing_up(
         person.type("\x13")
         end_it(way, person.child, run, path)
         quick.do({"release": STOPPING})
-        until(lambda: has_ended(run, path), PATIENCE)
+        until(lambda: has_ended(run, path), COMMAND_TIMEOUT)
         person.child.send_signal(signal.SIGTERM)  # nobody needs to wait for the output any more
-        code = person.child.wait(PATIENCE)
+        code = person.child.wait(COMMAND_TIMEOUT)
 
     assert (power(quick), wipes(quick)) == ("Running", 1 if way == "nothing" else 0)
     assert code == listed(run, path)[0]["exit_code"] == (0 if way == "nothing" else 4)
@@ -217,7 +217,7 @@ def test_a_process_ends_though_nobody_reads_its_report(quick: Simulator, tmp_pat
     run = command(quick.url, tmp_path)
     with full_pipe() as (_, into):
         child = start(run, *RUN, "--output", "json", journal=path, stdout=into)
-        _, err = child.communicate(timeout=PATIENCE)
+        _, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert child.returncode == 0, err
     assert f"safe-reinit show {listed(run, path)[0]['run_id']}" in err
@@ -236,7 +236,7 @@ def test_a_write_that_fails_before_the_first_call_is_exit_2(
     with open("/dev/full", "w", encoding="utf-8") as full:
         streams = {"stdout": full} if words[-1] == "-" else {"stderr": full} if "--verbose" in words else {}
         child = start(real, *words, journal=path, **streams)
-        _, err = child.communicate(timeout=PATIENCE)
+        _, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert child.returncode == 2, err
     assert "report this" not in (err or "")
@@ -250,12 +250,12 @@ def test_events_that_are_dropped_are_an_event_with_a_count(
     """Where more waits than fits, events are dropped; in their place there is one that says how many."""
     progress = Progress(resolve({"events": "-"}, {}, None), Clock())
     read = threading.Event()
-    progress._log.must(lambda: bool(read.wait(PATIENCE)))
+    progress._log.must(lambda: bool(read.wait(COMMAND_TIMEOUT)))
     monkeypatch.setattr(progress._log, "_most", 3)
     for number in range(10):
         progress.event(Event(Clock().now(), "r-1", "state", f"i-{number}", None, {"instance": "Running", "disks": {}}))
     read.set()
-    assert progress._log.flushed().wait(PATIENCE)
+    assert progress._log.flushed().wait(COMMAND_TIMEOUT)
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     assert [each["event"] for each in events][-1] == "dropped"
@@ -275,5 +275,5 @@ def test_a_writer_goes_on_after_what_it_cannot_write() -> None:
     writer.put(fails)
     writer.put(lambda: seen.append(1))
 
-    assert writer.close().wait(PATIENCE)
+    assert writer.close().wait(COMMAND_TIMEOUT)
     assert (seen, writer.failed and writer.failed.errno) == ([1], 28)

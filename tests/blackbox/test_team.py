@@ -291,9 +291,9 @@ def test_the_nightly_line_forgets_old_runs_for_an_operator(run: Command, team: T
     before = acts(team)
     _, line = CRON.text.strip().splitlines()
     line = re.sub(r"^17 3 \* \* \* /usr/local/bin/", "", line)
-    said = team.type(line, SAFE_REINIT_JOURNAL=team.journal("alice"))
+    text = team.type(line, SAFE_REINIT_JOURNAL=team.journal("alice"))
 
-    assert said == "1 run forgotten.\n"
+    assert text == "1 run forgotten.\n"
     assert acts(team) == [*before, ("alice", "prune")]
     with open_to_read(team.journal("rita")) as journal:
         assert journal.run(name) is None

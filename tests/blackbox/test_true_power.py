@@ -23,7 +23,7 @@ def hint_of(done: Any) -> str:
     return str(done.error.hint)
 
 
-def told(report: Any) -> str:
+def power_text(report: Any) -> str:
     """Give a report as people read it."""
     return "\n".join(line.text for line in report_lines(report))
 
@@ -84,7 +84,7 @@ def test_a_machine_released_before_its_stop_is_not_said_to_run() -> None:
     """What the last look did not show is not seen, with the likely reason, and nothing is said of its data."""
     with simulated() as sim:
         done = run(sim, between=lambda: sim.do({"delete_instance": INSTANCE}))
-        text = told(done.report)
+        text = power_text(done.report)
 
         assert done.outcome == "refused"
         assert f"({INSTANCE}) is Running" not in text
@@ -100,7 +100,7 @@ def test_a_machine_released_while_it_was_stopped_is_not_to_be_started() -> None:
         done = run(sim, on_event=once(showing(instance="Stopped"), lambda: sim.do({"delete_instance": INSTANCE})))
 
         assert done.outcome == "stranded"
-        assert "data intact" not in told(done.report)
+        assert "data intact" not in power_text(done.report)
         assert not START.search(hint_of(done))
         assert "resume" not in hint_of(done)
 
@@ -122,8 +122,8 @@ def test_a_machine_is_not_down_for_longer_than_the_plan_says() -> None:
     with simulated() as sim:
         begun = once(showing(instance="Stopped"), lambda: sim.do({"snapshot": DATA, "seconds": 7200}))
         done = run(sim, on_event=begun)
-        said = " ".join(line.text for line in plan_lines(done.plan))
-        ((hours, minutes),) = re.findall(r"down for at most (?:(\d+)h)?(?:(\d+)m)?", said)
+        text = " ".join(line.text for line in plan_lines(done.plan))
+        ((hours, minutes),) = re.findall(r"down for at most (?:(\d+)h)?(?:(\d+)m)?", text)
         down = (calls(sim, "StartInstance")[0] - calls(sim, "StopInstance")[0]).total_seconds()
 
         assert down <= int(hours or 0) * 3600 + int(minutes or 0) * 60

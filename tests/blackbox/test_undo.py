@@ -119,16 +119,16 @@ def test_what_was_written_since_is_lost_and_the_plan_says_so() -> None:
         name = wiped(sim)
         sim.do({"write": DATA})
         plan = client(sim).plan_undo(name, stop_instance=True)
-        said = "\n".join(line.text for line in plan_lines(plan))
+        text = "\n".join(line.text for line in plan_lines(plan))
         before = sim.state()
         done = undo(sim, name)
         state = sim.state()
 
     snapshot = before["disks"][DATA]["wipes"][0]["content_before"]
-    assert f"undo run {name}: roll 1 disk back to the safety snapshot" in said
-    assert "on web: everything written to it since the snapshot is lost." in said
-    assert f"ResetDisk     {DATA} to s-sim" in said
-    assert "ReInitDisk" not in said
+    assert f"undo run {name}: roll 1 disk back to the safety snapshot" in text
+    assert "on web: everything written to it since the snapshot is lost." in text
+    assert f"ResetDisk     {DATA} to s-sim" in text
+    assert "ReInitDisk" not in text
     assert done.outcome == "done"
     assert brought_back(state, DATA) == snapshot
     assert before["disks"][DATA]["content"] not in {each["content"] for each in state["disks"].values()}
@@ -205,12 +205,12 @@ def refused(sim: Simulator, name: str, **more: Any) -> str:
     try:
         done = undo(sim, name, **more)
     except RunRefused as error:
-        said = str(error)
+        text = str(error)
     else:
         assert (done.outcome, done.report.exit_code) == ("refused", 3)
-        said = str(done.error)
+        text = str(done.error)
     assert changes(sim.state()) == before
-    return said
+    return text
 
 
 def test_a_run_that_is_not_there() -> None:
@@ -271,13 +271,13 @@ GONE: dict[str, tuple[Callable[[Simulator, str], None], str]] = {
 @pytest.mark.parametrize("what", GONE)
 def test_what_can_be_foreseen_is_refused_while_the_machine_is_up(what: str) -> None:
     """What would keep ResetDisk from succeeding is found before the stop."""
-    deed, check = GONE[what]
+    action, check = GONE[what]
     with simulated() as sim:
         done = run(sim, snapshot=True)
-        deed(sim, str(safety_of(done)[DATA]))
-        said = refused(sim, str(done.report.run_id))
+        action(sim, str(safety_of(done)[DATA]))
+        text = refused(sim, str(done.report.run_id))
 
-    assert check in said
+    assert check in text
 
 
 def test_a_running_machine_needs_the_word_to_be_stopped() -> None:
@@ -299,17 +299,17 @@ MOVED: dict[str, tuple[Callable[[Simulator, str], None], str, str]] = {
 @pytest.mark.parametrize("what", MOVED)
 def test_what_moves_after_the_stop_ends_an_undo_untouched(what: str) -> None:
     """What moves while the machine is down ends the undo with 4 and no ResetDisk, or 8 where it cannot start."""
-    deed, said, outcome = MOVED[what]
+    action, text, outcome = MOVED[what]
     with simulated() as sim:
         first = run(sim, snapshot=True)
         before = sim.state()
         shot = str(safety_of(first)[DATA])
-        done = undo(sim, first.report.run_id, on_event=once(showing(instance="Stopped"), lambda: deed(sim, shot)))
+        done = undo(sim, first.report.run_id, on_event=once(showing(instance="Stopped"), lambda: action(sim, shot)))
         state = sim.state()
 
     assert_true(done, state, before=before, others=True)
     assert done.outcome == outcome
-    assert said in str(done.error)
+    assert text in str(done.error)
     assert "ResetDisk" not in changes(state)
 
 
@@ -416,12 +416,12 @@ def test_a_person_can_tell_what_became_of_an_undo(verdict: Any, outcome: str, da
         doubtful = in_doubt(sim, wiped(sim))
         before = sim.state()
         try:
-            told = client(sim).resume(str(doubtful.report.run_id), verdict=verdict)
+            result = client(sim).resume(str(doubtful.report.run_id), verdict=verdict)
         except Error as error:
-            told = error.report  # type: ignore[assignment]
+            result = error.report  # type: ignore[assignment]
         state = sim.state()
 
-    assert (told.outcome, told.jobs[0].disks[0].data) == (outcome, data)
+    assert (result.outcome, result.jobs[0].disks[0].data) == (outcome, data)
     assert changes(state)[len(changes(before)) :] == ["StartInstance"]
     assert state["instances"][INSTANCE]["status"] == "Running"
 
@@ -493,7 +493,7 @@ def sim() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def say(sim: Simulator, tmp_path: Path) -> Command:
+def run_command(sim: Simulator, tmp_path: Path) -> Command:
     """Run commands against it."""
     return command(sim.url, tmp_path)
 
@@ -504,18 +504,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.db"
 
 
-def test_a_dry_run_changes_nothing_and_names_the_command(sim: Simulator, say: Command, path: Path) -> None:
+def test_a_dry_run_changes_nothing_and_names_the_command(sim: Simulator, run_command: Command, path: Path) -> None:
     """``undo --dry-run`` shows the plan, sends nothing that changes, and the command it names runs it."""
     name = wiped(sim)
     before = sim.state()
-    done = say("undo", name, "--stop-instance", "--dry-run", "--output", "json", journal=path)
-    told = json.loads(done.stdout)
+    done = run_command("undo", name, "--stop-instance", "--dry-run", "--output", "json", journal=path)
+    result = json.loads(done.stdout)
     after = sim.state()
-    (following,) = told["next"]
+    (following,) = result["next"]
     words = following.split()[1:]
-    ran = say(*words, journal=None)
+    ran = run_command(*words, journal=None)
 
-    assert (done.returncode, told["outcome"], told["dry_run"]) == (0, "planned", True)
+    assert (done.returncode, result["outcome"], result["dry_run"]) == (0, "planned", True)
     assert changes(after) == changes(before)
     assert after["disks"] == before["disks"]
     assert words[:2] == ["undo", name]
@@ -524,64 +524,64 @@ def test_a_dry_run_changes_nothing_and_names_the_command(sim: Simulator, say: Co
     assert sim.state()["disks"][DATA]["resets"]
 
 
-def test_the_command_that_a_refused_undo_names_can_be_run(sim: Simulator, say: Command, path: Path) -> None:
+def test_the_command_that_a_refused_undo_names_can_be_run(sim: Simulator, run_command: Command, path: Path) -> None:
     """What stands under next after a refusal is the dry run of the same undo, with the option that it lacked."""
     name = wiped(sim)
-    refusal = say("undo", name, "--confirm", DATA, "--output", "json", journal=path)
-    told = json.loads(refusal.stdout)
-    (following,) = told["next"]
-    again = say(*following.split()[1:], journal=None)
+    refusal = run_command("undo", name, "--confirm", DATA, "--output", "json", journal=path)
+    result = json.loads(refusal.stdout)
+    (following,) = result["next"]
+    again = run_command(*following.split()[1:], journal=None)
 
-    assert (refusal.returncode, told["outcome"]) == (3, "refused")
+    assert (refusal.returncode, result["outcome"]) == (3, "refused")
     assert following.startswith(f"safe-reinit undo {name}")
     assert following.endswith("--stop-instance --dry-run")
     assert again.returncode == 0, again.stderr
 
 
 @pytest.mark.parametrize("confirm", [(), ("--confirm", "d-other")])
-def test_an_undo_needs_consent(sim: Simulator, say: Command, path: Path, confirm: tuple[str, ...]) -> None:
+def test_an_undo_needs_consent(sim: Simulator, run_command: Command, path: Path, confirm: tuple[str, ...]) -> None:
     """Without consent, or with another word, an undo is refused with 3 and nothing is sent."""
     name = wiped(sim)
     before = changes(sim.state())
-    done = say("undo", name, "--stop-instance", *confirm, journal=path)
+    done = run_command("undo", name, "--stop-instance", *confirm, journal=path)
 
     assert done.returncode == 3
     assert changes(sim.state()) == before
 
 
-def test_runs_and_show_tell_an_undo(sim: Simulator, say: Command, path: Path) -> None:
+def test_runs_and_show_tell_an_undo(sim: Simulator, run_command: Command, path: Path) -> None:
     """``runs`` and ``show`` say that a run is an undo, of which run, and what its disks were rolled back to."""
     name = wiped(sim)
-    done = say("undo", name, "--stop-instance", "--confirm", DATA, "--output", "json", journal=path)
-    told = json.loads(done.stdout)
-    listed = say("runs", journal=path).stdout
-    shown = say("show", told["run_id"], journal=path).stdout
-    first = say("show", name, journal=path).stdout
-    story = json.loads(say("show", told["run_id"], "--output", "json", journal=path).stdout)
+    done = run_command("undo", name, "--stop-instance", "--confirm", DATA, "--output", "json", journal=path)
+    result = json.loads(done.stdout)
+    listed = run_command("runs", journal=path).stdout
+    shown = run_command("show", result["run_id"], journal=path).stdout
+    first = run_command("show", name, journal=path).stdout
+    story = json.loads(run_command("show", result["run_id"], "--output", "json", journal=path).stdout)
 
     assert done.returncode == 0, done.stderr
-    shot = told["jobs"][0]["disks"][0]["becomes"]["id"]
+    shot = result["jobs"][0]["disks"][0]["becomes"]["id"]
     assert "undo: done" in listed
     assert f"undo of {name}" in shown
     assert f"rolled back (evidence: transition), now snapshot {shot}" in shown
     assert f"its safety snapshot is {shot}" in first
-    assert "call: ResetDisk" in say("show", told["run_id"], "--verbose", journal=path).stdout
+    assert "call: ResetDisk" in run_command("show", result["run_id"], "--verbose", journal=path).stdout
     assert story["jobs"][0]["disks"][0]["data"] == "reinitialised"
-    assert told["outcome"] == "done"
+    assert result["outcome"] == "done"
 
 
-def test_an_undo_in_doubt_can_be_tried_again(sim: Simulator, say: Command, path: Path) -> None:
+def test_an_undo_in_doubt_can_be_tried_again(sim: Simulator, run_command: Command, path: Path) -> None:
     """``--verdict wipe-again`` of an undo plans the undo anew: it rolls back, and wipes nothing."""
     name = wiped(sim)
     doubtful = in_doubt(sim, name)
     sim.do({"fault": {"action": "ResetDisk", "dry_run": False, "nth": 999999, "throttle": True}})
     words = ("resume", str(doubtful.report.run_id), "--verdict", "wipe-again", "--confirm", DATA, "--output", "json")
     for _ in range(9):  # what is left of the lost answers
-        done = say(*words, journal=path)
-        told = json.loads(done.stdout)
-        if told["outcome"] != "unknown":
+        done = run_command(*words, journal=path)
+        result = json.loads(done.stdout)
+        if result["outcome"] != "unknown":
             break
-        words = ("resume", str(told["run_id"]), *words[2:])
+        words = ("resume", str(result["run_id"]), *words[2:])
     state = sim.state()
 
     assert done.returncode == 0, done.stderr
@@ -591,7 +591,7 @@ def test_an_undo_in_doubt_can_be_tried_again(sim: Simulator, say: Command, path:
     assert state["instances"][INSTANCE]["status"] == "Running"
 
 
-def test_wiping_again_keeps_the_safety_snapshot(sim: Simulator, say: Command, path: Path) -> None:
+def test_wiping_again_keeps_the_safety_snapshot(sim: Simulator, run_command: Command, path: Path) -> None:
     """A run with safety snapshots that is planned anew takes them again: no option of it is forgotten."""
     first = run(sim, snapshot=True, limits=None, on_event=None)
     assert first.outcome == "done"
@@ -599,11 +599,11 @@ def test_wiping_again_keeps_the_safety_snapshot(sim: Simulator, say: Command, pa
     doubtful = run(sim, snapshot=True)
     assert doubtful.outcome == "unknown"
     words = ("resume", str(doubtful.report.run_id), "--verdict", "wipe-again", "--confirm", DATA, "--output", "json")
-    done = say(*words, journal=path)
-    told = json.loads(done.stdout)
+    done = run_command(*words, journal=path)
+    result = json.loads(done.stdout)
 
     assert done.returncode == 0, done.stderr
-    assert told["jobs"][0]["disks"][0]["safety_snapshot"] not in (None, safety_of(doubtful)[DATA])
+    assert result["jobs"][0]["disks"][0]["safety_snapshot"] not in (None, safety_of(doubtful)[DATA])
     assert "CreateSnapshot" in done.stderr
 
 
@@ -611,20 +611,20 @@ def test_an_undo_and_a_wipe_of_one_machine_exclude_each_other(sim: Simulator) ->
     """While an undo is open no other run begins on its machine in the same journal."""
     name = wiped(sim)
     second = client(sim)
-    said: list[str] = []
+    text: list[str] = []
 
     def other() -> None:
         try:
             plan = second.plan([DATA], accept=["no-recent-snapshot"])
             second.run(plan, confirm=plan.confirm_with)
         except Error as error:
-            said.append(f"{type(error).__name__}: {error}")
+            text.append(f"{type(error).__name__}: {error}")
 
     done = undo(sim, name, on_event=once(intended("ResetDisk"), other))
 
     assert done.outcome == "done"
-    assert said
-    assert said[0].startswith(f"RunRefused: Run {done.report.run_id} has {INSTANCE} already")
+    assert text
+    assert text[0].startswith(f"RunRefused: Run {done.report.run_id} has {INSTANCE} already")
 
 
 # ----------------------------------------------------------------------------------------------------- on a terminal

@@ -120,10 +120,10 @@ def test_another_disk_is_planned_all_the_same(tmp_path: Path) -> None:
     with altered(tmp_path, bad("Disks", "d-3", "DiskId", "Size", None)) as (_, _, run):
         words = (*FLEET, *ACCEPT, "--skip-refused", "--dry-run", "--output", "json")
         done = run(*words, journal=tmp_path / "journal.db")
-    told = json.loads(done.stdout)
+    result = json.loads(done.stdout)
 
     assert done.returncode == 0, done.stderr
-    planned = [job for job in told["jobs"] if job["outcome"] == "planned"]
+    planned = [job for job in result["jobs"] if job["outcome"] == "planned"]
     assert {disk["disk_id"] for job in planned for disk in job["disks"]} == {f"d-{n}" for n in range(COUNT) if n != 3}
 
 
@@ -148,13 +148,13 @@ def test_one_row_strands_no_fleet(tmp_path: Path) -> None:
         answers.on = True
         out, err = child.communicate()
         state = sim.state()
-    told = {job["instance_id"]: job for job in json.loads(out)["jobs"]}
+    result = {job["instance_id"]: job for job in json.loads(out)["jobs"]}
 
     assert {each["status"] for each in state["instances"].values()} == {"Running"}, err
     assert child.returncode == 7
     assert [len(state["disks"][f"d-{n}"]["wipes"]) for n in range(COUNT)] == [n != 3 for n in range(COUNT)]
-    assert told["i-3"]["outcome"] == "failed"
-    assert "the row of d-3 cannot be read: Size is null" in told["i-3"]["error"]["message"]
+    assert result["i-3"]["outcome"] == "failed"
+    assert "the row of d-3 cannot be read: Size is null" in result["i-3"]["error"]["message"]
 
 
 def test_a_list_by_id_that_never_ends_ends_a_run_well(tmp_path: Path) -> None:

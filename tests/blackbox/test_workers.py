@@ -26,7 +26,7 @@ from tests.shardruns import written
 
 pytestmark = pytest.mark.slow
 
-PATIENCE = 300.0
+RUN_TIMEOUT = 300.0
 """Seconds that no run here takes, on however busy a machine."""
 INSTANCES = {"i-sim-web1": worlds.DISK, "i-second": worlds.SECOND}
 CHANGES = {"StopInstance": 1, "ReInitDisk": 1, "StartInstance": 1}
@@ -114,7 +114,7 @@ class Team:
 
     def result(self) -> Any:
         """Wait for the end of its workflow."""
-        return self.ask(lambda handle: asyncio.wait_for(handle.result(), PATIENCE))
+        return self.ask(lambda handle: asyncio.wait_for(handle.result(), RUN_TIMEOUT))
 
     @property
     def stored(self) -> StoredRun:
@@ -192,7 +192,7 @@ def test_another_worker_goes_on_where_one_is_lost(team: Team, number: signal.Sig
     assert team.result() == "done"
     os.kill(first.pid, signal.SIGCONT)
     first.terminate()
-    first.wait(PATIENCE)
+    first.wait(RUN_TIMEOUT)
 
     team.all_done()
 
@@ -203,7 +203,7 @@ def test_a_worker_that_ends_finishes_its_machine_and_leaves_the_rest(team: Team)
     team.submit(1)
     team.wiping(1)
     first.terminate()
-    assert first.wait(PATIENCE) == 0
+    assert first.wait(RUN_TIMEOUT) == 0
     assert sorted(sum(calls.values()) for calls in team.calls().values()) == [0, 3]
     assert {each["status"] for each in team.sim.state()["instances"].values()} == {"Running"}
     team.work()

@@ -35,7 +35,7 @@ STOPPING = {"instance": INSTANCE}
 """Held in this, the machine stays on its way down."""
 WIPING = {"disk": DISK}
 """Held in this, the disk stays in its wipe."""
-PATIENCE = 120.0
+COMMAND_TIMEOUT = 120.0
 """Seconds that nothing here takes, on however busy a machine."""
 
 
@@ -62,7 +62,7 @@ def wipes(sim: Simulator, disk_id: str = DISK) -> int:
 
 def comes_to(sim: Simulator, status: str, instance_id: str = INSTANCE) -> None:
     """Wait until a machine is seen in this state."""
-    until(lambda: power(sim, instance_id) == status, PATIENCE)
+    until(lambda: power(sim, instance_id) == status, COMMAND_TIMEOUT)
 
 
 def killed(sim: Simulator, run: Command, journal: Path) -> str:

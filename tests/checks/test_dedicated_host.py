@@ -38,6 +38,6 @@ def test_an_instance_that_is_stopped_is_told() -> None:
 
 def test_a_start_that_an_earlier_run_owes_is_told() -> None:
     """A machine that another run stopped is started after this wipe."""
-    owed = options(pending_starts=(INSTANCE_ID,))
+    pending = options(pending_starts=(INSTANCE_ID,))
 
-    assert_finds(CHECK, disk_facts(instance=STOPPED, options=owed), "info", INSTANCE_ID)
+    assert_finds(CHECK, disk_facts(instance=STOPPED, options=pending), "info", INSTANCE_ID)

@@ -11,7 +11,7 @@ from tests.checks.tools import assert_finds, assert_silent
 from tests.values import INSTANCE_ID, an_instance, disk_facts, options, stopping_facts
 
 ECONOMICAL = an_instance(stopped_mode="StopCharging")
-OWED = options(pending_starts=(INSTANCE_ID,))
+PENDING_START = options(pending_starts=(INSTANCE_ID,))
 
 
 @pytest.mark.parametrize("stop_instance", [True, False])
@@ -23,7 +23,7 @@ def test_an_instance_that_stays_stopped(stop_instance: bool) -> None:
 @pytest.mark.parametrize("mode", ["KeepCharging", "Not-applicable", ""])
 def test_an_instance_that_kept_its_resources(mode: str) -> None:
     """Where nothing was given back the start finds what it needs."""
-    assert_silent(CHECK, disk_facts(instance=an_instance(stopped_mode=mode), options=OWED))
+    assert_silent(CHECK, disk_facts(instance=an_instance(stopped_mode=mode), options=PENDING_START))
 
 
 def test_an_instance_that_the_plan_stops() -> None:
@@ -44,13 +44,13 @@ def test_a_start_that_is_not_promised(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("changes", [{"instance": None}, {"disk": None, "instance": ECONOMICAL}])
 def test_what_was_not_seen(changes: dict[str, Any]) -> None:
     """Without the disk or the instance nothing is known."""
-    assert_silent(CHECK, disk_facts(options=OWED, **changes))
+    assert_silent(CHECK, disk_facts(options=PENDING_START, **changes))
 
 
 @pytest.mark.parametrize("mode", ["StopCharging", "stopcharging"])
 def test_an_owed_start_is_a_risk(mode: str) -> None:
     """The start that an earlier run owes may find no stock."""
-    facts = disk_facts(instance=an_instance(stopped_mode=mode), options=OWED)
+    facts = disk_facts(instance=an_instance(stopped_mode=mode), options=PENDING_START)
     found = assert_finds(CHECK, facts, "risk", INSTANCE_ID)
 
     assert "stock" in found.message

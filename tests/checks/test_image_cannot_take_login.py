@@ -73,9 +73,9 @@ def test_an_image_without_logins_as_non_root_is_a_risk(given: dict[str, Any]) ->
     assert "ecs-user" in assert_finds(CHECK, facts, "risk", SYSTEM_DISK_ID, CODE).message
 
 
-@pytest.mark.parametrize(("given", "told"), [(GIVEN[0], "key pair"), (GIVEN[1], "password")])
-def test_a_login_for_an_image_without_cloud_init_is_a_risk(given: dict[str, Any], told: str) -> None:
+@pytest.mark.parametrize(("given", "result"), [(GIVEN[0], "key pair"), (GIVEN[1], "password")])
+def test_a_login_for_an_image_without_cloud_init_is_a_risk(given: dict[str, Any], result: str) -> None:
     """What is given may have no effect."""
     found = assert_finds(CHECK, system_facts(image=PLAIN, options=options(**given)), "risk", SYSTEM_DISK_ID)
 
-    assert f"the {told} given" in found.message
+    assert f"the {result} given" in found.message

@@ -37,11 +37,11 @@ def test_what_was_not_seen(changes: dict[str, Any]) -> None:
     assert_silent(CHECK, stopping_facts(**changes))
 
 
-@pytest.mark.parametrize(("amount", "told"), [(1, "1 local disk,"), (2, "2 local disks,")])
-def test_local_disks_of_an_instance_that_is_stopped_are_a_risk(amount: int, told: str) -> None:
+@pytest.mark.parametrize(("amount", "result"), [(1, "1 local disk,"), (2, "2 local disks,")])
+def test_local_disks_of_an_instance_that_is_stopped_are_a_risk(amount: int, result: str) -> None:
     """It says how many there are, and that ECS may refuse the stop."""
     running = an_instance(status="Running", local_storage_amount=amount)
     found = assert_finds(CHECK, stopping_facts(instance=running), "risk", INSTANCE_ID)
 
-    assert told in found.message
+    assert result in found.message
     assert "refuse to stop" in found.message

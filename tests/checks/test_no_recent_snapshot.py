@@ -100,8 +100,8 @@ def test_a_snapshot_of_the_minute_of_the_start_is_a_risk(seconds: int) -> None:
     assert_finds(CHECK, disk_facts(snapshots=(snapshot,), instance=an_instance(start_time=began)), "risk", DISK_ID)
 
 
-@pytest.mark.parametrize(("age", "told"), [(86400.0, "24h"), (5400.0, "90m"), (7199.0, "7199s")])
-def test_a_snapshot_that_is_too_old_is_a_risk(age: float, told: str) -> None:
+@pytest.mark.parametrize(("age", "result"), [(86400.0, "24h"), (5400.0, "90m"), (7199.0, "7199s")])
+def test_a_snapshot_that_is_too_old_is_a_risk(age: float, result: str) -> None:
     """The configured age decides, and the message tells it as it is configured."""
     snapshot = a_snapshot(creation_time=NOW - timedelta(seconds=age + 1))
     facts = disk_facts(
@@ -109,7 +109,7 @@ def test_a_snapshot_that_is_too_old_is_a_risk(age: float, told: str) -> None:
     )
     found = assert_finds(CHECK, facts, "risk", DISK_ID)
 
-    assert f"older than {told}" in found.message
+    assert f"older than {result}" in found.message
     assert snapshot.snapshot_id in found.message
 
 
@@ -136,9 +136,9 @@ def test_the_newest_snapshot_is_told() -> None:
     assert found.fact["SnapshotId"] == "s-3"
 
 
-@pytest.mark.parametrize(("status", "told"), [("Running", True), ("Stopped", False)])
-def test_a_running_instance_writes_on(status: str, told: bool) -> None:
+@pytest.mark.parametrize(("status", "result"), [("Running", True), ("Stopped", False)])
+def test_a_running_instance_writes_on(status: str, result: bool) -> None:
     """Of a Running instance it is said that no snapshot taken now has all of it."""
     found = assert_finds(CHECK, disk_facts(snapshots=(), instance=an_instance(status=status)), "risk", DISK_ID)
 
-    assert ("until it is stopped" in found.message) == told
+    assert ("until it is stopped" in found.message) == result

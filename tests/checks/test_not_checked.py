@@ -9,7 +9,7 @@ from safe_reinit.checks.not_checked import CHECK
 from tests.checks.tools import assert_finds, assert_silent
 from tests.values import a_disk, disk_facts, options, products, unseen
 
-LOOKS = {
+QUESTIONS = {
     "DescribeScalingInstances": "ess",
     "DescribeDiskReplicaPairs": "ebs",
     "DescribeKey": "kms",
@@ -32,7 +32,7 @@ def test_a_disk_that_was_not_seen() -> None:
     assert_silent(CHECK, disk_facts(disk=None, other_products=products(unanswered=(unseen("DescribeKey"),))))
 
 
-@pytest.mark.parametrize(("action", "word"), LOOKS.items())
+@pytest.mark.parametrize(("action", "word"), QUESTIONS.items())
 def test_a_look_that_is_required_is_left_to_the_block(action: str, word: str) -> None:
     """What is told as a block is not told again as an info."""
     missing = products(unanswered=(unseen(action),))
@@ -40,7 +40,7 @@ def test_a_look_that_is_required_is_left_to_the_block(action: str, word: str) ->
     assert_silent(CHECK, disk_facts(other_products=missing, options=options(require_answers=(word,))))
 
 
-@pytest.mark.parametrize("action", [*LOOKS, "DescribeAutoSnapshotPolicyEx"])
+@pytest.mark.parametrize("action", [*QUESTIONS, "DescribeAutoSnapshotPolicyEx"])
 def test_each_look_says_what_is_not_known(action: str) -> None:
     """The call, the reason, the right and the consequence are named, and nothing stops."""
     missing = products(unanswered=(unseen(action, right=f"x:{action}", why="no readable answer came"),))
@@ -53,9 +53,9 @@ def test_each_look_says_what_is_not_known(action: str) -> None:
 
 def test_every_missing_look_is_told() -> None:
     """Two looks that failed are told together."""
-    missing = products(unanswered=tuple(unseen(action) for action in LOOKS))
+    missing = products(unanswered=tuple(unseen(action) for action in QUESTIONS))
 
-    assert [finding.subject for finding in CHECK.run(disk_facts(other_products=missing))] == list(LOOKS)
+    assert [finding.subject for finding in CHECK.run(disk_facts(other_products=missing))] == list(QUESTIONS)
 
 
 def test_what_two_disks_lack_alike_is_told_once() -> None:

@@ -36,7 +36,7 @@ def test_what_was_not_seen(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("addresses", "told", "untold"),
+    ("addresses", "result", "untold"),
     [
         ({"public_ips": (OWN,)}, [OWN, "KeepCharging"], ["EIP"]),
         ({"eip": EIP}, [EIP, "stays bound"], ["KeepCharging"]),
@@ -45,9 +45,9 @@ def test_what_was_not_seen(changes: dict[str, Any]) -> None:
     ],
     ids=["its own", "an EIP", "an EIP told twice", "both"],
 )
-def test_what_becomes_of_an_address_is_told(addresses: dict[str, Any], told: list[str], untold: list[str]) -> None:
+def test_what_becomes_of_an_address_is_told(addresses: dict[str, Any], result: list[str], untold: list[str]) -> None:
     """A static address stays by KeepCharging, an EIP by itself."""
     found = assert_finds(CHECK, stopping_facts(instance=running(**addresses)), "info", INSTANCE_ID)
 
-    assert all(word in found.message for word in told)
+    assert all(word in found.message for word in result)
     assert not any(word in found.message for word in untold)

@@ -150,7 +150,7 @@ def test_codes_and_checks_tell_the_same(row: error_codes.Code) -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "told"),
+    ("facts", "result"),
     [
         (disk_facts(), {"kept-snapshots"}),
         (system_facts(), {"kept-snapshots", "user-data-runs-again"}),
@@ -159,9 +159,9 @@ def test_codes_and_checks_tell_the_same(row: error_codes.Code) -> None:
     ],
     ids=["data", "system", "stopping", "snapshotted"],
 )
-def test_a_healthy_world_is_left_alone(facts: DiskFacts, told: set[str]) -> None:
+def test_a_healthy_world_is_left_alone(facts: DiskFacts, result: set[str]) -> None:
     """Where nothing is wrong nothing is said, but for what keeps the old data and what any system disk does."""
-    assert {(found.check, found.level) for found in check_disk(facts)} == {(name, "info") for name in told}
+    assert {(found.check, found.level) for found in check_disk(facts)} == {(name, "info") for name in result}
 
 
 def nothing_kept(**changes: Any) -> DiskFacts:

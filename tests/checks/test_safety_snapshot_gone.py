@@ -32,7 +32,7 @@ def test_silent_where_it_is_no_undo_or_could_not_be_looked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("snapshot", "said"),
+    ("snapshot", "text"),
     [
         (None, "is not there any more"),
         (a_snapshot(snapshot_id=SHOT, status="progressing"), "is progressing and not accomplished"),
@@ -42,10 +42,10 @@ def test_silent_where_it_is_no_undo_or_could_not_be_looked_for() -> None:
     ],
     ids=["gone", "progressing", "failed", "no status", "another disk"],
 )
-def test_anything_else_blocks(snapshot: Any, said: str) -> None:
+def test_anything_else_blocks(snapshot: Any, text: str) -> None:
     """A snapshot that is gone, not accomplished or of another disk brings nothing back."""
     (found,) = check(facts(restore_snapshot=snapshot))
 
     assert (found.level, found.subject) == ("block", DISK_ID)
-    assert said in found.message
+    assert text in found.message
     assert SHOT in found.message

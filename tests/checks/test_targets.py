@@ -354,18 +354,18 @@ def test_the_name_of_an_unattended_class_is_consent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "said"),
+    ("members", "text"),
     [
         ({"unattended": False}, "not unattended"),
         ({"in_force": False, "hours": DAY}, "09:00-17:00 UTC"),
     ],
 )
-def test_the_name_of_another_class_is_no_consent(members: dict[str, Any], said: str) -> None:
+def test_the_name_of_another_class_is_no_consent(members: dict[str, Any], text: str) -> None:
     """A class that is not unattended, or not in force, consents to nothing, and that is said; the disk's id does."""
     plan = planned(**members)
 
     assert not consents(plan, "lab")
-    assert said in no_consent(plan, "lab")
+    assert text in no_consent(plan, "lab")
     assert consents(plan, values.DISK_ID)
     assert values.DISK_ID in no_consent(plan, "lab")
 

@@ -177,8 +177,8 @@ def test_bad_input_ends_in_one_clear_sentence(command_line: CommandLine, simulat
     for file, content in FILES.items():
         (command_line.home / file).write_bytes(content)
     (command_line.home / "writable.yaml").chmod(0o666)
-    for deed in case.do:
-        simulator.do(deed)
+    for action in case.do:
+        simulator.do(action)
     where = {**where_is(simulator), "SAFE_REINIT_OUTPUT": "json"}
 
     judge(command_line(*case.argv, env={**KEY, **where, **case.env}), case.code, case.words)
@@ -334,18 +334,18 @@ class Late:
         if raw.headers["x-acs-action"] == "StopInstance" and given.get("DryRun", "False") == "False":
             self._stopping = True
             assert self._looked.wait(10)
-            said = self._line.send(attempt, raw)
+            text = self._line.send(attempt, raw)
             self._simulator.do({"expire_key": "STS.temporary"})
             self._stopped.set()
-            return said
+            return text
         older = self._stopping and not self._stopped.is_set() and raw.headers["x-acs-action"] == "DescribeInstances"
-        said = self._line.send(attempt, raw)
+        text = self._line.send(attempt, raw)
         if older:
             self._looked.set()
             assert self._stopped.wait(10)
             time.sleep(0.3)
-            self.held.append(said.body)
-        return said
+            self.held.append(text.body)
+        return text
 
 
 def test_a_look_that_is_older_than_the_stop_is_not_believed(command_line: CommandLine) -> None:

@@ -20,7 +20,7 @@ from safe_reinit.cli.app import run
 from safe_reinit.simulator import Simulator
 from tests import virtual
 from tests.conftest import KEY, CommandLine, changing, ended_by
-from tests.terminals import PATIENCE, Open, where_is
+from tests.terminals import TERMINAL_TIMEOUT, Open, where_is
 from tests.values import recoverable
 
 DISK = ("--disk", "d-sim-web1-data", "--stop-instance")
@@ -211,7 +211,7 @@ def test_a_signal_at_the_question_is_a_refusal(terminal: Open, simulator: Simula
 
 def until(simulator: Simulator, status: str, child: subprocess.Popen[Any]) -> None:
     """Wait until the instance or the disk is seen in this state."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TERMINAL_TIMEOUT
     while child.poll() is None and time.monotonic() < deadline:
         state = simulator.state()
         if status in (state["instances"]["i-sim-web1"]["status"], state["disks"]["d-sim-web1-data"]["status"]):
@@ -236,7 +236,7 @@ def test_a_signal_while_stopping_brings_the_machine_back(
     with command_line.start(*CONFIRMED, "--output", "json", env=env) as child:
         until(simulator, "Stopping", child)
         child.send_signal(number)
-        out, err = child.communicate(timeout=PATIENCE)
+        out, err = child.communicate(timeout=TERMINAL_TIMEOUT)
     job = json.loads(out)["jobs"][0]
 
     assert child.returncode == ended_by(number, 4), err
@@ -255,7 +255,7 @@ def test_a_signal_while_wiping_goes_on_to_the_end(
     with command_line.start(*CONFIRMED, "--output", "json", env=env) as child:
         until(simulator, "ReIniting", child)
         child.send_signal(number)
-        out, err = child.communicate(timeout=PATIENCE)
+        out, err = child.communicate(timeout=TERMINAL_TIMEOUT)
     job = json.loads(out)["jobs"][0]
 
     assert child.returncode == ended_by(number, 0), err

@@ -30,7 +30,7 @@ from tests import virtual
 from tests.commands import Command
 from tests.conftest import KEY, CommandLine
 from tests.fleets import a_plan
-from tests.terminals import PATIENCE, Open, Terminal, where_is
+from tests.terminals import TERMINAL_TIMEOUT, Open, Terminal, where_is
 from tests.values import NOW, recoverable
 
 
@@ -532,7 +532,7 @@ def test_another_size_ends_nothing(terminal: Open) -> None:
 
 def all_stopping(simulator: Simulator) -> None:
     """Wait until a machine stops."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TERMINAL_TIMEOUT
     while "Stopping" not in {each["status"] for each in simulator.state()["instances"].values()}:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -608,15 +608,17 @@ def test_where_nobody_looks_each_job_has_a_line(command_line: CommandLine, fleet
 
 
 @pytest.mark.virtual_time
-@pytest.mark.parametrize(("option", "told"), [("--quiet", False), ("--verbose", True)])
-def test_quiet_and_verbose_hold_for_many(command_line: CommandLine, fleet: Simulator, option: str, told: bool) -> None:
+@pytest.mark.parametrize(("option", "result"), [("--quiet", False), ("--verbose", True)])
+def test_quiet_and_verbose_hold_for_many(
+    command_line: CommandLine, fleet: Simulator, option: str, result: bool
+) -> None:
     """--quiet tells nothing on the way, --verbose every call too."""
     ended = command_line(*command(fleet), option, env={**KEY, **where_is(fleet)})
 
     assert ended.code == 7
-    assert ("lab-0 done in" in ended.err) == told
-    assert bool(re.search(r"ReInitDisk d-0: OK \w", ended.err)) == told
-    assert ("DescribeInstances" in ended.err) == told
+    assert ("lab-0 done in" in ended.err) == result
+    assert bool(re.search(r"ReInitDisk d-0: OK \w", ended.err)) == result
+    assert ("DescribeInstances" in ended.err) == result
 
 
 @pytest.mark.virtual_time
@@ -682,8 +684,8 @@ def test_what_happened_before_a_run_is_followed_is_counted_and_not_told(capsys: 
     progress.close()
 
     assert counts == {"waiting to begin": 0, "stop": 4, "done": 1}
-    (said,) = capsys.readouterr().err.splitlines()
-    assert "lab-1 done in 5m" in said
+    (text,) = capsys.readouterr().err.splitlines()
+    assert "lab-1 done in 5m" in text
 
 
 def test_a_name_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
@@ -740,9 +742,9 @@ def test_nothing_is_written_into_an_open_question(capsys: pytest.CaptureFixture[
 
     def read() -> str:
         progress.print_line("said meanwhile")
-        said = threading.Event()
-        progress.print_then("said at once", said.set)
-        said.wait()
+        text = threading.Event()
+        progress.print_then("said at once", text.set)
+        text.wait()
         return "go"
 
     answer = progress.asking(lambda: sys.stderr.write("Continue?\n"), read, lambda: False)

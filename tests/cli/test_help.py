@@ -180,8 +180,14 @@ def test_a_default_is_said_where_there_is_one(
     """The help says what holds where an option is left out, in the way one would write it."""
     text = " ".join(helped("safe-reinit", 120, capsys, monkeypatch).split())
 
-    for said in ("stopping may take. [10m]", "waited for. [60m]", "reinitialising may take. [30m]", "[100]", "[ask]"):
-        assert said in text
+    for message in (
+        "stopping may take. [10m]",
+        "waited for. [60m]",
+        "reinitialising may take. [30m]",
+        "[100]",
+        "[ask]",
+    ):
+        assert message in text
     assert {each.name for each in SETTINGS if each.default == 900.0} == {"timeout_start"}
 
 

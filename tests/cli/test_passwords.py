@@ -14,7 +14,7 @@ from safe_reinit.simulator import Simulator
 from tests import virtual
 from tests.blackbox.test_secrets import assert_clean
 from tests.conftest import KEY, CommandLine, changing
-from tests.terminals import PATIENCE, Open, where_is
+from tests.terminals import TERMINAL_TIMEOUT, Open, where_is
 
 pytestmark = pytest.mark.virtual_time
 
@@ -146,7 +146,7 @@ def killed_while_stopping(command_line: CommandLine, simulator: Simulator, *more
     """Kill a run while its machine stops, and give its name."""
     env = {**KEY, **where_is(simulator), "NEW_PASSWORD": PASSWORD}
     with command_line.start(*DISK, "--confirm", "d-sim-web1-sys", *more, env=env) as child:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TERMINAL_TIMEOUT
         while simulator.state()["instances"]["i-sim-web1"]["status"] == "Running":
             assert child.poll() is None
             assert time.monotonic() < deadline

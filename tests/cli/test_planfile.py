@@ -95,15 +95,15 @@ def test_a_plan_is_saved_for_its_owner_alone(person: Person, sim: Simulator) -> 
     """Saving changes nothing; the file has mode 0600 whatever the umask, and the report names its digest."""
     before = os.umask(0)
     try:
-        said = person.plan("--output", "json")
+        text = person.plan("--output", "json")
     finally:
         os.umask(before)
 
-    assert said.code == 0
+    assert text.code == 0
     assert stat.S_IMODE(person.file.stat().st_mode) == 0o600
-    assert said.document["plan"]["digest"] == person.content["digest"]
-    assert said.document["next"] == [f"safe-reinit apply {person.file} --confirm {person.content['digest']}"]
-    assert person.content["digest"] in said.err
+    assert text.document["plan"]["digest"] == person.content["digest"]
+    assert text.document["next"] == [f"safe-reinit apply {person.file} --confirm {person.content['digest']}"]
+    assert person.content["digest"] in text.err
     assert changing(sim) == []
 
 
@@ -112,12 +112,12 @@ def test_a_plan_that_may_not_run_is_saved_and_refused(person: Person, sim: Simul
     planned = person("plan", "--disk", DATA, "--save", str(person.file))
     shown = person("show", str(person.file))
     asked = len(sim.state()["calls"])
-    said = person.apply()
+    text = person.apply()
 
-    assert (planned.code, shown.code, said.code) == (3, 0, 3)
+    assert (planned.code, shown.code, text.code) == (3, 0, 3)
     assert "REFUSED" in shown.out
     assert "next: safe-reinit apply" not in shown.out
-    assert said.document["error"]["message"].startswith("instance-running")
+    assert text.document["error"]["message"].startswith("instance-running")
     assert len(sim.state()["calls"]) == asked
 
 
@@ -137,10 +137,10 @@ def test_nothing_is_saved_over(person: Person, sim: Simulator, there: str) -> No
         person.file.symlink_to(target)
     before = person.file.read_bytes() if person.file.is_file() else None
     asked = len(sim.state()["calls"])
-    said = person.plan()
+    message = person.plan()
 
-    assert said.code == 2
-    assert "exists already" in said.err
+    assert message.code == 2
+    assert "exists already" in message.err
     assert len(sim.state()["calls"]) == asked
     assert (person.file.read_bytes() if person.file.is_file() else None) == before
     assert not (person.folder / "target").exists() or (person.folder / "target").read_text() == "mine"
@@ -161,20 +161,20 @@ def test_a_plan_that_apply_would_not_read_is_not_saved(person: Person, monkeypat
 def test_a_file_that_comes_meanwhile_is_not_saved_over(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file made by somebody else while the plan was made stays, and the command ends 3."""
     monkeypatch.setattr("safe_reinit.cli.planfile.refuse_existing", lambda _path: person.file.write_text("mine"))
-    said = person.plan()
+    text = person.plan()
 
-    assert said.code == 3
-    assert "could not be saved" in said.err
+    assert text.code == 3
+    assert "could not be saved" in text.err
     assert person.file.read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", ["", "no-such-folder/plan.json"])
 def test_where_nothing_can_be_saved_nothing_is_asked(person: Person, sim: Simulator, name: str) -> None:
     """A file that cannot be made is said before the cloud is asked."""
-    said = person("plan", "--disk", DATA, "--save", name)
+    text = person("plan", "--disk", DATA, "--save", name)
 
-    assert said.code == 2
-    assert "--save" in said.err
+    assert text.code == 2
+    assert "--save" in text.err
     assert sim.state()["calls"] == []
 
 
@@ -185,10 +185,10 @@ def test_a_full_disk_leaves_no_half_file(person: Person, sim: Simulator, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    said = person.plan("--output", "json")
+    text = person.plan("--output", "json")
 
-    assert said.code == 3
-    assert "No space left" in said.document["error"]["message"]
+    assert text.code == 3
+    assert "No space left" in text.document["error"]["message"]
     assert not person.file.exists()
     assert changing(sim) == []
 
@@ -225,10 +225,10 @@ def test_a_copy_of_a_plan_is_the_same_plan(person: Person, sim: Simulator) -> No
     copy.write_text(json.dumps(person.content))
     copy.chmod(0o600)
     assert person.apply().code == 0
-    said = person("apply", str(copy), "--confirm", person.content["digest"])
+    text = person("apply", str(copy), "--confirm", person.content["digest"])
 
-    assert said.code == 3
-    assert "run already" in said.err
+    assert text.code == 3
+    assert "run already" in text.err
     assert len(sim.state()["disks"][DATA]["wipes"]) == 1
 
 
@@ -243,10 +243,10 @@ def test_a_forgotten_run_does_not_free_its_plan(person: Person) -> None:
         database.execute("UPDATE runs SET ended_at='2020-01-01T00:00:00Z'")
     database.close()
     assert "1 run forgotten" in person("runs", "--prune", "1h").err
-    said = person.apply()
+    text = person.apply()
 
-    assert said.code == 3
-    assert "run already" in said.err
+    assert text.code == 3
+    assert "run already" in text.err
     assert "USED" in person("show", str(person.file)).out
 
 
@@ -267,22 +267,22 @@ def test_another_word_applies_nothing(person: Person, sim: Simulator, word: str)
         "first-8": digest[:8], "first-31": digest[:31], "longer": f"{digest}0", "with-space": f"{digest} ",
         "fingerprint": person.content["fingerprint"],
     }  # fmt: skip
-    said = person.apply(confirm=words.get(word, word))
+    text = person.apply(confirm=words.get(word, word))
 
-    assert said.code == 3
-    assert "is neither the digest of" in said.err
-    assert word in {"longer", "with-space"} or digest not in said.err
-    assert said.document["outcome"] == "refused"
+    assert text.code == 3
+    assert "is neither the digest of" in text.err
+    assert word in {"longer", "with-space"} or digest not in text.err
+    assert text.document["outcome"] == "refused"
     assert len(sim.state()["calls"]) == asked
 
 
 def test_without_a_word_nothing_is_applied(person: Person, sim: Simulator) -> None:
     """Where nobody can be asked the digest is needed."""
     person.plan()
-    said = person("apply", str(person.file))
+    text = person("apply", str(person.file))
 
-    assert said.code == 3
-    assert "only with --confirm DIGEST" in said.err
+    assert text.code == 3
+    assert "only with --confirm DIGEST" in text.err
     assert changing(sim) == []
 
 
@@ -294,10 +294,10 @@ def test_without_a_word_nothing_is_applied(person: Person, sim: Simulator) -> No
 def test_apply_takes_nothing_that_the_plan_has(person: Person, sim: Simulator, option: str) -> None:
     """What was agreed to is in the file; an option that would say it again is a usage error."""
     person.plan()
-    said = person.apply(option)
+    text = person.apply(option)
 
-    assert said.code == 2
-    assert option.partition("=")[0] in said.err
+    assert text.code == 2
+    assert option.partition("=")[0] in text.err
     assert changing(sim) == []
 
 
@@ -306,11 +306,11 @@ def test_the_options_and_limits_of_the_plan_hold(person: Person, sim: Simulator)
     person.plan("--leave-stopped", "--timeout-stop", "7m")
     config = person.folder / "other.yaml"
     config.write_text("leave_stopped: false\nsnapshot: true\ntimeout_stop: 1s\n")
-    said = person.apply("--config", str(config))
+    text = person.apply("--config", str(config))
 
-    assert said.code == 0, said.err
+    assert text.code == 0, text.err
     assert changing(sim) == ["StopInstance", "ReInitDisk"]
-    assert said.document["jobs"][0]["power_promised"] == "Stopped"
+    assert text.document["jobs"][0]["power_promised"] == "Stopped"
 
 
 # ------------------------------------------------------------------------------------------------------------ stale
@@ -339,19 +339,19 @@ MOVED: dict[str, tuple[list[dict[str, Any]], str]] = {
 def test_a_plan_is_refused_with_what_has_moved(person: Person, sim: Simulator, name: str) -> None:
     """Each kind of moved fact and each new block refuses the plan, and is told as it was and is."""
     person.plan()
-    done, told = MOVED[name]
+    done, result = MOVED[name]
     for request in done:
         sim.do(request)
-    said = person.apply()
-    error = said.document["error"]["message"]
+    text = person.apply()
+    error = text.document["error"]["message"]
 
-    assert said.code == 3
+    assert text.code == 3
     assert "is stale" in error
-    assert told in error
+    assert result in error
     assert changing(sim) == []
-    assert said.document["plan"]["digest"] == person.content["digest"]
-    assert said.document["calls"]
-    assert said.document["next"][0] == shlex.join(["safe-reinit", "show", str(person.file)])
+    assert text.document["plan"]["digest"] == person.content["digest"]
+    assert text.document["calls"]
+    assert text.document["next"][0] == shlex.join(["safe-reinit", "show", str(person.file)])
 
 
 def test_a_stale_plan_can_be_shown_and_planned_anew(person: Person, sim: Simulator) -> None:
@@ -391,12 +391,12 @@ def test_a_plan_expires_by_the_clock_of_the_cloud(person: Person, monkeypatch: p
         person.plan("--config", str(config))
         before = person("show", str(person.file))
         sim.pass_time(60)
-        said = person.apply()
+        text = person.apply()
         after = person("show", str(person.file), "--output", "json").document
         acts = changing(sim)
 
-    assert said.code == 3
-    assert f"expired at {person.content['expires_at']}; ECS's clock says" in said.err
+    assert text.code == 3
+    assert f"expired at {person.content['expires_at']}; ECS's clock says" in text.err
     assert "EXPIRED" not in before.out
     assert after["file"]["expired"] is False
     assert acts == []
@@ -413,15 +413,15 @@ def test_an_expired_plan_can_be_shown(person: Person) -> None:
     person.file.write_bytes(signed(old))
     shown = person("show", str(person.file))
     document = person("show", str(person.file), "--output", "json").document
-    said = person.apply()
+    message = person.apply()
 
     assert shown.code == 0
     assert "EXPIRED at 2020-01-02T00:00:00Z" in shown.out
     assert "becomes snapshot" in shown.out
     assert document["file"]["expired"] is True
     assert document["next"] == []
-    assert said.code == 3
-    assert "expired at 2020-01-02T00:00:00Z" in said.err
+    assert message.code == 3
+    assert "expired at 2020-01-02T00:00:00Z" in message.err
     assert text
 
 
@@ -431,10 +431,10 @@ def test_a_configuration_can_allow_less_than_the_file(person: Person, sim: Simul
     config = person.folder / "config.yaml"
     config.write_text("plan_expires: 1s\n")
     time.sleep(2)
-    said = person.apply("--config", str(config))
+    text = person.apply("--config", str(config))
 
-    assert said.code == 3
-    assert "expired at" in said.err
+    assert text.code == 3
+    assert "expired at" in text.err
     assert changing(sim) == []
 
 
@@ -448,12 +448,12 @@ def test_a_plan_of_another_account_is_refused(person: Person, monkeypatch: pytes
         at(monkeypatch, sim, "one", "one")
         person.plan()
         at(monkeypatch, sim, "two", "two")
-        said = person.apply()
+        text = person.apply()
         acts = changing(sim)
 
-    assert said.code == 3
-    assert "of account 1000000000000001" in said.err
-    assert "of 1000000000000077" in said.err
+    assert text.code == 3
+    assert "of account 1000000000000001" in text.err
+    assert "of 1000000000000077" in text.err
     assert acts == []
 
 
@@ -465,22 +465,22 @@ def test_another_user_of_the_account_may_apply_it(person: Person, monkeypatch: p
         person.plan()
         at(monkeypatch, sim, "two", "two")
         monkeypatch.setenv("ALIBABA_CLOUD_SECURITY_TOKEN", "t")
-        said = person.apply()
+        text = person.apply()
 
-    assert said.code == 0, said.err
+    assert text.code == 0, text.err
     assert person.content["caller"]["type"] == "RAMUser"
-    assert said.document["caller"]["type"] == "AssumedRoleUser"
+    assert text.document["caller"]["type"] == "AssumedRoleUser"
 
 
 def test_a_plan_of_another_region_is_refused(person: Person, sim: Simulator) -> None:
     """--region is not needed; one that differs ends 2, before anything is asked, and names both."""
     person.plan()
     asked = len(sim.state()["calls"])
-    said = person.apply("--region", "cn-shanghai")
+    text = person.apply("--region", "cn-shanghai")
 
-    assert said.code == 2
-    assert "cn-hangzhou" in said.err
-    assert "cn-shanghai" in said.err
+    assert text.code == 2
+    assert "cn-hangzhou" in text.err
+    assert "cn-shanghai" in text.err
     assert len(sim.state()["calls"]) == asked
 
 
@@ -497,12 +497,12 @@ def test_a_plan_of_another_endpoint_is_refused(person: Person, sim: Simulator) -
     """A plan that was made at one simulator is not applied at another; the sentence names both."""
     person.plan()
     with simulated() as other:
-        said = person.apply("--endpoint", other.url)
+        text = person.apply("--endpoint", other.url)
         asked = other.state()["calls"]
 
-    assert said.code == 2
-    assert sim.url in said.err
-    assert other.url in said.err
+    assert text.code == 2
+    assert sim.url in text.err
+    assert other.url in text.err
     assert asked == []
 
 
@@ -512,22 +512,22 @@ def test_a_plan_of_the_real_cloud_is_not_applied_at_a_simulator(person: Person, 
 
     person.plan()
     person.file.write_bytes(signed({**person.content, "endpoint": ""}))
-    said = person.apply()
+    text = person.apply()
 
-    assert said.code == 2
-    assert "is of the real cloud" in said.err
-    assert sim.url in said.err
+    assert text.code == 2
+    assert "is of the real cloud" in text.err
+    assert sim.url in text.err
     assert changing(sim) == []
 
 
 def test_a_simulated_plan_never_meets_the_real_cloud(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plan of an embedded simulator is shown, and refused without --simulate before anything is asked."""
-    said = person("plan", "--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--save", str(person.file))
+    text = person("plan", "--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--save", str(person.file))
     shown = person("show", str(person.file))
     monkeypatch.setenv("SAFE_REINIT_REGION", "cn-hangzhou")
     applied = person.apply()
 
-    assert (said.code, shown.code, applied.code) == (0, 0, 2)
+    assert (text.code, shown.code, applied.code) == (0, 0, 2)
     assert "of an embedded simulator (--simulate)" in applied.err
     assert "the real cloud" in applied.err
 
@@ -544,15 +544,15 @@ def test_a_simulated_plan_is_applied_where_the_world_is_the_same(person: Person)
     file = person.folder / "world.yaml"
     file.write_text(json.dumps(given))
     planned = person("plan", "--world", str(file), "--disk", "d-1", "--stop-instance", "--save", str(person.file))
-    said = person.apply("--world", str(file))
+    text = person.apply("--world", str(file))
     person.file.unlink()
     person("plan", "--world", str(file), "--disk", "d-1", "--stop-instance", "--save", str(person.file))
-    anew = person.apply("--simulate")
+    again = person.apply("--simulate")
 
     assert planned.code == 0, planned.err
-    assert said.code == 0, said.err
-    assert anew.code == 3
-    assert "stale" in anew.err
+    assert text.code == 0, text.err
+    assert again.code == 3
+    assert "stale" in again.err
 
 
 # --------------------------------------------------------------------------------------------- files that are not right
@@ -564,11 +564,11 @@ def test_an_edited_plan_is_not_applied(person: Person, sim: Simulator) -> None:
     digest = person.content["digest"]
     asked = len(sim.state()["calls"])
     person.file.write_text(person.file.read_text().replace(DATA, BYSTANDER))
-    said = person("apply", str(person.file), "--confirm", digest)
+    text = person("apply", str(person.file), "--confirm", digest)
     shown = person("show", str(person.file))
 
-    assert (said.code, shown.code) == (2, 2)
-    assert "changed after it was saved" in said.err
+    assert (text.code, shown.code) == (2, 2)
+    assert "changed after it was saved" in text.err
     assert len(sim.state()["calls"]) == asked
 
 
@@ -612,13 +612,13 @@ def test_a_file_that_is_not_right_is_said_in_words(person: Person, sim: Simulato
         other.symlink_to(person.file if name == "link-to-plan" else person.folder / "nothing")
     elif name != "missing":
         other.write_text({"empty": "", "text": "hello", "report": "{}"}[name])
-    said = person("apply", str(other), "--confirm", digest)
+    text = person("apply", str(other), "--confirm", digest)
     code, words = WRONG[name]
 
-    assert said.code == code
-    assert words in said.err
+    assert text.code == code
+    assert words in text.err
     assert code == 0 or len(sim.state()["calls"]) == asked
-    assert "Traceback" not in said.err
+    assert "Traceback" not in text.err
 
 
 @pytest.mark.usefixtures("sim")
@@ -628,10 +628,10 @@ def test_a_file_of_another_user_is_not_trusted(person: Person) -> None:
         pytest.skip("only root can give a file away")
     person.plan()
     os.chown(person.file, 12345, 12345)
-    said = person.apply()
+    text = person.apply()
 
-    assert said.code == 2
-    assert "Others may write" in said.err
+    assert text.code == 2
+    assert "Others may write" in text.err
     assert person("show", str(person.file)).code == 0
 
 
@@ -639,10 +639,10 @@ def test_a_file_of_another_user_is_not_trusted(person: Person) -> None:
 def test_show_tells_a_run_from_a_file(person: Person) -> None:
     """A name of the form of a run is a run, anything else a file; what is neither ends 2."""
     assert "no run r-20260101T000000Z-ffff" in person("show", "r-20260101T000000Z-ffff").err
-    said = person("show", "nonsense")
+    text = person("show", "nonsense")
 
-    assert said.code == 2
-    assert "neither a run nor a plan file" in said.err
+    assert text.code == 2
+    assert "neither a run nor a plan file" in text.err
 
 
 @pytest.mark.real_time  # what is shown is held against the date of this host
@@ -682,11 +682,11 @@ def test_a_held_instance_is_not_touched(person: Person, sim: Simulator) -> None:
     with open_to_write(Path(os.environ["SAFE_REINIT_JOURNAL"])) as journal:
         plan = {"plan_id": "x", "account": "1000000000000001", "region": "cn-hangzhou"}
         lease = journal.begin("r-20260101T000000Z-0001", plan, sim.url, "", [(INSTANCE, (), {})])
-        said = person.apply()
+        text = person.apply()
         lease.release()
 
-    assert said.code == 3
-    assert "has i-web already" in said.err
+    assert text.code == 3
+    assert "has i-web already" in text.err
     assert changing(sim) == []
 
 
@@ -720,10 +720,10 @@ def test_a_password_that_the_plan_has_not_is_refused(
     """A password is not slipped into a plan that was shown without one."""
     monkeypatch.setenv("NEW_PASSWORD", PASSWORD)
     person.plan(disk=SYSTEM)
-    said = person.apply("--password-env", "NEW_PASSWORD")
+    text = person.apply("--password-env", "NEW_PASSWORD")
 
-    assert said.code == 2
-    assert "sets no password" in said.err
+    assert text.code == 2
+    assert "sets no password" in text.err
     assert changing(sim) == []
 
 
@@ -734,22 +734,22 @@ def test_a_password_that_breaks_the_rule_is_refused_at_apply(
     monkeypatch.setenv("NEW_PASSWORD", PASSWORD)
     person.plan("--password-env", "NEW_PASSWORD", disk=SYSTEM)
     monkeypatch.setenv("NEW_PASSWORD", "planted")
-    said = person.apply("--password-env", "NEW_PASSWORD")
+    text = person.apply("--password-env", "NEW_PASSWORD")
 
-    assert said.code == 3
-    assert "password-malformed" in said.err
-    assert "planted" not in said.out + said.err
+    assert text.code == 3
+    assert "password-malformed" in text.err
+    assert "planted" not in text.out + text.err
     assert changing(sim) == []
 
 
 def test_several_disks_are_saved_and_applied(person: Person, sim: Simulator) -> None:
     """A plan for several disks of a machine is confirmed by its digest like any other, and stops it once."""
-    said = person(
+    text = person(
         "plan", "--disk", DATA, "--disk", SYSTEM, "--stop-instance", "--save", str(person.file), "--output", "json"
     )
     applied = person.apply()
 
-    assert said.code == 0
+    assert text.code == 0
     assert applied.code == 0, applied.err
     assert changing(sim) == ["StopInstance", "ReInitDisk", "ReInitDisk", "StartInstance"]
 
@@ -758,9 +758,9 @@ def test_a_run_that_fails_names_how_to_go_on_with_it(person: Person, sim: Simula
     """After the first changing call the report is that of the run, with the run's own next commands."""
     person.plan()
     sim.do({"deny": {"action": "ecs:ReInitDisk"}})
-    said = person.apply()
+    text = person.apply()
 
-    assert said.code == 4
-    assert said.document["plan"]["digest"] == person.content["digest"]
-    assert said.document["next"][0].startswith(f"safe-reinit show {said.document['run_id']}")
+    assert text.code == 4
+    assert text.document["plan"]["digest"] == person.content["digest"]
+    assert text.document["next"][0].startswith(f"safe-reinit show {text.document['run_id']}")
     assert sim.state()["instances"][INSTANCE]["status"] == "Running"

@@ -92,9 +92,9 @@ def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 def confirmed(run: Command, *words: str, journal: Path) -> tuple[str, ...]:
     """Give the words of a command with the consent that its plan asks for."""
-    told = document(run(*words, "--dry-run", "--output", "json", journal=journal))
-    assert told["outcome"] == "planned", told["error"]
-    return (*words, "--confirm", told["plan"]["confirm_with"])
+    result = document(run(*words, "--dry-run", "--output", "json", journal=journal))
+    assert result["outcome"] == "planned", result["error"]
+    return (*words, "--confirm", result["plan"]["confirm_with"])
 
 
 @pytest.fixture
@@ -113,19 +113,19 @@ def test_a_tag_finds_machines_in_two_regions_and_all_are_wiped(tmp_path: Path, p
         words = confirmed(run, *LAB, journal=path)
         done = run(*words, "--output", "json", "--events", str(tmp_path / "e.jsonl"), journal=path)
 
-        told = document(done)
-        assert (told["outcome"], told["region"]) == ("done", f"{HERE},{THERE}"), done.stderr
+        result = document(done)
+        assert (result["outcome"], result["region"]) == ("done", f"{HERE},{THERE}"), done.stderr
         assert wipes(sim) == {"d-a0": 1, "d-a1": 1, "d-b0": 1}
         assert power(sim) == {"Running"}
-    assert [job["instance_id"] for job in told["jobs"]] == ["i-a0", "i-a1", "i-b0"]
-    assert words[-1] == told["plan"]["confirm_with"] == told["plan"]["fingerprint"]
-    runs = told["run_id"].split(",")
+    assert [job["instance_id"] for job in result["jobs"]] == ["i-a0", "i-a1", "i-b0"]
+    assert words[-1] == result["plan"]["confirm_with"] == result["plan"]["fingerprint"]
+    runs = result["run_id"].split(",")
     listed = json.loads(run("runs", "--output", "json", journal=path).stdout)["runs"]
     assert {each["run_id"]: each["region"] for each in listed} == dict(zip(runs, (HERE, THERE), strict=True))
     events = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text("utf-8").splitlines()]
     of_run = {event["instance_id"]: event["run_id"] for event in events if event["event"] == "done"}
     assert of_run == {"i-a0": runs[0], "i-a1": runs[0], "i-b0": runs[1]}
-    assert told["next"] == []
+    assert result["next"] == []
 
 
 def test_a_region_begins_when_the_one_before_has_ended(tmp_path: Path, path: Path) -> None:
@@ -166,11 +166,11 @@ def test_a_report_file_has_both_runs(tmp_path: Path, path: Path, form: str) -> N
         file = tmp_path / f"r.{form}"
         done = run(*confirmed(run, *LAB, journal=path), "--report", str(file), journal=path)
         assert done.returncode == 0, done.stderr
-    told = file.read_text("utf-8")
+    result = file.read_text("utf-8")
     for text in ("i-a0", "i-b0", "d-a0", "d-b0"):
-        assert text in told
+        assert text in result
     for run_id in done.stdout.rpartition("run ")[2].rpartition(",")[0].split(","):
-        assert run_id in told.replace("\\", "")
+        assert run_id in result.replace("\\", "")
 
 
 # -------------------------------------------------------------------------------------------------- where things are
@@ -186,8 +186,8 @@ def test_what_is_named_is_found_in_the_region_where_it_is(tmp_path: Path, path: 
         asked = (*REGIONS, *words, "--stop-instance", "--confirm", "d-b0", "--output", "json")
         done = run(*asked, journal=path)
 
-        told = document(done)
-        assert (told["outcome"], told["region"]) == ("done", THERE)
+        result = document(done)
+        assert (result["outcome"], result["region"]) == ("done", THERE)
         assert wipes(sim) == {"d-a0": 0, "d-b0": 1}
     assert f"{HERE} is left out" in done.stderr
 
@@ -197,9 +197,9 @@ def test_disks_of_two_regions_stand_in_one_file(tmp_path: Path, path: Path) -> N
     with simulated() as sim:
         run = command(sim.url, tmp_path)
         words = (*REGIONS, "--disks-from", "-", "--stop-instance", "--max-disks", "2", "--output", "json")
-        told = document(run(*words, "--dry-run", journal=path, text="d-b0\nd-a0\n"))
-        assert [job["disks"][0]["disk_id"] for job in told["jobs"]] == ["d-a0", "d-b0"]
-        done = run(*words, "--confirm", told["plan"]["confirm_with"], journal=path, text="d-b0\nd-a0\n")
+        result = document(run(*words, "--dry-run", journal=path, text="d-b0\nd-a0\n"))
+        assert [job["disks"][0]["disk_id"] for job in result["jobs"]] == ["d-a0", "d-b0"]
+        done = run(*words, "--confirm", result["plan"]["confirm_with"], journal=path, text="d-b0\nd-a0\n")
         assert document(done)["outcome"] == "done"
 
 
@@ -208,13 +208,13 @@ def test_a_disk_that_is_in_no_region_blocks_all(tmp_path: Path, path: Path) -> N
     with simulated() as sim:
         run = command(sim.url, tmp_path)
         words = (*REGIONS, "--disk", "d-b0", "--disk", "d-x", "--stop-instance", "--confirm", "d-b0")
-        told = document(run(*words, "--output", "json", journal=path))
+        result = document(run(*words, "--output", "json", journal=path))
 
-        assert told["outcome"] == "refused"
-        assert [found["subject"] for found in told["findings"] if found["check"] == "disk-not-found"] == ["d-x"]
-        assert {job["outcome"] for job in told["jobs"]} == {"refused"}
+        assert result["outcome"] == "refused"
+        assert [found["subject"] for found in result["findings"] if found["check"] == "disk-not-found"] == ["d-x"]
+        assert {job["outcome"] for job in result["jobs"]} == {"refused"}
         assert acts(sim) == []
-    assert told["run_id"] is None
+    assert result["run_id"] is None
 
 
 @pytest.mark.parametrize(
@@ -228,10 +228,10 @@ def test_a_disk_that_is_in_no_region_blocks_all(tmp_path: Path, path: Path) -> N
 def test_nothing_in_any_region_is_refused(tmp_path: Path, path: Path, words: tuple[str, ...], text: str) -> None:
     """What is searched for and is nowhere ends 3, as with one region."""
     with simulated() as sim:
-        told = document(command(sim.url, tmp_path)(*REGIONS, *words, "--output", "json", journal=path))
+        result = document(command(sim.url, tmp_path)(*REGIONS, *words, "--output", "json", journal=path))
 
-        assert (told["exit_code"], told["jobs"]) == (3, [])
-        assert text in told["error"]["message"]
+        assert (result["exit_code"], result["jobs"]) == (3, [])
+        assert text in result["error"]["message"]
         assert acts(sim) == []
 
 
@@ -250,8 +250,8 @@ def test_a_region_that_cannot_be_asked_refuses_all(tmp_path: Path, path: Path) -
     """A region that ECS does not know is not taken for one without anything."""
     with simulated() as sim:
         words = (*LAB, "--region", "cn-mars", "--confirm", "x", "--output", "json")
-        told = document(command(sim.url, tmp_path)(*words, journal=path))
-        assert (told["outcome"], told["error"]["code"]) == ("refused", "InvalidRegionId.NotFound")
+        result = document(command(sim.url, tmp_path)(*words, journal=path))
+        assert (result["outcome"], result["error"]["code"]) == ("refused", "InvalidRegionId.NotFound")
         assert acts(sim) == []
 
 
@@ -261,10 +261,10 @@ def test_a_region_that_cannot_be_asked_refuses_all(tmp_path: Path, path: Path) -
 def test_what_is_refused_in_one_region_refuses_all(tmp_path: Path, path: Path) -> None:
     """A locked disk in the second region keeps the first one untouched, whatever is confirmed."""
     with simulated(world(disks={"d-b0": {"locks": ["security"]}})) as sim:
-        told = document(command(sim.url, tmp_path)(*LAB, "--confirm", "d-a0", "--output", "json", journal=path))
+        result = document(command(sim.url, tmp_path)(*LAB, "--confirm", "d-a0", "--output", "json", journal=path))
 
-        assert told["outcome"] == "refused"
-        assert told["error"]["message"].startswith("disk-locked: d-b0")
+        assert result["outcome"] == "refused"
+        assert result["error"]["message"].startswith("disk-locked: d-b0")
         assert acts(sim) == []
 
 
@@ -276,12 +276,12 @@ def test_refused_jobs_are_left_out_where_that_is_asked_for(
     with simulated(world(1, there, disks={"d-b0": {"locks": ["security"]}})) as sim:
         run = command(sim.url, tmp_path)
         words = confirmed(run, *LAB, "--skip-refused", journal=path)
-        told = document(run(*words, "--output", "json", journal=path))
+        result = document(run(*words, "--output", "json", journal=path))
 
-        assert told["outcome"] == "partial"
+        assert result["outcome"] == "partial"
         assert wipes(sim) == wiped
         assert power(sim) == {"Running"}
-    assert {job["disks"][0]["disk_id"]: job["outcome"] for job in told["jobs"]} == {
+    assert {job["disks"][0]["disk_id"]: job["outcome"] for job in result["jobs"]} == {
         disk_id: "done" if count else "refused" for disk_id, count in wiped.items()
     }
 
@@ -290,10 +290,10 @@ def test_the_disks_of_all_regions_count(tmp_path: Path, path: Path) -> None:
     """Two in each are four: more than --max-disks allows, though in no region they are."""
     with simulated(world(2, 2)) as sim:
         run = command(sim.url, tmp_path)
-        told = document(run(*LAB[:-1], "3", "--confirm", "lab", "--output", "json", journal=path))
+        result = document(run(*LAB[:-1], "3", "--confirm", "lab", "--output", "json", journal=path))
 
-        assert {found["check"] for found in told["findings"] if found["level"] == "block"} == {"too-many-disks"}
-        assert "has 4 disks, and it may have 3" in told["error"]["message"]
+        assert {found["check"] for found in result["findings"] if found["level"] == "block"} == {"too-many-disks"}
+        assert "has 4 disks, and it may have 3" in result["error"]["message"]
         assert acts(sim) == []
 
 
@@ -314,10 +314,10 @@ def test_an_unattended_class_consents_to_all_regions(tmp_path: Path, path: Path)
     with simulated(world(instances=IN_BOTH)) as sim:
         run = command(sim.url, tmp_path)
         classes(run)
-        told = document(run(*TAGGED, journal=path))
+        result = document(run(*TAGGED, journal=path))
 
-        assert told["outcome"] == "done"
-        assert told["plan"]["class"]["name"] == "lab"
+        assert result["outcome"] == "done"
+        assert result["plan"]["class"]["name"] == "lab"
         assert wipes(sim) == {"d-a0": 1, "d-b0": 1}
 
 
@@ -339,9 +339,9 @@ def test_the_number_of_a_class_counts_over_all_regions(tmp_path: Path, path: Pat
     with simulated(world(2, 1, instances=IN_BOTH)) as sim:
         run = command(sim.url, tmp_path)
         classes(run, max_disks=2)
-        told = document(run(*TAGGED, journal=path))
+        result = document(run(*TAGGED, journal=path))
 
-        assert "has 3 disks, and it may have 2" in told["error"]["message"]
+        assert "has 3 disks, and it may have 2" in result["error"]["message"]
         assert acts(sim) == []
 
 
@@ -349,9 +349,9 @@ def test_the_number_of_a_class_counts_over_all_regions(tmp_path: Path, path: Pat
 def test_no_other_word_is_consent(tmp_path: Path, path: Path, word: str) -> None:
     """Neither the id of one of the disks nor the name of no class confirms all regions."""
     with simulated() as sim:
-        told = document(command(sim.url, tmp_path)(*LAB, "--confirm", word, "--output", "json", journal=path))
-        assert told["outcome"] == "refused"
-        assert "does not confirm this plan" in told["error"]["message"]
+        result = document(command(sim.url, tmp_path)(*LAB, "--confirm", word, "--output", "json", journal=path))
+        assert result["outcome"] == "refused"
+        assert "does not confirm this plan" in result["error"]["message"]
         assert acts(sim) == []
 
 
@@ -365,8 +365,8 @@ def test_a_machine_that_another_run_holds_keeps_all_regions_untouched(tmp_path: 
         first.communicate()
         until(lambda: sim.state()["instances"]["i-b0"]["status"] == "Stopped")
         words = (*REGIONS, "--disk", "d-a0", "--disk", "d-b0", "--stop-instance")
-        told = document(run(*words, "--dry-run", "--output", "json", journal=path))
-        done = run(*words, "--confirm", told["plan"]["confirm_with"], "--output", "json", journal=path)
+        result = document(run(*words, "--dry-run", "--output", "json", journal=path))
+        done = run(*words, "--confirm", result["plan"]["confirm_with"], "--output", "json", journal=path)
 
         assert document(done)["outcome"] == "refused"
         assert "has i-b0 already" in done.stderr
@@ -385,16 +385,16 @@ def test_a_failure_in_one_region_is_told_beside_the_others(tmp_path: Path, path:
     """One refused and one wiped are partial (7), and what the report says of each disk is so."""
     with simulated(world(), REFUSED) as sim:
         run = command(sim.url, tmp_path)
-        told = document(run(*confirmed(run, *LAB, journal=path), "--output", "json", journal=path))
+        result = document(run(*confirmed(run, *LAB, journal=path), "--output", "json", journal=path))
 
-        assert (told["outcome"], told["exit_code"]) == ("partial", 7)
-        data = {disk["disk_id"]: disk["data"] for job in told["jobs"] for disk in job["disks"]}
+        assert (result["outcome"], result["exit_code"]) == ("partial", 7)
+        data = {disk["disk_id"]: disk["data"] for job in result["jobs"] for disk in job["disks"]}
         assert wipes(sim) == {"d-a0": 0, "d-b0": 1}
         assert data == {"d-a0": "intact", "d-b0": "reinitialised"}
         assert power(sim) == {"Running"}
-    assert told["error"]["message"] == told["jobs"][0]["error"]["message"]
-    first, _ = told["run_id"].split(",")
-    assert told["next"] == [f"safe-reinit show {first} --journal {path}"]
+    assert result["error"]["message"] == result["jobs"][0]["error"]["message"]
+    first, _ = result["run_id"].split(",")
+    assert result["next"] == [f"safe-reinit show {first} --journal {path}"]
 
 
 @pytest.mark.parametrize("stop", [("--stop-after-failures", "1"), ("--canary", "1")], ids=["failures", "canary"])
@@ -404,15 +404,15 @@ def test_no_later_region_begins_after_too_many_failures(tmp_path: Path, path: Pa
         run = command(sim.url, tmp_path)
         done = run(*confirmed(run, *LAB, *stop, journal=path), "--output", "json", journal=path)
 
-        told = document(done)
-        assert told["outcome"] == "partial"
-        assert [job["outcome"] for job in told["jobs"]] == ["failed", "refused"]
-        assert "Not begun" in told["jobs"][1]["error"]["message"]
+        result = document(done)
+        assert result["outcome"] == "partial"
+        assert [job["outcome"] for job in result["jobs"]] == ["failed", "refused"]
+        assert "Not begun" in result["jobs"][1]["error"]["message"]
         assert {each[1] for each in acts(sim)} == {"i-a0", "d-a0"}
         assert power(sim) == {"Running"}
-        assert "," not in told["run_id"]
-        assert told["region"] == f"{HERE},{THERE}"
-        words = told["next"][-1].split()[2:]
+        assert "," not in result["run_id"]
+        assert result["region"] == f"{HERE},{THERE}"
+        words = result["next"][-1].split()[2:]
         assert words[-2:] == ["--region", THERE]
         assert "--confirm" not in words
         again = document(run("plan", *words, "--endpoint", sim.url, journal=path))
@@ -426,12 +426,12 @@ def test_an_unknown_wipe_is_unknown_of_all(tmp_path: Path, path: Path) -> None:
         sim.do({"hold": {"disk": "d-b0"}})
         run = command(sim.url, tmp_path)
         words = confirmed(run, *LAB, "--timeout-reinit", "60s", journal=path)
-        told = document(run(*words, "--output", "json", journal=path))
+        result = document(run(*words, "--output", "json", journal=path))
 
-        assert (told["outcome"], told["exit_code"]) == ("unknown", 5)
-        assert [job["outcome"] for job in told["jobs"]] == ["done", "unknown"]
-        _, second = told["run_id"].split(",")
-        assert any(f"resume {second}" in each for each in told["next"])
+        assert (result["outcome"], result["exit_code"]) == ("unknown", 5)
+        assert [job["outcome"] for job in result["jobs"]] == ["done", "unknown"]
+        _, second = result["run_id"].split(",")
+        assert any(f"resume {second}" in each for each in result["next"])
         assert sim.state()["instances"]["i-a0"]["status"] == "Running"
 
 
@@ -444,10 +444,10 @@ def test_the_first_signal_brings_everything_back(tmp_path: Path, path: Path, num
         until(lambda: acts(sim))
         child.send_signal(number)
         out, _ = child.communicate(timeout=60)
-        told = json.loads(out)
+        result = json.loads(out)
 
-        assert child.returncode == ended_by(number, told["exit_code"])
-        assert [job["outcome"] for job in told["jobs"]] == ["failed", "refused"]
+        assert child.returncode == ended_by(number, result["exit_code"])
+        assert [job["outcome"] for job in result["jobs"]] == ["failed", "refused"]
         assert wipes(sim) == {"d-a0": 0, "d-b0": 0}
         assert power(sim) == {"Running"}
         assert {each[1] for each in acts(sim)} == {"i-a0"}
@@ -583,13 +583,13 @@ def test_a_run_that_cannot_begin_keeps_the_next_region_from_beginning(
         confirm = json.loads(capsys.readouterr().out)["plan"]["confirm_with"]
         code = app.run([*words, "--confirm", confirm])
 
-        told = json.loads(capsys.readouterr().out)
-        assert (told["exit_code"], told["outcome"]) == (code, outcome)
-        assert [(job["instance_id"], job["outcome"]) for job in told["jobs"]] == [(each, "refused") for each in jobs]
-        assert "could not go on" in told["jobs"][-1]["error"]["message"]
-        assert (told["region"], told["account"]) == (f"{HERE},{THERE}", "1000000000000001")
+        result = json.loads(capsys.readouterr().out)
+        assert (result["exit_code"], result["outcome"]) == (code, outcome)
+        assert [(job["instance_id"], job["outcome"]) for job in result["jobs"]] == [(each, "refused") for each in jobs]
+        assert "could not go on" in result["jobs"][-1]["error"]["message"]
+        assert (result["region"], result["account"]) == (f"{HERE},{THERE}", "1000000000000001")
         assert begun == [HERE]
-        assert (told["next"][0] == f"safe-reinit runs --journal {tmp_path / 'j.db'}") == (outcome == "bug")
+        assert (result["next"][0] == f"safe-reinit runs --journal {tmp_path / 'j.db'}") == (outcome == "bug")
         assert acts(sim) == []
 
 

@@ -168,11 +168,11 @@ def test_a_twin_is_built_whatever_word_another_product_uses() -> None:
     )
     caller = Caller("1000000000000001", "arn", "RAMUser")
     with virtual.simulate(world_of(Facts("cn-hangzhou", caller, values.NOW, (facts,)))) as twin:
-        told = seen(twin, [values.DISK_ID]).disks[0].other_products
+        result = seen(twin, [values.DISK_ID]).disks[0].other_products
 
-    assert [each.lifecycle_state for each in told.members] == ["InService"]
-    assert (told.keys, told.pairs) == ((Key("k-1", ""),), ())
-    assert ([each.status for each in told.events], told.auto_snapshot_policy) == (["Scheduled"], values.a_policy())
+    assert [each.lifecycle_state for each in result.members] == ["InService"]
+    assert (result.keys, result.pairs) == ((Key("k-1", ""),), ())
+    assert ([each.status for each in result.events], result.auto_snapshot_policy) == (["Scheduled"], values.a_policy())
 
 
 def seen(simulator: Simulator, disk_ids: list[str]) -> Facts:

@@ -126,13 +126,13 @@ def test_its_options_are_those_of_the_help(
     shown = dict(re.findall(r"^  (?:-V, )?(--[a-z-]+)(?: (\S+))?(?:  |$)", text, re.M))
     shown = {option: metavar for option, metavar in shown.items() if option != "--help"}
 
-    told = {each["name"]: each for each in COMMANDS[name]["options"]}
+    result = {each["name"]: each for each in COMMANDS[name]["options"]}
 
-    assert set(told) == set(shown)
+    assert set(result) == set(shown)
     for option, metavar in shown.items():
-        words = f"[{'|'.join(told[option]['choices'])}]"
-        assert metavar in (told[option]["metavar"], words), option
-        assert (told[option]["type"] == "switch") == (metavar == "")
+        words = f"[{'|'.join(result[option]['choices'])}]"
+        assert metavar in (result[option]["metavar"], words), option
+        assert (result[option]["type"] == "switch") == (metavar == "")
     usage = text.splitlines()[0]
     for argument in COMMANDS[name]["arguments"]:
         assert argument["name"] in usage or "|".join(argument["choices"]) in usage
@@ -167,37 +167,37 @@ def test_consent_is_never_read_from_the_environment() -> None:
 
 def test_its_exit_codes_are_those_of_the_classes_and_of_the_readme() -> None:
     """Outcomes, codes, data and meanings are word for word those of the error classes and of README's table."""
-    told = {each["outcome"]: each for each in CONTRACT["exit_codes"]}
+    result = {each["outcome"]: each for each in CONTRACT["exit_codes"]}
     rows = re.findall(r"^\| (\d) \| (.*?) \| (.*?) \| (.*?) \|$", (ROOT / "README.md").read_text("utf-8"), re.M)
 
-    assert set(told) == {"done", "planned", *BY_OUTCOME}
+    assert set(result) == {"done", "planned", *BY_OUTCOME}
     for outcome, cls in BY_OUTCOME.items():
-        assert (told[outcome]["exit_code"], told[outcome]["data"], told[outcome]["meaning"]) == (
+        assert (result[outcome]["exit_code"], result[outcome]["data"], result[outcome]["meaning"]) == (
             cls.exit_code, cls.data, cls.meaning
         )  # fmt: skip
     joined = {
         (str(each["exit_code"]), each["outcome"], each["data"], each["meaning"])
-        for each in told.values()
+        for each in result.values()
         if each["exit_code"]
     }
-    zero = ("0", *(f"{told['done'][part]} / {told['planned'][part]}" for part in ("outcome", "data", "meaning")))
+    zero = ("0", *(f"{result['done'][part]} / {result['planned'][part]}" for part in ("outcome", "data", "meaning")))
     assert {*joined, zero} == set(rows)
 
 
 def test_the_main_command_is_told_for_what_it_is() -> None:
     """What wipes is critical, comes back only with a snapshot, names its dry run and consent; looking is neither."""
     for name in ("", "undo", "apply", "resume", "verify-cloud"):
-        told = COMMANDS[name]
-        assert (told["changes"], told["risk"], told["reversible"]) == (True, "critical", "only with a snapshot")
-        assert told["dry_run"]
-        assert told["consent"]
-        assert told["exit_codes"] == list(range(9))
+        result = COMMANDS[name]
+        assert (result["changes"], result["risk"], result["reversible"]) == (True, "critical", "only with a snapshot")
+        assert result["dry_run"]
+        assert result["consent"]
+        assert result["exit_codes"] == list(range(9))
     for name in ("", "undo"):
         assert {"--dry-run", "--confirm", "--snapshot"} <= {each["name"] for each in COMMANDS[name]["options"]}
     changing = ("", "undo", "apply", "resume", "verify-cloud", "cancel", "hold", "unhold", "worker")
-    for name, told in COMMANDS.items():
-        assert told["changes"] == (name in changing), name
-        assert (told["risk"] == "none") == (told["reversible"] is None)
+    for name, result in COMMANDS.items():
+        assert result["changes"] == (name in changing), name
+        assert (result["risk"] == "none") == (result["reversible"] is None)
 
 
 # ------------------------------------------------------------------------------------------------- what is true of it
@@ -212,12 +212,12 @@ def test_what_it_says_changes_nothing_changes_nothing(
         "plan": DISK, "policy": DISK, "rehearse": DISK, "show": (str(tmp_path / "none.json"),),
         "explain": ("disk-locked",), "completion": ("bash",),
     }  # fmt: skip
-    told = COMMANDS[name]
+    result = COMMANDS[name]
     ended = command_line(*name.split(), *words.get(name, ()), env={**KEY, **where_is(simulator)})
 
-    assert ended.code in told["exit_codes"], ended.err
+    assert ended.code in result["exit_codes"], ended.err
     assert changing(simulator) == []
-    assert bool(simulator.state()["calls"]) == told["asks_cloud"]
+    assert bool(simulator.state()["calls"]) == result["asks_cloud"]
 
 
 def members_of_data() -> dict[str, set[str]]:
@@ -268,11 +268,11 @@ def test_the_documents_are_as_their_schemas_say(tmp_path: Path, simulator: Simul
         assert json.loads((ROOT / "docs" / f"{name}.schema.json").read_text("utf-8")) == schema
         for text in texts:
             assert list(problems(schema, json.loads(text))) == [], name
-    told = members_of_data()
+    result = members_of_data()
     events = [json.loads(text) for text in printed["event"]]
-    assert {event["event"] for event in events} == {*told, "read", "call", "finding"} - {"dropped"}
+    assert {event["event"] for event in events} == {*result, "read", "call", "finding"} - {"dropped"}
     for event in events:
-        assert set(event["data"]) <= told.get(event["event"], set(event["data"])), event
+        assert set(event["data"]) <= result.get(event["event"], set(event["data"])), event
 
 
 def test_a_document_that_does_not_fit_is_told() -> None:

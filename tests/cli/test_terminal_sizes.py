@@ -80,7 +80,7 @@ def progress(open_: Callable[..., Terminal]) -> str:
 STORIES = {each.__name__: each for each in (plan, refused, question, progress)}
 
 
-def told(terminal: Open, story: Callable[..., str], size: tuple[int, int]) -> Shown:
+def story_on(terminal: Open, story: Callable[..., str], size: tuple[int, int]) -> Shown:
     """Let a story happen on a terminal of this size."""
     with virtual.simulate(world=WORLD) as sim:
         return Shown(story(lambda *argv: terminal(sim, *argv, columns=size[0])), size)
@@ -99,7 +99,7 @@ def of_fleet(terminal: Open, size: tuple[int, int], act: Callable[[Simulator, Te
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
 def test_no_word_is_cut(terminal: Open, story: Callable[..., str], size: tuple[int, int]) -> None:
     """A narrow terminal shows the words that one with room for every line shows, each of them whole."""
-    narrow, wide = told(terminal, story, size), told(terminal, story, WIDE)
+    narrow, wide = story_on(terminal, story, size), story_on(terminal, story, WIDE)
 
     assert narrow.words - wide.words == set()
 
@@ -118,7 +118,7 @@ def test_no_word_of_a_fleet_is_cut(terminal: Open, size: tuple[int, int]) -> Non
 @SIZES
 def test_headline_and_disk_are_in_sight_when_the_name_is_asked_for(terminal: Open, size: tuple[int, int]) -> None:
     """Whoever types the name sees what is wiped, on which machine and what is lost; on 80x24 the whole plan."""
-    seen = told(terminal, question, size).seen
+    seen = story_on(terminal, question, size).seen
     text = " ".join(" ".join(seen).split())
 
     assert f"WIPE {DISK} (data disk, 40 GiB) on web1: everything written to it is lost." in text
@@ -164,14 +164,14 @@ def test_a_fleet_on_its_way_is_in_sight(terminal: Open, size: tuple[int, int]) -
     """The whole table is in sight under the lines above it: every phase and outcome, the times and the rates."""
     seen: list[str] = []
 
-    def look(fleet: Simulator, person: Terminal) -> None:
+    def reading(fleet: Simulator, person: Terminal) -> None:
         until(lambda: any(disk["wipes"] for disk in fleet.state()["disks"].values()))
         time.sleep(2.0)
         person.wait_for("\r", after=len(person.shown))
         seen.extend(Shown(person.shown, size).seen)
         person.end()
 
-    of_fleet(terminal, size, look)
+    of_fleet(terminal, size, reading)
     text = "\n".join(seen)
 
     for row in ("4 jobs", "waiting to begin", "stop", "reinit", "done", "so far", "last minute", "throttled"):

@@ -245,11 +245,11 @@ def test_every_exchange_is_told_with_all_its_members(accepting: tuple[list[Reque
     to.cloud.stop_instance("i-1", attempt=2)
     to.cloud.reinit_disk("d-1", Options(), attempt=3)
 
-    told = [
+    result = [
         (call.action, call.subject, call.dry_run, call.http_status, call.request_id, call.code, call.attempt)
         for call in to.calls
     ]
-    assert told == [
+    assert result == [
         ("StopInstance", ("i-1",), True, 200, "REQ-1", "OK", 1),
         ("StopInstance", ("i-1",), False, 200, "REQ-1", "OK", 2),
         ("ReInitDisk", ("d-1",), False, 200, "REQ-1", "OK", 3),

@@ -85,8 +85,14 @@ def test_a_call_for_many_is_told_with_all_its_ids(gateway: Connect, serve: Serve
     else:
         to.cloud.start_instances(IDS, attempt=3)
 
-    (told,) = to.calls
-    assert (told.action, told.subject, told.dry_run, told.code, told.attempt) == (action, tuple(IDS), False, "OK", 3)
+    (result,) = to.calls
+    assert (result.action, result.subject, result.dry_run, result.code, result.attempt) == (
+        action,
+        tuple(IDS),
+        False,
+        "OK",
+        3,
+    )
 
 
 # ------------------------------------------------------------------------------------------- what each is answered
@@ -295,11 +301,11 @@ def test_a_listing_goes_so_many_pages_and_says_whether_that_is_all(
     """NextToken is followed for as many pages as are asked for; only without one more the listing is complete."""
     outer, row, listing, name = LISTINGS[what]
     server = serve(pages(3, row, outer))
-    look = listing(gateway(server.url), most)
+    reading = listing(gateway(server.url), most)
 
     assert len(server.requests) == asked
-    assert look.complete is complete
-    assert [getattr(each, name)[2:] for each in look.items] == [str(page) for page in range(1, asked + 1)]
+    assert reading.complete is complete
+    assert [getattr(each, name)[2:] for each in reading.items] == [str(page) for page in range(1, asked + 1)]
 
 
 def test_what_a_listing_asks_for(gateway: Connect, serve: Serve) -> None:
@@ -359,7 +365,7 @@ def test_listings_through_the_simulator(gateway: Connect) -> None:
 def test_an_empty_page_is_a_complete_listing(gateway: Connect, serve: Serve) -> None:
     """A region that shows nothing was listed to its end, by one call that is about nothing by name."""
     to = gateway(serve(answer(200, a_page())).url)
-    look = to.cloud.list_disks(1)
+    reading = to.cloud.list_disks(1)
 
-    assert (look.items, look.complete) == ((), True)
+    assert (reading.items, reading.complete) == ((), True)
     assert [each.subject for each in to.calls] == [()]

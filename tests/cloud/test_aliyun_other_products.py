@@ -23,7 +23,7 @@ from tests.conftest import Connect, Serve
 from tests.servers import Answer, Request, Server, answer, error, http, refused_port
 
 Ask = Callable[[Aliyun], Described[Any]]
-LOOKS: dict[str, Ask] = {
+QUESTIONS: dict[str, Ask] = {
     "DescribeScalingInstances": lambda cloud: cloud.describe_scaling_members(["i-1"]),
     "DescribeKey": lambda cloud: cloud.describe_key("k-1"),
     "DescribeDiskReplicaPairs": lambda cloud: cloud.describe_replica_pairs(),
@@ -50,7 +50,7 @@ EVENT = {
 POLICY = {
     "AutoSnapshotPolicyId": "sp-1", "TimePoints": '["0", "23"]', "RepeatWeekdays": '["1", "7"]', "Status": "Normal"
 }  # fmt: skip
-ROWS = dict(zip(LOOKS, (MEMBER, METADATA, PAIR, EVENT, POLICY), strict=True))
+ROWS = dict(zip(QUESTIONS, (MEMBER, METADATA, PAIR, EVENT, POLICY), strict=True))
 EXPECTED = {
     "DescribeScalingInstances": ScalingMember("i-1", "asg-1", "InService"),
     "DescribeKey": Key("k-1", "Enabled"),
@@ -60,7 +60,7 @@ EXPECTED = {
     ),
     "DescribeAutoSnapshotPolicyEx": AutoSnapshotPolicy("sp-1", (0, 23), (1, 7), "Normal"),
 }
-each_look = pytest.mark.parametrize("action", LOOKS)
+each_look = pytest.mark.parametrize("action", QUESTIONS)
 
 
 def body(action: str, *rows: Any, **more: Any) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def test_each_look_becomes_a_value(gateway: Connect, serve: Serve, action: str) 
     server = serve(answer(200, body(action, ROWS[action])))
     to = gateway(server.url)
 
-    assert set(LOOKS[action](to.cloud).items) == {EXPECTED[action]}
+    assert set(QUESTIONS[action](to.cloud).items) == {EXPECTED[action]}
     assert {(call.action, call.code, call.dry_run) for call in to.calls} == {(action, "OK", False)}
     assert {request.headers["x-acs-version"] for request in server.requests} == {VERSIONS[action]}
 
@@ -99,7 +99,7 @@ def test_the_simulator_is_understood(gateway: Connect, action: str) -> None:
         },
     }
     with Simulator(world=world, speed=1) as simulator:
-        shown = LOOKS[action](gateway(simulator.url).cloud).items
+        shown = QUESTIONS[action](gateway(simulator.url).cloud).items
 
     if action == "DescribeDiskReplicaPairs":
         assert [(pair.source_disk_id, pair.destination_disk_id) for pair in shown] == [
@@ -122,7 +122,7 @@ def test_a_loopback_endpoint_serves_every_product(gateway: Connect, serve: Serve
     server = serve(answer(200, body(action, ROWS[action])))
     elsewhere = endpoints.parse("https://elsewhere.test.invalid")
     to = gateway(server.url, endpoints=dict.fromkeys(("ecs", "ess", "ebs", "kms"), elsewhere))
-    LOOKS[action](to.cloud)
+    QUESTIONS[action](to.cloud)
 
     assert server.requests
     assert {request.headers["host"] for request in server.requests} == {server.endpoint}
@@ -157,7 +157,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_each_product_has_its_own_endpoint(asked: list[str], action: str, region: str, host: str) -> None:
     """Without an endpoint of ours a product is asked at its public one, which for Auto Scaling can be central."""
     cloud = aliyun.connect(connection.Connection(region=region, access_key=("k", Secret("s"))), lambda _call: None)
-    LOOKS[action](cloud)
+    QUESTIONS[action](cloud)
 
     assert set(asked) == {host}
 
@@ -168,13 +168,13 @@ def test_an_endpoint_of_the_configuration_wins(asked: list[str], product: str) -
     own = endpoints.parse(f"https://{product}.test.invalid")
     where = connection.Connection(region="cn-chengdu", access_key=("k", Secret("s")), endpoints={product: own})
     cloud = aliyun.connect(where, lambda _call: None)
-    for action, ask in LOOKS.items():
+    for action, ask in QUESTIONS.items():
         asked.clear()
         ask(cloud)
-        wanted = {"DescribeScalingInstances": "ess", "DescribeKey": "kms", "DescribeDiskReplicaPairs": "ebs"}.get(
+        expected = {"DescribeScalingInstances": "ess", "DescribeKey": "kms", "DescribeDiskReplicaPairs": "ebs"}.get(
             action
         )
-        assert (own.host in asked) is (wanted == product)
+        assert (own.host in asked) is (expected == product)
 
 
 # --------------------------------------------------------------------------------------------------- what is sent
@@ -299,7 +299,7 @@ def test_pages_that_go_in_circles_are_no_answer(gateway: Connect, serve: Serve, 
     server = serve(answer(200, body(action, NextToken="again")))
 
     with pytest.raises(Unanswered):
-        LOOKS[action](gateway(server.url).cloud)
+        QUESTIONS[action](gateway(server.url).cloud)
     assert len(server.requests) == 2
 
 
@@ -325,7 +325,7 @@ def test_a_look_at_another_product_gives_up_early(
             given.append(limits)
 
     monkeypatch.setattr(exchange, "Attempt", Noted)
-    LOOKS[action](gateway(serve(answer(200, body(action, ROWS[action]))).url).cloud)
+    QUESTIONS[action](gateway(serve(answer(200, body(action, ROWS[action]))).url).cloud)
 
     assert set(given) == {(exchange.OTHER_PRODUCT_TIMEOUT, exchange.OTHER_PRODUCT_TIMEOUT)}
 
@@ -341,7 +341,7 @@ def test_what_cannot_be_read_is_unanswered(gateway: Connect, serve: Serve, actio
     to = gateway(server.url)
 
     with pytest.raises(Unanswered):
-        LOOKS[action](to.cloud)
+        QUESTIONS[action](to.cloud)
     assert len(server.requests) == 1
 
 
@@ -351,7 +351,7 @@ def test_another_body_is_not_taken_for_nothing(gateway: Connect, serve: Serve, a
     to = gateway(serve(answer(200, {"RequestId": "REQ-1", "Disks": {"Disk": []}})).url)
 
     with pytest.raises(Unanswered):
-        LOOKS[action](to.cloud)
+        QUESTIONS[action](to.cloud)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_a_row_of_another_thing_is_not_believed(
     to = gateway(serve(answer(200, body(action, {**ROWS[action], **changes}))).url)
 
     with pytest.raises(Unanswered):
-        LOOKS[action](to.cloud)
+        QUESTIONS[action](to.cloud)
 
 
 @pytest.mark.parametrize(
@@ -405,11 +405,11 @@ def test_a_field_that_does_not_fit_spoils_its_own_row_only(
 ) -> None:
     """A row with a field of another kind counts as not seen, and the row beside it is shown."""
     to = gateway(serve(answer(200, body(action, {**ROWS[action], **changes}, ROWS[action]))).url)
-    look = LOOKS[action](to.cloud)
+    reading = QUESTIONS[action](to.cloud)
 
-    assert set(look.items) == {EXPECTED[action]}
-    assert {row.field.partition(".")[0] for row in look.unreadable} == set(changes)
-    assert {row.action for row in look.unreadable} == {action}
+    assert set(reading.items) == {EXPECTED[action]}
+    assert {row.field.partition(".")[0] for row in reading.unreadable} == set(changes)
+    assert {row.action for row in reading.unreadable} == {action}
 
 
 @pytest.mark.parametrize(
@@ -426,7 +426,7 @@ def test_a_list_of_another_shape_is_not_believed(gateway: Connect, serve: Serve,
     to = gateway(serve(answer(200, {"RequestId": "R", member: rows})).url)
 
     with pytest.raises(Unanswered):
-        LOOKS[action](to.cloud)
+        QUESTIONS[action](to.cloud)
 
 
 def test_numbers_in_a_list_may_be_numbers(gateway: Connect, serve: Serve) -> None:
@@ -465,7 +465,7 @@ def test_a_refusal_is_a_refusal(gateway: Connect, serve: Serve, action: str, cod
     to = gateway(server.url)
 
     with pytest.raises(Refused) as raised:
-        LOOKS[action](to.cloud)
+        QUESTIONS[action](to.cloud)
     assert (raised.value.code, raised.value.action, len(server.requests)) == (code, action, 1)
 
 
@@ -475,7 +475,7 @@ def test_an_endpoint_that_is_not_there_was_not_asked(gateway: Connect, action: s
     to = gateway(f"127.0.0.1:{refused_port()}")
 
     with pytest.raises(NotSent):
-        LOOKS[action](to.cloud)
+        QUESTIONS[action](to.cloud)
 
 
 def test_a_page_of_a_proxy_is_no_answer(gateway: Connect, serve: Serve) -> None:

@@ -21,7 +21,7 @@ def asked(
     clock = TinyClock()
     count = 0
 
-    def look() -> str:
+    def reading() -> str:
         nonlocal count
         count += 1
         if count <= fails:
@@ -30,7 +30,7 @@ def asked(
 
     patient = Patient(clock)
     try:
-        (patient.shortly if shortly else patient)(look)
+        (patient.shortly if shortly else patient)(reading)
     except CloudError as raised:
         return count, clock.at - 1000.0, raised
     return count, clock.at - 1000.0, None
@@ -77,10 +77,10 @@ def test_each_time_that_a_look_is_asked_again_is_told(caplog: pytest.LogCaptureF
     """The log names the look and the time that is waited, so that a program that seems to hang is seen to wait."""
     caplog.set_level(logging.INFO, "safe_reinit.retry")
     _, took, _ = asked(PASSING["no answer"], fails=2)
-    told = [re.fullmatch(r"DescribeDisks is asked again in (\d+\.\d) s", each) for each in caplog.messages]
+    result = [re.fullmatch(r"DescribeDisks is asked again in (\d+\.\d) s", each) for each in caplog.messages]
 
-    assert len(told) == 2
-    assert sum(float(each[1]) for each in told if each) == pytest.approx(took, abs=0.11)
+    assert len(result) == 2
+    assert sum(float(each[1]) for each in result if each) == pytest.approx(took, abs=0.11)
 
 
 @pytest.mark.parametrize("status", [400, 403, 429, 503])
@@ -103,13 +103,13 @@ def test_the_patience_with_throttling_has_an_end(after: float, count: int) -> No
     times = iter((1000.0, 1000.0 + after, 5000.0, 9000.0))
     asked_at = []
 
-    def look() -> None:
+    def reading() -> None:
         clock.at = next(times)
         asked_at.append(clock.at)
         raise Refused("Throttling", 400, "", "r")
 
     with pytest.raises(Refused):
-        Patient(clock)(look)
+        Patient(clock)(reading)
 
     assert len(asked_at) == count
 
@@ -148,13 +148,13 @@ def test_an_error_that_is_none_of_the_cloud_comes_through() -> None:
     """A bug in a look is not retried, and not hidden."""
     count = 0
 
-    def look() -> None:
+    def reading() -> None:
         nonlocal count
         count += 1
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        Patient(TinyClock())(look)
+        Patient(TinyClock())(reading)
 
     assert count == 1
 

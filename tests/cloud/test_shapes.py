@@ -55,11 +55,11 @@ def test_empty_lists_are_empty(name: str, empty: Any) -> None:
 def test_a_field_of_another_type_is_not_believed(gateway: Connect, serve: Serve, name: str, value: Any) -> None:
     """A row with one field of another type counts as not seen, and the rows beside it are shown."""
     body = {"RequestId": "REQ-1", "Disks": {"Disk": [{**DISK, name: value}, {**DISK, "DiskId": "d-2"}]}}
-    look = gateway(serve(answer(200, body)).url).cloud.describe_disks(["d-1", "d-2"])
+    reading = gateway(serve(answer(200, body)).url).cloud.describe_disks(["d-1", "d-2"])
 
-    assert [disk.disk_id for disk in look.items] == ["d-2"]
-    assert [row.subject for row in look.unreadable] == ["" if name == "DiskId" else "d-1"]
-    assert look.unreadable[0].field.startswith(name)
+    assert [disk.disk_id for disk in reading.items] == ["d-2"]
+    assert [row.subject for row in reading.unreadable] == ["" if name == "DiskId" else "d-1"]
+    assert reading.unreadable[0].field.startswith(name)
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,10 @@ def test_what_cannot_be_read_is_named(row: Any, why: str) -> None:
 def test_what_is_shown_in_two_ways_is_not_seen(gateway: Connect, serve: Serve) -> None:
     """Where ECS shows a disk twice, and one of the rows cannot be read, the disk is not seen."""
     body = {"RequestId": "REQ-1", "Disks": {"Disk": [DISK, {**DISK, "Size": None}]}}
-    look = gateway(serve(answer(200, body)).url).cloud.describe_disks(["d-1"])
+    reading = gateway(serve(answer(200, body)).url).cloud.describe_disks(["d-1"])
 
-    assert look.items == ()
-    assert [row.subject for row in look.unreadable] == ["d-1"]
+    assert reading.items == ()
+    assert [row.subject for row in reading.unreadable] == ["d-1"]
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,9 @@ def test_what_is_shown_in_two_ways_is_not_seen(gateway: Connect, serve: Serve) -
 def test_a_number_that_cannot_be_is_not_believed(gateway: Connect, serve: Serve, size: Any) -> None:
     """A size that no disk can have is not believed, and never becomes another kind of exception."""
     body = {"RequestId": "REQ-1", "Disks": {"Disk": [{**DISK, "Size": size}]}}
-    look = gateway(serve(answer(200, body)).url).cloud.describe_disks(["d-1"])
+    reading = gateway(serve(answer(200, body)).url).cloud.describe_disks(["d-1"])
 
-    assert (look.items, len(look.unreadable)) == ((), 1)
+    assert (reading.items, len(reading.unreadable)) == ((), 1)
 
 
 @pytest.mark.parametrize("disks", [None, [], "", {"Disk": "d-1"}, {"Disk": {}}])

@@ -178,7 +178,7 @@ def test_a_time_out_in_the_handshake_is_not_sent(gateway: Connect, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("failure", "said"),
+    ("failure", "text"),
     [
         (TimeoutError(), "it was not made in time"),
         (ConnectionResetError(), "the other side closed the connection"),
@@ -186,9 +186,9 @@ def test_a_time_out_in_the_handshake_is_not_sent(gateway: Connect, monkeypatch: 
     ],
     ids=["time", "reset", "no-reason"],
 )
-def test_a_failed_handshake_says_why(failure: Exception, said: str) -> None:
+def test_a_failed_handshake_says_why(failure: Exception, text: str) -> None:
     """What ended a TLS handshake without a certificate being refused is named, too."""
-    assert transport._tls_failure(failure) == said
+    assert transport._tls_failure(failure) == text
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_dead_proxy_is_not_sent(gateway: Connect, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     [
         pytest.param(RESET, id="reset"),
         pytest.param(Answer(b"", "close"), id="hang-up"),
@@ -238,9 +238,9 @@ def test_a_dead_proxy_is_not_sent(gateway: Connect, monkeypatch: pytest.MonkeyPa
         pytest.param(Answer(http(500, json.dumps({"Code": "X", "RequestId": "R"}), length=999), "close"), id="cut-500"),
     ],
 )
-def test_a_failure_after_the_request_is_unanswered(gateway: Connect, serve: Serve, said: Answer) -> None:
+def test_a_failure_after_the_request_is_unanswered(gateway: Connect, serve: Serve, text: Answer) -> None:
     """What fails once the request was written is Unanswered, and the request was written exactly once."""
-    server = serve(said)
+    server = serve(text)
     to = gateway(server.url)
 
     with pytest.raises(Unanswered):

@@ -195,7 +195,7 @@ def test_durations_are_read(value: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"a: [1\n", "is not YAML at line"), (b"a: b: c\n", "is not YAML at line 1"), (b"\tx: 1\n", "is not YAML"),
         (b"- region\n", "is not a mapping"), (b"just a text\n", "is not a mapping"),
@@ -204,12 +204,12 @@ def test_durations_are_read(value: str, seconds: float) -> None:
         (b"1: 2\n", "the name 1 at line 1, which is no text"), (b"[a]: 2\n", "is not YAML"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     """What is not a YAML mapping of settings is refused in one sentence that names the file."""
     file = tmp_path / "c.yaml"
     file.write_bytes(content)
 
-    with pytest.raises(UsageError, match=said) as raised:
+    with pytest.raises(UsageError, match=message) as raised:
         resolve({}, {}, str(file))
 
     assert str(file) in str(raised.value)

@@ -83,12 +83,12 @@ def test_classes_keep_their_order(tmp_path: Path) -> None:
 
 def test_the_hash_of_a_class_is_that_of_its_text(tmp_path: Path) -> None:
     """The hash is SHA-256 of the canonical JSON of what the file says, however it is laid out; a change changes it."""
-    said = {"match": {"tags": {"env": "lab"}}, "stop_instance": True, "hours": "01:00-05:00"}
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-    (one,) = target_rules(tmp_path, f"classes: {{lab: {json.dumps(said)}}}\n").classes
+    message = {"match": {"tags": {"env": "lab"}}, "stop_instance": True, "hours": "01:00-05:00"}
+    text = json.dumps(message, sort_keys=True, separators=(",", ":"))
+    (one,) = target_rules(tmp_path, f"classes: {{lab: {json.dumps(message)}}}\n").classes
     (two,) = target_rules(tmp_path, "classes:\n  lab:\n    hours: '01:00-05:00'\n    stop_instance: true\n"
                               "    match:\n      tags: {env: lab}\n").classes  # fmt: skip
-    (other,) = target_rules(tmp_path, f"classes: {{lab: {json.dumps({**said, 'stop_instance': False})}}}\n").classes
+    (other,) = target_rules(tmp_path, f"classes: {{lab: {json.dumps({**message, 'stop_instance': False})}}}\n").classes
 
     assert one.sha256 == two.sha256 == hashlib.sha256(text.encode()).hexdigest()
     assert other.sha256 != one.sha256
@@ -166,11 +166,11 @@ BAD_CLASS: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("line", BAD_CLASS)
 def test_a_member_of_a_class_that_does_not_fit(tmp_path: Path, line: str) -> None:
     """A member that is unknown or of another form is refused with its path."""
-    path, said = BAD_CLASS[line]
-    told = refused(tmp_path, f"classes:\n  lab:\n    match: {{tags: {{env: lab}}}}\n    {line}\n")
+    path, text = BAD_CLASS[line]
+    result = refused(tmp_path, f"classes:\n  lab:\n    match: {{tags: {{env: lab}}}}\n    {line}\n")
 
-    assert f"At classes.lab{path}: " in told
-    assert said in told
+    assert f"At classes.lab{path}: " in result
+    assert text in result
 
 
 BAD: dict[str, tuple[str, str]] = {
@@ -209,11 +209,11 @@ BAD: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("text", BAD)
 def test_a_setting_that_does_not_fit(tmp_path: Path, text: str) -> None:
     """What is of another form is refused with its path: a guard that was meant is never left out without a word."""
-    path, said = BAD[text]
-    told = refused(tmp_path, f"{text}\n")
+    path, message = BAD[text]
+    result = refused(tmp_path, f"{text}\n")
 
-    assert f"At {path}: " in told
-    assert said in told
+    assert f"At {path}: " in result
+    assert message in result
 
 
 def test_a_class_accepts_what_is_a_risk(tmp_path: Path) -> None:
@@ -222,35 +222,35 @@ def test_a_class_accepts_what_is_a_risk(tmp_path: Path) -> None:
         "classes:\n  lab: {match: {regions: ['*']}, accept: [never-started, disk-locked, everything]}\n"
         "  b: {match: {regions: ['*']}, accept: [target-protected]}\n"
     )
-    told = refused(tmp_path, text)
+    result = refused(tmp_path, text)
 
-    assert "At classes.lab.accept[1]: disk-locked is a block" in told
-    assert "At classes.lab.accept[2]: There is no check named 'everything'" in told
-    assert "At classes.b.accept[0]: target-protected is a block" in told
-    assert str(tmp_path / "c.yaml") in told
+    assert "At classes.lab.accept[1]: disk-locked is a block" in result
+    assert "At classes.lab.accept[2]: There is no check named 'everything'" in result
+    assert "At classes.b.accept[0]: target-protected is a block" in result
+    assert str(tmp_path / "c.yaml") in result
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     """One reading tells what is wrong in all of the settings, each with its path and the file."""
     text = "allow: {x: 1, accounts: 2}\nprotect: {tag: 3}\nclasses: {lab: {hours: 4, y: 5}}\nmax_disks: none\nz: 6\n"
-    told = refused(tmp_path, text)
+    result = refused(tmp_path, text)
 
     for path in ("At allow.x", "At allow.accounts", "At protect.tag", "At classes.lab.match", "At classes.lab.hours",
                  "At classes.lab.y", "max_disks", "z is not a setting"):  # fmt: skip
-        assert f"{tmp_path / 'c.yaml'}: {path}" in told
+        assert f"{tmp_path / 'c.yaml'}: {path}" in result
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("protect: {terms: [live]}\nquiet: true\nprotect: {terms: []}\n", "protect twice, again at line 3"),
         ("classes:\n  lab: {match: {regions: [a]}}\n  lab: {match: {regions: [b]}}\n", "lab twice, again at line 3"),
         ("allow: {disks: [d-1], disks: ['*']}\n", "disks twice"),
     ],
 )
-def test_a_key_that_stands_twice_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, text: str, message: str) -> None:
     """The first of two would be lost without a word, and a protection with it."""
-    assert said in refused(tmp_path, text)
+    assert message in refused(tmp_path, text)
 
 
 def test_what_is_shared_by_an_anchor_stands_once(tmp_path: Path) -> None:

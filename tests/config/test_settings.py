@@ -120,7 +120,7 @@ def test_a_row_that_leaves_something_out_is_refused(without: str) -> None:
 
     assert Setting(text, None, **row).metavar == "SPEED"
     with pytest.raises(TypeError):
-        Setting(text, None, **{name: said for name, said in row.items() if name != without})
+        Setting(text, None, **{name: message for name, message in row.items() if name != without})
     if without != "group":
         with pytest.raises(TypeError):
             Setting(text, None, **{**row, without: ""})
@@ -199,10 +199,10 @@ def test_each_source_of_a_setting_is_told(setting: Setting[Any], tmp_path: Path)
     file = tmp_path / "c.yaml"
     file.write_text(f"{setting.name}: {setting.sample}\n")
     sample = yaml.safe_load(setting.sample)
-    said = str(sample) if isinstance(sample, (int, float, bool)) else sample
-    said = ",".join(map(str, said)) if isinstance(said, list) else said
-    environment = dict.fromkeys(setting.variables[:1], said)
-    flags = {setting.name: said} if setting.variables else {}
+    message = str(sample) if isinstance(sample, (int, float, bool)) else sample
+    message = ",".join(map(str, message)) if isinstance(message, list) else message
+    environment = dict.fromkeys(setting.variables[:1], message)
+    flags = {setting.name: message} if setting.variables else {}
 
     found = [
         resolve(given, around, str(file)).of(setting)

@@ -69,24 +69,24 @@ def test_an_ecs_that_is_too_slow_is_said_with_the_call_that_was_not_sent() -> No
 
 
 @pytest.mark.parametrize(
-    ("code", "why", "said", "hint"),
+    ("code", "why", "text", "hint"),
     [
         ("InvalidAccessKeyId.NotFound", "", "", ""),
         ("Strange.Code", "STS answered Strange.Code", "STS answered Strange.Code.", "Check the credentials."),
         ("Strange.Code", "", "the credentials are refused.", "Check the credentials."),
     ],
 )
-def test_credentials_that_are_refused_are_named_by_their_code(code: str, why: str, said: str, hint: str) -> None:
+def test_credentials_that_are_refused_are_named_by_their_code(code: str, why: str, text: str, hint: str) -> None:
     """Credentials that are refused for too long: the code, what it means where that is known, and what to do."""
     row = error_codes.lookup(error_codes.EVERY, code)
-    said, hint = (row.meaning, row.fix) if row else (said, hint)
+    text, hint = (row.meaning, row.fix) if row else (text, hint)
     unseen = replace(values.an_observation(), answered=False, instance=None, credentials_refused=code, why=why)
     job = observations.evolve_observed(a_job(), unseen)
     job = observations.evolve_observed(job, replace(unseen, at=observations.REFUSED_LIMIT + 1.0))
 
     assert job.error == Failure(
         code,
-        f"Nothing can be looked at any more ({code}): {said}",
+        f"Nothing can be looked at any more ({code}): {text}",
         hint=f"{hint} Then resume the run with working credentials, if the machine is not as promised.",
     )
 
@@ -153,12 +153,12 @@ def test_what_was_not_sent_is_due_again_with_its_reason() -> None:
 )
 def test_a_roll_back_that_ecs_would_refuse_is_told_before_it_is_sent(code: str, due: float | None) -> None:
     """What a dry run foresees is the refusal of the call: its code, what it means and what to do; some of them pass."""
-    said = error_codes.meaning_of("ResetDisk", code)
+    text = error_codes.meaning_of("ResetDisk", code)
 
     assert outcomes.foreseen(RESET, a_job(), code, NOW) == CallRefused(
         RESET,
         Failure(
-            code, f"ECS would refuse ResetDisk of d-1 with {code} (DryRun): {said}", action="ResetDisk",
+            code, f"ECS would refuse ResetDisk of d-1 with {code} (DryRun): {text}", action="ResetDisk",
             hint=error_codes.fix_of("ResetDisk", code),
         ),
         NOW.at, NOW.when, due,
@@ -195,9 +195,9 @@ def test_who_may_have_started_a_machine_is_said_as_far_as_it_is_known(by: str) -
 def test_a_machine_that_is_gone_is_said_to_be_released() -> None:
     """A start that ECS answers with a machine it does not know says so, with what to ask ActionTrail."""
     asked = a_job(stop=Step("done", tries=1, at=0.0), start=Step("asked", tries=1, first_at=1.0))
-    said = Failure("InvalidInstanceId.NotFound", "ECS refused it.", "REQ-1", "StartInstance", "Look it up.")
+    text = Failure("InvalidInstanceId.NotFound", "ECS refused it.", "REQ-1", "StartInstance", "Look it up.")
 
-    known = answers.refused(asked, START, said, 2.0, values.NOW, None)
+    known = answers.refused(asked, START, text, 2.0, values.NOW, None)
 
     assert known.gone
     assert known.error == Failure(

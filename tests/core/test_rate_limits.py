@@ -126,9 +126,9 @@ def test_no_sixty_seconds_ever_hold_more_than_the_limit(steps: list[tuple[float,
     """Who never calls more than is free never has more than the limit in any sixty seconds."""
     tested = Account(share=7 / 500)
     made: list[float] = []
-    for seconds, wanted in steps:
+    for seconds, expected in steps:
         tested.after(seconds)
-        count = min(wanted, tested.free())
+        count = min(expected, tested.free())
         tested.call(times=count)
         made += [tested.at] * count
 
@@ -406,9 +406,9 @@ def test_no_more_is_expected_than_twice_what_ecs_ever_took_in_a_minute(
     tested = Account()
     taken: list[float] = []
     throttled, used, minute, most = False, 0, -1, 1
-    for seconds, wanted in steps:
+    for seconds, expected in steps:
         tested.after(seconds)
-        for _ in range(min(wanted, tested.free())):
+        for _ in range(min(expected, tested.free())):
             used = used + 1 if tested.at // 60 == minute else 1
             minute = int(tested.at // 60)
             tested.call(code="OK" if used <= left else "Throttling")

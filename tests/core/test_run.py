@@ -951,7 +951,7 @@ def test_each_answer_to_a_wipe_goes_into_the_state(outcome: Any, shown: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("outcome", "told", "shown", "wait"),
+    ("outcome", "result", "shown", "wait"),
     [
         (OK, {"code": "OK", "request_id": "REQUEST"}, "accepted", None),
         (Unanswered(), {"code": "Unanswered"}, "lost", None),
@@ -963,7 +963,7 @@ def test_each_answer_to_a_wipe_goes_into_the_state(outcome: Any, shown: str) -> 
     ids=lambda each: getattr(each, "code", type(each).__name__),
 )
 def test_what_is_reported_of_an_answer_is_what_was_answered(
-    outcome: Any, told: dict[str, object], shown: str, wait: float | None
+    outcome: Any, result: dict[str, object], shown: str, wait: float | None
 ) -> None:
     """Events tell the number of the try, and then code and RequestId; the state has the moment."""
     run = Steps()
@@ -971,7 +971,7 @@ def test_what_is_reported_of_an_answer_is_what_was_answered(
     stop = run.state.stop
 
     assert run.reported("intend") == [{"action": STOP, "force": False, "attempt": 1}]
-    assert run.reported("answer") == [{"action": STOP, "force": False, **told}]
+    assert run.reported("answer") == [{"action": STOP, "force": False, **result}]
     assert (stop.state, stop.at) == (shown, run.at)
     assert stop.due == (None if wait is None else run.at + wait)
 
@@ -1378,9 +1378,9 @@ def test_a_state_is_reported_once() -> None:
     """What has not changed is not told again."""
     run = Steps()
     run.finish()
-    told = run.reported("state")
+    result = run.reported("state")
 
-    assert all(one != other for one, other in pairwise(told))
+    assert all(one != other for one, other in pairwise(result))
 
 
 def test_numbers_that_nobody_waits_for_are_ignored() -> None:

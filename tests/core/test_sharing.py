@@ -170,12 +170,12 @@ def test_others_are_told_what_ecs_took_and_what_it_throttles() -> None:
     run.effects.clear()
     for _ in range(20):
         run.go_on()
-    told = [each.measurements for each in run.effects if isinstance(each, Commit) and each.measurements]
-    assert told[0] == tried[0].measurements
-    assert {(each.what, each.taken, each.closed_for > 0) for each in told[0]} == {
+    result = [each.measurements for each in run.effects if isinstance(each, Commit) and each.measurements]
+    assert result[0] == tried[0].measurements
+    assert {(each.what, each.taken, each.closed_for > 0) for each in result[0]} == {
         (WIPE, 2, False), ("StopInstance", 0, True),
     }  # fmt: skip
-    assert not any(each.taken or each.closed_for for some in told[1:] for each in some)
+    assert not any(each.taken or each.closed_for for some in result[1:] for each in some)
 
 
 def test_calls_of_others_use_the_quota_up_for_as_long_as_ecs_counts_them() -> None:
@@ -210,8 +210,10 @@ def test_others_are_told_once_how_long_each_phase_took() -> None:
     run = Steps(3)
     run.finish()
 
-    learnt = [each for effect in run.effects if isinstance(effect, Commit) for each in effect.measurements if each.took]
-    assert [each.what for each in learnt] == ["stop", "reinit", "start"]
+    measured = [
+        each for effect in run.effects if isinstance(effect, Commit) for each in effect.measurements if each.took
+    ]
+    assert [each.what for each in measured] == ["stop", "reinit", "start"]
 
 
 @pytest.mark.parametrize(("took", "stopped_after"), [({}, 58.5), ({"stop": 30.0}, 28.5), ({"stop": 90.0}, 0.0)])
@@ -247,10 +249,10 @@ def test_a_wait_for_a_run_that_nobody_is_at_work_on_names_the_way_on() -> None:
     run = overtaken()
     run.others = replace(run.others, idle=("r-2",))
     run.go_on_for(100.0)
-    said = [each.text for each in run.effects if isinstance(each, Notify)]
+    text = [each.text for each in run.effects if isinstance(each, Notify)]
 
-    assert len(said) == 2
-    assert said[1].endswith("nobody is at work on r-2: safe-reinit resume r-2.")
+    assert len(text) == 2
+    assert text[1].endswith("nobody is at work on r-2: safe-reinit resume r-2.")
 
 
 def test_a_machine_that_waits_for_others_is_observed_seldom_and_its_wait_has_no_limit() -> None:

@@ -484,9 +484,9 @@ class Walk:
         self.apply("Resumed", lambda job: resuming.resume(job, self.now))
         age = self.dice.choice((1.0, 1.0, 1.0, 1e9))
         self.apply("Resumed", lambda job: resuming.expire(job, self.now, age, 9e3, unwatched=False, caller_pinned=True))
-        said = self.dice.choice((None, None, None, *get_args(resuming.Verdict)))
-        if said is not None:
-            self.apply("Verdict", verdict(said))
+        text = self.dice.choice((None, None, None, *get_args(resuming.Verdict)))
+        if text is not None:
+            self.apply("Verdict", verdict(text))
 
 
 def walked(seed: int) -> set[tuple[str, str, str, str]]:

@@ -167,13 +167,13 @@ def test_each_intention_is_in_the_journal_before_its_call() -> None:
     world = one("Running")
     seen: dict[str, str] = {}
 
-    def look(name: str) -> None:
+    def reading(name: str) -> None:
         if name in ("StopInstance", "ReInitDisk", "StartInstance"):
             known: JobState = world.book.saved[-1][0]
             states = {"StopInstance": known.stop.state, "ReInitDisk": known.disks[0].state}
             seen[name] = states.get(name, known.start.state)
 
-    obey(world, look)
+    obey(world, reading)
     carried(world)
 
     assert seen == {"StopInstance": "asked", "ReInitDisk": "asked", "StartInstance": "asked"}

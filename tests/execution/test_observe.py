@@ -258,10 +258,10 @@ def test_a_row_that_cannot_be_read_hides_only_what_it_is_about(name: str, action
     ask = getattr(cloud, name)
 
     def unread(*words: Any) -> Any:
-        look = ask(*words)
-        others = [each for each in look.items if not {"d-0", "i-0"} & set(vars(each).values())]
+        reading = ask(*words)
+        others = [each for each in reading.items if not {"d-0", "i-0"} & set(vars(each).values())]
         row = UnreadableRow(action, names, "Size", "null")
-        return replace(look, items=tuple(others), unreadable=(row,) if len(others) < len(look.items) else ())
+        return replace(reading, items=tuple(others), unreadable=(row,) if len(others) < len(reading.items) else ())
 
     setattr(cloud, name, unread)
     first, *others = observe_jobs(cloud, TinyClock(), jobs)

@@ -34,7 +34,7 @@ def test_a_shard_may_have_begun_though_the_journal_does_not_say_so(tmp_path: Pat
             journal._db.execute("UPDATE leases SET server='another'")
         lease = journal.acquire_lease("r-a.0")
         assert lease is not None
-        told = may_have_begun(lease, spool)
+        result = may_have_begun(lease, spool)
         lease.release()
 
-    assert told is begun
+    assert result is begun

@@ -100,8 +100,8 @@ def test_what_runs_share_is_told_in_the_time_of_the_cloud() -> None:
     asked = replace(commit(*states()), room=Room(5, 400, 30.0), measurements=(throttled, stopped))
 
     assert store.commit(asked) == NoRoom(seen)
-    told = (Measurement("StopInstance", closed_for=5.0), Measurement("stop", took=3.0))
-    assert book.shared == [(Room(5, 400, 3.0), told)]
+    result = (Measurement("StopInstance", closed_for=5.0), Measurement("stop", took=3.0))
+    assert book.shared == [(Room(5, 400, 3.0), result)]
     assert book.saved == []
     book.others = in_use
     assert store.read_in_use() == Heard(seen)
@@ -164,9 +164,9 @@ def test_what_need_not_be_in_the_journal_is_kept_on_this_host(tmp_path: Path) ->
     assert (kept.epoch, kept.session) == (book.epoch, book.session)
     assert kept.states == {0: failed(first[1]), 1: second[1]}
     assert book.waited == [False, False]
-    (said,) = book.said
-    assert str(tmp_path / "spool" / "r-1.json") in said
-    assert "safe-reinit resume r-1 on this host" in said
+    (text,) = book.said
+    assert str(tmp_path / "spool" / "r-1.json") in text
+    assert "safe-reinit resume r-1 on this host" in text
     store.commit(commit(third, spool=True))
     assert book.saved == []
     store.commit(commit(spool=True))
@@ -184,8 +184,8 @@ def test_where_nothing_can_be_kept_a_machine_still_comes_back(tmp_path: Path) ->
     book.failing = [FULL] * 2
 
     assert [store.commit(commit(*states(), spool=True)) for _ in range(2)] == [Committed(), Committed()]
-    (said,) = book.said
-    assert "keep this output" in said
+    (text,) = book.said
+    assert "keep this output" in text
 
 
 @pytest.mark.parametrize("how", ["a commit", "a check"])
@@ -303,8 +303,8 @@ def test_a_journal_that_is_away_from_a_shard_asks_nobody_to_resume() -> None:
     """The run goes on by itself at its workers, whoever reads of the outage."""
     book: Any = Book()
     book.failing = [FULL]
-    told = StateStore(book, name="the run of the shard").commit(commit(*states()))
+    result = StateStore(book, name="the run of the shard").commit(commit(*states()))
 
-    assert isinstance(told, JournalAway)
-    assert "a worker goes on with this run by itself" in told.failure.hint
-    assert "resume" not in told.failure.hint
+    assert isinstance(result, JournalAway)
+    assert "a worker goes on with this run by itself" in result.failure.hint
+    assert "resume" not in result.failure.hint

@@ -13,7 +13,7 @@ from tests import postgresql
 from tests.journal.test_journal import begin, end
 
 
-def told(acts: list[AuditEntry]) -> list[tuple[str, str, str]]:
+def texts_of(acts: list[AuditEntry]) -> list[tuple[str, str, str]]:
     """Tell what was done, the oldest first."""
     return [(each.action, each.run_id[-4:], each.detail) for each in reversed(acts)]
 
@@ -35,7 +35,7 @@ def test_each_act_is_recorded_with_who_did_it(place: str) -> None:
         of_run = journal.audit_entries(lease.run_id)
 
     before, holder = acts[1].detail, acts[5].detail
-    assert told(acts) == [
+    assert texts_of(acts) == [
         ("begin", "000a", "0 disks of 1 machine in cn-hangzhou"),
         ("cancel", "000a", ""),
         ("take-over", "000a", holder),
@@ -62,7 +62,7 @@ def test_a_cancel_in_the_process_of_a_run_is_recorded_with_the_next_write(place:
         lease.save((0, {}))
         lease.end({"outcome": "stranded", "exit_code": 8, "jobs": [{}]}, (0,))
 
-        assert told(journal.audit_entries())[1:] == [
+        assert texts_of(journal.audit_entries())[1:] == [
             ("cancel", "000a", "SIGTERM"),
             ("end", "000a", "stranded, left open"),
         ]
@@ -74,7 +74,7 @@ def test_an_undo_says_what_it_undoes(place: str) -> None:
         plan = {"plan_id": "b", "account": "1", "region": "cn-hangzhou", "simulated": True}
         journal.begin("r-2", plan, "", "", [("i-1", ["d-1", "d-2"], {})], undoes="r-1").release()
 
-        assert told(journal.audit_entries()) == [
+        assert texts_of(journal.audit_entries()) == [
             ("undo", "r-2", "2 disks of 1 machine in cn-hangzhou, simulated, undoes r-1"),
         ]
 
@@ -124,7 +124,7 @@ def test_an_act_that_cannot_be_recorded_is_not_done(place: str) -> None:
         assert holder is not None
         assert (holder.epoch, holder.cancelled, journal.hold()) == (1, None, None)
         assert [run.run_id for run in journal.runs()] == [lease.run_id]
-        assert told(journal.audit_entries()) == [("begin", "0001", "0 disks of 1 machine in cn-hangzhou")]
+        assert texts_of(journal.audit_entries()) == [("begin", "0001", "0 disks of 1 machine in cn-hangzhou")]
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET detail=''", "DELETE FROM audit", "TRUNCATE audit"])

@@ -205,10 +205,10 @@ def test_a_plan_is_run_once(sim: Simulator, place: str) -> None:
     """A plan that was run is refused by the name of its run, also in another process, and sends nothing."""
     ours = client(sim, place)
     plan = ours.plan([DISK], stop_instance=True)
-    told = ours.run(plan, confirm=plan.confirm_with)
+    result = ours.run(plan, confirm=plan.confirm_with)
     before = changing(sim)
 
-    with pytest.raises(RunRefused, match=str(told.run_id)):
+    with pytest.raises(RunRefused, match=str(result.run_id)):
         client(sim, place).run(plan, confirm=plan.confirm_with)
 
     assert changing(sim) == before
@@ -513,7 +513,7 @@ def test_a_run_whose_wipe_cannot_be_recorded_any_more_ends_well(
         if event.event == "answer" and event.data["action"] == "ReInitDisk":
             full_now.append(True)
 
-    told = reported(lambda: ours.run(plan, confirm=plan.confirm_with, on_event=watch))
+    result = reported(lambda: ours.run(plan, confirm=plan.confirm_with, on_event=watch))
     power = sim.state()["instances"][INSTANCE]["status"]
     full_now.clear()
     with open_to_write(tmp_path / "j.db") as journal:
@@ -523,7 +523,7 @@ def test_a_run_whose_wipe_cannot_be_recorded_any_more_ends_well(
     state = sim.state()
     assert len(state["disks"][DISK]["wipes"]) == 1
     assert power == "Running"
-    assert told.jobs[0].disks[0].data == "reinitialised"
+    assert result.jobs[0].disks[0].data == "reinitialised"
     assert kept.open
     assert again.jobs[0].disks[0].data in ("reinitialised", "unknown")
     assert changing(sim) == ["StopInstance", "ReInitDisk", "StartInstance"]

@@ -350,13 +350,13 @@ def test_a_holder_that_was_paused_past_its_lease() -> None:
     file = Path(__file__).parents[1] / "simulation" / "scenarios" / "lease.json"
     result = simulate(json.loads(file.read_text("utf-8"))["scenario"])
     first, second = result.reports
-    said = str(first["error"])
+    text = str(first["error"])
     acted = [line for line in result.trace if re.search("(Stop|Start)Instance i|ReInitDisk", line)]
 
     assert not result.violations
     assert (second["outcome"], first["jobs"][0]["disks"][0]["data"]) == ("done", "reinitialised")
-    assert "Another process has taken run" in said
-    assert "ended it: done" in said
+    assert "Another process has taken run" in text
+    assert "ended it: done" in text
     assert len(acted) == len(DONE_ONCE)
 
 
@@ -369,14 +369,14 @@ def test_a_holder_that_lost_its_lease_before_its_first_call_ends(simulator: Simu
     )
     plan = ours.plan(["d-1"], stop_instance=True)
     stop = Interrupt()
-    looks: list[str] = []
+    reads: list[str] = []
 
     def watch(call: Any) -> None:
-        looks.append(call.action)
-        if len(looks) == 40:
+        reads.append(call.action)
+        if len(reads) == 40:
             with open_to_write(place) as journal:
                 journal._db.execute("UPDATE leases SET epoch=epoch+1")
-        if len(looks) == 1200:
+        if len(reads) == 1200:
             stop.leave()
 
     with pytest.raises(safe_reinit.Error) as caught:

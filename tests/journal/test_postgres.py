@@ -200,7 +200,7 @@ def test_two_processes_make_one_new_journal(postgres: postgresql.Server) -> None
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "text"),
     [
         ("postgresql://u:secret0word@127.0.0.1:1/x", "cannot be reached"),
         ("postgresql://u@127.0.0.1:1/x?password=secret0word", "cannot be reached"),
@@ -208,9 +208,9 @@ def test_two_processes_make_one_new_journal(postgres: postgresql.Server) -> None
         ("postgresql://u:secret0word@127.0.0.1:1/x?nonsense=1", "not one that PostgreSQL's clients understand"),
     ],
 )
-def test_an_address_is_shown_without_its_password(address: str, said: str) -> None:
+def test_an_address_is_shown_without_its_password(address: str, text: str) -> None:
     """What goes wrong is said with the address, and never with the password in it."""
-    with pytest.raises(UsageError, match=said) as refused:
+    with pytest.raises(UsageError, match=text) as refused:
         open_to_read(address)
 
     assert "secret0word" not in f"{refused.value} {refused.value.hint} {refused.value.__cause__} {redacted(address)}"

@@ -40,10 +40,10 @@ def test_what_goes_with_the_container_is_known_by_its_mount(
     """A file in memory or on the root of a container is warned of; a volume, a database and what is unknown are not."""
     monkeypatch.setattr(place.Path, "read_text", lambda *_: mounts)
 
-    said = place.vanishing(journal)
+    text = place.vanishing(journal)
 
-    assert bool(said) == bool(warned)
-    assert warned in said
+    assert bool(text) == bool(warned)
+    assert warned in text
 
 
 @pytest.mark.skipif(

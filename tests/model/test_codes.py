@@ -350,10 +350,10 @@ def test_a_family_is_a_row_of_its_own(act: str, code: str, found: str) -> None:
 )
 def test_one_code_says_different_things_of_different_calls(code: str, act: str, word: str, other: str) -> None:
     """What is said of a code is said of the call that it answers."""
-    said = f"{error_codes.meaning_of(act, code)} {error_codes.fix_of(act, code)}"
+    text = f"{error_codes.meaning_of(act, code)} {error_codes.fix_of(act, code)}"
 
-    assert word in said
-    assert other not in said
+    assert word in text
+    assert other not in text
 
 
 @pytest.mark.parametrize(

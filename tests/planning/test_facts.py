@@ -80,16 +80,18 @@ def test_an_empty_answer_that_no_probe_proves_is_a_look_that_could_not_be_made(
     assert seen.unseen[0].right == f"ecs:{action}"
 
 
-@pytest.mark.parametrize("look", ["describe_disks", "describe_instances", "describe_snapshots_of", "describe_disks_of"])
-def test_a_look_that_is_forbidden_is_told_as_unseen(look: str) -> None:
+@pytest.mark.parametrize(
+    "reading", ["describe_disks", "describe_instances", "describe_snapshots_of", "describe_disks_of"]
+)
+def test_a_look_that_is_forbidden_is_told_as_unseen(reading: str) -> None:
     """A refusal for want of a right does not end the looking: it is noted with the right that is missing."""
-    cloud = healthy(failing={look: [Refused("Forbidden.RAM", 403, "", "r")]})
-    told = [
+    cloud = healthy(failing={reading: [Refused("Forbidden.RAM", 403, "", "r")]})
+    result = [
         each.action
         for each in facts_for(cloud, TinyClock(), values.REGION, [values.DISK_ID], Options()).disks[0].unseen
     ]
 
-    assert told
+    assert result
 
 
 @pytest.mark.parametrize(
@@ -108,11 +110,11 @@ def test_a_look_that_fails_for_another_reason_ends_the_looking(error: CloudError
 
 
 @pytest.mark.parametrize(
-    "look", ["get_caller", "describe_disks", "describe_instances", "describe_snapshots_of", "describe_disks_of"]
+    "reading", ["get_caller", "describe_disks", "describe_instances", "describe_snapshots_of", "describe_disks_of"]
 )
-def test_a_look_that_fails_once_is_asked_again(look: str) -> None:
+def test_a_look_that_fails_once_is_asked_again(reading: str) -> None:
     """One lost answer among many looks changes nothing of what is seen."""
-    seen = facts(healthy(failing={look: [Unanswered("Describe")]}))
+    seen = facts(healthy(failing={reading: [Unanswered("Describe")]}))
 
     assert (seen.disk, seen.instance, seen.unseen) == (values.a_disk(), values.an_instance(), ())
 
@@ -266,10 +268,10 @@ def compared(count: int) -> int:
 
 def test_what_is_listed_is_not_searched_for_each_of_many() -> None:
     """Eight times the machines take about eight times the comparisons, and not sixty-four times."""
-    few, many = compared(MANY), compared(8 * MANY)
+    some, many = compared(MANY), compared(8 * MANY)
 
-    assert few > 0
-    assert many < 12 * few
+    assert some > 0
+    assert many < 12 * some
 
 
 def test_what_is_not_listed_of_many_is_proven_absent_by_one_dry_run() -> None:

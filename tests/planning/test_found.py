@@ -21,7 +21,7 @@ def test_a_list_has_one_id_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"# nothing\n\n", "names no disk"),
         (b"d-\xff\n", "cannot be read as UTF-8"),
@@ -29,11 +29,11 @@ def test_a_list_has_one_id_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ],
     ids=["empty", "not text", "too long"],
 )
-def test_a_list_that_is_none_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_list_that_is_none_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     """A list that cannot be read whole is refused, and never cut: nobody would know which disks were left out."""
     (tmp_path / "disks").write_bytes(content)
 
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         read_ids(str(tmp_path / "disks"))
     with pytest.raises(UsageError, match="cannot be read"):
         read_ids(str(tmp_path / "nowhere"))

@@ -63,8 +63,8 @@ POLICY = AutoSnapshotPolicy("sp-1", (3,), (1,), "Normal")
 def a_cloud(*disks: Any, status: str = "Stopped", **more: Any) -> TinyCloud:
     """Give a cloud with an encrypted disk under a policy, of which everybody has something to tell."""
     rich = values.a_disk(encrypted=True, kms_key_id="k-1", auto_snapshot_policy_id="sp-1")
-    told = {"members": [MEMBER], "keys": [KEY], "pairs": [PAIR], "events": [EVENT], "policies": [POLICY]}
-    return TinyCloud(disks or [rich], [values.an_instance(status=status)], **{**told, **more})
+    result = {"members": [MEMBER], "keys": [KEY], "pairs": [PAIR], "events": [EVENT], "policies": [POLICY]}
+    return TinyCloud(disks or [rich], [values.an_instance(status=status)], **{**result, **more})
 
 
 def seen(cloud: TinyCloud, options: Options = STOPPING, *disk_ids: str, **more: Any) -> tuple[DiskFacts, ...]:
@@ -81,7 +81,7 @@ def asked(cloud: TinyCloud) -> list[tuple[str, tuple[str, ...]]]:
 def test_each_product_is_asked_once_and_tells_of_the_disk(status: str) -> None:
     """Of a disk whose instance stands still, group, key, pairs, events and policy are looked at with one call each."""
     cloud = a_cloud(status=status)
-    told = seen(cloud)[0].other_products
+    result = seen(cloud)[0].other_products
 
     assert sorted(asked(cloud)) == [
         ("describe_auto_snapshot_policy", ("sp-1",)),
@@ -90,8 +90,8 @@ def test_each_product_is_asked_once_and_tells_of_the_disk(status: str) -> None:
         ("describe_scaling_members", (values.INSTANCE_ID,)),
         ("describe_system_events", (values.INSTANCE_ID,)),
     ]
-    assert (told.members, told.keys, told.pairs, told.events) == ((MEMBER,), (KEY,), (PAIR,), (EVENT,))
-    assert (told.auto_snapshot_policy, told.unanswered) == (POLICY, ())
+    assert (result.members, result.keys, result.pairs, result.events) == ((MEMBER,), (KEY,), (PAIR,), (EVENT,))
+    assert (result.auto_snapshot_policy, result.unanswered) == (POLICY, ())
 
 
 def test_a_plain_disk_is_asked_about_less() -> None:
@@ -113,14 +113,14 @@ def test_a_plain_disk_is_asked_about_less() -> None:
 def test_an_instance_that_does_not_stand_still_is_not_asked_about(status: str, options: Options) -> None:
     """Who stops nothing and finds nothing stopped need not know of groups and events."""
     cloud = a_cloud(status=status)
-    told = seen(cloud, options)[0].other_products
+    result = seen(cloud, options)[0].other_products
 
     assert {name for name, _ in asked(cloud)} == {
         "describe_replica_pairs",
         "describe_key",
         "describe_auto_snapshot_policy",
     }
-    assert told.members == told.events == ()
+    assert result.members == result.events == ()
 
 
 def test_a_disk_that_is_not_there_is_not_asked_about() -> None:
@@ -153,7 +153,7 @@ def test_many_disks_are_asked_about_together() -> None:
         events=[SystemEvent("e-1", "i-0", "SystemMaintenance.Reboot", "Scheduled", None)],
         policies=[POLICY],
     )
-    told = [facts.other_products for facts in seen(cloud, STOPPING, *(f"d-{n}" for n in range(4)))]
+    result = [facts.other_products for facts in seen(cloud, STOPPING, *(f"d-{n}" for n in range(4)))]
 
     assert sorted(asked(cloud)) == [
         ("describe_auto_snapshot_policy", ("sp-1",)),
@@ -163,10 +163,10 @@ def test_many_disks_are_asked_about_together() -> None:
         ("describe_scaling_members", ("i-0", "i-1", "i-2", "i-3")),
         ("describe_system_events", ("i-0", "i-1", "i-2", "i-3")),
     ]
-    assert [len(each.members) for each in told] == [0, 0, 1, 0]
-    assert [len(each.events) for each in told] == [1, 0, 0, 0]
-    assert [len(each.pairs) for each in told] == [0, 0, 0, 1]
-    assert [each.keys[0].state for each in told] == ["Enabled", "Disabled", "Enabled", "Disabled"]
+    assert [len(each.members) for each in result] == [0, 0, 1, 0]
+    assert [len(each.events) for each in result] == [1, 0, 0, 0]
+    assert [len(each.pairs) for each in result] == [0, 0, 0, 1]
+    assert [each.keys[0].state for each in result] == ["Enabled", "Disabled", "Enabled", "Disabled"]
 
 
 @pytest.mark.parametrize(("status", "keys"), [("Running", ["k-own", "k-other"]), ("Stopped", ["k-own"])])
@@ -175,10 +175,10 @@ def test_the_keys_of_other_disks_matter_where_the_instance_starts_again(status: 
     own = values.a_disk(encrypted=True, kms_key_id="k-own")
     other = values.a_disk(disk_id="d-other", encrypted=True, kms_key_id="k-other")
     cloud = a_cloud(own, other, status=status)
-    told = seen(cloud)[0].other_products
+    result = seen(cloud)[0].other_products
 
     assert sorted(ids[0] for name, ids in asked(cloud) if name == "describe_key") == sorted(keys)
-    assert [key.key_id for key in told.keys] == keys
+    assert [key.key_id for key in result.keys] == keys
 
 
 FAILURES: dict[str, Callable[[str], CloudError]] = {
@@ -266,19 +266,19 @@ def test_the_words_of_the_configuration_are_those_of_the_looks() -> None:
 
 def test_a_policy_that_is_not_shown_is_not_looked_at() -> None:
     """An empty list may mean that the right to it is missing, and then nothing is known of it."""
-    told = seen(a_cloud(policies=[]))[0].other_products
+    result = seen(a_cloud(policies=[]))[0].other_products
 
-    assert told.auto_snapshot_policy is None
-    assert [each.action for each in told.unanswered] == ["DescribeAutoSnapshotPolicyEx"]
+    assert result.auto_snapshot_policy is None
+    assert [each.action for each in result.unanswered] == ["DescribeAutoSnapshotPolicyEx"]
 
 
 def test_only_the_looks_that_are_wanted_are_made() -> None:
     """Before a call some of them are left out, and what is left out is not told as missing."""
     cloud = a_cloud()
-    told = seen(cloud, STOPPING, again=["ebs"])[0].other_products
+    result = seen(cloud, STOPPING, again=["ebs"])[0].other_products
 
     assert asked(cloud) == [("describe_replica_pairs", ())]
-    assert (told.pairs, told.members, told.unanswered) == ((PAIR,), (), ())
+    assert (result.pairs, result.members, result.unanswered) == ((PAIR,), (), ())
 
 
 def not_checked(action: str) -> Finding:
@@ -289,7 +289,7 @@ def not_checked(action: str) -> Finding:
 
 
 @pytest.mark.parametrize(
-    ("findings", "begun", "looks"),
+    ("findings", "begun", "reads"),
     [
         ([], False, {"ess", "ebs", "kms", "events"}),
         ([], True, {"ebs"}),
@@ -298,9 +298,9 @@ def not_checked(action: str) -> Finding:
         (["DescribeAutoSnapshotPolicyEx"], False, {"ess", "ebs", "kms", "events"}),
     ],
 )
-def test_which_looks_are_made_again(findings: list[str], begun: bool, looks: set[str]) -> None:
+def test_which_looks_are_made_again(findings: list[str], begun: bool, reads: set[str]) -> None:
     """Before the first change all that can refuse, after it the pairs alone, and never one that failed in the plan."""
-    assert other_products.products_to_reread([not_checked(action) for action in findings], begun=begun) == looks
+    assert other_products.products_to_reread([not_checked(action) for action in findings], begun=begun) == reads
 
 
 # ------------------------------------------------------------------------------------------ through the real SDK

@@ -323,7 +323,7 @@ def test_the_calls_of_a_plan_are_told_in_order() -> None:
     assert [step[0] for step in steps(job, a_plan())] == ["StopInstance", "ReInitDisk", "StartInstance"]
     assert [step[0] for step in steps(stopped.jobs[0], stopped)] == ["ReInitDisk"]
     assert [step[0] for step in steps(left.jobs[0], left)] == ["StopInstance", "ReInitDisk"]
-    assert any("ReInitDisk" in said for said in unforeseen(a_plan()))
+    assert any("ReInitDisk" in text for text in unforeseen(a_plan()))
 
 
 def test_a_running_machine_is_promised_to_run_unless_it_is_left_stopped() -> None:
@@ -350,10 +350,10 @@ def test_a_running_machine_is_promised_to_run_unless_it_is_left_stopped() -> Non
 def test_each_fact_a_plan_stands_on_is_told_when_it_moves(field: str, change: dict[str, Any]) -> None:
     """What moved is told as ``field: planned -> now``, each fact by ECS's name, and nothing else is."""
     before, now = expected([values.disk_facts()]), expected([values.disk_facts(**change)])
-    told = changed_facts(before, now)
+    result = changed_facts(before, now)
 
-    assert [line.partition(":")[0] for line in told] == [field]
-    assert f"{before[field] or 'none'} -> {now[field] or 'none'}" in told[0]
+    assert [line.partition(":")[0] for line in result] == [field]
+    assert f"{before[field] or 'none'} -> {now[field] or 'none'}" in result[0]
 
 
 def test_what_our_own_calls_change_is_no_drift() -> None:
@@ -366,9 +366,9 @@ def test_what_our_own_calls_change_is_no_drift() -> None:
 
 def test_a_hostile_name_cannot_fake_a_line_of_what_moved() -> None:
     """Names are other people's words: in what moved they hold no control characters."""
-    told = changed_facts({"i-1.InstanceName": "web"}, {"i-1.InstanceName": "x\x1b[2J\nYour data is safe\r"})
+    result = changed_facts({"i-1.InstanceName": "web"}, {"i-1.InstanceName": "x\x1b[2J\nYour data is safe\r"})
 
-    assert "".join(told).isprintable()
+    assert "".join(result).isprintable()
 
 
 def test_canonical_json_is_sorted_dense_and_utf8() -> None:

@@ -231,10 +231,10 @@ def test_a_machine_that_is_left_stopped_may_be_started_all_the_same() -> None:
 
 def test_a_password_that_is_wanted_is_not_denied() -> None:
     """The denial is left out exactly where the run sets a password."""
-    wanted = of(a_plan(values.system_facts(), password=Secret(PASSWORD)))
+    expected = of(a_plan(values.system_facts(), password=Secret(PASSWORD)))
     not_wanted = of(a_plan(values.system_facts()))
 
-    assert [line["Effect"] for line in wanted["Statement"]].count("Deny") == 0
+    assert [line["Effect"] for line in expected["Statement"]].count("Deny") == 0
     assert [line for line in not_wanted["Statement"] if line["Effect"] == "Deny"] == [
         {
             "Effect": "Deny",
@@ -243,7 +243,7 @@ def test_a_password_that_is_wanted_is_not_denied() -> None:
             "Condition": {"Bool": {"ecs:PasswordCustomized": ["true"]}},
         }
     ]
-    assert_clean(json.dumps(wanted), PASSWORD)
+    assert_clean(json.dumps(expected), PASSWORD)
 
 
 def a_call(action: str, *subject: str, dry_run: bool = False) -> Call:

@@ -113,9 +113,9 @@ def test_the_deadline_is_one_for_all_regions() -> None:
 )
 def test_when_no_later_region_begins(rollout: Rollout, outcomes: Sequence[Outcome], why: str) -> None:
     """A canary that did not end done, also one that goes on into the next region; a limit; the deadline."""
-    said = regions.closed(rollout, 6, outcomes, NOW)
-    assert why in said
-    assert bool(said) == bool(why)
+    text = regions.closed(rollout, 6, outcomes, NOW)
+    assert why in text
+    assert bool(text) == bool(why)
 
 
 def test_the_failures_before_count_in_a_region() -> None:
@@ -165,9 +165,9 @@ WHOLE = regions.as_one([of("a"), of("b")])
 )
 def test_the_outcome_is_that_of_several_disks(one: Outcome, two: Outcome, outcome: Outcome) -> None:
     """Any unknown is 5, all alike that code, else 7."""
-    told = report.of_regions([a_report(a_job(1, one)), a_report(a_job(2, two))], WHOLE)
-    assert told.outcome == outcome
-    assert (told.error is None) == (outcome == "done")
+    result = report.of_regions([a_report(a_job(1, one)), a_report(a_job(2, two))], WHOLE)
+    assert result.outcome == outcome
+    assert (result.error is None) == (outcome == "done")
 
 
 @pytest.mark.parametrize(("job", "outcome"), [("done", "bug"), ("unknown", "unknown")])
@@ -181,21 +181,21 @@ def test_the_members_of_the_report_are_put_together() -> None:
     """Jobs, findings and calls one after the other, runs and regions with commas, times from first to last."""
     one = a_report(a_job(1), region="a", run_id="r-1", next=("x",))
     two = a_report(a_job(2), region="b", run_id=None, next=("y", "x"), ended_at=NOW + timedelta(hours=1))
-    told = report.of_regions([one, two], WHOLE)
-    assert (told.region, told.run_id, told.next) == ("a,b", "r-1", ("x", "y"))
-    assert told.jobs == (*one.jobs, *two.jobs)
-    assert told.findings == (*one.findings, *two.findings)
-    assert told.calls == (*one.calls, *two.calls)
-    assert (told.started_at, told.ended_at, told.omitted_reads) == (one.started_at, two.ended_at, None)
-    assert told.plan is not None
-    assert told.plan.confirm_with == WHOLE.confirm_with
+    result = report.of_regions([one, two], WHOLE)
+    assert (result.region, result.run_id, result.next) == ("a,b", "r-1", ("x", "y"))
+    assert result.jobs == (*one.jobs, *two.jobs)
+    assert result.findings == (*one.findings, *two.findings)
+    assert result.calls == (*one.calls, *two.calls)
+    assert (result.started_at, result.ended_at, result.omitted_reads) == (one.started_at, two.ended_at, None)
+    assert result.plan is not None
+    assert result.plan.confirm_with == WHOLE.confirm_with
 
 
 def test_the_looks_of_many_jobs_are_counted_over_all_regions() -> None:
     """Over twenty jobs no look is listed, and those that each report left out count too."""
-    few = a_report(*(a_job(n) for n in range(3)))
+    some = a_report(*(a_job(n) for n in range(3)))
     many = a_report(*(a_job(n) for n in range(3, 24)))
-    told = report.of_regions([few, many], WHOLE)
-    assert not any(call.action.startswith("Describe") for call in told.calls)
-    looks = sum(call.action.startswith("Describe") for made in (few, many) for call in made.calls)
-    assert told.omitted_reads == looks + 7
+    result = report.of_regions([some, many], WHOLE)
+    assert not any(call.action.startswith("Describe") for call in result.calls)
+    reads = sum(call.action.startswith("Describe") for made in (some, many) for call in made.calls)
+    assert result.omitted_reads == reads + 7

@@ -129,7 +129,7 @@ def test_whatever_is_changed_in_a_file_is_noticed(path: tuple[Any, ...]) -> None
             plan_file.read(json.dumps(edited).encode())
 
 
-MADE_ANEW: dict[str, Callable[[dict[str, Any]], None]] = {
+MADE_AGAIN: dict[str, Callable[[dict[str, Any]], None]] = {
     "another-disk": lambda file: file["jobs"][0]["disks"][0].update(disk_id="d-other"),
     "another-instance": lambda file: file["jobs"][0].update(instance_id="i-other"),
     "another-account": lambda file: file.update(account="2000000000000002"),
@@ -147,11 +147,11 @@ MADE_ANEW: dict[str, Callable[[dict[str, Any]], None]] = {
 }
 
 
-@pytest.mark.parametrize("name", MADE_ANEW)
+@pytest.mark.parametrize("name", MADE_AGAIN)
 def test_a_digest_that_was_made_to_fit_does_not_help(name: str) -> None:
     """Where the intention was changed with a digest that fits, the fingerprint or the shape gives it away."""
     content = copy.deepcopy(FILE)
-    MADE_ANEW[name](content)
+    MADE_AGAIN[name](content)
 
     with pytest.raises(plan_file.EditedError):
         plan_file.read(signed(content))
@@ -262,20 +262,20 @@ INSTANCES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("field", DISKS)
 def test_every_fact_of_a_disk_that_moved_is_told(field: str) -> None:
     """A moved fact of the disk is told as field: planned -> now."""
-    changes, told = DISKS[field]
+    changes, result = DISKS[field]
     before = values.stopping_facts()
 
-    assert f"{values.DISK_ID}.{field}: {told}" in stale(before, replace(before, disk=values.a_disk(**changes)))
+    assert f"{values.DISK_ID}.{field}: {result}" in stale(before, replace(before, disk=values.a_disk(**changes)))
 
 
 @pytest.mark.parametrize("field", INSTANCES)
 def test_every_fact_of_an_instance_that_moved_is_told(field: str) -> None:
     """A moved fact of the instance is told as field: planned -> now."""
-    changes, told = INSTANCES[field]
+    changes, result = INSTANCES[field]
     before = values.stopping_facts()
     after = replace(before, instance=values.an_instance(**{"status": "Running", **changes}))
 
-    assert f"{values.INSTANCE_ID}.{field}: {told}" in stale(before, after)
+    assert f"{values.INSTANCE_ID}.{field}: {result}" in stale(before, after)
 
 
 def test_a_source_that_is_gone_is_told() -> None:
@@ -311,10 +311,10 @@ def test_another_disk_that_would_be_down_with_it_is_told() -> None:
 def test_a_disk_that_is_not_there_any_more_is_told() -> None:
     """Every fact of a lost disk is told, and that it is not found."""
     before = values.stopping_facts()
-    told = stale(before, replace(before, disk=None, instance=None))
+    result = stale(before, replace(before, disk=None, instance=None))
 
-    assert f"{values.DISK_ID}.Status: In_use -> none" in told
-    assert any(each.startswith("block disk-not-found") for each in told)
+    assert f"{values.DISK_ID}.Status: In_use -> none" in result
+    assert any(each.startswith("block disk-not-found") for each in result)
 
 
 def test_a_new_block_and_a_new_risk_are_told() -> None:
@@ -331,9 +331,9 @@ def test_a_new_risk_that_was_accepted_beforehand_was_not_shown() -> None:
     """A risk that is accepted by name and arises only now is told too: nobody saw it in the plan."""
     before = values.disk_facts()
     fresh = replace(before, snapshots=(values.a_snapshot(instant_access=True, instant_access_retention_days=3),))
-    told = stale(before, fresh, accept=("instant-access-snapshot",))
+    result = stale(before, fresh, accept=("instant-access-snapshot",))
 
-    assert [each.split()[:2] for each in told] == [["risk", "instant-access-snapshot"]]
+    assert [each.split()[:2] for each in result] == [["risk", "instant-access-snapshot"]]
 
 
 def test_a_risk_that_was_shown_is_no_news() -> None:

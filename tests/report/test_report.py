@@ -156,11 +156,11 @@ def every_kind() -> dict[str, Report]:
 @pytest.mark.parametrize("kind", every_kind())
 def test_a_report_has_exactly_the_members_of_the_contract(kind: str) -> None:
     """Every member is always present and of its type, whatever the report is about."""
-    told = every_kind()[kind]
-    document = json.loads(report.dumps(report.to_json(told)))
+    result = every_kind()[kind]
+    document = json.loads(report.dumps(report.to_json(result)))
 
     check(document)
-    assert document["exit_code"] == exit_code(told.outcome)
+    assert document["exit_code"] == exit_code(result.outcome)
 
 
 def test_a_dry_run_is_told_as_one() -> None:
@@ -170,9 +170,9 @@ def test_a_dry_run_is_told_as_one() -> None:
     assert (planned.run_id, planned.outcome, planned.dry_run) == (None, "planned", True)
     assert refused.outcome == "refused"
     assert refused.jobs[0].instance_id is None
-    for told in (planned, refused):
-        assert all(job.power_after == job.power_before for job in told.jobs)
-        assert all(disk.data == "untouched" for job in told.jobs for disk in job.disks)
+    for result in (planned, refused):
+        assert all(job.power_after == job.power_before for job in result.jobs)
+        assert all(disk.data == "untouched" for job in result.jobs for disk in job.disks)
 
 
 @pytest.mark.parametrize(
@@ -189,10 +189,10 @@ def test_a_dry_run_is_told_as_one() -> None:
 )
 def test_the_data_of_a_disk_is_told_by_what_was_proven(state: str, data: str) -> None:
     """Only a proof makes a disk reinitialised, and only one whose wipe was intended and refused is intact."""
-    told = of_run(a_plan(), ended(a_plan(), state=state))
+    result = of_run(a_plan(), ended(a_plan(), state=state))
 
-    assert told.jobs[0].disks[0].data == data
-    assert (told.jobs[0].disks[0].evidence is not None) == (data == "reinitialised")
+    assert result.jobs[0].disks[0].data == data
+    assert (result.jobs[0].disks[0].evidence is not None) == (data == "reinitialised")
 
 
 @pytest.mark.parametrize(
@@ -220,9 +220,9 @@ def test_several_machines_come_to_one_outcome(outcomes: tuple[str, str], expecte
 def test_a_phase_that_did_not_end_is_not_told_as_ok() -> None:
     """A phase that was still open when the run ended says ``unknown``, since nobody saw its end."""
     open_ = (Phase("stop", values.NOW),)
-    told = of_run(a_plan(), ended(a_plan(), state="refused", phases=open_, error=Failure(None, "No.")))
+    result = of_run(a_plan(), ended(a_plan(), state="refused", phases=open_, error=Failure(None, "No.")))
 
-    assert told.jobs[0].phases[0].result == "unknown"
+    assert result.jobs[0].phases[0].result == "unknown"
 
 
 def test_looks_are_counted_and_not_listed_where_there_are_many_jobs() -> None:
@@ -235,9 +235,9 @@ def test_looks_are_counted_and_not_listed_where_there_are_many_jobs() -> None:
         for n in range(21)
     ]
     calls = (call(), call("GetCallerIdentity"), call("StopInstance", dry_run=True), call("StopInstance"))
-    few, lots = of_run(a_plan(*many[:20]), calls=calls), of_run(a_plan(*many), calls=calls)
+    some, lots = of_run(a_plan(*many[:20]), calls=calls), of_run(a_plan(*many), calls=calls)
 
-    assert (few.omitted_reads, len(few.calls)) == (None, 4)
+    assert (some.omitted_reads, len(some.calls)) == (None, 4)
     assert lots.omitted_reads == 2
     assert [each.action for each in lots.calls] == ["StopInstance", "StopInstance"]
 
@@ -288,8 +288,8 @@ def hostile(name: str) -> tuple[Plan, Report]:
 
 def lines_of(name: str) -> list[str]:
     """Give all lines a person would see of the hostile plan and report."""
-    plan, told = hostile(name)
-    return [line.text for line in (*report.plan_lines(plan), *report.report_lines(told))]
+    plan, result = hostile(name)
+    return [line.text for line in (*report.plan_lines(plan), *report.report_lines(result))]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -322,31 +322,31 @@ def test_no_name_becomes_markdown(name: str) -> None:
 @given(st.text(max_size=30))
 def test_no_name_at_all_breaks_text_or_markdown_or_json(name: str) -> None:
     """Any text whatever as a name leaves the lines printable, the Markdown whole and the JSON readable."""
-    plan, told = hostile(f"a{name}z")
+    plan, result = hostile(f"a{name}z")
 
-    assert all(line.text.isprintable() for line in (*report.plan_lines(plan), *report.report_lines(told)))
-    assert len(skeleton(report.to_markdown(told))) == len(skeleton(report.to_markdown(hostile("tame")[1])))
-    check(json.loads(report.dumps(report.to_json(told))))
+    assert all(line.text.isprintable() for line in (*report.plan_lines(plan), *report.report_lines(result)))
+    assert len(skeleton(report.to_markdown(result))) == len(skeleton(report.to_markdown(hostile("tame")[1])))
+    check(json.loads(report.dumps(report.to_json(result))))
 
 
 def test_times_are_utc_in_seconds() -> None:
     """A time of another zone or with fractions is written as RFC 3339 in UTC and seconds."""
     odd = datetime.fromisoformat("2026-01-02T05:04:05.999999+02:00")
-    told = report.of_error(report.started(odd), odd, UsageError("No."))
+    result = report.of_error(report.started(odd), odd, UsageError("No."))
 
-    assert report.to_json(told)["started_at"] == "2026-01-02T03:04:05Z"
+    assert report.to_json(result)["started_at"] == "2026-01-02T03:04:05Z"
 
 
-@pytest.mark.parametrize(("state", "told"), [("done", True), ("lost", True), ("refused", False), ("todo", False)])
-def test_what_a_wipe_leaves_of_the_old_data_is_told_where_there_was_one(state: str, told: bool) -> None:
+@pytest.mark.parametrize(("state", "result"), [("done", True), ("lost", True), ("refused", False), ("todo", False)])
+def test_what_a_wipe_leaves_of_the_old_data_is_told_where_there_was_one(state: str, result: bool) -> None:
     """The end of a run that wiped, or may have, names the snapshots that keep the old data and claims no erasure."""
     plan = a_plan()
     done = of_run(plan, ended(plan, state=state))
     texts = [line.text for line in report.report_lines(done)]
 
     for shown in ("\n".join(texts), report.to_markdown(done).replace("\\", "").partition("## Findings")[0]):
-        assert ("no certified erasure" in shown) == told
-        assert ("s-bp1fresh of 2026-01-02T01:04:05Z" in shown) == told
+        assert ("no certified erasure" in shown) == result
+        assert ("s-bp1fresh of 2026-01-02T01:04:05Z" in shown) == result
 
 
 def test_the_snapshot_that_a_run_took_is_told() -> None:

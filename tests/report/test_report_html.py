@@ -91,10 +91,10 @@ def leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def test_every_member_of_the_report_is_in_the_page() -> None:
     """Whatever the JSON report says is on the page too: ids, names, times, RequestIds, codes, findings, commands."""
-    told = every_outcome()
-    shown = text_of(to_html(told))
+    result = every_outcome()
+    shown = text_of(to_html(result))
 
-    for path, value in leaves(to_json(told)):
+    for path, value in leaves(to_json(result)):
         if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value):
             value = value[:16].replace("T", " ")  # noqa: PLW2901
         elif path == ".calls.attempt":
@@ -213,9 +213,9 @@ def test_an_accepted_risk_is_told_as_accepted() -> None:
 
 def test_a_block_is_never_told_as_accepted() -> None:
     """A check that blocks one disk and is an accepted risk of the same instance is accepted as the risk only."""
-    told = a_report(a_job(1))
-    blocked = replace(told.findings[2], check="no-recent-snapshot")
-    shown = text_of(to_html(replace(told, findings=(blocked, told.findings[1]))))
+    result = a_report(a_job(1))
+    blocked = replace(result.findings[2], check="no-recent-snapshot")
+    shown = text_of(to_html(replace(result, findings=(blocked, result.findings[1]))))
 
     assert "risk no-recent-snapshot 1 subject accepted" in shown
     assert "block no-recent-snapshot 1 subject accepted" not in shown
@@ -243,11 +243,11 @@ def test_a_broken_promise_of_power_is_said() -> None:
 def test_every_form_of_the_report_says_the_same_of_the_power(outcome: str, power: str, broken: bool) -> None:
     """Few machines, many and the page agree on whether a promise was broken; what a run left alone it broke none of."""
     job = replace(a_job(1, outcome), power_after=power)  # type: ignore[arg-type]
-    few, many = a_report(job), a_report(job, *(a_job(number) for number in range(2, 9)))
+    some, many = a_report(job), a_report(job, *(a_job(number) for number in range(2, 9)))
 
-    assert any("was promised" in line.text for line in report_lines(few)) is broken
+    assert any("was promised" in line.text for line in report_lines(some)) is broken
     assert any("was promised" in line.text for line in report_lines(many)) is broken
-    assert (">not as promised<" in to_html(few)) is broken
+    assert (">not as promised<" in to_html(some)) is broken
 
 
 def test_the_page_says_that_this_is_no_erasure() -> None:

@@ -91,9 +91,9 @@ def test_notes_are_counted_and_accepted_risks_shown() -> None:
     options = Options(stop_instance=True, accept=("spot",))
     notes = [a_finding(check, "info", "i-0", f"Of {check}.") for check in ("public-ip", "just-started", "not-checked")]
     plan = replace(a_plan(1), findings=(*notes, a_finding("spot", "risk", "i-0")), options=options)
-    said = [line for line in shown(plan) if line.startswith(("  risk", "  info", "  2 notes"))]
+    text = [line for line in shown(plan) if line.startswith(("  risk", "  info", "  2 notes"))]
 
-    assert said == [
+    assert text == [
         "  risk, accepted: spot: i-0: It is so.",
         "  info: not-checked: i-0: Of not-checked.",
         "  2 notes (public-ip, just-started); --verbose shows them.",
@@ -103,15 +103,15 @@ def test_notes_are_counted_and_accepted_risks_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("undo", "said"),
+    ("undo", "text"),
     [
         (None, "WIPE d-0 (data disk) on lab-0: everything written to it is lost."),
         ("r-1", "ROLL BACK d-0 (data disk) on lab-0: everything written to it since the snapshot is lost."),
     ],
 )
-def test_the_last_line_says_what_is_lost(undo: str | None, said: str) -> None:
+def test_the_last_line_says_what_is_lost(undo: str | None, text: str) -> None:
     """The disk, its kind and size, its machine and the loss are the last thing that is read."""
-    assert shown(a_plan(1, undo=undo))[-1] == said
+    assert shown(a_plan(1, undo=undo))[-1] == text
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -229,7 +229,7 @@ def test_disks_that_share_the_downtime_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rollout", "said"),
+    ("rollout", "text"),
     [
         (Rollout(), "1 first, as a canary that must end done, then the other 29; at most 100 down at once"),
         (Rollout(canary=0, max_parallel=5), "all 30; at most 5 down at once"),
@@ -248,11 +248,11 @@ def test_disks_that_share_the_downtime_are_counted() -> None:
         ),
     ],
 )
-def test_the_order_of_the_run_is_said(rollout: Rollout, said: str) -> None:
+def test_the_order_of_the_run_is_said(rollout: Rollout, text: str) -> None:
     """Canary, waves, the cap and what ends the run early stand in one line."""
     line = next(line for line in shown(a_plan(MANY, rollout)) if "In order: " in line)
 
-    assert said in line
+    assert text in line
 
 
 def findings() -> tuple[Finding, ...]:
@@ -309,8 +309,8 @@ def skipping(plan: Plan, count: int) -> Plan:
     """Give a plan again with its last machines left out, whose disks are locked."""
     out = plan.jobs[-count:]
     found = tuple(a_finding("disk-locked", "block", job.disks[0].disk_id, f"{job.instance_name} is.") for job in out)
-    told = a_finding("public-ip", "info", str(out[0].instance_id))
-    return replace(plan, jobs=plan.jobs[:-count], skipped=out, skipped_findings=(*found, told))
+    result = a_finding("public-ip", "info", str(out[0].instance_id))
+    return replace(plan, jobs=plan.jobs[:-count], skipped=out, skipped_findings=(*found, result))
 
 
 @pytest.mark.parametrize(("jobs", "full"), [(4, False), (MANY, False), (MANY, True)])
@@ -346,32 +346,32 @@ def test_columns_stand_under_each_other_whatever_the_letters() -> None:
 # ---------------------------------------------------------------------------------------------------------- the report
 
 
-def texts(told: Any, *, full: bool = False) -> list[str]:
+def texts(result: Any, *, full: bool = False) -> list[str]:
     """Give the lines of a report."""
-    return [line.text for line in report.report_lines(told, full=full)]
+    return [line.text for line in report.report_lines(result, full=full)]
 
 
 def test_what_went_well_is_counted() -> None:
     """Machines that are done share one line; with --verbose each has its own."""
-    told = a_report(*(a_job(number) for number in range(MANY)))
+    result = a_report(*(a_job(number) for number in range(MANY)))
 
-    assert texts(told)[0] == "30 instances done: 30 disks reinitialised"
-    assert not any("lab-0001" in line for line in texts(told))
-    assert any("lab-0001" in line for line in texts(told, full=True))
+    assert texts(result)[0] == "30 instances done: 30 disks reinitialised"
+    assert not any("lab-0001" in line for line in texts(result))
+    assert any("lab-0001" in line for line in texts(result, full=True))
 
 
 @pytest.mark.parametrize("outcome", ["failed", "unknown", "not-restarted", "stranded"])
 def test_what_went_wrong_has_a_line_of_its_own(outcome: Any) -> None:
     """Each machine that is not done is named, with its disks, its power, the message and the code."""
-    told = a_report(*(a_job(number) for number in range(10)), a_job(11, outcome), a_job(12, outcome))
-    lines = [line for line in report.report_lines(told) if "lab-001" in line.text]
+    result = a_report(*(a_job(number) for number in range(10)), a_job(11, outcome), a_job(12, outcome))
+    lines = [line for line in report.report_lines(result) if "lab-001" in line.text]
     data = {"unknown": "UNKNOWN", "not-restarted": "reinitialised"}.get(outcome, "intact")
     power = {"failed": "Running", "unknown": "Stopped", "not-restarted": "Starting", "stranded": "Stopping"}[outcome]
-    owed = "" if power == "Running" else " though Running was promised"
+    owes = "" if power == "Running" else " though Running was promised"
 
-    assert texts(told)[0] == "10 instances done: 10 disks reinitialised"
+    assert texts(result)[0] == "10 instances done: 10 disks reinitialised"
     assert [line.text for line in lines] == [
-        f"lab-00{each} (i-bp0000{each}) {outcome}: d-bp0000{each} {data}, {power}{owed}: Message {each}. (Code{each})"
+        f"lab-00{each} (i-bp0000{each}) {outcome}: d-bp0000{each} {data}, {power}{owes}: Message {each}. (Code{each})"
         for each in (11, 12)
     ]
     assert {line.style for line in lines} == {"bold red"}
@@ -381,18 +381,18 @@ def test_what_was_not_touched_for_one_reason_shares_a_line() -> None:
     """Machines that were never begun are counted, with the reason once."""
     why = replace(a_job(0, "refused").error, message="Not begun: the canary did not end done.", code=None)  # type: ignore[type-var]
     never = [replace(a_job(number, "refused"), error=why, phases=()) for number in range(1, MANY)]
-    told = a_report(a_job(0, "failed"), *never)
+    result = a_report(a_job(0, "failed"), *never)
 
     line = "29 instances (i-bp000001, i-bp000002 and 27 more) refused, untouched: "
-    assert f"{line}Not begun: the canary did not end done." in texts(told)
+    assert f"{line}Not begun: the canary did not end done." in texts(result)
 
 
 def test_the_snapshots_that_keep_old_data_are_counted() -> None:
     """What a wipe does not take away is said once, with how many disks it is about."""
     kept = [a_finding("kept-snapshots", "info", f"d-bp{number:06}") for number in range(MANY)]
-    told = a_report(*(a_job(number) for number in range(MANY)), findings=tuple(kept))
+    result = a_report(*(a_job(number) for number in range(MANY)), findings=tuple(kept))
 
-    assert [line for line in texts(told) if line.startswith("  ")] == [
+    assert [line for line in texts(result) if line.startswith("  ")] == [
         "  30 safety snapshots taken by this run; the JSON report, or --verbose, names each.",
         "  30 disks have snapshots that keep old data; the JSON report, or --verbose, names them.",
         f"  {report.text.NO_ERASURE}",
@@ -401,20 +401,20 @@ def test_the_snapshots_that_keep_old_data_are_counted() -> None:
 
 def test_a_plan_of_many_says_that_nothing_happened() -> None:
     """The report of a dry run counts the disks, which it has not touched."""
-    told = a_report(*(replace(a_job(number, "planned"), phases=()) for number in range(MANY)), run_id=None)
+    result = a_report(*(replace(a_job(number, "planned"), phases=()) for number in range(MANY)), run_id=None)
 
-    assert texts(told)[0] == "30 instances planned: 30 disks untouched"
+    assert texts(result)[0] == "30 instances planned: 30 disks untouched"
 
 
 def test_the_next_command_can_be_read() -> None:
     """A command that names many disks is shortened where it is read, and whole where it is run from."""
     disks = [word for number in range(MANY) for word in ("--disk", f"d-{number}")]
     command = shlex.join(["safe-reinit", *disks, "--reason", "a b", "--confirm", "ffffffff"])
-    told = a_report(*(a_job(number) for number in range(MANY)), next=(command,))
+    result = a_report(*(a_job(number) for number in range(MANY)), next=(command,))
 
-    assert texts(told)[-1] == "next: safe-reinit --disk d-0 [--disk ... 29 more] --reason 'a b' --confirm ffffffff"
-    assert json.loads(report.dumps(report.to_json(told)))["next"] == [command]
-    assert texts(told, full=True)[-1] == f"next: {command}"
+    assert texts(result)[-1] == "next: safe-reinit --disk d-0 [--disk ... 29 more] --reason 'a b' --confirm ffffffff"
+    assert json.loads(report.dumps(report.to_json(result)))["next"] == [command]
+    assert texts(result, full=True)[-1] == f"next: {command}"
 
 
 def test_the_error_of_many_is_that_of_the_outcome() -> None:
@@ -425,18 +425,18 @@ def test_the_error_of_many_is_that_of_the_outcome() -> None:
         *ended(one, state="refused", error=Failure("A", "The first.")),
         *ended(one, state="unknown", error=Failure("B", "The second.")),
     )
-    told = of_run(two, records)
+    result = of_run(two, records)
 
-    assert told.outcome == "unknown"
-    assert told.error
-    assert told.error.message == "The second."
+    assert result.outcome == "unknown"
+    assert result.error
+    assert result.error.message == "The second."
 
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", "\u202eevil", "`x`|y"])
 def test_no_name_breaks_a_line(name: str) -> None:
     """Whatever machines and disks are called, every line is printable and there are as many as for tame names."""
     plan = changed(a_plan(6), 3, instance_name=name)
-    told = a_report(*(a_job(number) for number in range(6)), replace(a_job(7, "failed"), instance_name=name))
+    result = a_report(*(a_job(number) for number in range(6)), replace(a_job(7, "failed"), instance_name=name))
 
-    assert all(line.isprintable() for line in (*shown(plan), *texts(told)))
+    assert all(line.isprintable() for line in (*shown(plan), *texts(result)))
     assert len(shown(plan)) == len(shown(a_plan(6)))

@@ -239,13 +239,13 @@ class Database(Storage):
         if self.scheduler.current is not None:
             self.scheduler.read()
 
-    def _is_reached(self, patience: float) -> bool:
+    def _is_reached(self, max_wait: float) -> bool:
         """Wait while the network is cut; tell whether it is there again in time."""
         left = self.away_until - self.scheduler.now
         if left <= 0 or self.scheduler.current is None:
             return True
-        self.scheduler.sleep(min(left, patience))
-        return left <= patience
+        self.scheduler.sleep(min(left, max_wait))
+        return left <= max_wait
 
     def _lose(self, connection: _Connection, why: str, *, ends_in: float = 0.0) -> None:
         """Let the program know that a connection is lost, which the server may notice later."""
@@ -262,15 +262,15 @@ class Database(Storage):
         if query == "BEGIN":
             number = connection.number = next(_numbers)
 
-            def look() -> None:
+            def reading() -> None:
                 if connection.number != number:
                     return
                 if connection.spoke + LIMIT <= self.scheduler.now:
                     self.end(connection)
                 else:
-                    self.scheduler.at(connection.spoke + LIMIT, look)
+                    self.scheduler.at(connection.spoke + LIMIT, reading)
 
-            self.scheduler.at(self.scheduler.now + LIMIT, look)
+            self.scheduler.at(self.scheduler.now + LIMIT, reading)
         elif query in ("COMMIT", "ROLLBACK"):
             connection.number, connection.patience = 0, LIMIT
 
@@ -278,16 +278,16 @@ class Database(Storage):
         """Wait for an answer: on virtual time once the server says that it waits for a lock."""
         until, cancelled = self.scheduler.now + connection.patience, False
         try:
-            wanted = next(answer)
+            expected = next(answer)
             while True:
-                ready = yield wanted
+                ready = yield expected
                 if not ready and not cancelled and self.scheduler.current is not None and self._waits(connection):
                     if self.scheduler.now >= until:
                         cancelled = True
                         connection.cancel()
                     else:
                         self.scheduler.sleep(POLL)
-                wanted = answer.send(ready)
+                expected = answer.send(ready)
         except StopIteration as end:
             return end.value
 

@@ -29,7 +29,7 @@ STEP = 120.0
 """Seconds within which a step of the workflow is to be answered."""
 ANSWERS = 5.0
 """Seconds for which a server that is away is waited for."""
-_LOOKS = 1.0
+_READ_INTERVAL = 1.0
 _BACKS_OFF = (1.0, 5.0)
 _ATTEMPTS = 10
 """Attempts after which somebody sees that there will never be another end."""
@@ -151,7 +151,7 @@ class Engine:
             self.questions.append(stage.question)
             self.question = stage.question
             while self._looks == self._seen:
-                self.scheduler.sleep(_LOOKS)
+                self.scheduler.sleep(_READ_INTERVAL)
             self.question = ""
         elif stage.shards:
             self._carry(stage)
@@ -161,14 +161,14 @@ class Engine:
         self.stages.append(stage.shards)
         waiting, refused = list(stage.shards), list[Error]()
 
-        def lane() -> None:
+        def limiter() -> None:
             while waiting and not refused:
                 try:
                     self._carry_shard(waiting.pop(0))
                 except Error as error:
                     refused.append(error)
 
-        lanes = [self.scheduler.spawn("lane", self._workflow, lane) for _ in range(stage.at_once)]
+        lanes = [self.scheduler.spawn("lane", self._workflow, limiter) for _ in range(stage.at_once)]
         for each in lanes:
             self.scheduler.join(each)
         if refused:
@@ -192,7 +192,7 @@ class Engine:
             self._while_away()
             attempt, results = self._begin(shard, does)
             while not (attempt.ended or attempt.lost or self.scheduler.now - attempt.heard >= limit):
-                self.scheduler.sleep(_LOOKS)
+                self.scheduler.sleep(_READ_INTERVAL)
                 self._while_away()
             if results:
                 return results[0]

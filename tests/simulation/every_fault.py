@@ -17,7 +17,7 @@ from typing import Any
 from safe_reinit.model.error_codes import EVERY, TABLE
 from safe_reinit.simulator.faults import _KINDS
 from tests.simulation.harness import Moment, Result, simulate
-from tests.simulation.options import ASSUMPTIONS, HOST, LOOKS, Scenario
+from tests.simulation.options import ASSUMPTIONS, DESCRIBES, HOST, Scenario
 
 Fault = dict[str, Any]
 
@@ -188,10 +188,10 @@ def faults() -> Iterator[Case]:
     """Let each call of a run go wrong in each way: once, some times, and for ever."""
     for shape in SHAPES:
         for (action, dry_run), count in calls_of(shape).items():
-            look, first = only_reads(action) or dry_run, shape == _first_with(action, dry_run)
-            for fault in (*spoiled(), *(refusals(action) if first else _FEW)):
-                for nth in _struck(count, look=look, first=first and "error" not in fault):
-                    for times in _times(fault, look=look, first=first):
+            reading, first = only_reads(action) or dry_run, shape == _first_with(action, dry_run)
+            for fault in (*spoiled(), *(refusals(action) if first else _ERRORS)):
+                for nth in _struck(count, look=reading, first=first and "error" not in fault):
+                    for times in _times(fault, look=reading, first=first):
                         yield _faulty(shape, action, dry_run, fault, nth, times)
 
 
@@ -207,20 +207,20 @@ def faults_while_planning() -> Iterator[Case]:
     """Let each call go wrong from before the plan is made."""
     for shape in SHAPES:
         for (action, dry_run), count in calls_of(shape, while_planning=True).items():
-            for fault in (*spoiled(), *_FEW):
+            for fault in (*spoiled(), *_ERRORS):
                 yield _faulty(shape, action, dry_run, fault, 1, 1 if count == 1 else 3, while_planning=True)
 
 
 def odd_answers() -> Iterator[Case]:
     """Let lists be odd: other rows, none, unreadable ones, pages without end; and answers that drip."""
     for shape in SHAPES:
-        for action in LOOKS:
+        for action in DESCRIBES:
             for nth in _struck(calls_of(shape)[action, False], look=True, first=True):
                 for does, more in ODD.items():
                     yield _odd(shape, action, does, {"nth": nth, "times": 12 if nth > 2 else 1, **more})
 
 
-_FEW = ({"error": {"code": "IncorrectInstanceStatus", "status": 403, "message": "x"}},
+_ERRORS = ({"error": {"code": "IncorrectInstanceStatus", "status": 403, "message": "x"}},
         {"error": {"code": "InternalError", "status": 500, "message": "x"}},
         {"error": {"code": "Forbidden.RAM", "status": 403, "message": "x"}})  # fmt: skip
 """The refusals that are tried of a call where all of them are tried in another shape."""
@@ -356,9 +356,9 @@ def hosts() -> Iterator[Case]:
             for name in HOST:
                 if name != "crash" and "when" not in (what := _drawn(name, shape)):
                     scenario = {**SHAPES[shape], "host": [{**what, "when": _when(moment)}]}
-                    told = f"{name} at {moment.point} {moment.action} {moment.nth}"
+                    result = f"{name} at {moment.point} {moment.action} {moment.nth}"
                     kind = f"{name} at {moment.point} {moment.action}"
-                    yield Case(f"{shape}: {told}", f"{name}", kind, scenario, (what["does"],))
+                    yield Case(f"{shape}: {result}", f"{name}", kind, scenario, (what["does"],))
 
 
 @cache
@@ -391,17 +391,17 @@ def fleets() -> Iterator[Case]:
         for name in rng.sample(list(scenario["world"]["instances"]), 8):
             scenario["world"]["instances"][name]["status"] = "Stopped"
         spoilers = [each for each in spoiled() if "delay" not in each]
-        scenario["faults"] = [_by_chance(rng, rng.choice(_STRUCK), rng.choice((*spoilers, *_FEW))) for _ in range(5)]
-        scenario["faults"] += [_by_chance(rng, rng.choice(LOOKS), rng.choice(spoilers)) for _ in range(2)]
+        scenario["faults"] = [_by_chance(rng, rng.choice(_STRUCK), rng.choice((*spoilers, *_ERRORS))) for _ in range(5)]
+        scenario["faults"] += [_by_chance(rng, rng.choice(DESCRIBES), rng.choice(spoilers)) for _ in range(2)]
         for kill in range(kills):
             point, action = rng.choice(_MOMENTS)
             when = {"point": point, "action": action, "nth": rng.randint(1, 20) + 20 * kill, "delay": 0.0}
             scenario["host"].append({"when": when, "does": "crash", "back_after": _BACK_AFTER})
             does = MEANWHILE[rng.choice(("used", "detached", "locked", "nobody"))]
             scenario["people"] += [{"when": {**when, "delay": _AFTER}, "does": does}] if does else []
-        told = f"a fleet, killed {kills} times"
+        result = f"a fleet, killed {kills} times"
         yield Case(
-            f"fleet {number}: {_MACHINES} machines, killed {kills} times", told, told, scenario, ("crash",)[:kills]
+            f"fleet {number}: {_MACHINES} machines, killed {kills} times", result, result, scenario, ("crash",)[:kills]
         )
 
 

@@ -186,9 +186,9 @@ class Simulation:
     @property
     def reports(self) -> list[dict[str, Any]]:
         """The reports of the run, in the order in which their processes began."""
-        told = [each.report for each in self._attempts if each.report is not None]
+        result = [each.report for each in self._attempts if each.report is not None]
         shown = self._shown()
-        return [*told, shown] if shown is not None else told
+        return [*result, shown] if shown is not None else result
 
     # ------------------------------------------------------------------------------------------------ what happens
 
@@ -201,8 +201,8 @@ class Simulation:
         name = action.removesuffix("s") if action.startswith(("Stop", "Start")) else action
         if point == "arrived":
             last = self.engine.calls.last
-            said = f"{action}{' (dry run)' if dry_run else ''} {' '.join(last.subject)[:60]}"
-            self.say(process.name, f"{said} -> {last.code or last.http_status} {last.fault or ''}".rstrip())
+            text = f"{action}{' (dry run)' if dry_run else ''} {' '.join(last.subject)[:60]}"
+            self.say(process.name, f"{text} -> {last.code or last.http_status} {last.fault or ''}".rstrip())
             if last.fault:
                 self._cover(f"{name}:{last.fault}")
             if any(each.process is process for each in self._others):
@@ -344,8 +344,8 @@ class Simulation:
         run = next((each for each in self.storage.runs() if each.run_id == self.run_id), None)
         if run is None or run.ended_at is None or run.report is None:
             return None
-        told = reports_of.to_json(decode(Report, run.report))
-        return told if [told] != [each.report for each in self._attempts if each.report is not None][-1:] else None
+        result = reports_of.to_json(decode(Report, run.report))
+        return result if [result] != [each.report for each in self._attempts if each.report is not None][-1:] else None
 
     # What happens to the process and its host, by the names in a scenario.
 
@@ -488,14 +488,14 @@ class Simulation:
         if not steps or self._calm:
             return
         step, rest = steps[0], steps[1:]
-        deed = dict(step["do"])
-        if "key" in deed:
-            if deed["to"] == "chosen":
-                self._write_credentials(deed["key"])
-                deed["to"] = "valid"
-            deed["key"] = KEYS[deed["key"]][0]
+        action = dict(step["do"])
+        if "key" in action:
+            if action["to"] == "chosen":
+                self._write_credentials(action["key"])
+                action["to"] = "valid"
+            action["key"] = KEYS[action["key"]][0]
         try:
-            people.do(self.engine, deed)
+            people.do(self.engine, action)
             self.say("somebody", str(step["do"]))
             self._cover("somebody " + next(iter(step["do"])))
         except ValueError as error:
@@ -560,7 +560,9 @@ class Simulation:
         attempt.interrupt = Interrupt()
         stop = attempt.interrupt
         confirm, goes_on = plan.confirm_with, self._goes_on
-        self._carry(attempt, lambda told: client.run(plan, confirm=confirm, on_event=told, stop=stop, go_on=goes_on))
+        self._carry(
+            attempt, lambda result: client.run(plan, confirm=confirm, on_event=result, stop=stop, go_on=goes_on)
+        )
 
     def _goes_on(self, _said: str) -> bool:
         """Answer whether the next stage may begin, after a while."""
@@ -602,8 +604,8 @@ class Simulation:
                 return
         self._carry(
             attempt,
-            lambda told: client.resume(
-                self.run_id, verdict=verdict, on_event=told, stop=attempt.interrupt, go_on=self._goes_on
+            lambda result: client.resume(
+                self.run_id, verdict=verdict, on_event=result, stop=attempt.interrupt, go_on=self._goes_on
             ),
         )
         if verdict is not None:
@@ -617,7 +619,7 @@ class Simulation:
                 self.scheduler.hang()
             self._events.append(json.dumps(members(event), default=str))
 
-        def told(event: Event) -> None:
+        def result(event: Event) -> None:
             if event.run_id and not self.run_id:
                 self.run_id = event.run_id
             if event.event == "intend":
@@ -625,7 +627,7 @@ class Simulation:
             writer.put(partial(write, event))
 
         try:
-            attempt.report = reports_of.to_json(run(told))
+            attempt.report = reports_of.to_json(run(result))
         except safe_reinit.Error as error:
             attempt.error = error
             attempt.report = reports_of.to_json(error.report) if error.report is not None else None
@@ -699,8 +701,8 @@ class Simulation:
         elif attempt.worker is not None:
             self.say(name, f"ends: {attempt.worker.error or 'for this worker'}")
         elif attempt.report is not None:
-            told = attempt.report
-            self.say(name, f"ends: {told['outcome']} ({told['exit_code']}) {_message(told)}")
+            result = attempt.report
+            self.say(name, f"ends: {result['outcome']} ({result['exit_code']}) {_message(result)}")
         else:
             self.say(name, f"ends: {str(attempt.error) or repr(attempt.error)}")
 
@@ -779,10 +781,10 @@ class Simulation:
         undo = self.scenario["request"]["undo"]
         rows = [self.engine.cloud.disks.get(disk_id) for disk_id in doubtful]
         done = [row is not None and bool(row.resets if undo else row.wipes) for row in rows]
-        said = "reinitialised" if all(done) else "intact"
+        text = "reinitialised" if all(done) else "intact"
         if any(done) and not all(done):  # one word for all of them cannot be true of each
-            self._verdicts.add(said)
-        return said
+            self._verdicts.add(text)
+        return text
 
     def _open_runs(self) -> list[str]:
         """List the run if it is open. The journal is read again only once anything has happened since."""
@@ -797,7 +799,7 @@ class Simulation:
         files = [path for path in sorted(self.folder.rglob("*")) if path.suffix not in (".yaml", ".ini")]
         outputs = {path.name: path.read_bytes() for path in files if path.is_file()}
         outputs |= self.storage.text()
-        outputs |= {f"report {number}": str(told).encode() for number, told in enumerate(self.reports)}
+        outputs |= {f"report {number}": str(result).encode() for number, result in enumerate(self.reports)}
         outputs |= {"events": "\n".join(self._events).encode(), "plan": str(self.plan).encode()}
         outputs |= {f"error {number}": str(each.error).encode() for number, each in enumerate(self._attempts)}
         beyond = self.scenario["beyond"]
@@ -820,7 +822,9 @@ class Simulation:
             apart=self._apart,
             unrecorded=self._unrecorded,
             outages=self._outages,
-            tags_told={told["instance_id"] for told in map(json.loads, self._events) if told["data"].get("tag_left")},
+            tags_told={
+                result["instance_id"] for result in map(json.loads, self._events) if result["data"].get("tag_left")
+            },
             away=self._away,
             abandoned=self._abandoned,
             cancelled=self._cancelled,
@@ -831,14 +835,14 @@ class Simulation:
         )
 
     def _sessions(self) -> list[Session]:
-        told = [self._session(each) for each in self._attempts if each.report is not None]
+        result = [self._session(each) for each in self._attempts if each.report is not None]
         shown = self._shown()
         if shown is not None:
-            told.append(Session(shown, process="show", began=self.began, ended=self.scheduler.now, overlapped=True))
+            result.append(Session(shown, process="show", began=self.began, ended=self.scheduler.now, overlapped=True))
         if self.scenario.get("shards"):  # what its workers met is theirs, too
             paused, stepped = sum(each.paused for each in self._attempts), any(each.stepped for each in self._attempts)
-            told = [replace(each, paused=paused, stepped=stepped) for each in told]
-        return told
+            result = [replace(each, paused=paused, stepped=stepped) for each in result]
+        return result
 
     def _session(self, attempt: _Attempt) -> Session:
         assert attempt.report is not None
@@ -858,8 +862,8 @@ def _is_over(attempt: _Attempt) -> bool:
     return attempt.process.dead or (attempt.task is not None and attempt.task.done)
 
 
-def _message(told: dict[str, Any]) -> str:
-    errors = [told["error"], *(job["error"] for job in told["jobs"])]
+def _message(result: dict[str, Any]) -> str:
+    errors = [result["error"], *(job["error"] for job in result["jobs"])]
     return "; ".join(dict.fromkeys(each["message"] for each in errors if each))
 
 

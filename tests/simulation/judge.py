@@ -253,8 +253,8 @@ def judge_pauses(
     """
     if not paused or paused[0]["outcome"] == "done":
         return []
-    told = unpaused()
-    if not told or told[0]["outcome"] != "done":
+    result = unpaused()
+    if not result or result[0]["outcome"] != "done":
         return []
     return [Violation("lost-to-pause", f"the run came to {paused[0]['outcome']}, and is done without its pauses")]
 
@@ -308,21 +308,21 @@ def judge_end(evidence: Evidence) -> list[Violation]:
             Violation("still-open", f"{name} is still open after it was resumed without any fault")
             for name in evidence.open_runs
         ]
-    owed = any(each.action.startswith("Untag") for each in evidence.sent) or evidence.run_id in evidence.open_runs
+    pending = any(each.action.startswith("Untag") for each in evidence.sent) or evidence.run_id in evidence.open_runs
     for job in evidence.jobs:
         instance = evidence.instance(job["instance_id"])
         if instance is None:
             continue
-        said = instance.id in evidence.tags_told
-        if instance.tags.get(_LOCK_TAG) == evidence.run_id != "" and not (owed or said or evidence.unrecorded):
+        text = instance.id in evidence.tags_told
+        if instance.tags.get(_LOCK_TAG) == evidence.run_id != "" and not (pending or text or evidence.unrecorded):
             found.append(
                 Violation("tag-stays", f"{instance.id} bears the lock tag: nobody tried to take it off, or says so")
             )
         if _others_last(evidence, instance.id) or (evidence.unrecorded and _says_down(evidence, instance.id)):
             continue
         ran = job["power_before"] == "Running" or job.get("will_start")
-        told = "reinitialised" in evidence.verdicts
-        wiped = told or any(_overwrites(evidence, disk["disk_id"]) for disk in job["disks"])
+        result = "reinitialised" in evidence.verdicts
+        wiped = result or any(_overwrites(evidence, disk["disk_id"]) for disk in job["disks"])
         left = evidence.plan is not None and evidence.plan["options"]["leave_stopped"] and wiped
         if ran and not left and instance.status != "Running" and not instance.locks and not instance.ignores_stop:
             found.append(Violation("left-down", f"{instance.id} ran before, and is {instance.status} at the very end"))
@@ -402,16 +402,16 @@ def _data(evidence: Evidence) -> Iterator[Violation]:
     """No wipe after anybody used the machine since our stop (or since we began, of one that was stopped)."""
     for job in evidence.jobs:
         ids = {disk["disk_id"] for disk in job["disks"]}
-        told = _lost_as_told(evidence, job)
+        result = _lost_as_told(evidence, job)
         starts: list[Call] = []
         written: dict[str, Call] = {}
         for call in evidence.calls:
             about, ours = set(call.subject), evidence.ours(call)
             if _is(call, "StopInstance") and ours and job["instance_id"] in about:
                 starts, written = [], {}
-            elif _is(call, "StartInstance") and job["instance_id"] in about and (ours or call.at > told):
+            elif _is(call, "StartInstance") and job["instance_id"] in about and (ours or call.at > result):
                 starts.append(call)
-            elif call.action == "Write" and ids & about and call.at > told:
+            elif call.action == "Write" and ids & about and call.at > result:
                 written[call.subject[0]] = call
             elif _is(call, *_WIPES) and ours and ids & about:
                 name = call.subject[0]
@@ -431,13 +431,13 @@ def _lost_as_told(evidence: Evidence, job: Mapping[str, Any]) -> float:
     """Return until when the plan says that what is written is lost, too: of a machine that was stopped a moment ago."""
     if job["power_before"] != "Stopped":
         return 0.0
-    told = [
+    result = [
         each["fact"]["StartTime"]
         for each in (evidence.plan or {}).get("findings", ())
         if each["check"] == "just-started" and each["subject"] == job["instance_id"]
     ]
     # The minute, 30 s, what Date may be off by, and the next look.
-    return max((datetime.fromisoformat(each).timestamp() + 60 + 30 + 30 + 15 for each in told), default=0.0)
+    return max((datetime.fromisoformat(each).timestamp() + 60 + 30 + 30 + 15 for each in result), default=0.0)
 
 
 def _twice(evidence: Evidence) -> Iterator[Violation]:
@@ -502,15 +502,15 @@ def _claims(evidence: Evidence) -> Iterator[Violation]:
         if report["outcome"] == "done" and any(disk["data"] != "reinitialised" for disk in every):
             yield Violation("false-done", "the run is done, and not every disk is wiped")
         for disk in every:
-            name, said = disk["disk_id"], disk["data"]
+            name, text = disk["disk_id"], disk["data"]
             then = session.truth.wipes.get(name, ()) if session.truth is not None else ()
             wiped_then = bool(made & set(then)) if session.truth is not None else bool(_made(evidence, [disk]))
             wiped = wiped_then or (last and bool(_made(evidence, [disk])))
             others = any(done.at >= evidence.began for done in _overwrites(evidence, name))  # seen, and taken for ours
-            if said == "reinitialised" and not (wiped or others) and "reinitialised" not in evidence.verdicts:
+            if text == "reinitialised" and not (wiped or others) and "reinitialised" not in evidence.verdicts:
                 yield Violation("false-wiped", f"{name} is said to be wiped, and never was")
-            if said in ("intact", "untouched") and wiped and "intact" not in evidence.verdicts:
-                yield Violation("false-intact", f"{name} is said to be {said}, and was wiped")
+            if text in ("intact", "untouched") and wiped and "intact" not in evidence.verdicts:
+                yield Violation("false-intact", f"{name} is said to be {text}, and was wiped")
             yield from _snapshot_claim(evidence, disk)
         yield from _outcome_claims(evidence, session)
 
@@ -551,9 +551,9 @@ def _doubts(evidence: Evidence) -> Iterator[Violation]:
 
 def _cut_short(evidence: Evidence, session: Session) -> bool:
     """Whether a process was killed, left at once or was taken over until then: nobody knows what it sent."""
-    told = {each.process: each for each in evidence.sessions}
+    result = {each.process: each for each in evidence.sessions}
     until = [
-        told.get(name)
+        result.get(name)
         for name, began in evidence.starts.items()
         if began <= session.began and name not in evidence.shards
     ]
@@ -714,8 +714,8 @@ def _power(evidence: Evidence) -> Iterator[Violation]:
                 text = f"{instance.id} ran before and is {instance.status}, and its outcome is {job['outcome']}"
                 yield Violation("down-unsaid", text)
             starts = job["power_promised"] == "Running"  # else nothing is left to do, once nothing is in doubt
-            owed = down and job["outcome"] in (("unknown", "not-restarted", "stranded") if starts else ("unknown",))
-            if owed and report["run_id"] not in evidence.open_runs and not excused:
+            pending = down and job["outcome"] in (("unknown", "not-restarted", "stranded") if starts else ("unknown",))
+            if pending and report["run_id"] not in evidence.open_runs and not excused:
                 yield Violation("no-way-on", f"{instance.id} is {instance.status}, and its run cannot be resumed")
     for number, session in enumerate(evidence.sessions):
         last = number == len(evidence.sessions) - 1 and not session.goes_on

@@ -36,9 +36,9 @@ DATE_BOUND = 30.0
 """S5: seconds by which Date and StartTime differ at most."""
 
 ACTIONS = ("StopInstance", "ReInitDisk", "StartInstance")
-LOOKS = ("DescribeDisks", "DescribeInstances")
+DESCRIBES = ("DescribeDisks", "DescribeInstances")
 _PASSING = (("Throttling", 400), ("Throttling.User", 400), ("ServiceUnavailable", 503), ("InternalError", 500))
-_LOOK_REFUSALS = (
+_DESCRIBE_REFUSALS = (
     *_PASSING, ("Rejected.Throttling", 400), ("InvalidSecurityToken.Expired", 400), ("Forbidden.RAM", 403),
     ("InvalidTimeStamp.Expired", 400), ("SignatureNonceUsed", 400),
 )  # fmt: skip
@@ -68,9 +68,9 @@ REFUSALS: Mapping[str, tuple[tuple[str, int], ...]] = {
     ),
     "TagResources": (*_PASSING, ("Forbidden.RAM", 403)),
     "UntagResources": (*_PASSING, ("Forbidden.RAM", 403)),
-    "DescribeDisks": _LOOK_REFUSALS,
-    "DescribeInstances": _LOOK_REFUSALS,
-    "DescribeSnapshots": _LOOK_REFUSALS,
+    "DescribeDisks": _DESCRIBE_REFUSALS,
+    "DescribeInstances": _DESCRIBE_REFUSALS,
+    "DescribeSnapshots": _DESCRIBE_REFUSALS,
 }  # fmt: skip
 _EVERY_REFUSAL = tuple(sorted((code, status) for code, (status, _) in CATALOGUE.items()))
 ACCEPTED = (
@@ -193,7 +193,7 @@ def _paused_unwatched(rng: random.Random, scenario: Scenario) -> None:
     for machine in scenario["world"]["instances"].values():
         machine |= {"status": "Stopped", "shows_start_time": False}
     when = {
-        "point": "answered", "action": rng.choice(LOOKS), "nth": rng.randint(1, 4),
+        "point": "answered", "action": rng.choice(DESCRIBES), "nth": rng.randint(1, 4),
         "delay": round(rng.choice((0.0, rng.uniform(0, 3))), 2),
     }  # fmt: skip
     scenario["host"].append({"when": when, "name": PAUSED_UNWATCHED, **_pause_while_used(rng, scenario)})
@@ -208,7 +208,7 @@ def _run_beside(rng: random.Random, scenario: Scenario) -> None:
         return
     asked |= {"disks": [each for each in asked["disks"] if each not in theirs], "max_parallel": 1}
     kept = [each for each in scenario["host"] if "journal" not in each["does"] and each["does"] != "second_run"]
-    moment = {"point": "answered", "action": rng.choice(LOOKS), "nth": rng.randint(1, 12), "delay": 0.0}
+    moment = {"point": "answered", "action": rng.choice(DESCRIBES), "nth": rng.randint(1, 12), "delay": 0.0}
     beside = {"when": moment, "name": RUN_BESIDE, "does": "second_run", "journal": "same", "disks": theirs}
     scenario["host"] = [*kept, beside]
 
@@ -271,7 +271,7 @@ def has_only_pauses(scenario: Scenario) -> bool:
 def has_only_slow_looks(scenario: Scenario) -> bool:
     """Tell whether nothing happens but Describe calls that are answered late, and before anybody stops waiting."""
     nothing = not any(scenario[part] for part in ("answers", "people", "host", "beyond"))
-    slow = all(each["action"] in LOOKS and each.get("delay", math.inf) <= SLOW for each in scenario["faults"])
+    slow = all(each["action"] in DESCRIBES and each.get("delay", math.inf) <= SLOW for each in scenario["faults"])
     machines = scenario["world"]["instances"].values()
     able = not any(machine.get("ignores_stop") for machine in machines) and scenario["network"]["back"][1] <= 0.2
     return nothing and slow and able and bool(scenario["faults"])
@@ -374,13 +374,13 @@ def _struck(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
         acts += ["TagResources", "UntagResources"]
     if asked["undo"]:
         acts += ["ResetDisk", "ResetDisk"]
-    action = rng.choice((*acts, rng.choice(LOOKS)))
-    look = action.startswith("Describe")
-    struck: dict[str, Any] = {"action": action, "nth": rng.randint(3, 40) if look else rng.choice((1, 1, 1, 2))}
-    if not look:
+    action = rng.choice((*acts, rng.choice(DESCRIBES)))
+    reading = action.startswith("Describe")
+    struck: dict[str, Any] = {"action": action, "nth": rng.randint(3, 40) if reading else rng.choice((1, 1, 1, 2))}
+    if not reading:
         struck["dry_run"] = False
     if rng.random() < 0.35:
-        struck["times"] = rng.choice((2, 5, 30, 100)) if look else rng.choice((2, 3, 6))
+        struck["times"] = rng.choice((2, 5, 30, 100)) if reading else rng.choice((2, 3, 6))
     return struck
 
 
@@ -426,10 +426,10 @@ CLOUD: Mapping[str, Draw] = {
     "page of a proxy": _spoiled("html", 502, 503, 504),
     "page of a proxy after the act": _spoiled("html_after", 502, 504),
     "slow-dripping answer": _odd("drips", seconds=(12.0, 75.0)),
-    "rows of others": _odd("adds_rows", *LOOKS),
-    "empty lists": _odd("drops_rows", *LOOKS),
-    "rows that cannot be read": _odd("spoils_rows", *LOOKS),
-    "another page without end": _odd("adds_pages", *LOOKS),
+    "rows of others": _odd("adds_rows", *DESCRIBES),
+    "empty lists": _odd("drops_rows", *DESCRIBES),
+    "rows that cannot be read": _odd("spoils_rows", *DESCRIBES),
+    "another page without end": _odd("adds_pages", *DESCRIBES),
     "skewed date": _skewed,
 }
 """What the cloud and the line to it do, by name."""
@@ -447,7 +447,7 @@ def _moment(rng: random.Random, scenario: Scenario) -> dict[str, Any]:
     wipe = "ResetDisk" if scenario["request"]["undo"] else "ReInitDisk"
     return {
         "point": rng.choice(("sent", "arrived", "answered")),
-        "action": rng.choices(("StopInstance", wipe, "StartInstance", *LOOKS), (4, 5, 2, 1, 1))[0],
+        "action": rng.choices(("StopInstance", wipe, "StartInstance", *DESCRIBES), (4, 5, 2, 1, 1))[0],
         "nth": rng.choice((1, 1, 1, 2, 3, 8)),
         "delay": round(rng.choice((0.0, rng.uniform(0, 3), rng.uniform(0, 30))), 2),
     }
@@ -465,8 +465,8 @@ def _does(*steps: dict[str, Any]) -> dict[str, Any]:
     return {"does": list(steps)}
 
 
-def _step(wait: float = 0.0, **deed: Any) -> dict[str, Any]:
-    return {"do": deed, "wait": wait} if wait else {"do": deed}
+def _step(wait: float = 0.0, **action: Any) -> dict[str, Any]:
+    return {"do": action, "wait": wait} if wait else {"do": action}
 
 
 def _uses(rng: random.Random, scenario: Scenario) -> dict[str, Any]:

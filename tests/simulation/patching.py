@@ -28,7 +28,7 @@ _NOT_OURS = ("safe_reinit.simulator", "safe_reinit.__main__")
 """The simulator is the other side: it has the clock that it is given, and no threads here."""
 _AWAKE = (interrupt, "_AWAKE_EVERY", interrupt._POLL_INTERVAL)
 """How often a run sees whether something was raised from another thread: nobody does that here."""
-_LOOKS_EVERY = 0.02
+_POLL_INTERVAL = 0.02
 
 
 @cache
@@ -107,7 +107,7 @@ def _select(scheduler: Scheduler) -> Any:
     def wait(reading: Any, writing: Any, failing: Any, timeout: float) -> Any:
         until = scheduler.now + timeout
         while not any(ready := select.select(reading, writing, failing, 0)) and scheduler.now < until:
-            scheduler.sleep(min(_LOOKS_EVERY, until - scheduler.now))
+            scheduler.sleep(min(_POLL_INTERVAL, until - scheduler.now))
         return ready
 
     return wait

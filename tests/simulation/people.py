@@ -20,52 +20,52 @@ LOCK_TAG = "safe-reinit:run"
 OTHER_ACCOUNT = "2000000000000002"
 
 
-def do(engine: Engine, deed: Mapping[str, Any]) -> None:
+def do(engine: Engine, action: Mapping[str, Any]) -> None:
     """Do one thing.
 
     Raises:
         CannotDo: it cannot be done now; the text says why.
     """
-    name = next(iter(deed))
+    name = next(iter(action))
     own = _OWN.get(name)
     try:
         if own is None:
-            engine.do(deed)
+            engine.do(action)
         else:
-            own(engine.operator(), deed)
+            own(engine.operator(), action)
             engine.tick()
     except Refusal as refusal:
         raise CannotDo(f"ECS refuses with {refusal.code}.") from None
 
 
-def _wipe(operator: Operator, deed: Mapping[str, Any]) -> None:
+def _wipe(operator: Operator, action: Mapping[str, Any]) -> None:
     """Wipe a disk from elsewhere."""
-    disk = operator.disk(deed["wipe"])
+    disk = operator.disk(action["wipe"])
     wiping.may_reinit(operator.cloud, disk, wiping.Options(), operator.now)
     wiping.reinit(operator.cloud, disk, wiping.Options(), operator.now, operator.new_request_id())
     operator.log("ReInitDisk", disk.id)
 
 
-def _tag(operator: Operator, deed: Mapping[str, Any]) -> None:
+def _tag(operator: Operator, action: Mapping[str, Any]) -> None:
     """Set tags of an instance, or take away those whose value is null."""
-    instance = operator.instance(deed["tag"])
-    tags = {name: value for name, value in {**instance.tags, **deed["to"]}.items() if value is not None}
+    instance = operator.instance(action["tag"])
+    tags = {name: value for name, value in {**instance.tags, **action["to"]}.items() if value is not None}
     operator.cloud.put_instance(replace(instance, tags=tags), operator.now)
     operator.log("TagResources", instance.id)
 
 
-def _key(operator: Operator, deed: Mapping[str, Any]) -> None:
+def _key(operator: Operator, action: Mapping[str, Any]) -> None:
     """Let a key expire, or work again."""
-    keys, name, to = operator.cloud.keys, deed["key"], deed["to"]
+    keys, name, to = operator.cloud.keys, action["key"], action["to"]
     if to not in ("expired", "valid"):
         raise CannotDo(f"A key cannot become {to}.")
     keys[name] = replace(keys[name], expires=operator.now if to == "expired" else None)
 
 
-def _delete_snapshots(operator: Operator, deed: Mapping[str, Any]) -> None:
+def _delete_snapshots(operator: Operator, action: Mapping[str, Any]) -> None:
     """Delete every snapshot of a disk, by whatever name."""
     for row in list(operator.cloud.snapshots):
-        if row.disk_id == deed["delete_snapshots"] and row.status != "Deleted":
+        if row.disk_id == action["delete_snapshots"] and row.status != "Deleted":
             operator_actions.delete_snapshot(operator, row.id, {})
 
 

@@ -147,14 +147,14 @@ class Storage(ABC):
 
 def _plan_of(members: dict[str, Any], disk_id: str, other: str) -> Plan:
     """Return a plan with another disk in the place of one; its name and serial number are of the id."""
-    told = {disk_id: other, disk_id.removeprefix("d-"): other.removeprefix("d-")}
+    result = {disk_id: other, disk_id.removeprefix("d-"): other.removeprefix("d-")}
 
     def changed(each: Any) -> Any:
         if isinstance(each, dict):
             return {name.replace(f"{disk_id}.", f"{other}."): changed(value) for name, value in each.items()}
         if isinstance(each, list):
             return [changed(value) for value in each]
-        return told.get(each, each) if isinstance(each, str) else each
+        return result.get(each, each) if isinstance(each, str) else each
 
     return decode(Plan, {name: changed(each) for name, each in members.items() if name != "schema"})
 
@@ -215,7 +215,7 @@ class File(Storage):
         storage = self
 
         class Connection(sqlite3.Connection):
-            patience = 5.0
+            max_wait = 5.0
 
             def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
                 if sql.startswith("PRAGMA busy_timeout="):
@@ -243,9 +243,9 @@ class File(Storage):
         fake.__dict__["connect"] = connect
         return [(sqlite3, fake)]
 
-    def carry(self, sql: str, patience: float, execute: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
+    def carry(self, sql: str, max_wait: float, execute: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
         """Execute a statement, and wait for the lock as long as SQLite would."""
-        until = self.scheduler.now + patience
+        until = self.scheduler.now + max_wait
         if self.scheduler.now < self.away_until:
             raise sqlite3.OperationalError("unable to open database file")
         if sql.startswith(WRITES) and self.scheduler.now < self.full_until:

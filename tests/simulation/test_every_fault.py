@@ -10,7 +10,7 @@ from tests.simulation import every_fault
 from tests.simulation.every_fault import SHAPES, Case, calls_of, cases, moments_of, only_reads, spread, undisturbed
 from tests.simulation.harness import simulate
 from tests.simulation.options import CLOUD, HOST
-from tests.simulation.test_simulation import told
+from tests.simulation.test_simulation import story_of
 
 CHUNKS = 21
 """So that workers share the cases: each takes about two seconds."""
@@ -35,8 +35,8 @@ def see(case: Case) -> None:
     """See that what befalls a run is met, and breaks no promise."""
     result = simulate(case.scenario)
 
-    assert not result.violations, f"{case.name}\n{told(result)}"
-    assert not case.missed(result), f"{case.name} has not met {case.missed(result)}\n{told(result)}"
+    assert not result.violations, f"{case.name}\n{story_of(result)}"
+    assert not case.missed(result), f"{case.name} has not met {case.missed(result)}\n{story_of(result)}"
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -44,7 +44,7 @@ def test_nothing_goes_wrong_in_a_shape(shape: str) -> None:
     """A shape is done where nothing befalls it: what it ends in else is what befell it."""
     result = undisturbed(shape)
 
-    assert (result.outcomes, result.violations) == (["done"], []), told(result)
+    assert (result.outcomes, result.violations) == (["done"], []), story_of(result)
 
 
 def test_each_call_meets_each_fault() -> None:

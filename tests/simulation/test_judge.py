@@ -340,9 +340,9 @@ def test_lost_data_is_excused_only_where_an_assumption_is_broken(evidence: Evide
 
 def test_a_wiped_disk_that_is_said_to_be_untouched_is_found(evidence: Evidence) -> None:
     """A report that says a wiped disk was not wiped is a lie, also one that was true a moment before."""
-    for said in ("intact", "untouched"):
-        assert "false-intact" in lying(evidence, of_disk(data=said))
-        assert "false-intact" in lying(evidence, of_disk(data=said), truth=Truth({}, {}))
+    for text in ("intact", "untouched"):
+        assert "false-intact" in lying(evidence, of_disk(data=text))
+        assert "false-intact" in lying(evidence, of_disk(data=text), truth=Truth({}, {}))
 
 
 def test_an_earlier_report_is_held_against_what_was_true_then(evidence: Evidence) -> None:
@@ -529,9 +529,9 @@ def test_a_stop_that_has_not_arrived_yet_explains_a_start(evidence: Evidence) ->
 @pytest.mark.parametrize(("paused", "unpaused", "found"), [("unknown", "done", True), ("unknown", "failed", False)])
 def test_a_run_that_a_pause_alone_costs_is_found(paused: str, unpaused: str, found: bool) -> None:
     """A run that a pause keeps from its end is found, where it comes to that end without the pause."""
-    told = judge_pauses([{"outcome": paused}], lambda: [{"outcome": unpaused}])
+    result = judge_pauses([{"outcome": paused}], lambda: [{"outcome": unpaused}])
 
-    assert [each.kind for each in told] == ["lost-to-pause"] * found
+    assert [each.kind for each in result] == ["lost-to-pause"] * found
 
 
 # --------------------------------------------------------------------------------------------------------- the end
@@ -561,6 +561,6 @@ def test_a_lock_tag_that_stays_is_found(evidence: Evidence) -> None:
 @pytest.mark.parametrize(("outcome", "found"), [("stranded", True), ("not-restarted", True), ("failed", False)])
 def test_a_machine_that_slow_answers_alone_leave_down_is_found(outcome: str, found: bool) -> None:
     """Slow Describe calls may cost the wipe, and never a machine."""
-    told = judge_slow_looks([{"jobs": [{"instance_id": "i-0", "outcome": outcome}]}])
+    result = judge_slow_looks([{"jobs": [{"instance_id": "i-0", "outcome": outcome}]}])
 
-    assert [each.kind for each in told] == ["lost-to-slowness"] * found
+    assert [each.kind for each in result] == ["lost-to-slowness"] * found

@@ -48,7 +48,7 @@ from tests.values import a_disk, a_snapshot, an_instance
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 TIGHT = Limits(stop=30.0, reinit=30.0, start=30.0, snapshot=30.0, retry=30.0)
 NONE = Limits(stop=1e9, reinit=1e9, start=1e9, snapshot=1e9, retry=1e9)
-LOOK, GAP = 5, 25
+OBSERVATION_INTERVAL, GAP = 5, 25
 """Cloud seconds between two looks, and between two in which somebody could have used the machine."""
 _OLD = 35.0
 """Cloud seconds from which on a moment is as good as any earlier one: longer than every limit."""
@@ -327,7 +327,7 @@ def somebody(world: World) -> Iterator[World]:
 def resumed(world: World) -> Iterator[World]:
     """Kill the process, and let another go on after a short or a long time."""
     if world.resumes < world.most[1] and world.known is not None:
-        for wait in (LOOK, GAP):
+        for wait in (OBSERVATION_INTERVAL, GAP):
             later = time_passes(world, wait)
             again = core_resuming.resume(world.known, float(later.now))
             yield replace(later, known=again, resumes=world.resumes + 1, gone=False)
@@ -338,12 +338,12 @@ def next_worlds(world: World, *, drift: bool = True) -> Iterator[World]:
     assert world.known is not None
     if not world.gone:
         for later in (
-            time_passes(world, LOOK),
-            replace(world, now=world.now + LOOK),  # nothing moves: it takes longer
+            time_passes(world, OBSERVATION_INTERVAL),
+            replace(world, now=world.now + OBSERVATION_INTERVAL),  # nothing moves: it takes longer
             time_passes(world, GAP),
         ):
             yield from step(later, polled(later), drift=drift)
-        later = time_passes(world, LOOK)
+        later = time_passes(world, OBSERVATION_INTERVAL)
         yield from step(later, unseen(later), drift=drift)
         yield from answered(world)
     yield from somebody(world)
@@ -473,7 +473,7 @@ def key(world: World) -> int:
     tight = known.limits is TIGHT
 
     def ago(moment: float | None, old: float) -> float | None:
-        return None if moment is None else max(min(now - moment, old), -LOOK)
+        return None if moment is None else max(min(now - moment, old), -OBSERVATION_INTERVAL)
 
     def limited(moment: float | None) -> object:
         return ago(moment, _OLD) if tight else moment is None
@@ -570,7 +570,7 @@ def test_everything_that_can_happen_with(
 def at_rest(world: World) -> bool:
     """Tell whether a run that is looked at every few seconds, everything else at rest, comes to an end."""
     for _ in range(400):
-        world = time_passes(world, LOOK)
+        world = time_passes(world, OBSERVATION_INTERVAL)
         ways = list(step(world, polled(world)))
         if len(ways) > 1:  # a call: its look succeeds, and what is sent is answered
             ways = [way for way in ways[1:] if not asked(way)]

@@ -57,7 +57,7 @@ def kinds(result: Result) -> list[str]:
     return [each.kind for each in result.violations]
 
 
-def told(result: Result) -> str:
+def story_of(result: Result) -> str:
     """Return what a failed test shows: how to replay it, what was broken, and the trace."""
     broken = "\n".join(f"{each.kind}: {each.text}" for each in result.violations)
     return f"{broken}\n{json.dumps(result.scenario)}\n" + "\n".join(result.trace)
@@ -69,7 +69,7 @@ def test_no_promise_is_broken(seeds: range) -> None:
     for seed in seeds:
         result = simulate(expand(seed))
 
-        assert not result.violations, told(result)
+        assert not result.violations, story_of(result)
 
 
 @pytest.mark.slow
@@ -84,7 +84,7 @@ def test_no_promise_is_broken_through_the_sdk(seed: int) -> None:
     """The same holds where the real SDK makes and signs each request, and its key comes from a file."""
     result = simulate(expand(seed), through_sdk=True)
 
-    assert not result.violations, told(result)
+    assert not result.violations, story_of(result)
 
 
 @pytest.mark.parametrize("seeds", SEEDS_ON_POSTGRESQL, ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
@@ -93,7 +93,7 @@ def test_no_promise_is_broken_on_postgresql(postgres: Server, seeds: range) -> N
     for seed in seeds:
         result = simulate(expand(seed, "postgresql"), server=postgres)
 
-        assert not result.violations, told(result)
+        assert not result.violations, story_of(result)
 
 
 def test_the_sdk_makes_the_same_calls() -> None:
@@ -105,7 +105,7 @@ def test_a_run_that_nothing_befalls_is_done() -> None:
     """Without any fault a machine is stopped, wiped and started, with one call of each."""
     result = simulate(quiet())
 
-    assert not result.violations, told(result)
+    assert not result.violations, story_of(result)
     assert result.outcomes == ["done"]
 
 
@@ -136,7 +136,7 @@ def test_a_kept_scenario_breaks_no_promise_any_more(request: pytest.FixtureReque
     server = request.getfixturevalue("postgres") if shared else None
 
     mended = simulate(kept["scenario"], server=server)
-    assert not mended.violations, told(mended)
+    assert not mended.violations, story_of(mended)
     if "without" in kept:
         with turned_off(kept["without"]):
             assert kept["finds"] in kinds(simulate(kept["scenario"], server=server))

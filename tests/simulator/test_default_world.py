@@ -52,8 +52,8 @@ def test_each_problem_is_shown_by_the_disk_named_after_it_and_by_no_other_check(
     """A disk of the default world shows exactly the problem it is named after, at a level its check declares."""
     check = next(each for each in CHECKS if each.name == name)
 
-    owed = (f"i-sim-{name}",) if name in IF_A_START_IS_OWED else ()
-    found = found_of(simulator, f"d-sim-{name}", stop=name != "instance-running", owed=owed)
+    pending = (f"i-sim-{name}",) if name in IF_A_START_IS_OWED else ()
+    found = found_of(simulator, f"d-sim-{name}", stop=name != "instance-running", owed=pending)
     stopping = {each: level for each, level in found.items() if level != "info"}
 
     assert found[name] in (check.level, *check.milder)
@@ -68,7 +68,7 @@ def test_what_shows_where_a_start_is_owed_does_not_show_elsewhere(simulator: Sim
 
 
 @pytest.mark.parametrize(
-    ("disk_id", "told"),
+    ("disk_id", "result"),
     [
         ("d-sim-web1-sys", {"user-data-runs-again", "public-ip"}),
         ("d-sim-web1-data", {"public-ip"}),
@@ -76,12 +76,12 @@ def test_what_shows_where_a_start_is_owed_does_not_show_elsewhere(simulator: Sim
         ("d-sim-db1-data", set()),
     ],
 )
-def test_the_healthy_disks_may_be_wiped(simulator: Simulator, disk_id: str, told: set[str]) -> None:
+def test_the_healthy_disks_may_be_wiped(simulator: Simulator, disk_id: str, result: set[str]) -> None:
     """Nothing stands against wiping the disks that the README uses."""
     found = found_of(simulator, disk_id, stop=True)
 
     assert set(found.values()) == {"info"}
-    assert set(found) - ORDINARY == told
+    assert set(found) - ORDINARY == result
 
 
 @pytest.mark.parametrize("env", ["lab", "staging"])
@@ -95,8 +95,8 @@ def test_the_machines_to_practise_on_may_be_wiped(simulator: Simulator, env: str
         client.plan(disks, stop_instance=True, max_disks=len(disks), snapshot=snapshot) for snapshot in (False, True)
     )
 
-    told = [(each.check, each.subject) for each in plan.findings if each.level != "info"]
-    assert told == ([] if env == "lab" else [("no-recent-snapshot", "d-sim-staging-db-2-data")])
+    result = [(each.check, each.subject) for each in plan.findings if each.level != "info"]
+    assert result == ([] if env == "lab" else [("no-recent-snapshot", "d-sim-staging-db-2-data")])
     assert saved.runnable
 
 

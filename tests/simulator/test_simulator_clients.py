@@ -275,10 +275,10 @@ def test_the_main_errors(simulate: Simulate, speaker: type[Speaker]) -> None:
     """A client of each signature tells status and code of each refusal."""
     sim = simulate(WORLD)
     client = speaker(sim)
-    for action, params, wanted in ERRORS:
+    for action, params, expected in ERRORS:
         with pytest.raises(Refused) as caught:
             client.ask(action, **params)
-        assert caught.value.args == wanted, (action, params)
+        assert caught.value.args == expected, (action, params)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_a_wrong_secret(sim: Simulator, speaker: type[Speaker], code: str) -> No
 def test_a_temporary_key_with_signature_1(simulate: Simulate) -> None:
     """An STS token goes in a parameter there."""
     sim = simulate({"keys": [{"id": "STS.1", "secret": "s", "token": "t+/="}]})
-    for token, wanted in (("t+/=", 200), ("other", 400)):
+    for token, expected in (("t+/=", 200), ("other", 400)):
         client = AcsClient(region_id=REGION, credential=StsTokenCredential("STS.1", "s", token), auto_retry=False)
         request = CommonRequest(domain=sim.endpoint, version="2014-05-26", action_name="DescribeRegions")
         request.set_protocol_type("http")
@@ -304,7 +304,7 @@ def test_a_temporary_key_with_signature_1(simulate: Simulate) -> None:
             status = 200
         except ServerException as error:
             status = error.http_status
-        assert status == wanted
+        assert status == expected
 
 
 @pytest.fixture

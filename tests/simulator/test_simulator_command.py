@@ -18,7 +18,7 @@ import pytest
 from safe_reinit.simulator.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120.0
+COMMAND_TIMEOUT = 120.0
 """Real seconds that nothing here takes, on however busy a machine."""
 
 
@@ -52,11 +52,11 @@ def test_serve_and_end(number: signal.Signals, tmp_path: Path) -> None:
         connection.request("POST", "/?InstanceId=i-1", headers={"x-acs-action": "StopInstance"})
         assert connection.getresponse().read()
         process.send_signal(number)
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(timeout=COMMAND_TIMEOUT)
         connection.close()
     assert (process.returncode, out) == (0, "")
-    said = [line for line in err.splitlines() if not line.startswith("Executing <")]  # the loop's, in development mode
-    assert said == ["StopInstance i-1 -> 400 MissingParameter"]
+    text = [line for line in err.splitlines() if not line.startswith("Executing <")]  # the loop's, in development mode
+    assert text == ["StopInstance i-1 -> 400 MissingParameter"]
 
 
 @pytest.mark.parametrize(

@@ -124,13 +124,13 @@ def test_a_snapshot_by_hand(still: Simulator) -> None:
 def test_detach_and_attach(still: Simulator) -> None:
     """A detached disk is Available with a DetachedTime; attached elsewhere it is In_use with a new AttachedTime."""
     client = sdk(still)
-    look = ecs.DescribeDisksRequest(region_id="cn-hangzhou", disk_ids='["d-off"]')
+    reading = ecs.DescribeDisksRequest(region_id="cn-hangzhou", disk_ids='["d-off"]')
     still.do({"detach": "d-off"})
-    (disk,) = client.describe_disks(look).body.disks.disk
+    (disk,) = client.describe_disks(reading).body.disks.disk
     assert (disk.status, disk.instance_id, disk.device) == ("Available", "", "")
     assert disk.detached_time
     still.do({"attach": "d-off", "instance": "i-run"})
-    (disk,) = client.describe_disks(look).body.disks.disk
+    (disk,) = client.describe_disks(reading).body.disks.disk
     assert (disk.status, disk.instance_id, disk.device) == ("In_use", "i-run", "/dev/xvdb")
     assert disk.attached_time == disk.detached_time or disk.attached_time > disk.detached_time
 
@@ -184,9 +184,9 @@ def test_keys(still: Simulator) -> None:
 def test_rights_of_another_key(still: Simulator) -> None:
     """A denial is of one key only."""
     still.do({"deny": {"key": "other", "action": "ecs:DescribeInstanceAttribute", "resource": "i-off"}})
-    look = {"InstanceId": "i-off"}
-    assert call(still, "DescribeInstanceAttribute", look, ("other", "s")).code == "Forbidden.RAM"
-    assert call(still, "DescribeInstanceAttribute", look).status == 200
+    reading = {"InstanceId": "i-off"}
+    assert call(still, "DescribeInstanceAttribute", reading, ("other", "s")).code == "Forbidden.RAM"
+    assert call(still, "DescribeInstanceAttribute", reading).status == 200
 
 
 @pytest.mark.parametrize(

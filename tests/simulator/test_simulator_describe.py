@@ -38,7 +38,7 @@ def rows(body: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def look(sim: Simulator, action: str, **params: str) -> list[dict[str, Any]]:
+def describe(sim: Simulator, action: str, **params: str) -> list[dict[str, Any]]:
     """Return the rows of one call."""
     answer = call(sim, action, {**REGION, **params})
     assert answer.status == 200, answer.json
@@ -104,7 +104,7 @@ def look(sim: Simulator, action: str, **params: str) -> list[dict[str, Any]]:
 )
 def test_filters(simulate: Simulate, action: str, params: dict[str, str], count: int) -> None:
     """Each filter lists what fits it, and an id that is not there is no error."""
-    assert len(look(simulate(MANY), action, **params)) == count
+    assert len(describe(simulate(MANY), action, **params)) == count
 
 
 @pytest.mark.parametrize(
@@ -194,12 +194,12 @@ def test_a_hundred_disks_in_one_call(simulate: Simulate) -> None:
     """A request with a hundred long ids fits, and MaxResults lists them all."""
     ids = [f"d-bp1{n:017}" for n in range(100)]
     sim = simulate({"disks": {disk_id: {} for disk_id in ids}})
-    assert len(look(sim, "DescribeDisks", DiskIds=json.dumps(ids), MaxResults="100")) == 100
+    assert len(describe(sim, "DescribeDisks", DiskIds=json.dumps(ids), MaxResults="100")) == 100
 
 
 def test_shape_of_a_disk(sim: Simulator) -> None:
     """A disk has numbers, booleans and times of the documented kinds."""
-    (disk,) = look(sim, "DescribeDisks", DiskIds='["d-sim-web1-sys"]')
+    (disk,) = describe(sim, "DescribeDisks", DiskIds='["d-sim-web1-sys"]')
     assert (disk["Size"], disk["Portable"], disk["Device"], disk["Type"]) == (40, False, "/dev/xvda", "system")
     assert disk["OperationLocks"] == {"OperationLock": []}
     assert disk["Attachments"]["Attachment"][0]["InstanceId"] == disk["InstanceId"] == "i-sim-web1"
@@ -210,9 +210,9 @@ def test_shape_of_a_disk(sim: Simulator) -> None:
 
 def test_locks_have_two_shapes(sim: Simulator) -> None:
     """OperationLocks of a disk and of an instance differ, as documented."""
-    (disk,) = look(sim, "DescribeDisks", DiskIds='["d-sim-disk-locked"]')
+    (disk,) = describe(sim, "DescribeDisks", DiskIds='["d-sim-disk-locked"]')
     assert disk["OperationLocks"] == {"OperationLock": [{"LockReason": "security"}]}
-    (instance,) = look(sim, "DescribeInstances", InstanceIds='["i-sim-instance-locked"]')
+    (instance,) = describe(sim, "DescribeInstances", InstanceIds='["i-sim-instance-locked"]')
     locks = {"LockReason": [{"LockReason": "financial", "LockMsg": ""}]}
     assert instance["OperationLocks"] == locks
     attributes = call(sim, "DescribeInstanceAttribute", {"InstanceId": "i-sim-instance-locked"}).json
@@ -222,7 +222,7 @@ def test_locks_have_two_shapes(sim: Simulator) -> None:
 
 def test_shape_of_a_multi_attached_disk(sim: Simulator) -> None:
     """InstanceId and Device of a multi-attach disk are empty, its attachments tell."""
-    (disk,) = look(sim, "DescribeDisks", DiskIds='["d-sim-disk-multi-attached"]')
+    (disk,) = describe(sim, "DescribeDisks", DiskIds='["d-sim-disk-multi-attached"]')
     assert (disk["InstanceId"], disk["Device"], disk["MultiAttach"], disk["MountInstanceNum"]) == ("", "", "Enabled", 2)
     places = [place["InstanceId"] for place in disk["Attachments"]["Attachment"]]
     assert places == ["i-sim-disk-multi-attached", "i-sim-disk-multi-attached-2"]
@@ -231,10 +231,10 @@ def test_shape_of_a_multi_attached_disk(sim: Simulator) -> None:
 def test_shape_of_snapshots_and_chains(simulate: Simulate) -> None:
     """SourceDiskSize is a number, and a chain counts the snapshots of its disk."""
     sim = simulate(MANY)
-    (snapshot,) = look(sim, "DescribeSnapshots", DiskId="d-001")
+    (snapshot,) = describe(sim, "DescribeSnapshots", DiskId="d-001")
     assert (snapshot["SourceDiskSize"], snapshot["Progress"], snapshot["Category"]) == (40, "100%", "flash")
     assert "InstantAccessRetentionDays" not in snapshot
-    chains = {row["SourceDiskId"]: row for row in look(sim, "DescribeSnapshotLinks")}
+    chains = {row["SourceDiskId"]: row for row in describe(sim, "DescribeSnapshotLinks")}
     assert chains["d-000"]["TotalCount"] == 13
     assert (chains["d-001"]["InstantAccess"], chains["d-001"]["Category"]) == (True, "flash")
     assert chains["d-001"]["SnapshotLinkId"] == snapshot["SnapshotLinkId"]
@@ -270,9 +270,9 @@ def test_a_denied_resource_is_hidden(
 ) -> None:
     """Without the right to one thing its row is missing; only a dry run that names it says Forbidden.RAM."""
     sim = simulate(MANY)
-    before = len(look(sim, action, **naming))
+    before = len(describe(sim, action, **naming))
     sim.do({"deny": {"action": f"ecs:{action}", "resource": resource}})
-    assert len(look(sim, action, **naming)) == before - 1
+    assert len(describe(sim, action, **naming)) == before - 1
     dry = call(sim, action, {**REGION, **naming, "DryRun": "true"})
     assert (dry.status, dry.code) == (403, "Forbidden.RAM")
     assert call(sim, action, {**REGION, **other, "DryRun": "true"}).code == "DryRunOperation"
@@ -283,10 +283,10 @@ def test_a_right_denied_altogether(simulate: Simulate) -> None:
     sim = simulate(MANY)
     for action in ("DescribeDisks", "DescribeImages", "DescribeKeyPairs"):
         sim.do({"deny": {"action": f"ecs:{action}"}})
-    assert look(sim, "DescribeDisks") == []
+    assert describe(sim, "DescribeDisks") == []
     assert call(sim, "DescribeDisks", {**REGION, "DryRun": "true"}).code == "Forbidden.RAM"
-    assert {row["ImageOwnerAlias"] for row in look(sim, "DescribeImages")} == {"system", "others"}
-    assert look(sim, "DescribeKeyPairs") == []
+    assert {row["ImageOwnerAlias"] for row in describe(sim, "DescribeImages")} == {"system", "others"}
+    assert describe(sim, "DescribeKeyPairs") == []
 
 
 def test_rights_of_writes(sim: Simulator) -> None:
@@ -319,8 +319,8 @@ def test_what_a_start_and_a_login_depend_on_is_shown(simulate: Simulate) -> None
         "disks": {"d-1": {"instance": "i-1", "category": "local_ssd_pro"}, "d-2": {"instance": "i-1"}},
     }
     sim = simulate(world)
-    one, two = look(sim, "DescribeInstances")
-    (image,) = look(sim, "DescribeImages")
+    one, two = describe(sim, "DescribeInstances")
+    (image,) = describe(sim, "DescribeImages")
 
     assert (one["EipAddress"]["IpAddress"], two["EipAddress"]["IpAddress"]) == ("203.0.113.1", "")
     assert one["EcsCapacityReservationAttr"]["CapacityReservationId"] == "crp-1"

@@ -212,11 +212,11 @@ def test_create_snapshot(simulate: Simulate) -> None:
     assert refused(lambda: client.create_snapshot(other)) == (403, "IdempotentParameterMismatch")
     busy = ecs.CreateSnapshotRequest(disk_id="d-1")
     assert refused(lambda: client.create_snapshot(busy)) == (403, "IncorrectDiskStatus.CreatingSnapshot")
-    look = ecs.DescribeSnapshotsRequest(region_id=sim.region, disk_id="d-1")
+    reading = ecs.DescribeSnapshotsRequest(region_id=sim.region, disk_id="d-1")
     progress = []
 
     def done() -> bool:
-        (row,) = client.describe_snapshots(look).body.snapshots.snapshot
+        (row,) = client.describe_snapshots(reading).body.snapshots.snapshot
         progress.append((row.status, int(row.progress.rstrip("%"))))
         return bool(row.status == "accomplished")
 
@@ -286,9 +286,9 @@ def test_what_a_snapshot_is_asked_for(simulate: Simulate) -> None:
         disk_id="d-1", retention_days=7, instant_access=True, instant_access_retention_days=1, tag=tags
     )
     client.create_snapshot(wish)
-    look = ecs.DescribeSnapshotsRequest(
+    reading = ecs.DescribeSnapshotsRequest(
         region_id=sim.region, tag=[ecs.DescribeSnapshotsRequestTag(key="why", value="CHG-1")]
     )
-    (row,) = client.describe_snapshots(look).body.snapshots.snapshot
+    (row,) = client.describe_snapshots(reading).body.snapshots.snapshot
     assert (row.retention_days, row.instant_access, row.instant_access_retention_days) == (7, True, 1)
     assert (row.status, row.available) == ("progressing", True)

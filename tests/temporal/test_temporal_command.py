@@ -59,16 +59,16 @@ class Runner:
 )
 def test_only_ctrl_c_ends_a_run_that_workers_carry(number: signal.Signals, elsewhere: bool, ends: bool) -> None:
     """A signal to the command that follows it, and a terminal that is closed, leave it to them, and say so."""
-    said, runner = list[str](), Runner()
+    message, runner = list[str](), Runner()
     with (
         Signals() as signals,
-        signals.run(lambda text, _: said.append(text)) as interrupt,
+        signals.run(lambda text, _: message.append(text)) as interrupt,
         interrupt.ending(runner, lambda: pytest.fail("closed"), lambda _: None, elsewhere=elsewhere),
     ):
         signal.raise_signal(number)
 
     assert (runner.stop.is_set(), runner.leave.is_set(), runner.wake.is_set()) == (ends, not ends, True)
-    assert said[0].startswith(f"{number.name}: {'Stopping' if ends else 'This command ends. The run goes on'}")
+    assert message[0].startswith(f"{number.name}: {'Stopping' if ends else 'This command ends. The run goes on'}")
 
 
 @pytest.mark.usefixtures("here")
@@ -93,16 +93,16 @@ def test_a_worker_serves_the_account_of_its_credentials_until_a_signal(
 
     submitting = threading.Thread(target=submit, daemon=True)
     submitting.start()
-    code, said = ended(capsys, "--temporal", temporal.server.address)
+    code, text = ended(capsys, "--temporal", temporal.server.address)
     submitting.join()
 
-    assert code == 0, said
+    assert code == 0, text
     assert (
-        f"Working for account 1000000000000001 in cn-hangzhou at the Temporal server {temporal.server.address}" in said
+        f"Working for account 1000000000000001 in cn-hangzhou at the Temporal server {temporal.server.address}" in text
     )
-    assert "SIGTERM: Stopping: no further machine begins" in said
-    assert "run-command, shard 0: An unexpected OSError at test_temporal_command.py:" in said
-    assert not [word for word in ("hunter2", "Traceback") if word in said]
+    assert "SIGTERM: Stopping: no further machine begins" in text
+    assert "run-command, shard 0: An unexpected OSError at test_temporal_command.py:" in text
+    assert not [word for word in ("hunter2", "Traceback") if word in text]
     assert shards.ended == {0}
 
 
@@ -117,28 +117,28 @@ def test_a_worker_of_a_deployment_says_how_it_becomes_current(
     server = replace(temporal.server, namespace="of-a-team")
     assert temporal.program("operator", "namespace", "create", "--namespace", server.namespace)
     carrier = WorkflowCarrier(server, QUEUE, "run-d", DIGEST, "1", "cn-hangzhou", 1)
-    told: list[str] = []
+    result: list[str] = []
 
     def end() -> None:
         wait_for(lambda: answers(port))
         carrier.submit()
         wait_for(lambda: "none is of the current version of deployment wipes" in carrier.describe().text, 0.3)
-        told.append(carrier.describe().hint.partition(": ")[2])
-        wait_for(lambda: temporal.program(*shlex.split(told[0])[1:], "--yes"), 0.5)
+        result.append(carrier.describe().hint.partition(": ")[2])
+        wait_for(lambda: temporal.program(*shlex.split(result[0])[1:], "--yes"), 0.5)
         wait_for(lambda: carrier.describe().status == "ended", 0.3)
         os.kill(os.getpid(), signal.SIGTERM)
 
     ending = threading.Thread(target=end, daemon=True)
     ending.start()
-    code, said = ended(
+    code, text = ended(
         capsys, "--temporal", temporal.server.address, "--temporal-namespace", server.namespace,
         "--temporal-deployment", "wipes", "--worker-health", f"127.0.0.1:{port}",
     )  # fmt: skip
     ending.join()
 
-    assert code == 0, said
-    assert told[0].startswith("temporal worker deployment set-current-version --address ")
-    assert f"is current: {told[0]}\n" in said
+    assert code == 0, text
+    assert result[0].startswith("temporal worker deployment set-current-version --address ")
+    assert f"is current: {result[0]}\n" in text
 
 
 def answers(port: int) -> bool:
@@ -157,11 +157,11 @@ def test_a_worker_tells_its_health_in_a_process_of_its_own(temporal: Temporal) -
         try:
             wait_for(lambda: child.poll() is not None or (answers(port) and get(port, "/healthz")[0] == 200), 0.3)
             child.terminate()
-            said = child.communicate()[1]
+            text = child.communicate()[1]
         finally:
             child.kill()
 
-    assert child.returncode == 0, said
+    assert child.returncode == 0, text
 
 
 @pytest.mark.parametrize(
@@ -179,10 +179,10 @@ def test_a_worker_takes_nothing_without_a_journal_that_it_can_write(
     monkeypatch.setattr(Connection, "loopback", property(lambda _: False))
     monkeypatch.delenv("SAFE_REINIT_TIME_SCALE", raising=False)
     place = place.format(home=here)
-    ended_with, said = ended(capsys, "--temporal", f"127.0.0.1:{refused_port()}", "--journal", place)
+    ended_with, text = ended(capsys, "--temporal", f"127.0.0.1:{refused_port()}", "--journal", place)
 
-    assert (ended_with, says in said) == (code, True), said
-    assert "Working for" not in said
+    assert (ended_with, says in text) == (code, True), text
+    assert "Working for" not in text
 
 
 @pytest.mark.usefixtures("here")
@@ -196,12 +196,12 @@ def test_a_worker_takes_nothing_with_a_role_that_may_only_read(
     postgres.sql("DROP ROLE IF EXISTS only_reads; CREATE ROLE only_reads LOGIN")
     postgres.sql(f"GRANT USAGE ON SCHEMA {schema} TO only_reads")
     postgres.sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO only_reads")
-    code, said = ended(
+    code, text = ended(
         capsys, "--temporal", f"127.0.0.1:{refused_port()}", "--journal", place.replace("safe@", "only_reads@")
     )
     postgres.sql("DROP OWNED BY only_reads; DROP ROLE only_reads")
 
-    assert (code, "may not do this" in said) == (2, True), said
+    assert (code, "may not do this" in text) == (2, True), text
 
 
 @pytest.mark.usefixtures("here")
@@ -212,10 +212,10 @@ def test_a_worker_whose_server_is_away_does_not_start(
     monkeypatch.setattr(Runs, "shards", lambda _runs, _say: Remembering([]))
     address = f"127.0.0.1:{refused_port()}"
 
-    code, said = ended(capsys, "--temporal", address)
+    code, text = ended(capsys, "--temporal", address)
 
     assert code == 3
-    assert f"The Temporal server {address} does not answer." in said
+    assert f"The Temporal server {address} does not answer." in text
 
 
 ENDS = """
@@ -246,10 +246,10 @@ def test_a_worker_ends_without_its_interpreter_being_taken_apart(name: str) -> N
 @pytest.mark.usefixtures("here")
 def test_a_worker_needs_a_server(capsys: pytest.CaptureFixture[str]) -> None:
     """Without the setting nothing is begun."""
-    code, said = ended(capsys)
+    code, text = ended(capsys)
 
     assert code == 2
-    assert "No Temporal server is named." in said
+    assert "No Temporal server is named." in text
 
 
 @pytest.mark.usefixtures("here")
@@ -259,19 +259,19 @@ def test_a_worker_needs_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "temporalio", None)
 
-    code, said = ended(capsys, "--temporal", "127.0.0.1:7233")
+    code, text = ended(capsys, "--temporal", "127.0.0.1:7233")
 
     assert code == 2
-    assert "pip install 'safe-reinit[temporal]'" in said
+    assert "pip install 'safe-reinit[temporal]'" in text
 
 
 @pytest.mark.parametrize("address", ["temporal.example.com", "temporal:0", "http://temporal:7233", "temporal:72330"])
 def test_an_address_is_a_host_and_a_port(capsys: pytest.CaptureFixture[str], address: str) -> None:
     """Anything else is refused, with the option."""
-    code, said = ended(capsys, "--temporal", address)
+    code, text = ended(capsys, "--temporal", address)
 
     assert code == 2
-    assert "The value of --temporal is not HOST:PORT" in said
+    assert "The value of --temporal is not HOST:PORT" in text
 
 
 def test_the_grace_of_a_worker_is_what_a_machine_can_take(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,10 +129,10 @@ def test_the_command_that_makes_a_version_current_reaches_the_server_as_the_work
     command = server.command_for(WorkerDeploymentVersion("wipes", "1.0"))
 
     typed = ["bash", "-c", f"{PROGRAM.parent}/{command} --yes"]
-    said = subprocess.run(typed, check=False, capture_output=True, text=True).stderr
+    text = subprocess.run(typed, check=False, capture_output=True, text=True).stderr
 
     assert "the secret" not in command
-    assert "connection refused" in said, said
+    assert "connection refused" in text, text
 
 
 def test_half_a_client_certificate() -> None:

@@ -21,7 +21,7 @@ from tests import cloudlike
 from tests.blackbox.worlds import DISK, INSTANCE, QUICK, YOUNG, wipes
 from tests.servers import refused_port
 from tests.shardruns import written
-from tests.temporals import PATIENCE, Temporal, wait_for, working
+from tests.temporals import TEMPORAL_TIMEOUT, Temporal, wait_for, working
 
 
 @pytest.fixture
@@ -64,16 +64,20 @@ def test_a_worker_carries_a_run_and_who_began_it_sees_all_of_it(temporal: Tempor
         ours = client(sim, path, temporal.server.address)
         plan, events = planned(ours), list[str]()
         with working(temporal.server, client(sim, path, None).runs.shards(), Settings(queue_of(path))):
-            told = ours.run(plan, confirm=DISK, on_event=lambda event: events.append(event.event))
+            result = ours.run(plan, confirm=DISK, on_event=lambda event: events.append(event.event))
             # A worker that ended now would leave the last step of the workflow to another one.
-            shown = temporal.ask(lambda asked: asked.get_workflow_handle(workflow_id(str(told.run_id))).result())
+            shown = temporal.ask(lambda asked: asked.get_workflow_handle(workflow_id(str(result.run_id))).result())
 
         assert (wipes(sim), sim.state()["instances"][INSTANCE]["status"]) == (1, power)
-    assert (told.outcome, told.jobs[0].disks[0].data, told.jobs[0].power_after) == ("done", "reinitialised", power)
+    assert (result.outcome, result.jobs[0].disks[0].data, result.jobs[0].power_after) == (
+        "done",
+        "reinitialised",
+        power,
+    )
     assert {"intend", "answer", "state", "done"} <= set(events)
-    assert told.run_id is not None
+    assert result.run_id is not None
     with open_to_write(path) as journal:
-        assert [run.run_id for run in journal.runs()] == [told.run_id]
+        assert [run.run_id for run in journal.runs()] == [result.run_id]
     assert shown == "done"
 
 
@@ -81,7 +85,7 @@ def test_to_end_the_command_ends_the_run_in_order_wherever_it_is_carried(
     temporal: Temporal, young: Simulator, path: Path
 ) -> None:
     """Whoever presses Ctrl-C wants no wipe any more: the workers hear it, and the end is waited for."""
-    interrupt = Interrupt(lambda said: interrupt.ask() if "is carried by Temporal" in said else None)
+    interrupt = Interrupt(lambda text: interrupt.ask() if "is carried by Temporal" in text else None)
     ours = client(young, path, temporal.server.address)
     plan = planned(ours)
     with (
@@ -90,9 +94,9 @@ def test_to_end_the_command_ends_the_run_in_order_wherever_it_is_carried(
     ):
         ours.run(plan, confirm=DISK, stop=interrupt)
 
-    told = raised.value.report
-    assert told is not None
-    assert (told.outcome, told.jobs[0].disks[0].data) == ("refused", "untouched")
+    result = raised.value.report
+    assert result is not None
+    assert (result.outcome, result.jobs[0].disks[0].data) == ("refused", "untouched")
     assert wipes(young) == 0
 
 
@@ -100,16 +104,16 @@ def test_a_run_that_no_worker_carries_yet_can_be_left_and_resumed(
     temporal: Temporal, young: Simulator, path: Path
 ) -> None:
     """It is said that nobody works; who leaves is told the run; to resume it joins it, and a cancel is heard."""
-    said: list[str] = []
+    message: list[str] = []
     ours, interrupt = client(young, path, temporal.server.address), Interrupt()
     plan = planned(ours)
 
-    def told(text: str) -> None:
-        said.append(text)
+    def result(text: str) -> None:
+        message.append(text)
         if "No worker polls" in text:
             interrupt.leave()
 
-    interrupt.notify = told
+    interrupt.notify = result
     with pytest.raises(Error) as raised:
         ours.run(plan, confirm=DISK, stop=interrupt)
     report = raised.value.report
@@ -117,7 +121,7 @@ def test_a_run_that_no_worker_carries_yet_can_be_left_and_resumed(
     run_id = str(report.run_id)
     assert report.error is not None
     assert f"safe-reinit resume {run_id}" in report.error.hint
-    assert "Start one: safe-reinit worker" in " ".join(said)
+    assert "Start one: safe-reinit worker" in " ".join(message)
 
     assert not ours.cancel(run_id)
     with (
@@ -177,24 +181,24 @@ def test_a_run_is_followed_again_once_the_journal_is_back(
     temporal: Temporal, young: Simulator, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A journal that cannot be read for a while ends nothing: it is said, and the run is followed to its end."""
-    said, away = list[str](), iter(range(3))
+    text, away = list[str](), iter(range(3))
     read = Reader.events_after
 
     def failing(self: Reader, run_id: str, number: int) -> Any:
-        if "is carried by Temporal" in " ".join(said) and next(away, None) is not None:
+        if "is carried by Temporal" in " ".join(text) and next(away, None) is not None:
             raise UsageError("The journal cannot be read.")
         return read(self, run_id, number)
 
     monkeypatch.setattr(Reader, "events_after", failing)
-    interrupt = Interrupt(said.append)
+    interrupt = Interrupt(text.append)
     ours = client(young, path, temporal.server.address)
     plan = planned(ours)
     with working(temporal.server, client(young, path, None).runs.shards(), Settings(queue_of(path))):
         running = Background(lambda: ours.run(plan, confirm=DISK, stop=interrupt), "following")
         running.start()
-        wait_for(lambda: "followed again once the journal can be read" in " ".join(said))
+        wait_for(lambda: "followed again once the journal can be read" in " ".join(text))
         interrupt.ask()
-        assert running.ended.wait(PATIENCE)
+        assert running.ended.wait(TEMPORAL_TIMEOUT)
         with pytest.raises(Error) as raised:
             running.result()
 
