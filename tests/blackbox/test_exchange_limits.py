@@ -101,7 +101,7 @@ def dripped(
     """Make every exchange that drips, once and all of them at the same time: each takes as long as one may."""
     if _ended:
         return _ended
-    for module, name in ((exchange, "LOOK_TIMEOUT"), (exchange, "ACT_TIMEOUT"), (attempt, "CONNECT_TIMEOUT")):
+    for module, name in ((exchange, "READ_TIMEOUT"), (exchange, "CHANGE_TIMEOUT"), (attempt, "CONNECT_TIMEOUT")):
         monkeypatch.setattr(module, name, LIMIT)
     tls, bundle, looked_up = test_authority.server, str(test_authority.bundle), threading.Event()
     look_up = socket.getaddrinfo

@@ -70,7 +70,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 WHEN = pytest.mark.parametrize(
-    ("held", "kind", "name", "wanted"),
+    ("held", "kind", "name", "expected"),
     [
         ({"instance": INSTANCE}, "instances", INSTANCE, "Stopping"),
         ({"disk": DISK}, "disks", DISK, "ReIniting"),
