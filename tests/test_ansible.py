@@ -209,7 +209,7 @@ def playbook(tmp_path: Path) -> Callable[..., tuple[str, dict[str, dict[str, int
         environment = {
             **kept, "HOME": str(tmp_path), "ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "collections"),
             "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8",
-            "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_PYTHON_INTERPRETER": "auto_silent",
+            "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "ALIBABA_CLOUD_ACCESS_KEY_ID": "testid", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret",
             "SAFE_REINIT_TIME_SCALE": "1", "SAFE_REINIT_REGION": "cn-hangzhou",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
