@@ -26,7 +26,7 @@ from tests.simulation.threads import Threads
 
 _NOT_OURS = ("safe_reinit.simulator", "safe_reinit.__main__")
 """The simulator is the other side: it has the clock that it is given, and no threads here."""
-_AWAKE = (interrupt, "_AWAKE_EVERY", interrupt._POLL_INTERVAL)
+_AWAKE = (interrupt, "_POLL_INTERVAL", interrupt._POLL_INTERVAL)
 """How often a run sees whether something was raised from another thread: nobody does that here."""
 _POLL_INTERVAL = 0.02
 
