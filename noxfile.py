@@ -1,7 +1,7 @@
 """What a developer runs, each by one name: ``.venv/bin/nox -s NAME`` (``nox -l`` lists them).
 
 Sessions use the environment that nox is in (CONTRIBUTING.md says how to make it), so that they begin at once and need
-no network; only ``package`` makes environments of its own, one for each Python that is there.
+no network; a session that needs other packages makes an environment of its own.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ GUARDS_TESTS = (
     "tests/core", "tests/execution", "tests/model/test_codes.py", "tests/cloud/test_retry.py",
     "tests/checks/test_targets.py",
 )  # fmt: skip
+LOWEST_TESTS = ("tests/core", "tests/cli", "tests/cloud", "tests/test_library.py")
 MAIN_JOB = ("--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
 WORKFLOWS = (".github/workflows/ci.yml", "examples/ci/github.yml")
 MANIFESTS = ("examples/kubernetes/cronjob.yaml", "examples/temporal/worker.yaml")
@@ -137,6 +138,17 @@ def package(session: nox.Session, form: str) -> None:
     session.run("safe-reinit", *MAIN_JOB)
     tests = session.posargs or [f"tests/{name}.py" for name in INSTALLED[form].split()]
     session.run("python", "-m", "pytest", "-q", "-n", "2", *tests, env=STRICT)
+
+
+@nox.session(python=["3.11"], venv_backend="uv|virtualenv")
+def lowest(session: nox.Session) -> None:
+    """The oldest dependencies that pyproject.toml allows: the tests that use them, and the main job."""
+    _python(
+        session, "-m", "uv", "pip", "install", "--quiet", "--python", f"{session.virtualenv.location}/bin/python",
+        "--resolution", "lowest-direct", "-e", ".[test]",
+    )  # fmt: skip
+    session.run("safe-reinit", *MAIN_JOB)
+    session.run("python", "-m", "pytest", "-q", "-n", "2", *(session.posargs or LOWEST_TESTS), env=STRICT)
 
 
 @nox.session(requires=["build"])

@@ -7,6 +7,7 @@ import graphlib
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -68,6 +69,8 @@ OF_CORE = {
     "cli": {"state", "waves", "rate_limits", "resuming"},
 }
 """Which files of ``core`` a room uses: ``execution`` any; else what a final state came to, and how a fleet spreads."""
+DISTRIBUTIONS = {"darabonba": "darabonba-core", "yaml": "pyyaml"}
+"""What brings a package, where it has another name."""
 ONLY_IN = {
     "alibabacloud_ecs20140526": {"cloud/aliyun"},
     "alibabacloud_tea_openapi": {"cloud/aliyun"},
@@ -146,6 +149,17 @@ def test_imports_point_one_way(path: Path) -> None:
             assert name in MAY_IMPORT[room] | {room}, f"{path} imports {name}"
         elif name in ONLY_IN:
             assert any(file == place or file.startswith(f"{place}/") for place in ONLY_IN[name]), f"{path}: {name}"
+
+
+def test_what_is_imported_is_declared() -> None:
+    """Every package that the code imports is a dependency or in an extra, and every dependency is imported."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    declared = [*project["dependencies"], *extras["postgres"], *extras["temporal"]]
+    imported = {name for path in FILES for kind, name in imports_of(path) if kind == "theirs"}
+
+    needed = {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in imported - sys.stdlib_module_names}
+    assert needed == {re.match(r"[\w-]+", each)[0].lower() for each in declared}  # type: ignore[index]
 
 
 def test_no_room_is_built_on_itself() -> None:

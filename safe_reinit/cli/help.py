@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -58,6 +58,9 @@ _HEADINGS_FROM = 4
 """Up to so many options need no headings."""
 _OTHER_OPTIONS = "Options"
 """What those stand under that have no heading of their own."""
+
+_NO_COMMAND = f"{__name__}.no_command"
+"""Where the context keeps a word that is no command, while a shell completes."""
 
 
 class _Params(click.Command):
@@ -114,16 +117,20 @@ class Group(_Params, click.Group):
         _write_examples(ctx, formatter)
         super().format_epilog(ctx, formatter)
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
-        """Run a sub-command, unless an option stands before it."""
-        if ctx._protected_args and (given := given_options(ctx)):
-            command = ctx._protected_args[0]
-            raise click.UsageError(f"{given[0]} stands before the command {command}: options go after it.")
-        return super().invoke(ctx)
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a sub-command, unless an option stands before it."""
+        if not ctx.resilient_parsing and (given := given_options(ctx)):
+            raise click.UsageError(f"{given[0]} stands before the command {args[0]}: options go after it.")
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is None:  # while a shell completes
+            ctx.meta[_NO_COMMAND] = args[0]
+        return name, command, rest
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """Offer the commands, unless an option or another word stands there already, and the options."""
-        if ctx._protected_args or given_options(ctx):
+        if _NO_COMMAND in ctx.meta or given_options(ctx):
             return click.Command.shell_complete(self, ctx, incomplete)
         return super().shell_complete(ctx, incomplete)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 
 from .. import logs
 from ..clock import Clock
@@ -26,8 +26,8 @@ _OPTIONAL_LIMIT = 5.0
 _THROTTLED_LIMIT = 90.0
 """Cloud seconds: who is throttled in one minute is refused until the next (ECS, API throttling)."""
 
-_short_wait = wait_exponential_jitter(multiplier=0.5, max=8.0, jitter=0.5)
-_throttled_wait = wait_exponential_jitter(multiplier=2.0, max=20.0, jitter=2.0)
+_short_wait = wait_exponential(multiplier=0.5, max=7.5) + wait_random(max=0.5)
+_throttled_wait = wait_exponential(multiplier=2.0, max=18.0) + wait_random(max=2.0)
 
 
 class Ask(Protocol):
