@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, Self
 
 from . import report, temporal
 from .clock import Clock, time_scale
@@ -18,7 +18,7 @@ from .execution.runs import Listeners, Runs, already_done
 from .interrupt import Interrupt
 from .journal import AlreadyDone, KeyUnsettled
 from .model import Call, Event, Plan, Report, Secret
-from .planning import request
+from .planning import plan_store, request
 from .planning.planner import Planner, calls_of
 from .planning.request import Request
 from .planning.setup import Setup
@@ -89,14 +89,20 @@ class Client:
 
     Attributes:
         planner: makes its plans; the commands of this package ask it for more than programs need.
-        runs: its runs, for the same commands.
+        own_runs: its runs, for the same commands.
 
     """
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self.planner = Planner(setup)
-        self.runs = Runs(setup)
+        self.own_runs = Runs(setup)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing: every call of a client closes what it opened."""
 
     @property
     def region(self) -> str:
@@ -116,7 +122,7 @@ class Client:
     @property
     def journal(self) -> str | None:
         """Where runs are written down: a file, or a database without its password; ``None`` for this process only."""
-        return self.runs.journal
+        return self.own_runs.journal
 
     def is_simulated(self) -> bool:
         """Return whether every answer so far came from our simulator; ``False`` before the first."""
@@ -223,11 +229,53 @@ class Client:
         )  # fmt: skip
         return self.planner.undo(self.stored(run_id), given, on_call)
 
-    def run(
+    def save_plan(self, plan: Plan, path: str | os.PathLike[str]) -> Plan:
+        """Save a plan in a new file, and return it with the ``digest`` of that file.
+
+        Raises:
+            UsageError: there is such a file, or its folder cannot be written.
+            RunRefused: it cannot be written.
+        """
+        name = os.fspath(path)
+        plan_store.refuse_existing(name, "path")
+        return plan_store.save_plan(plan, name, self.endpoint, self._setup.settings.plan_expires)
+
+    def load_plan(
+        self, path: str | os.PathLike[str], *, digest: str | None = None, password: str | None = None
+    ) -> Plan:
+        """Load a plan that ``save_plan`` or the command ``plan`` saved, to ``run`` it.
+
+        It is compared with what ECS shows now.
+
+        Args:
+            path: the file.
+            digest: the digest that somebody agreed to, or at least its first 32 characters; a file with another one is
+                refused.
+            password: the password to set, where the plan had one: it is in no file.
+
+        Raises:
+            UsageError: the file is no plan, was changed, could be written by others, or is of another region or
+                endpoint.
+            RunRefused: it has another digest, another account made it, it is expired, or what it stands on has changed.
+        """
+        name = os.fspath(path)
+        saved = plan_store.read_plan(name, trusted=True)
+        plan_store.refuse_other_plan(name, saved, self.region, self.endpoint, digest)
+        plan = plan_store.with_password(name, saved, password)
+        now = self.planner.refresh(plan)
+        plan_store.refuse_change(name, saved, plan, now, self._setup.settings)
+        return replace(plan, making=now.making, caller=now.caller)  # who runs it is who asks now
+
+    def new_run_id(self) -> str:
+        """Return an id for ``run``, so that your program can record it before the run begins."""
+        return self.own_runs.new_id()
+
+    def run(  # noqa: PLR0913 - who listens, and who is asked
         self,
         plan: Plan,
         *,
         confirm: str,
+        run_id: str | None = None,
         on_event: Callable[[Event], None] | None = None,
         on_call: Callable[[Call], None] | None = None,
         stop: Interrupt | None = None,
@@ -243,6 +291,8 @@ class Client:
             plan: made by ``plan`` or ``plan_undo`` of this client; it can be run once.
             confirm: ``plan.confirm_with``, or the name of the class of all its disks where that is unattended; in any
                 case of letters.
+            run_id: the id of the run, made by ``new_run_id``; else a new one. ``stored`` returns the run from its first
+                event on.
             on_event: is told what happens, from threads of the run. An ``Exception`` that it raises is ignored; an exit
                 (``SystemExit``, ``KeyboardInterrupt``) ends the run in order, and is raised again then.
             on_call: is called for each HTTP exchange in the same way.
@@ -266,10 +316,10 @@ class Client:
         interrupt = stop or Interrupt()
 
         def failed_report(error: Error) -> Report:
-            return error.report or self.runs.report_of(plan, begun, calls, dry_run=False, error=error)
+            return error.report or self.own_runs.report_of(plan, begun, calls, dry_run=False, error=error)
 
         with reporting(failed_report):
-            if (earlier := self.runs.done_before(plan)) is not None:
+            if (earlier := self.own_runs.done_before(plan)) is not None:
                 return earlier
             refused = request.not_runnable(plan, confirm, self._setup.target_rules) or request.held(
                 self._setup.settings
@@ -277,18 +327,21 @@ class Client:
             if refused is not None:
                 raise refused
         demand_descriptors()
-        run_id = f"r-{begun.at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
+        name = self.own_runs.new_id(run_id)
 
         def carried() -> Report:
             listeners = Listeners(on_event, on_call, interrupt, go_on)
-            with self.runs.carrying(run_id, listeners) as session, reporting(failed_report, (RunRefused, KeyUnsettled)):
+            with (
+                self.own_runs.carrying(name, listeners) as session,
+                reporting(failed_report, (RunRefused, KeyUnsettled)),
+            ):
                 on_unknown = request.on_unknown(self._setup.settings, plan)
                 if plan.rollout.runner == "temporal":
-                    return done(temporal.run(session, self._setup.settings, plan, run_id, calls, on_unknown))
-                return done(session.begin(plan, run_id, calls, on_unknown))
+                    return done(temporal.run(session, self._setup.settings, plan, name, calls, on_unknown))
+                return done(session.begin(plan, name, calls, on_unknown))
 
         try:
-            return done(interrupt.carry(carried, resumable=self.runs.place is not None))
+            return done(interrupt.carry(carried, resumable=self.own_runs.place is not None))
         except AlreadyDone as found:  # since it was looked for above
             return already_done(found)
 
@@ -326,8 +379,8 @@ class Client:
         interrupt = stop or Interrupt()
 
         def carried() -> Report:
-            with self.runs.carrying(run_id, Listeners(on_event, on_call, interrupt, go_on)) as session:
-                self.runs.end_where_held(interrupt)
+            with self.own_runs.carrying(run_id, Listeners(on_event, on_call, interrupt, go_on)) as session:
+                self.own_runs.end_where_held(interrupt)
                 stored = session.stored(run_id, jobs=False)
                 if stored.shards:
                     return done(temporal.resume(session, self._setup.settings, run_id, verdict))
@@ -335,7 +388,7 @@ class Client:
                     raise UsageError(f"{run_id} is a shard of run {stored.whole}.", hint=f"Resume {stored.whole}.")
                 return done(session.resume(run_id, verdict, Secret(password) if password else None))
 
-        return done(interrupt.carry(carried, resumable=self.runs.place is not None))
+        return done(interrupt.carry(carried, resumable=self.own_runs.place is not None))
 
     def abandon(self, run_id: str) -> None:
         """Release an open run's instances, because you make a new plan; its lock tag comes off, its outcome stays.
@@ -345,7 +398,7 @@ class Client:
             RunRefused: it has ended, or somebody holds it.
             RunFailed: its lock tag could not be taken off.
         """
-        self.runs.abandon(run_id)
+        self.own_runs.abandon(run_id)
 
     def cancel(self, run_id: str) -> bool:
         """Ask a run to end in order: calls in flight end, the power comes back, no wipe is sent.
@@ -361,7 +414,18 @@ class Client:
             UsageError: there is no such run, or the journal cannot be written.
             RunRefused: it has ended.
         """
-        return self.runs.cancel(run_id)
+        return self.own_runs.cancel(run_id)
+
+    def runs(self, limit: int | None = 20) -> Sequence[StoredRun]:
+        """Return the runs of the journal, newest first; those of other regions, too.
+
+        Args:
+            limit: how many of those that have ended at least; every open run is returned besides. ``None`` for all.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        return self.own_runs.newest(limit)
 
     def stored(self, run_id: str) -> StoredRun:
         """Return a run of the journal.
@@ -370,4 +434,4 @@ class Client:
             UsageError: there is none, it is of another region or endpoint, or what the journal has is not this run's:
                 it was removed or replaced while this client carried the run out.
         """
-        return self.runs.stored(run_id)
+        return self.own_runs.stored(run_id)

@@ -32,7 +32,7 @@ from tests.simulation.scheduler import Process
 def written(client: Client, plan: Plan) -> tuple[str, str]:
     """Write a plan down as a run of shards that nobody carries yet; return the run, and the digest of its plans."""
     run_id = f"r-{client.clock.now().strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
-    with client.runs.session() as session:
+    with client.own_runs.session() as session:
         return run_id, shards.begin(session, plan, run_id, calls_of(plan), "ask")
 
 
@@ -64,7 +64,7 @@ def followed(
     carrier: Idle | None = None,
 ) -> Report:
     """Follow a run that another process has begun, as ``resume`` does, and return its report."""
-    with client.runs.session(Listeners(on_event, None, interrupt, go_on)) as session:
+    with client.own_runs.session(Listeners(on_event, None, interrupt, go_on)) as session:
         return Following(session, session.stored(run_id), carrier or Idle(), joins=True)()
 
 

@@ -37,7 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "interrupt": {"clock", "errors", "model", "threads"},
     "error_mapping": {"cloud", "errors", "journal", "model"},
     "planning": {
-        "checks", "clock", "cloud", "config", "error_mapping", "errors", "journal", "logs", "model", "plans", "report",
+        "checks", "clock", "cloud", "config", "error_mapping", "errors", "files", "journal", "logs", "model", "plans",
+        "report",
     },
     "execution": {
         "checks", "clock", "cloud", "core", "error_mapping", "errors", "interrupt", "journal", "logs", "model",

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from .. import report
@@ -17,15 +16,15 @@ from ..client import Client
 from ..config import Settings, resolve
 from ..error_mapping import reporting
 from ..errors import Error, RunRefused, UsageError
-from ..model import Plan, Report
-from ..model.codec import timestamp
+from ..model import Report
+from ..planning import plan_store
 from ..planning.planner import calls_of
 from ..plans import plan_file
 from ..plans.plan_file import Saved
 from . import consent
 from .next import after_file, with_next
 from .output import Output
-from .planfile import endpoint, read
+from .planfile import endpoint
 from .progress import Progress
 from .session import client_of, password_again, set_output
 from .wipe import run
@@ -33,7 +32,7 @@ from .wipe import run
 
 def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
     """Run the plan in a file, once nothing is found to have moved, and give the exit code."""
-    saved = read(path, trusted=True)
+    saved = plan_store.read_plan(path, trusted=True)
     config = _settings(path, saved, flags)
     set_output(output, config, {**flags, "once": saved.plan.once}, path)
     with reporting(lambda error: _failed_report(error, path, saved, output)):
@@ -42,19 +41,19 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
     plan = saved.with_password(password_again(plain, config, flags, f"The plan {path}"))
     with ExitStack() as stack:
         client = client_of(config, stack)
-        _same_place(path, saved, endpoint(client, config))
+        plan_store.refuse_other_place(path, saved, endpoint(client, config))
         progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
         interactive = flags.get("confirm") is None
         with reporting(lambda error: _failed_report(error, path, replace(saved, plan=plan), output, client)):
-            if (earlier := client.runs.done_before(plan)) is not None:
+            if (earlier := client.own_runs.done_before(plan)) is not None:
                 output.report(earlier)
                 return earlier.exit_code
             if not plan.runnable:
                 raise report.refusal(plan)
-            client.runs.demand(plan)
+            client.own_runs.demand(plan)
             now = client.planner.refresh(plan, progress.call)
             plan = replace(plan, making=now.making)
-            _refuse_change(path, saved, plan, now, config)
+            plan_store.refuse_change(path, saved, plan, now, config)
             progress.findings(plan)
             plan = replace(plan, caller=now.caller)  # who runs it is who asks now
             if interactive or not config.quiet:  # a person who is asked sees the plan first
@@ -75,7 +74,7 @@ def _failed_report(error: Error, path: str, saved: Saved, output: Output, client
         result = report.of_plan(begun, output.now(), plan, result.calls if result else (), dry_run=False, error=error)
     else:
         calls = result.calls if result else calls_of(plan)
-        result = client.runs.report_of(plan, begun, calls, dry_run=False, error=error)
+        result = client.own_runs.report_of(plan, begun, calls, dry_run=False, error=error)
         if result.run_id is not None:  # the run that has the key of the plan
             return with_next(result, output.argv, client)
     unread = client is None and not any(word.startswith("--confirm") for word in output.argv)
@@ -106,48 +105,3 @@ def _confirm(path: str, saved: Saved, confirm: str | None) -> None:
             f"--confirm {confirm!r} is neither the digest of {path} nor at least its first {MIN_QUOTED} characters.",
             hint=read_it,
         )
-
-
-def _same_place(path: str, saved: Saved, here: str) -> None:
-    if here == saved.endpoint:
-        return
-    places = {"": "the real cloud", plan_file.SIMULATION: "an embedded simulator (--simulate)"}
-    there, here = (places.get(each, f"the endpoint {each}") for each in (saved.endpoint, here))
-    raise UsageError(f"The plan {path} is of {there}, and what would be asked is {here}.", hint="Make a plan there.")
-
-
-def _refuse_change(path: str, saved: Saved, plan: Plan, now: Plan, config: Settings) -> None:
-    """Refuse a plan if anything it stands on has changed; ``now`` is the same plan made from what is so now.
-
-    Raises:
-        RunRefused: the account is another, or the plan is expired or stale.
-    """
-    if not (now.account and plan.account):
-        when = "was made" if now.account else "is applied"
-        raise RunRefused(
-            f"STS did not say whose credentials these are when the plan {path} {when}, so they cannot be compared.",
-            hint="Nothing was changed; make a new plan when GetCallerIdentity is answered.",
-        )
-    if now.account != plan.account:
-        raise RunRefused(
-            f"The plan {path} is of account {plan.account}, and these credentials are of {now.account}.",
-            hint="Use credentials of that account; nothing was changed.",
-        )
-    expires_at = _expires_at(saved, config)
-    if now.made_at >= expires_at:
-        raise RunRefused(
-            f"The plan {path} expired at {timestamp(expires_at)}; ECS's clock says {timestamp(now.made_at)}.",
-            hint="Nothing was changed; make a new plan.",
-        )
-    if changed := plan_file.stale(plan, now):
-        raise RunRefused(
-            f"The plan {path} is stale: {'; '.join(changed)}.",
-            hint="Nothing was changed; look at what is so now, and make a new plan.",
-        )
-
-
-def _expires_at(saved: Saved, config: Settings) -> datetime:
-    """Return when a plan expires: as its file says, and no later than a configuration of this machine allows."""
-    if config.of(Settings.plan_expires).source == "default":
-        return saved.expires_at
-    return min(saved.expires_at, saved.plan.made_at + timedelta(seconds=config.plan_expires))

@@ -55,7 +55,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         clients = clients_of(configs, stack)
         _refuse_fixed_endpoint(config, clients[0])
         if not flags.get("dry_run"):
-            clients[0].runs.demand()
+            clients[0].own_runs.demand()
         progress = stack.enter_context(Progress(config, clients[0].clock, output.last, clients[0].is_simulated))
         with naming_next(output, clients[0]):
             by_region = _discover(clients, selection, progress)
@@ -179,7 +179,7 @@ class _Regions:
             consent.obtain(self._whole, self.flags.get("confirm"), lambda _: False)
             for client, plan in self._each():
                 if plan not in self._left_out:
-                    client.runs.demand_free(plan)
+                    client.own_runs.demand_free(plan)
         self.progress.settle()
         with self.output.signals.run(self.progress.print_then, self.progress.note) as interrupt:
             result = report.of_regions(
@@ -213,7 +213,7 @@ class _Regions:
 
     def _of_plan(self, client: Client, plan: Plan, why: Error | None, *, dry_run: bool = False) -> Report:
         error = report.refusal(plan) if plan in self._left_out else why
-        return client.runs.report_of(plan, self._begun, calls_of(plan), dry_run=dry_run, error=error)
+        return client.own_runs.report_of(plan, self._begun, calls_of(plan), dry_run=dry_run, error=error)
 
     def _report_plans(self, why: Error | None) -> int:
         result = self._of_plans(why, dry_run=True)

@@ -50,7 +50,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         output.plan(plan, sys.stderr)
     if not plan.runnable:
         begun = report.started(output.began, real.region, config.reason)
-        with reporting(lambda error: real.runs.report_of(plan, begun, calls_of(plan), dry_run=True, error=error)):
+        with reporting(lambda error: real.own_runs.report_of(plan, begun, calls_of(plan), dry_run=True, error=error)):
             raise report.refusal(plan)
     if not config.quiet:
         print_stderr(

@@ -14,11 +14,11 @@ from ..config import Settings, resolve
 from ..errors import Error, NotRestarted, RunRefused, UsageError
 from ..model import Call, Plan
 from ..model.codec import encode
+from ..planning import plan_store
 from ..planning.discover import Search
 from ..verification import document
 from ..verification.document import Verification
 from ..verification.rounds import GUARDED_RUNS, Rounds
-from . import planfile
 from .files import replace
 from .next import with_next
 from .output import Output, print_lines, print_stderr, write
@@ -32,10 +32,10 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     config = resolve(flags, os.environ, flags.get("config")).having(Settings.runner, "local")
     set_output(output, config, flags)
     if flags["save"] is not None:
-        planfile.refuse_existing(flags["save"])
+        plan_store.refuse_existing(flags["save"], "--save")
     with ExitStack() as stack:
         client = client_of(config, stack)
-        client.runs.demand()
+        client.own_runs.demand()
         progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
         disk_id = flags["disk"] or _only_disk(client, flags["instance"], progress)
         rounds = Rounds(client, flags["instance"], disk_id, flags["accept"], output.signals.enough, progress.call)

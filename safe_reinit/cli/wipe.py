@@ -14,6 +14,7 @@ from ..client import Client
 from ..config import Settings, resolve
 from ..error_mapping import reporting
 from ..model import Plan
+from ..planning import plan_store
 from ..planning.planner import calls_of
 from . import consent, planfile
 from .next import after_plan, naming_next, show_other
@@ -30,11 +31,11 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     password = password_of(config, flags)
     selection = selection_of(flags)
     if flags.get("save") is not None:
-        planfile.refuse_existing(flags["save"])
+        plan_store.refuse_existing(flags["save"], "--save")
     with ExitStack() as stack:
         client = client_of(config, stack)
         if not flags.get("dry_run"):
-            client.runs.demand()
+            client.own_runs.demand()
         progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated))
 
         def plan() -> Plan:
@@ -63,8 +64,8 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
     begun = report.started(output.began, client.region, config.reason)
     plan = make()
     dry_run = bool(flags.get("dry_run"))
-    with reporting(lambda error: client.runs.report_of(plan, begun, calls_of(plan), dry_run=dry_run, error=error)):
-        earlier = client.runs.done_before(plan)
+    with reporting(lambda error: client.own_runs.report_of(plan, begun, calls_of(plan), dry_run=dry_run, error=error)):
+        earlier = client.own_runs.done_before(plan)
     if earlier is not None:
         progress.close()
         output.report(earlier)
@@ -85,7 +86,7 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
 
 def _obtain(client: Client, plan: Plan, begun: report.Started, confirm: str | None, progress: Progress) -> None:
     """Check that the person agrees to a plan; a refusal has its report."""
-    with reporting(lambda error: client.runs.report_of(plan, begun, calls_of(plan), dry_run=False, error=error)):
+    with reporting(lambda error: client.own_runs.report_of(plan, begun, calls_of(plan), dry_run=False, error=error)):
         consent.obtain(
             plan, confirm, lambda instance_id: client.planner.is_only_one_named(plan, instance_id, progress.call)
         )
@@ -108,7 +109,7 @@ def run(
     waits = plan.rollout.runner == "temporal" and consent.somebody_there()
     with output.signals.run(progress.print_then, progress.note) as interrupt:
         if replacing is not None and plan.runnable:
-            client.runs.demand(plan)  # once that run is let go, nothing but this one tells what became of its disks
+            client.own_runs.demand(plan)  # once that run is let go, nothing but this one tells what became of its disks
             client.abandon(replacing)
         result = client.run(
             consent.pausing(plan),
@@ -124,8 +125,8 @@ def run(
 
 
 def _report_plan(client: Client, plan: Plan, begun: report.Started, output: Output, saved_to: str | None) -> int:
-    result = client.runs.report_of(plan, begun, calls_of(plan), dry_run=True)
-    refused = report.refusal(plan) if result.exit_code else client.runs.why_not_now(plan)
+    result = client.own_runs.report_of(plan, begun, calls_of(plan), dry_run=True)
+    refused = report.refusal(plan) if result.exit_code else client.own_runs.why_not_now(plan)
     later = show_other(result, output.argv, client, plan) if refused is not None else ()
     result = replace(result, next=later or after_plan(result.exit_code, output.argv, plan, saved_to))
     if output.form == "text" and output.says(result.exit_code):

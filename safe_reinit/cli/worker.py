@@ -50,7 +50,7 @@ def command(flags: Mapping[str, Any]) -> int:
     from ..temporal.worker import Settings as WorkerSettings  # noqa: PLC0415 - an extra
 
     server, client = server_of(config), connect(config=config)
-    client.runs.demand_shared()
+    client.own_runs.demand_shared()
     account, region = _account(config, client.clock), client.region
     settings = WorkerSettings(
         queue_of(config, account, region), config.temporal_deployment or "",
@@ -58,7 +58,7 @@ def command(flags: Mapping[str, Any]) -> int:
     )  # fmt: skip
     whom = f"account {account} in {region}"
     with _log_to_stderr():
-        asyncio.run(_serve(server, settings, client.runs.shards(print_stderr), config.worker_health or "", whom))
+        asyncio.run(_serve(server, settings, client.own_runs.shards(print_stderr), config.worker_health or "", whom))
     return 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +37,8 @@ from . import shards
 from .session import Session
 
 T = TypeVar("T")
+
+_RUN_ID = re.compile(r"r-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,28 @@ class Runs:
         with self.session() as session:
             shards.close(session, run_id)
 
+    def newest(self, limit: int | None) -> tuple[StoredRun, ...]:
+        """Return the runs of the journal, newest first; see ``Client.runs``."""
+        return tuple(self._read(lambda journal: journal.runs(limit), []))
+
+    def new_id(self, given: str | None = None) -> str:
+        """Return the id of a run that is to begin: the one that is given, else a new one.
+
+        Raises:
+            UsageError: the one that is given is none.
+            RunRefused: it is that of another run.
+        """
+        if given is None:
+            return f"r-{self._setup.clock.now().strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
+        if not (isinstance(given, str) and _RUN_ID.fullmatch(given)):
+            raise UsageError("run_id is not the id of a run.", hint="Make one with client.new_run_id().")
+        if self._read(lambda journal: journal.run(given), None) is not None:
+            raise RunRefused(
+                f"There is a run {given} already. Nothing was changed.",
+                hint=f"See safe-reinit show {given}, or make another id with client.new_run_id().",
+            )
+        return given
+
     def stored(self, run_id: str) -> StoredRun:
         """Return a run of the journal; see ``Client.stored``."""
         if run_id in self._unrecorded:
@@ -262,6 +288,14 @@ class Runs:
             return report.of_unsettled(result, error.run_id)
         endpoint = self._setup.connection.local_url
         return self._as_read(lambda journal: report.with_last_runs(result, journal, endpoint), result)
+
+    def _read(self, read: Callable[[Reader], T], otherwise: T) -> T:
+        """Return what is read of the journal; ``otherwise`` where there is none yet."""
+        place = self.place
+        if place is not None and not is_there(place):
+            return otherwise
+        with open_to_write(None) if place is None else open_to_read(place) as journal:
+            return read(journal)
 
     def _as_read(self, read: Callable[[Reader], T], otherwise: T) -> T:
         """Return what is read of the journal; ``otherwise`` where there is none yet, or it cannot be read."""

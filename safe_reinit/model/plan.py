@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from .cloud import Caller
+from .codec import encode
 from .facts import DiskFacts
 from .finding import Finding
 from .guard import ON_BY_DEFAULT, Guard
@@ -17,6 +18,8 @@ from .written import milliseconds, permille, unwritten
 BecomesKind = Literal["empty", "snapshot", "image", "unknown"]
 
 
+PLAN_SCHEMA = 1
+"""Of the JSON of a plan."""
 LOCK_TAG = "safe-reinit:run"
 """The key of the tag that an instance bears while a run is at work on it."""
 
@@ -194,6 +197,10 @@ class Plan:
     """Whether a simulator showed what it stands on, so that no real machine is involved."""
     once: str | None = None
     """The key under which it is run at most once; ``None`` without one."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the members of the plan as JSON has them; a password is ``True``, never itself."""
+        return {"schema": PLAN_SCHEMA, **encode(self)}
 
     @property
     def blockers(self) -> tuple[Finding, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
+from .codec import encode
 from .finding import Finding
 from .job import DataState, Evidence, Failure, Phase
 from .plan import Becomes
@@ -247,3 +249,11 @@ class Report:
     """How many looks were left out of ``calls``; ``None`` where none were."""
     next: tuple[str, ...]
     """Commands that can be typed now."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON report, schema 1, as a dict: times are texts, and tuples are lists."""
+        return dict(encode(self))
+
+    def to_json(self) -> str:
+        """Return the JSON report, schema 1, as one line of ASCII."""
+        return json.dumps(self.to_dict())

@@ -29,11 +29,12 @@ from ..model import (
     Secret,
     Snapshot,
 )
-from ..model.codec import DecodeError, decode, encode, members, timestamp
+from ..model.codec import DecodeError, decode, members, timestamp
 from ..model.guard import ON_BY_DEFAULT
 from ..model.letters import printable
+from ..model.plan import PLAN_SCHEMA
 
-SCHEMA = 1
+SCHEMA = PLAN_SCHEMA
 
 
 def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None, plan_id: str = "") -> Plan:
@@ -212,7 +213,7 @@ def unforeseen(plan: Plan) -> list[str]:
 
 def to_json(plan: Plan) -> dict[str, Any]:
     """Write the plan as JSON; a password is written as ``true``, never itself."""
-    return dict(encode(as_members(plan)))
+    return plan.to_dict()
 
 
 def as_members(plan: Plan) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..model import Call, DiskReport, JobReport, Report
-from ..model.codec import encode, timestamp
+from ..model.codec import timestamp
 from ..model.letters import printable
 from . import content
 from .report_text import report_lines
@@ -19,7 +19,7 @@ _UNPRINTABLE = re.compile(r"[^ -~\n]")
 
 def to_json(report: Report) -> dict[str, Any]:
     """Return the JSON document of a report, schema 1."""
-    return dict(encode(report))
+    return report.to_dict()
 
 
 def to_text(report: Report) -> str:

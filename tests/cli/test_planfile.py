@@ -160,7 +160,9 @@ def test_a_plan_that_apply_would_not_read_is_not_saved(person: Person, monkeypat
 @pytest.mark.usefixtures("sim")
 def test_a_file_that_comes_meanwhile_is_not_saved_over(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file made by somebody else while the plan was made stays, and the command ends 3."""
-    monkeypatch.setattr("safe_reinit.cli.planfile.refuse_existing", lambda _path: person.file.write_text("mine"))
+    monkeypatch.setattr(
+        "safe_reinit.planning.plan_store.refuse_existing", lambda _path, _option: person.file.write_text("mine")
+    )
     text = person.plan()
 
     assert text.code == 3
