@@ -142,7 +142,7 @@ def checks() -> str:
         title, _, rest = check.text.partition("\n")
         levels = ", ".join(dict.fromkeys((check.level, *check.milder)))
         codes = ", ".join(f"`{code}`" for code in check.predicts) or "none"
-        lines += ["", f"## {check.name}", "", f"{title} Level: {levels}. Foresees: {codes}.", "", *_sections(rest)]
+        lines += ["", f"## {check.name}", "", f"{title} Level: {levels}. Predicts: {codes}.", "", *_sections(rest)]
     return (
         "\n".join([*lines, *([""] if lines[-1] else []), _made("from the docstrings in `safe_reinit/checks/`")]) + "\n"
     )

@@ -64,7 +64,7 @@ class RunRefused(Error):
     outcome: ClassVar[Outcome] = "refused"
     data = "untouched"
     meaning = "a check, no consent, a stale plan, another holder, a server that is away: no changing call was sent"
-    hint = "Nothing was changed; look again with --dry-run."
+    hint = "Nothing was changed; check again with --dry-run."
 
 
 class RunFailed(Error):

@@ -21,13 +21,15 @@ RUN = "run"
 
 _LOCK_CODES = {"security": "InstanceLockedForSecurity", "financial": "InstanceExpiredOrInArrears"}
 _LOCK_FIXES = {
-    "security": "Have the security lock cleared, then look again with --dry-run.",
-    "financial": "Settle the overdue bill, then look again with --dry-run.",
-    "recycling": "Find out in the ECS console whether its release is pending, and wipe only once this lock is gone.",
-    "dedicatedhostfinancial": "Settle the overdue bill of the dedicated host, then look again with --dry-run.",
-    "refunded": "Ask Alibaba Cloud support about the refund behind this lock, then look again with --dry-run.",
+    "security": "Have the security lock cleared, then check again with --dry-run.",
+    "financial": "Settle the overdue bill, then check again with --dry-run.",
+    "recycling": "Find out in the ECS console whether a release is pending, and wipe only once this lock is gone.",
+    "dedicatedhostfinancial": "Settle the overdue bill of the dedicated host, then check again with --dry-run.",
+    "refunded": "Ask Alibaba Cloud support about the refund behind this lock, then check again with --dry-run.",
 }
-_UNKNOWN_LOCK_FIX = "Ask Alibaba Cloud support what this lock means and how to lift it, then look again with --dry-run."
+_UNKNOWN_LOCK_FIX = (
+    "Ask Alibaba Cloud support what this lock means and how to lift it, then check again with --dry-run."
+)
 
 
 def word(text: str, blank: str = "not shown") -> str:
@@ -78,7 +80,7 @@ def on_windows(facts: DiskFacts) -> bool:
 def repair_of(row: UnreadableRow) -> str:
     """Return what to do about a row that cannot be read."""
     return (
-        f"Look at {word(row.subject, 'the resource')} in the console. If it is correct there, ask Alibaba Cloud "
+        f"Check {word(row.subject, 'the resource')} in the console. If it is correct there, ask Alibaba Cloud "
         f"support about this answer to {word(row.action)}. Other disks are not affected."
     )
 
@@ -96,7 +98,9 @@ def locked(check: str, thing: Disk | Instance, facts: DiskFacts) -> Iterator[Fin
     call = overwriting(facts)
     for lock in dict.fromkeys(thing.locks):
         code = _LOCK_CODES.get(lock.lower())
-        meaning = f"ECS refuses {call} under it" if code else f"what {call} does under it is not documented"
+        meaning = (
+            f"ECS refuses {call} while it is locked" if code else f"what {call} does under this lock is not documented"
+        )
         yield Finding(
             check,
             "block",
@@ -119,7 +123,7 @@ def expired(check: str, thing: Disk | Instance, facts: DiskFacts) -> Iterator[Fi
         "block",
         subject,
         f"The subscription of the {what} expired at {since}, and ECS refuses {overwriting(facts)} until it is renewed.",
-        fix=f"Renew the subscription of the {what}, then look again with --dry-run.",
+        fix=f"Renew the subscription of the {what}, then check again with --dry-run.",
         fact={f"{kind}ChargeType": thing.charge_type, "ExpiredTime": since},
         predicts="InstanceExpiredOrInArrears",
     )
@@ -154,7 +158,7 @@ def not_allowed(
             instance.instance_id,
             f"These credentials may not {act} the instance (a DryRun of {action} answered {word(code)}), "
             f"{consequence}.",
-            fix=f"Allow ecs:{action} on {resource} to these credentials, then look again with --dry-run.",
+            fix=f"Grant ecs:{action} on {resource} to these credentials, then check again with --dry-run.",
             fact={"Code": code},
         )
         return
@@ -164,6 +168,6 @@ def not_allowed(
         instance.instance_id,
         f"A DryRun of {action} answered {word(code)}, "
         f"which proves nothing about whether these credentials may {act} the instance.",
-        fix=f"Make sure that ecs:{action} on {resource} is allowed to these credentials.",
+        fix=f"Make sure that these credentials have ecs:{action} on {resource}.",
         fact={"Code": code},
     )

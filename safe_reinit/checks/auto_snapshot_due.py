@@ -1,16 +1,16 @@
 """An automatic snapshot of the disk is due.
 
 What it does
-    Reads the automatic snapshot policy of the disk (DescribeAutoSnapshotPolicyEx) and tells the next of its points in
-    time, which are full hours of some weekdays in UTC+8, where it is within two hours: as long as the waits of a run
-    may take together by default. A policy that is expired takes no snapshot.
+    Reads the automatic snapshot policy of the disk (DescribeAutoSnapshotPolicyEx) and reports its next scheduled time
+    (full hours on certain weekdays in UTC+8) if that is within two hours, which is how long the waits of a run may take
+    together by default. An expired policy takes no snapshots.
 
 Why it stops you
-    It does not. ECS refuses ReInitDisk while a snapshot of the disk is being created, and a stop can spoil a snapshot
-    that is under way, so the machine may be down for longer than you expect.
+    It does not stop you. ECS refuses ReInitDisk while a snapshot of the disk is being created, and a stop can spoil a
+    snapshot in progress, so the machine may be down for longer than you expect.
 
 How to fix it
-    Nothing has to be done: a snapshot is waited for before the stop, and ReInitDisk is asked again after it. Run at
+    Nothing needs to be done: the run waits for a snapshot before the stop, and retries ReInitDisk after it. Run at
     another time to avoid the wait.
 """
 
@@ -43,7 +43,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         facts.disk.disk_id,
         f"Policy {word(policy.policy_id)} takes an automatic snapshot of the disk at {moment(due)}, "
         f"and ECS refuses {overwriting(facts)} while it is being created.",
-        fix="Nothing has to be done, since the run waits for it; run at another time to avoid the wait.",
+        fix="Nothing needs to be done: the run waits for the snapshot. Run at another time to avoid the wait.",
         fact={"AutoSnapshotPolicyId": policy.policy_id, "Due": moment(due)},
         predicts="DiskCreatingSnapshot",
     )

@@ -1,15 +1,14 @@
 """The instance runs in a capacity reservation, and the plan stops it.
 
 What it does
-    Reads EcsCapacityReservationAttr.CapacityReservationId (DescribeInstances) where the plan stops or starts the
-    instance.
+    Reads EcsCapacityReservationAttr.CapacityReservationId (DescribeInstances) if the plan stops or starts the instance.
 
 Why it stops you
-    It does not stop you. If the reservation is released or full when the instance is started again, the start is
-    refused (InvalidCapacityReservationId.NotFound, Invalid.PrivatePoolOptions.NoStock).
+    It does not stop you. If the reservation has been released or is full when the instance is started again, the start
+    is refused (InvalidCapacityReservationId.NotFound, Invalid.PrivatePoolOptions.NoStock).
 
 How to fix it
-    See that the reservation outlasts the wipe.
+    Make sure that the reservation lasts until the run has ended.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "info",
         instance.instance_id,
         f"The instance runs in capacity reservation {word(instance.capacity_reservation_id)}, "
-        "and its start needs that it is still there and has room.",
-        fix="See that the reservation outlasts the wipe.",
+        "and can be started again only if the reservation still exists and has capacity.",
+        fix="Make sure that the reservation lasts until the run has ended.",
         fact={"CapacityReservationId": instance.capacity_reservation_id},
     )
 

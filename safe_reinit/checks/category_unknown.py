@@ -2,16 +2,15 @@
 
 What it does
     Reads the Category of the disk (DescribeDisks). The documented cloud disks are cloud, cloud_efficiency, cloud_ssd,
-    cloud_essd, cloud_auto, cloud_essd_entry and cloud_regional_disk_auto. Elastic ephemeral disks
-    (elastic_ephemeral_disk_standard and _premium) and every other word are told here; local disks by
-    category-unsupported.
+    cloud_essd, cloud_auto, cloud_essd_entry and cloud_regional_disk_auto. This check reports elastic ephemeral disks
+    (elastic_ephemeral_disk_standard and _premium) and every other value; category-unsupported reports local disks.
 
 Why it stops you
-    ECS may refuse the wipe with DiskCategory.OperationNotSupported. It does no harm to the data, but the instance may
-    have been stopped for nothing.
+    ECS may refuse the wipe with DiskCategory.OperationNotSupported. The data is not harmed, but the instance may have
+    been stopped for nothing.
 
 How to fix it
-    Ask Alibaba Cloud support, or try it with --accept category-unknown when the machine may be down for nothing.
+    Ask Alibaba Cloud support, or try it with --accept category-unknown if the machine may be down for nothing.
 """
 
 from __future__ import annotations
@@ -46,8 +45,9 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "risk",
         disk.disk_id,
-        f"The category of the disk is {word(disk.category)}, and it is not documented that ECS reinitialises those.",
-        fix="Ask Alibaba Cloud support, or accept that ECS may refuse the wipe with --accept category-unknown.",
+        f"The category of the disk is {word(disk.category)}, and it is not documented whether ECS reinitialises "
+        "such disks.",
+        fix="Ask Alibaba Cloud support, or use --accept category-unknown to accept that ECS may refuse the wipe.",
         fact={"Category": disk.category},
         predicts="DiskCategory.OperationNotSupported",
     )

@@ -1,14 +1,14 @@
 """The disks of the run are not all in one class, so no class allows anything in it.
 
 What it does
-    Compares the classes of the configuration that the disks of the run are in.
+    Compares the classes that the configuration assigns to the disks of the run.
 
 Why it stops you
-    It does not by itself. Stopping, snapshots and accepted risks are options of a whole run: what the class of one disk
-    allows must not reach a disk of another class or of none.
+    It does not stop you by itself. Stopping, snapshots and accepted risks are options of a whole run, so what the class
+    of one disk allows must not apply to a disk that is in another class or in none.
 
 How to fix it
-    Run the disks of each class by themselves, or give the options by hand.
+    Run the disks of each class separately, or give the options by hand.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "info",
         RUN,
         f"The disks are not all in one class, so no class allows anything here ({where}).",
-        fix="Run the disks of each class by themselves, or give the options by hand.",
+        fix="Run the disks of each class separately, or give the options by hand.",
         fact={name or "none": len(ids) for name, ids in by_class.items()},
     )
 

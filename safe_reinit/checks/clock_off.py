@@ -1,14 +1,15 @@
-"""The clock of this machine is off.
+"""The clock of this machine is wrong.
 
 What it does
-    Compares the local clock with the Date of ECS's answers: more than 5 minutes apart is told, more than 14 stops you.
+    Compares the local clock with the Date header of ECS's answers. A difference of more than 5 minutes is reported;
+    more than 14 minutes stops you.
 
 Why it stops you
-    Every request is signed with the local time, and a signature is valid for 15 minutes. A clock that drifts a little
-    further would have every call refused, possibly between the stop of the instance and its start.
+    Every request is signed with the local time, and a signature is valid for 15 minutes. If the clock drifts a little
+    further, every call is refused, possibly between the stop of the instance and its start.
 
 How to fix it
-    Set the clock of this machine (NTP), then look again with --dry-run.
+    Set the clock of this machine (NTP), then check again with --dry-run.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         level,
         "clock",
-        f"The clock of this machine is {seconds // 60} minutes {side} ECS's, and calls are refused at 15 minutes.",
-        fix="Set the clock of this machine (NTP), then look again with --dry-run.",
+        f"The clock of this machine is {seconds // 60} minutes {side} ECS's clock, and ECS refuses calls from 15 "
+        "minutes on.",
+        fix="Set the clock of this machine (NTP), then check again with --dry-run.",
         fact={"SecondsAhead": seconds if skew > 0 else -seconds},
     )
 

@@ -1,14 +1,14 @@
 """The instance is on a dedicated host, and the plan stops it.
 
 What it does
-    Reads DedicatedHostAttribute.DedicatedHostId (DescribeInstances) where the plan stops or starts the instance.
+    Reads DedicatedHostAttribute.DedicatedHostId (DescribeInstances) if the plan stops or starts the instance.
 
 Why it stops you
-    It does not stop you. While the instance is down others may take its room on the host; then its start is refused
+    It does not stop you. While the instance is down, others may take its place on the host; then its start is refused
     (InvalidDedicatedHost.NotEnoughResource).
 
 How to fix it
-    See that nobody creates or starts instances on this host meanwhile.
+    Make sure that nobody creates or starts instances on this host in the meantime.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "info",
         instance.instance_id,
         f"The instance is on dedicated host {word(instance.dedicated_host_id)}, "
-        "and its start needs that there is still room on it.",
-        fix="See that nobody creates or starts instances on this host meanwhile.",
+        "and can be started again only if the host still has capacity for it.",
+        fix="Make sure that nobody creates or starts instances on this host in the meantime.",
         fact={"DedicatedHostId": instance.dedicated_host_id},
     )
 

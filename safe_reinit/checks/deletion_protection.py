@@ -1,14 +1,14 @@
-"""Somebody protects this instance from deletion.
+"""The instance is protected from deletion.
 
 What it does
     Reads DeletionProtection of the instance (DescribeInstances).
 
 Why it stops you
-    It does not stop you, and ECS does not either: DeletionProtection keeps the instance from being released, not its
-    disks from being wiped. But somebody meant that this machine is to be kept.
+    It does not stop you, and ECS does not either: DeletionProtection prevents the release of the instance, not the wipe
+    of its disks. But somebody wants to keep this machine.
 
 How to fix it
-    Make sure with whoever keeps the machine that this disk may be wiped.
+    Ask the owner of the machine whether this disk may be wiped.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "info",
         instance.instance_id,
-        "DeletionProtection is on: it does not keep the disk from being wiped, but somebody wants this machine kept.",
-        fix="Make sure with whoever keeps the machine that this disk may be wiped.",
+        "DeletionProtection is on: it does not prevent the wipe of the disk, but somebody wants to keep this machine.",
+        fix="Ask the owner of the machine whether this disk may be wiped.",
         fact={"DeletionProtection": True},
     )
 

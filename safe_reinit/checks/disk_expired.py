@@ -7,7 +7,7 @@ Why it stops you
     ECS would refuse the wipe with InstanceExpiredOrInArrears.
 
 How to fix it
-    Renew the subscription of the disk, then look again with --dry-run.
+    Renew the subscription of the disk, then check again with --dry-run.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """The disk is locked.
 
 What it does
-    Reads the OperationLocks of the disk (DescribeDisks). Any lock stops you, one of an unknown reason too.
+    Reads the OperationLocks of the disk (DescribeDisks). Any lock stops you, even if its reason is unknown.
 
 Why it stops you
-    Under a security lock ECS would refuse the wipe with InstanceLockedForSecurity, under a financial lock with
+    Under a security lock, ECS would refuse the wipe with InstanceLockedForSecurity; under a financial lock, with
     InstanceExpiredOrInArrears. What a wipe does under any other lock is not documented.
 
 How to fix it
-    Clear the cause of the lock (a bill that is overdue, a security incident), then look again with --dry-run.
+    Clear the cause of the lock (an overdue bill, a security incident), then check again with --dry-run.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""The disk is on another instance than in the run that is undone or planned anew.
+"""The disk is no longer on the instance of the run that is undone or planned again.
 
 What it does
-    In an undo, and in a plan that takes the place of an open run (resume --verdict wipe-again), compares the instance
-    of the disk (DescribeDisks, InstanceId) with the one that it was on in that run, as the journal has that.
+    In an undo, and in a plan that replaces an open run (resume --verdict wipe-again), compares the current instance of
+    the disk (DescribeDisks, InstanceId) with the instance that the journal recorded for that run.
 
 Why it stops you
-    ResetDisk and ReInitDisk follow the disk: the machine that the disk is on now is stopped, not the one of the run,
-    and loses what it has on the disk. Somebody moved the disk there for a reason, and may rely on what is on it.
+    ResetDisk and ReInitDisk follow the disk: they stop the machine that the disk is on now, not the one of the run, and
+    that machine loses its data on the disk. Somebody moved the disk there for a reason, and may rely on that data.
 
 How to fix it
-    Find out who moved the disk, and why. Attach it to its instance again, or, if that other machine may be stopped and
-    loses what it has on the disk, accept that with --accept disk-moved-since-run.
+    Find out who moved the disk, and why. Attach it to its instance again; or, if the other machine may be stopped and
+    may lose its data on the disk, accept that with --accept disk-moved-since-run.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "risk",
         facts.disk_id,
-        f"In run {options.undo or options.run_id} the disk was on {word(was_on)}, and it is on "
-        f"{word(disk.instance_id)} now: {'that machine is stopped, and ' if stopped else 'that machine '}"
-        "loses what it has on the disk.",
-        fix="Find out who moved the disk, and why; or accept it with --accept disk-moved-since-run.",
+        f"In run {options.undo or options.run_id} the disk was on {word(was_on)}, but now it is on "
+        f"{word(disk.instance_id)}: that machine {'would be stopped, and it ' if stopped else ''}"
+        "would lose its data on the disk.",
+        fix="Find out who moved the disk and why, or accept this with --accept disk-moved-since-run.",
         fact={"InstanceId": disk.instance_id},
     )
 

@@ -1,14 +1,14 @@
 """The disk is a multi-attach disk.
 
 What it does
-    Reads MultiAttach, MountInstanceNum and Attachments of the disk (DescribeDisks). Any of them can say that several
-    instances share it; a word in MultiAttach that the documentation does not know counts as sharing.
+    Reads MultiAttach, MountInstanceNum and Attachments of the disk (DescribeDisks). Any of them can show that several
+    instances share it; an undocumented value of MultiAttach counts as shared.
 
 Why it stops you
-    ECS would refuse the wipe with InvalidOperation.MultiAttachDisk, and the data is in use by more than one machine.
+    ECS would refuse the wipe with InvalidOperation.MultiAttachDisk, and more than one machine is using the data.
 
 How to fix it
-    Erase the data from within the operating system of one of its instances, or put a new disk in its place.
+    Erase the data from within the operating system of one of its instances, or replace the disk with a new one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def how_shared(disk: Disk) -> str:
     if len(disk.attachments) > 1 or disk.mount_instance_num > 1:
         return f"is attached to {max(len(disk.attachments), disk.mount_instance_num)} instances"
     if setting not in ("", "disabled"):
-        return f"shows the unknown word {word(disk.multi_attach)} as MultiAttach"
+        return f"has the undocumented MultiAttach value {word(disk.multi_attach)}"
     return ""
 
 
@@ -41,8 +41,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         disk.disk_id,
-        f"The disk {how}, and ECS does not reinitialise a disk that instances can share.",
-        fix="Erase the data from within the operating system, or put a new disk in its place.",
+        f"The disk {how}, and ECS does not reinitialise a disk that several instances can share.",
+        fix="Erase the data from within the operating system, or replace the disk with a new one.",
         fact={
             "MultiAttach": disk.multi_attach,
             "MountInstanceNum": disk.mount_instance_num,

@@ -1,15 +1,15 @@
 """ECS shows no such disk.
 
 What it does
-    Looks the disk id up in the region (DescribeDisks). It speaks only where the look could be made, so that a missing
-    right is not taken for a missing disk.
+    Looks up the disk id in the region (DescribeDisks). Reports only if that call got a reliable answer, so that a
+    missing permission is not mistaken for a missing disk.
 
 Why it stops you
-    ECS would refuse the wipe with InvalidDiskId.NotFound. The id may be that of a system disk that was replaced since:
-    ReplaceSystemDisk gives the disk a new id.
+    ECS would refuse the wipe with InvalidDiskId.NotFound. The id may belong to a system disk that has since been
+    replaced: ReplaceSystemDisk gives the disk a new id.
 
 How to fix it
-    Check the id and --region; a disk of another region is not shown either.
+    Check the id and --region: a disk in another region is not shown.
 """
 
 from __future__ import annotations

@@ -2,15 +2,15 @@
 
 What it does
     Reads the disk's Status (DescribeDisks). ReInitDisk works only on a disk that is In_use, that is, attached to an
-    instance and in no transition.
+    instance and not in transition.
 
 Why it stops you
-    ECS would refuse the wipe with IncorrectDiskStatus, or the disk is changing hands right now. A word that the
-    documentation does not know stops you too, since nobody can say what a wipe would do to it.
+    Either ECS would refuse the wipe with IncorrectDiskStatus, or the disk is being attached or detached right now. An
+    undocumented status stops you too, because the effect of a wipe on such a disk is unknown.
 
 How to fix it
-    Attach the disk to its instance, or wait until it is In_use again, and look once more with --dry-run. While a disk
-    is ReIniting ECS names no instance of it: somebody is wiping it or rolling it back already.
+    Attach the disk to its instance, or wait until it is In_use again, then check again with --dry-run. While a disk is
+    ReIniting, ECS names no instance for it: somebody is already wiping it or rolling it back.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     if disk is None or disk.status == "In_use":
         return
     by_others = (
-        "A wipe or a rollback of it is under way already: see whose it is (safe-reinit runs), and wait until it is"
+        "The disk is already being wiped or rolled back: find out by which run (safe-reinit runs), and wait until it is"
     )
-    attach = "Attach it to its instance or wait until it is"
+    attach = "Attach the disk to its instance, or wait until it is"
     yield Finding(
         CHECK.name,
         "block",
         disk.disk_id,
-        f"The disk is {word(disk.status, 'in no status')}, "
+        f"The disk is {word(disk.status, 'without a status')}, "
         f"and {overwriting(facts)} works only on a disk that is In_use.",
-        fix=f"{by_others if disk.status == 'ReIniting' else attach} In_use, then look again with --dry-run.",
+        fix=f"{by_others if disk.status == 'ReIniting' else attach} In_use, then check again with --dry-run.",
         fact={"Status": disk.status},
         predicts="IncorrectDiskStatus",
     )

@@ -4,11 +4,11 @@ What it does
     Compares the instance of the disk (DescribeDisks, InstanceId) with the one given by --expect-instance.
 
 Why it stops you
-    ReInitDisk is addressed by a disk id alone, so nothing in ECS notices that the disk belongs to another machine than
-    you think. You asked for this comparison, and it failed: this is the wrong disk, or it has moved.
+    ReInitDisk takes only a disk id, so ECS does not notice if the disk belongs to another machine than you think. You
+    asked for this comparison, and it failed: this is the wrong disk, or it has been moved.
 
 How to fix it
-    Look up the disk of the instance you mean, or give the instance the disk is really on with --expect-instance.
+    Look up the disk of the instance you mean, or use --expect-instance with the instance that the disk is really on.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """Other disks of the instance share its downtime.
 
 What it does
-    Names the other disks of the instance (DescribeDisks) where the plan stops it.
+    Lists the other disks of the instance (DescribeDisks) if the plan stops it.
 
 Why it stops you
-    It does not stop you. Their data stays as it is, but nothing that lies on them is served until the instance is back:
-    stopping belongs to the instance, not to the disk.
+    It does not stop you. The data on those disks is not changed, but it is not available until the instance is running
+    again: a stop affects the whole instance, not only the disk.
 
 How to fix it
-    Nothing needs doing. Wipe several disks of one instance in one run (--disk repeated): they share one stop.
+    Nothing needs to be done. To wipe several disks of one instance with a single stop, wipe them in one run (repeat
+    --disk).
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "info",
         instance.instance_id,
-        f"Stopping the instance takes its other disks down with it, their data untouched: {names}.",
-        fix="Nothing needs doing.",
+        f"While the instance is stopped, its other disks are not available; their data is not changed: {names}.",
+        fix="Nothing needs to be done.",
         fact={"DiskIds": ",".join(disk.disk_id for disk in facts.neighbours), "Count": len(facts.neighbours)},
     )
 

@@ -1,17 +1,17 @@
 """The instance was stopped in economical mode, and its start may fail.
 
 What it does
-    Reads StoppedMode of a Stopped instance (DescribeInstances) where the plan starts it after the wipe: that is so only
-    where an earlier run stopped it and owes the start. An instance that was Stopped before stays Stopped, and one that
-    this tool stops is always stopped with KeepCharging.
+    Reads StoppedMode of a Stopped instance (DescribeInstances) if the plan starts it after the wipe. That happens only
+    if an earlier run stopped it and its start is still pending: an instance that was Stopped before the run stays
+    Stopped, and this tool always stops instances with KeepCharging.
 
 Why it stops you
-    StopCharging gives CPU and memory back, so the start may find none (OperationDenied.NoStock), and a static public
-    address may be another one afterwards. The wipe itself works.
+    StopCharging releases CPU and memory, so the start may fail for lack of capacity (OperationDenied.NoStock), and a
+    static public address may change. The wipe itself works.
 
 How to fix it
-    Start the instance first, which shows whether there is stock, and run again with --stop-instance; or accept that it
-    may stay down with --accept economical-mode.
+    Start the instance first, which shows whether there is capacity, and run again with --stop-instance; or accept that
+    it may stay down with --accept economical-mode.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "risk",
         instance.instance_id,
-        "The instance was stopped in economical mode (StopCharging), so the start that is owed after the wipe may find "
-        "no stock, and a static public address may change.",
-        fix="Start it first and run again with --stop-instance, or accept that it may stay down with "
+        "The instance was stopped in economical mode (StopCharging), so the pending start after the wipe may fail "
+        "for lack of capacity, and a static public address may change.",
+        fix="Start it first and run again with --stop-instance, or accept that it may stay stopped with "
         "--accept economical-mode.",
         fact={"Status": instance.status, "StoppedMode": instance.stopped_mode},
     )

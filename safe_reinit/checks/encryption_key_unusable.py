@@ -1,16 +1,16 @@
 """The key of an encrypted disk cannot be used.
 
 What it does
-    Reads the KeyState of the disk's key (KMS, DescribeKey) and, where the instance would be stopped and started for the
-    wipe, of the keys of its other disks. Every state but Enabled stops you, also one that is not known and a key that
-    KMS does not know.
+    Reads the KeyState of the disk's key (KMS, DescribeKey) and, if the instance would be stopped and started for the
+    wipe, of the keys of its other disks. Every state except Enabled stops you, including an undocumented one and a key
+    that KMS does not know.
 
 Why it stops you
-    ECS needs the key of an encrypted disk to reinitialise it, and those of all disks to start the instance: it refuses
-    both. The machine would be stopped for a wipe that cannot happen, and might not come back.
+    ECS needs the key of an encrypted disk to reinitialise it, and the keys of all disks to start the instance. Without
+    them it refuses. The machine would be stopped for a wipe that cannot happen, and might not start again.
 
 How to fix it
-    Enable the key in the KMS console, or cancel its deletion, then look again with --dry-run.
+    Enable the key in the KMS console, or cancel its deletion, then check again with --dry-run.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def _finding(disk: Disk, key: Key, call: str) -> Finding:
     """Return the finding about the key of the disk itself, which the call needs, or of another disk of the instance."""
     name = word(key.key_id)
     state = f"is {word(key.state)}, not Enabled" if key.state else "is not known to KMS"
-    refused = f"ECS refuses {call}" if call else "ECS refuses to start the instance once it is stopped"
+    refused = f"ECS refuses {call}" if call else "ECS would refuse to start the instance again after the stop"
     return Finding(
         CHECK.name,
         "block",
         disk.disk_id,
         f"The encryption key {name} of disk {word(disk.disk_id)} {state}, and {refused}.",
-        fix="Enable the key in the KMS console, or cancel its deletion, then look again with --dry-run.",
+        fix="Enable the key in the KMS console, or cancel its deletion, then check again with --dry-run.",
         fact={"KMSKeyId": key.key_id, "KeyState": key.state},
         predicts=_CODE if call and key.state else None,
     )

@@ -1,17 +1,18 @@
 """A line in /etc/fstab may keep the machine from starting.
 
 What it does
-    Speaks of a data disk that becomes empty (it was made from neither a snapshot nor an image, DescribeDisks), of an
-    instance that does not run Windows (OSType, DescribeInstances), where the plan starts the instance after the wipe.
-    Nothing outside the machine shows what its /etc/fstab says.
+    Reports a data disk that becomes empty (made from neither a snapshot nor an image, DescribeDisks) on an instance
+    that does not run Windows (OSType, DescribeInstances), if the plan starts the instance after the wipe. Nothing
+    outside the machine shows the contents of its /etc/fstab.
 
 Why it stops you
-    The file system that /etc/fstab names is gone with the data, and a Linux whose fstab names what is not there usually
-    does not start: the machine comes back Running, and nobody can reach it.
+    The file system that /etc/fstab names is gone with the data, and a Linux whose fstab names a missing file system
+    usually does not boot: the machine shows Running, but nobody can reach it.
 
 How to fix it
-    Comment the line of this disk out of /etc/fstab before the wipe, or see that it has none; then accept the risk with
-    --accept fstab-may-name-disk. With --leave-stopped the machine is not started, and the question waits for you.
+    Before the wipe, comment out the line for this disk in /etc/fstab, or make sure that there is none; then accept the
+    risk with --accept fstab-may-name-disk. With --leave-stopped the tool does not start the machine, and you can deal
+    with it later.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "risk",
         disk.disk_id,
-        "The disk becomes empty, and if /etc/fstab of the instance names it, the Linux usually does not start again.",
-        fix="Comment its line out of /etc/fstab first, or make sure that there is none; then run with "
+        "The disk becomes empty. If /etc/fstab of the instance names it, Linux usually does not boot afterwards.",
+        fix="Comment out its line in /etc/fstab first, or make sure that there is none; then run with "
         "--accept fstab-may-name-disk.",
         fact={"OSType": instance.os_type, "SourceSnapshotId": "", "ImageId": "", "Device": disk.device},
     )

@@ -1,19 +1,19 @@
-"""The image of the system disk may not take the login.
+"""The image of the system disk may not support the login.
 
 What it does
-    Reads two words of the image of a system disk (DescribeImages). LoginAsNonRootSupported is held against an instance
-    that was made for logins as ecs-user (ImageOptions.LoginAsNonRoot, DescribeInstances). IsSupportCloudinit is held
-    against a key pair or a password that is given for Linux. Only a clear "no" of the image counts; a key pair for
-    Windows is refused by key-pair-on-windows.
+    Reads two fields of the image of a system disk (DescribeImages). LoginAsNonRootSupported matters for an instance
+    that was created for logins as ecs-user (ImageOptions.LoginAsNonRoot, DescribeInstances). IsSupportCloudinit matters
+    if a key pair or a password is given for Linux. Only a clear "no" from the image counts; a key pair for Windows is
+    reported by key-pair-on-windows.
 
 Why it stops you
-    ECS documents that it refuses an image without logins as non-root with LoginAsNonRoot.ImageNotSupport, and not when
-    it comes to that. Of cloud-init, which sets the login at the first boot, ECS documents no refusal: the wipe may
-    succeed and the login not work. Both are inconclusive, so you can accept them.
+    ECS documents that it refuses an image without non-root logins with LoginAsNonRoot.ImageNotSupport, but not in which
+    cases. For cloud-init, which sets the login at the first boot, ECS documents no refusal: the wipe may succeed and
+    the login not work. Both are inconclusive, so you can accept them.
 
 How to fix it
-    Give the instance a system disk from another image (ReplaceSystemDisk), or accept it with
-    --accept image-cannot-take-login.
+    Give the instance a system disk from another image (ReplaceSystemDisk), or accept the risk with --accept
+    image-cannot-take-login.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             CHECK.name,
             "risk",
             disk.disk_id,
-            f"The instance was made for logins as ecs-user, and image {name} does not support them: "
-            "ECS may refuse the wipe, or the login may be another one.",
-            fix="Use another image (ReplaceSystemDisk), or accept it with --accept image-cannot-take-login.",
+            f"The instance was created for logins as ecs-user, and image {name} does not support them: "
+            "ECS may refuse the wipe, or another login may apply.",
+            fix="Use another image (ReplaceSystemDisk), or accept this with --accept image-cannot-take-login.",
             fact={"LoginAsNonRoot": True, "LoginAsNonRootSupported": False, "ImageId": image.image_id},
             predicts=_CODE,
         )
@@ -53,7 +53,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             disk.disk_id,
             f"Image {name} does not support cloud-init, which sets the login at the first boot, "
             f"so the {what} given may have no effect.",
-            fix="Use another image (ReplaceSystemDisk), or accept it with --accept image-cannot-take-login.",
+            fix="Use another image (ReplaceSystemDisk), or accept this with --accept image-cannot-take-login.",
             fact={"IsSupportCloudinit": False, "ImageId": image.image_id},
         )
 

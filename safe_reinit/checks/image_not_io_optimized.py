@@ -1,12 +1,12 @@
-"""The instance is I/O optimized and the image does not support it.
+"""The instance is I/O optimized, and the image does not support that.
 
 What it does
     Compares IoOptimized of the instance (DescribeInstances) with IsSupportIoOptimized of the image of a system disk
-    (DescribeImages). An instance or image that does not say is not judged.
+    (DescribeImages). If either value is missing, nothing is reported.
 
 Why it stops you
-    ECS may refuse the wipe with DependencyViolation.IoOptimize. The documentation does not say exactly when, so this
-    is a guess.
+    ECS may refuse the wipe with DependencyViolation.IoOptimize. The documentation does not say exactly when, so this is
+    a guess.
 
 How to fix it
     Give the system disk an image that supports I/O optimized instances (ReplaceSystemDisk), or accept the risk with
@@ -35,7 +35,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         disk.disk_id,
         f"The instance is I/O optimized and image {word(image.image_id)} does not support that, so ECS may refuse.",
         fix="Give the system disk another image (ReplaceSystemDisk), "
-        "or accept a refusal by ECS with --accept image-not-io-optimized.",
+        "or accept that ECS may refuse the wipe with --accept image-not-io-optimized.",
         fact={"IoOptimized": True, "IsSupportIoOptimized": False, "ImageId": image.image_id},
         predicts="DependencyViolation.IoOptimize",
     )

@@ -3,15 +3,15 @@
 What it does
     Looks for the tags ack.aliyun.com, ack.alibabacloud.com/nodepool-id, k8s.io/cluster-autoscaler and k8s.aliyun.com on
     the instance and the disk, and for createdby=alibabacloud-csi-plugin on the disk, which marks the volume of a
-    workload (DescribeInstances, DescribeDisks). It stops you where the instance would be stopped for the wipe, and is a
-    risk where it is Stopped already.
+    workload (DescribeInstances, DescribeDisks). It stops you if the instance would be stopped for the wipe, and is a
+    risk if the instance is already Stopped.
 
 Why it stops you
-    The cluster places workloads on the node and does not know of the wipe. It replaces the operating system of a node
-    only by draining it and through its node pool, and the volume of a workload holds data that the workload counts on.
+    The cluster places workloads on the node and does not know about the wipe. It replaces the operating system of a
+    node only by draining it and through its node pool, and the volume of a workload holds data that the workload needs.
 
 How to fix it
-    Drain the node and use the node pool's own replacement.
+    Drain the node and replace its system disk through the node pool.
 """
 
 from __future__ import annotations
@@ -46,11 +46,16 @@ def _node_tag(tags: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
 
 def _finding(level: Level, subject: str, what: str, tag: tuple[str, str]) -> Finding:
     if level == "block":
-        message = f"{what} (tag {tag[0]}), which does not expect the instance to be stopped and a disk to be wiped."
-        fix = "Drain the node and use the node pool's own replacement."
+        message = (
+            f"{what} (tag {tag[0]}), and the cluster does not expect the instance to be stopped and a disk to be wiped."
+        )
+        fix = "Drain the node and replace its system disk through the node pool."
     else:
-        message = f"{what} (tag {tag[0]}), which does not expect a disk to be wiped."
-        fix = "Drain the node and use the node pool's own replacement, or accept the risk with --accept in-kubernetes."
+        message = f"{what} (tag {tag[0]}), and the cluster does not expect a disk to be wiped."
+        fix = (
+            "Drain the node and replace its system disk through the node pool, or accept the risk with --accept "
+            "in-kubernetes."
+        )
     return Finding(CHECK.name, level, subject, message, fix=fix, fact={"TagKey": tag[0], "TagValue": tag[1]})
 
 

@@ -1,15 +1,15 @@
 """The disk is in a replication pair.
 
 What it does
-    Looks for the disk among the replication pairs of the region (EBS, DescribeDiskReplicaPairs), as the disk that is
-    replicated or as its replica. Only a pair that is deleted is passed over.
+    Looks for the disk among the replication pairs of the region (EBS, DescribeDiskReplicaPairs), both as the source
+    disk and as the replica. Only deleted pairs are ignored.
 
 Why it stops you
-    Disks of an asynchronous replication pair, primary and secondary, cannot be reinitialised. Which error ECS answers
-    is not documented, nor what a wipe would do to the replica.
+    The disks of an asynchronous replication pair, primary and secondary, cannot be reinitialised. It is not documented
+    which error ECS returns, or what a wipe would do to the replica.
 
 How to fix it
-    Delete the replication pair in the EBS console once you no longer need the replica, then look again with --dry-run.
+    Delete the replication pair in the EBS console once you no longer need the replica, then check again with --dry-run.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             "block",
             disk_id,
             f"The disk is the {role} disk of replication pair {word(pair.pair_id)} (status {word(pair.status)}), "
-            "and ECS reinitialises no disk of a pair.",
-            fix="Delete the replication pair once its replica is no longer needed, then look again with --dry-run.",
+            "and ECS does not reinitialise disks of a replication pair.",
+            fix="Delete the replication pair once you no longer need the replica, then check again with --dry-run.",
             fact={"ReplicaPairId": pair.pair_id, "Status": pair.status},
         )
 

@@ -1,19 +1,20 @@
 """The instance is a member of a scaling group.
 
 What it does
-    Reads what Auto Scaling tells of the instance (DescribeScalingInstances), and looks for the tag
-    acs:autoscaling:scalingGroupId on the instance (DescribeInstances) and on the disk (DescribeDisks), which counts
-    where Auto Scaling could not be asked or names no group. It stops you where the instance would be stopped for the
-    wipe, and is a risk where it is Stopped already. A member in Standby or Protected is only told.
+    Asks Auto Scaling about the instance (DescribeScalingInstances). If Auto Scaling could not be asked or names no
+    group, looks for the tag acs:autoscaling:scalingGroupId on the instance (DescribeInstances) and on the disk
+    (DescribeDisks). It stops you if the instance would be stopped for the wipe, and is a risk if the instance is
+    already Stopped. A member in Standby or Protected is reported as info.
 
 Why it stops you
-    Auto Scaling holds a member that is not Running for unhealthy, removes it and releases it: the instance and its
-    disks are destroyed. Stopping it for a wipe can be enough. It leaves members in Standby and Protected alone.
+    Auto Scaling considers a member that is not Running unhealthy, removes it and releases it: the instance and its
+    disks are destroyed. Stopping it for a wipe can be enough. Auto Scaling leaves members in Standby and Protected
+    alone.
 
 How to fix it
-    Put the instance into Standby in its scaling group first, then look again with --dry-run. Where only the tag tells
-    of the group, nothing tells that the instance is in Standby: a Running instance has to be stopped there by yourself;
-    then run again with --accept in-scaling-group.
+    Put the instance into Standby in its scaling group first, then check again with --dry-run. If only the tag shows the
+    group, the tool cannot see that the instance is in Standby: if it is Running, stop it yourself while it is in
+    Standby; then run again with --accept in-scaling-group.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def _of_member(member: ScalingMember, instance_id: str, level: Level) -> Finding
     group, state = word(member.group_id, "without a name"), word(member.lifecycle_state)
     fact = {"ScalingGroupId": member.group_id, "LifecycleState": member.lifecycle_state}
     if member.lifecycle_state in _LEFT_ALONE:
-        message = f"The instance is in scaling group {group} in {state}, where Auto Scaling leaves it alone."
+        message = (
+            f"The instance is in scaling group {group}, in state {state}: Auto Scaling leaves it alone in this state."
+        )
         fix = "Leave it there until the run has ended."
         return Finding(CHECK.name, "info", instance_id, message, fix=fix, fact=fact)
     if level == "block":
@@ -54,7 +57,7 @@ def _of_member(member: ScalingMember, instance_id: str, level: Level) -> Finding
             f"The instance is in scaling group {group} (LifecycleState {state}), "
             "and Auto Scaling may release it once it is stopped."
         )
-        fix = "Put the instance into Standby in its scaling group, then look again with --dry-run."
+        fix = "Put the instance into Standby in its scaling group, then check again with --dry-run."
     else:
         message = (
             f"The instance is Stopped in scaling group {group} (LifecycleState {state}), "

@@ -5,10 +5,10 @@ What it does
     ECS's answer.
 
 Why it stops you
-    ECS would refuse the wipe with InstanceExpiredOrInArrears, and it refuses to start an expired instance again.
+    ECS would refuse the wipe with InstanceExpiredOrInArrears, and it refuses to start an expired instance.
 
 How to fix it
-    Renew the subscription of the instance, then look again with --dry-run.
+    Renew the subscription of the instance, then check again with --dry-run.
 """
 
 from __future__ import annotations

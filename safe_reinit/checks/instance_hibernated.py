@@ -5,10 +5,10 @@ What it does
 
 Why it stops you
     ECS would refuse the wipe with HibernationConfigured.InstanceOperationForbidden. A hibernated instance shows Stopped
-    like any other, and its memory lies on the system disk.
+    like any other, and its memory is saved on the system disk.
 
 How to fix it
-    Erase the data from within the operating system, or use an instance that has no hibernation configured.
+    Erase the data from within the operating system, or use an instance without hibernation.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         instance.instance_id,
-        "The instance is configured for hibernation, and ECS does not reinitialise the disks of such an instance.",
-        fix="Erase the data from within the operating system, or use an instance that has no hibernation configured.",
+        "The instance is configured for hibernation, and ECS refuses to reinitialise its disks.",
+        fix="Erase the data from within the operating system, or use an instance without hibernation.",
         fact={"HibernationOptions.Configured": True},
         predicts="HibernationConfigured.InstanceOperationForbidden",
     )

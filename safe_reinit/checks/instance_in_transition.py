@@ -1,15 +1,15 @@
 """The instance is neither Running nor Stopped.
 
 What it does
-    Reads the Status of the instance (DescribeInstances). Pending, Starting and Stopping pass by themselves; a word that
-    the documentation does not know stops you too.
+    Reads the Status of the instance (DescribeInstances). Pending, Starting and Stopping pass by themselves; an
+    undocumented status stops you too.
 
 Why it stops you
-    ReInitDisk needs the instance Stopped and would be refused with IncorrectInstanceStatus. Somebody, or something, is
-    starting or stopping this machine right now, and its power state before the wipe could not be told from ours.
+    ReInitDisk needs the instance to be Stopped and would be refused with IncorrectInstanceStatus. Somebody or something
+    is starting or stopping this machine right now, so the tool could not tell which power state it had before the run.
 
 How to fix it
-    Wait until it is Running or Stopped, then look again with --dry-run.
+    Wait until it is Running or Stopped, then check again with --dry-run.
 """
 
 from __future__ import annotations
@@ -28,15 +28,13 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         return
     if instance.status in ("Pending", "Starting", "Stopping"):
         message = (
-            f"The instance is {instance.status}, so its power state is changing, "
-            f"and {overwriting(facts)} needs it Stopped."
+            f"The instance is {instance.status}: its power state is changing, "
+            f"and {overwriting(facts)} works only while it is Stopped."
         )
-        fix = "Wait until it is Running or Stopped, then look again with --dry-run."
+        fix = "Wait until it is Running or Stopped, then check again with --dry-run."
     else:
-        message = (
-            f"The status of the instance is {word(instance.status)}, which the documentation of ECS does not know."
-        )
-        fix = "Find out in the ECS console what state it is in, and look again once it is Running or Stopped."
+        message = f"The status of the instance is {word(instance.status)}, which is not a documented status."
+        fix = "Find out its state in the ECS console, and check again once it is Running or Stopped."
     yield Finding(
         CHECK.name,
         "block",

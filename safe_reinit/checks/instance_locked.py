@@ -2,15 +2,15 @@
 
 What it does
     Reads the OperationLocks of the instance (DescribeInstances). The documented reasons are financial, security,
-    recycling, dedicatedhostfinancial and refunded; any lock stops you, one of an unknown reason too.
+    recycling, dedicatedhostfinancial and refunded. Any lock stops you, even if its reason is unknown.
 
 Why it stops you
-    Under a security lock ECS would refuse the wipe with InstanceLockedForSecurity, under a financial lock with
-    InstanceExpiredOrInArrears, and it refuses to stop and start the instance as well. A recycling lock means that a
-    release is pending. What a wipe does under the other locks is not documented.
+    Under a security lock, ECS would refuse the wipe with InstanceLockedForSecurity; under a financial lock, with
+    InstanceExpiredOrInArrears. It also refuses to stop and start the instance. A recycling lock means that a release is
+    pending. What a wipe does under the other locks is not documented.
 
 How to fix it
-    Clear the cause of the lock (a bill that is overdue, a security incident), then look again with --dry-run.
+    Clear the cause of the lock (an overdue bill, a security incident), then check again with --dry-run.
 """
 
 from __future__ import annotations

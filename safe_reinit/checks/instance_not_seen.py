@@ -1,16 +1,16 @@
 """The instance of the disk cannot be seen.
 
 What it does
-    Looks up the instance that the disk names (DescribeInstances). A disk that is In_use, shared by nobody, and names no
-    instance at all is told too.
+    Looks up the instance that the disk names (DescribeInstances). Also reports a disk that is In_use and not shared but
+    names no instance at all.
 
 Why it stops you
-    Whether the instance is Stopped, locked or expired decides whether ECS accepts the wipe, and its power state is what
-    has to be brought back. ECS answers DescribeInstances without the right to it with an empty list (ECS API
-    reference, DescribeInstances), so an instance that is not shown may well be there.
+    ECS accepts the wipe only if the instance is Stopped, not locked and not expired, and the tool must restore the
+    power state of the instance afterwards. Without the permission for DescribeInstances, ECS answers with an empty list
+    (ECS API reference, DescribeInstances), so an instance that is not shown may well exist.
 
 How to fix it
-    Grant the right that is named, or find out in the ECS console what the disk is attached to.
+    Grant the named permission, or find out in the ECS console what the disk is attached to.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ._shared import repair_of, word
 from .check import Check
 from .disk_multi_attached import how_shared
 
-_CONSOLE = "Find out in the ECS console what the disk is attached to, then look again with --dry-run."
+_CONSOLE = "Find out in the ECS console what the disk is attached to, then check again with --dry-run."
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
@@ -37,7 +37,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             CHECK.name,
             "block",
             disk.instance_id,
-            f"In the answer to DescribeInstances {_why(unseen.why)}, so the wipe cannot be checked.",
+            f"In the answer to DescribeInstances, {_why(unseen.why)}, so the tool cannot check whether the wipe is "
+            "safe.",
             fix=repair_of(unseen.row),
             fact={**fact, "Field": unseen.row.field, "Value": unseen.row.value},
         )
@@ -46,10 +47,10 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             CHECK.name,
             "block",
             disk.instance_id,
-            f"DescribeInstances showed nothing to rely on for the instance of the disk ({_why(unseen.why)}), "
-            "so the wipe cannot be checked.",
+            f"DescribeInstances gave no reliable answer for the instance of the disk ({_why(unseen.why)}), "
+            "so the tool cannot check whether the wipe is safe.",
             fix=f"Grant {word(unseen.right, 'ecs:DescribeInstances')} to these credentials, "
-            "then look again with --dry-run.",
+            "then check again with --dry-run.",
             fact=fact,
         )
     elif disk.instance_id:
@@ -57,7 +58,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             CHECK.name,
             "block",
             disk.instance_id,
-            "The disk names this instance, but ECS shows no such instance, so the wipe cannot be checked.",
+            "ECS says that the disk is on this instance but shows no such instance, so the tool cannot check "
+            "whether the wipe is safe.",
             fix=_CONSOLE,
             fact=fact,
         )
@@ -66,7 +68,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             CHECK.name,
             "block",
             disk.disk_id,
-            "The disk is In_use but names no instance, so nobody can tell which machine the wipe would hit.",
+            "The disk is In_use but names no instance, so it is not known which machine the wipe would affect.",
             fix=_CONSOLE,
             fact=fact,
         )

@@ -5,10 +5,10 @@ What it does
 
 Why it stops you
     ReInitDisk works only while the instance is Stopped and would be refused with IncorrectInstanceStatus. Stopping a
-    machine is downtime for everything on it, so it is never done unasked.
+    machine takes down everything on it, so the tool never does it unless asked.
 
 How to fix it
-    Give --stop-instance if the machine may be down for the time of the wipe.
+    Add --stop-instance if the machine may be down during the wipe.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "block",
         instance.instance_id,
         f"The instance is Running, and {overwriting(facts)} works only while it is Stopped.",
-        fix="Give --stop-instance if the machine may be down for the time of the wipe.",
+        fix="Add --stop-instance if the machine may be down during the wipe.",
         fact={"Status": instance.status},
         predicts="IncorrectInstanceStatus",
     )

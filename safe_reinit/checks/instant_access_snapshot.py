@@ -1,13 +1,13 @@
 """A snapshot of the disk has instant access.
 
 What it does
-    Looks for snapshots of the disk with InstantAccess (DescribeSnapshots). One that also shows
-    InstantAccessRetentionDays seems to have the legacy kind and is a risk; one without is only told.
+    Looks for snapshots of the disk with InstantAccess (DescribeSnapshots). A snapshot that also shows
+    InstantAccessRetentionDays seems to use the legacy kind and is a risk; any other is reported as info.
 
 Why it stops you
-    With legacy instant access ECS refuses the wipe with
-    DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported, with the new kind it does not. The API does not
-    say which kind it is; the retention days are the best hint there is.
+    With legacy instant access, ECS refuses the wipe with
+    DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported; with the new kind it does not. The API does not say
+    which kind it is; the retention days are the best hint there is.
 
 How to fix it
     Delete the snapshot if nobody needs it, or accept the risk with --accept instant-access-snapshot: if ECS refuses the
@@ -35,8 +35,9 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             CHECK.name,
             "risk",
             facts.disk.disk_id,
-            f"Instant access, which seems to be of the legacy kind, is on for {ids}, so ECS may refuse the wipe.",
-            fix="Delete the snapshot if nobody needs it, or accept a refusal with --accept instant-access-snapshot.",
+            f"Instant access, apparently the legacy kind, is on for {ids}, so ECS may refuse the wipe.",
+            fix="Delete the snapshot if nobody needs it, or accept that ECS may refuse with --accept "
+            "instant-access-snapshot.",
             fact={
                 "SnapshotId": legacy[0].snapshot_id,
                 "InstantAccess": True,
@@ -51,8 +52,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             CHECK.name,
             "info",
             facts.disk.disk_id,
-            f"Instant access, which seems to be of the new kind, is on for {ids}, and ECS allows a wipe with that.",
-            fix="Nothing needs doing.",
+            f"Instant access, apparently the new kind, is on for {ids}, and ECS allows a wipe with it.",
+            fix="Nothing needs to be done.",
             fact={
                 "SnapshotId": new[0].snapshot_id,
                 "InstantAccess": True,

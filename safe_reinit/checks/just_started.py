@@ -1,18 +1,18 @@
 """The instance was started a moment ago, so the run waits before it changes anything.
 
 What it does
-    Compares the StartTime of the instance (DescribeInstances) with the Date of ECS's answer. StartTime has minutes
-    only.
+    Compares the StartTime of the instance (DescribeInstances) with the Date header of ECS's answer. StartTime has a
+    resolution of one minute.
 
 Why it stops you
-    It does not stop you; the run waits, at most a minute and a half. If somebody starts the machine, writes to the
-    disk and stops it again in the minute in which it had been started before, StartTime shows no difference, and what
-    they wrote would be lost without notice. So a running machine is stopped only 30 seconds after that minute is over,
-    and a machine that is stopped already is judged by what ECS shows after that moment. What is written to the disk of
-    a stopped machine before that moment is lost like everything else on it.
+    It does not stop you; the run waits for at most a minute and a half. If somebody starts the machine, writes to the
+    disk and stops it again within the same minute as an earlier start, StartTime does not change, and the data they
+    wrote would be lost unnoticed. So a Running machine is stopped no sooner than 30 seconds after that minute is over,
+    and for a machine that is already Stopped the tool relies on what ECS shows after that moment. Data written to the
+    disk of a Stopped machine before that moment is lost like everything else on it.
 
 How to fix it
-    Nothing needs fixing. If somebody else is at work on the machine, talk to them first.
+    Nothing needs fixing. If somebody else is working on the machine, talk to them first.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         message = f"The instance was started a moment ago, so the run waits {left} before it stops it."
     elif instance.status == "Stopped":
         message = f"The instance was started and stopped a moment ago, so the run waits {left} before the wipe; "
-        message += "what is written to its disks until then is lost, too."
+        message += "data written to its disks until then is lost too."
     else:
         return
     started, now = timestamp(instance.start_time or settled_at), timestamp(facts.now)
@@ -44,7 +44,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "info",
         instance.instance_id,
         message,
-        fix="Nothing needs fixing: StartTime has minutes only, and another start would not show before.",
+        fix="Nothing needs to be done: StartTime is to the minute, so another start would not show earlier.",
         fact={"Status": instance.status, "StartTime": started, "Date": now},
     )
 

@@ -1,15 +1,16 @@
-"""Snapshots of the disk keep what was on it.
+"""Snapshots of the disk keep its old data.
 
 What it does
-    Names the snapshots of the disk that are not failed (DescribeSnapshots), the newest first.
+    Lists the snapshots of the disk that have not failed (DescribeSnapshots), newest first.
 
 Why it stops you
-    It does not stop you. They are the way back if the wipe was a mistake; and they are the reason why a wipe is no
-    erasure: ReInitDisk leaves them alone, and whoever may read them reads the old data. ECS may release them later
-    (RetentionDays, DeleteAutoSnapshot, a bill that is not paid).
+    It does not stop you. The snapshots are the way back if the wipe was a mistake, and the reason why a wipe does not
+    erase the data: ReInitDisk leaves them alone, and anyone who can read them can read the old data. ECS may release
+    them later (RetentionDays, DeleteAutoSnapshot, an unpaid bill).
 
 How to fix it
-    Nothing needs doing. To get rid of the old data delete them yourself, once nobody needs them; this tool never does.
+    Nothing needs to be done. To get rid of the old data, delete the snapshots yourself once nobody needs them; this
+    tool never deletes them.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "info",
         facts.disk.disk_id,
-        f"The snapshots of the disk keep what was on it when each was taken, the newest first: {names}; "
-        "what was written after the newest is in none of them.",
-        fix="Nothing needs doing; to get rid of the old data, delete them yourself once nobody needs them.",
+        f"Snapshots keep the data that was on the disk when each was taken (newest first): {names}. "
+        "Data written after the newest snapshot is not in any snapshot.",
+        fix="Nothing needs to be done. To get rid of the old data, delete them yourself once nobody needs them.",
         fact={"SnapshotIds": ",".join(shot.snapshot_id for shot in kept), "Count": len(kept)},
     )
 

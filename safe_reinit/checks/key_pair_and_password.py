@@ -1,14 +1,14 @@
 """A key pair and a password were given together.
 
 What it does
-    Looks whether both --key-pair and a password (--password-env or --password-stdin) were given.
+    Checks whether both --key-pair and a password (--password-env or --password-stdin) were given.
 
 Why it stops you
-    Binding a key pair disables the login by password (ECS API reference, ReInitDisk), so the two contradict each other:
-    the password you count on would not let you in.
+    Binding a key pair disables password login (ECS API reference, ReInitDisk), so the two contradict each other: the
+    password you rely on would not let you in.
 
 How to fix it
-    Give one of the two.
+    Use only one of the two.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         facts.disk.disk_id,
-        "A key pair and a password are given for the disk, and binding a key pair disables the login by password.",
-        fix="Give either --key-pair or a password (--password-env or --password-stdin), not both.",
+        "A key pair and a password are given for the disk, but binding a key pair disables password login.",
+        fix="Use either --key-pair or a password (--password-env or --password-stdin), not both.",
         fact={"KeyPairName": options.key_pair},
     )
 

@@ -1,14 +1,14 @@
 """The key pair does not exist.
 
 What it does
-    Looks up the name given by --key-pair (DescribeKeyPairs) when a system disk is to be wiped. It speaks only where the
-    look could be made.
+    If a system disk is to be wiped, looks up the name given by --key-pair (DescribeKeyPairs). Reports only if that call
+    got a reliable answer.
 
 Why it stops you
     ECS would refuse the wipe with InvalidKeyPairName.NotFound.
 
 How to fix it
-    Check the name and --region; a key pair of another region is not shown.
+    Check the name and --region: a key pair in another region is not shown.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "block",
         disk.disk_id,
         f"ECS shows no key pair {word(name)} in {word(facts.region, 'this region')}, so nobody could log in with it.",
-        fix="Check --key-pair and --region, then look again with --dry-run.",
+        fix="Check --key-pair and --region, then check again with --dry-run.",
         fact={"KeyPairName": name},
         predicts="InvalidKeyPairName.NotFound",
     )

@@ -1,14 +1,14 @@
 """A key pair was given for a Windows instance.
 
 What it does
-    Reads OSType of the instance (DescribeInstances), or of the image of the disk where the instance shows none
-    (DescribeImages), when --key-pair is given for a system disk.
+    If --key-pair is given for a system disk, reads the OSType of the instance (DescribeInstances) or, if the instance
+    shows none, of the image of the disk (DescribeImages).
 
 Why it stops you
     Key pairs are for Linux instances; ECS would refuse the wipe with DependencyViolation.WindowsInstance.
 
 How to fix it
-    Give a password instead, with --password-env or --password-stdin.
+    Use a password instead, with --password-env or --password-stdin.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         disk.disk_id,
-        "The system disk is that of a Windows instance, and ECS binds key pairs to Linux instances only.",
-        fix="Leave out --key-pair and give a password with --password-env or --password-stdin.",
+        "This is the system disk of a Windows instance, and ECS binds key pairs to Linux instances only.",
+        fix="Leave out --key-pair, and set a password with --password-env or --password-stdin.",
         fact={"OSType": "windows"},
         predicts="DependencyViolation.WindowsInstance",
     )

@@ -1,16 +1,16 @@
 """The instance has local disks, and the plan stops it.
 
 What it does
-    Reads LocalStorageAmount, the number of local disks (DescribeInstances), where the plan stops the instance.
+    Reads LocalStorageAmount, the number of local disks (DescribeInstances), if the plan stops the instance.
 
 Why it stops you
-    Local disks lie on the host, and no snapshot holds them. A redeployment of the machine empties them; so would a
-    start with InitLocalDisk, which the tool never sends. ECS may also refuse the stop with
-    InstanceType.ParameterMismatch, since the tool never sends ConfirmStop; then nothing has happened.
+    Local disks are part of the host, and no snapshot contains their data. Redeploying the machine erases them; so would
+    a start with InitLocalDisk, which the tool never sends. ECS may also refuse the stop with
+    InstanceType.ParameterMismatch, because the tool never sends ConfirmStop; in that case nothing has changed.
 
 How to fix it
-    Copy what is on the local disks elsewhere, then accept the risk with --accept local-disks-on-instance. If ECS
-    refuses the stop, stop the machine by yourself (with ConfirmStop) and run again.
+    Copy the data on the local disks elsewhere, then accept the risk with --accept local-disks-on-instance. If ECS
+    refuses the stop, stop the machine yourself (with ConfirmStop) and run again.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "risk",
         instance.instance_id,
-        f"The instance has {count} local {'disk' if count == 1 else 'disks'}, which no snapshot holds and which a "
-        "redeployment of the stopped machine empties; ECS may also refuse to stop it.",
-        fix="Copy what is on them elsewhere, then run with --accept local-disks-on-instance.",
+        f"The instance has {count} local {'disk' if count == 1 else 'disks'}: no snapshot contains their data, and a "
+        "redeployment of the stopped machine erases them. ECS may also refuse to stop it.",
+        fix="Copy their data elsewhere, then run with --accept local-disks-on-instance.",
         fact={"LocalStorageAmount": count},
     )
 

@@ -1,15 +1,15 @@
 """The disk has a local snapshot.
 
 What it does
-    Looks for snapshots of the disk of Category flash (DescribeSnapshots), the local snapshots that (legacy) instant
-    access has replaced.
+    Looks for snapshots of the disk with Category flash (DescribeSnapshots). These are local snapshots, the predecessor
+    of (legacy) instant access.
 
 Why it stops you
     A disk with a local snapshot cannot be reinitialised; ECS would refuse the wipe with
     DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported.
 
 How to fix it
-    Delete the local snapshots of the disk if nobody needs them, then look again with --dry-run.
+    Delete the local snapshots of the disk if nobody needs them, then check again with --dry-run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "block",
         facts.disk.disk_id,
         f"The disk has local snapshots ({ids}), and ECS does not reinitialise a disk that has any.",
-        fix="Delete its local snapshots if nobody needs them, then look again with --dry-run.",
+        fix="Delete the local snapshots if nobody needs them, then check again with --dry-run.",
         fact={"SnapshotId": local[0].snapshot_id, "Category": local[0].category, "Count": len(local)},
         predicts=CODE,
     )

@@ -5,9 +5,9 @@ What it does
     and does not say what it shows for an instance that was never started, so this is a guess.
 
 Why it stops you
-    ReInitDisk needs an instance that was started at least once since it was created. ECS may refuse the wipe with
-    IncorrectInstanceStatus or IncorrectDiskStatus.NeverUsed; the data stays as it is. A disk that was never used
-    still has its initial content, so there may be nothing to wipe.
+    ReInitDisk needs an instance that has been started at least once since it was created. ECS may refuse the wipe with
+    IncorrectInstanceStatus or IncorrectDiskStatus.NeverUsed; the data stays as it is. A disk that was never used still
+    has its initial content, so there may be nothing to wipe.
 
 How to fix it
     Start the instance once, then run again with --stop-instance.
@@ -30,8 +30,9 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "risk",
         instance.instance_id,
-        "The instance is Stopped and shows no StartTime, and ReInitDisk needs one that was started at least once.",
-        fix="Start it once and run again with --stop-instance, or accept a refusal by ECS with --accept never-started.",
+        "The instance is Stopped and shows no StartTime, and ReInitDisk needs one that has been started before.",
+        fix="Start it once and run again with --stop-instance, or accept a possible refusal with --accept "
+        "never-started.",
         fact={"Status": instance.status, "StartTime": None},
         predicts="IncorrectInstanceStatus",
     )

@@ -1,17 +1,17 @@
-"""No login is set for the system that comes back.
+"""No login is set for the wiped system disk.
 
 What it does
-    Looks whether --key-pair or a password is given for a system disk, and whether the instance has a key pair
-    (KeyPairName, DescribeInstances). A key pair on the instance is taken for the way people log in.
+    For a system disk, checks whether --key-pair or a password is given, and whether the instance has a key pair
+    (KeyPairName, DescribeInstances). If the instance has a key pair, the check assumes that people log in with it.
 
 Why it stops you
-    A wiped system disk is its image again: the users, keys and passwords that were set on it are gone. What becomes of
-    the login when neither is given is not documented, so nobody may be able to log in. (The tool cannot see whether a
-    custom image has a login of its own.)
+    A wiped system disk is reset to its image: the users, keys and passwords that were set on it are gone. It is not
+    documented which login works if you give neither, so nobody may be able to log in. (The tool cannot see whether a
+    custom image has its own login.)
 
 How to fix it
-    Give --key-pair (Linux), or a password with --password-env or --password-stdin; or accept it with
-    --accept no-login-set where the image brings its own login.
+    Add --key-pair (Linux), or a password with --password-env or --password-stdin. If the image has its own login,
+    accept the risk with --accept no-login-set.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "risk",
         disk.disk_id,
         "Neither a key pair nor a password is given for this system disk, and the instance has no key pair: "
-        "what login it then comes back with is not documented, so nobody may be able to log in.",
-        fix=f"Give {either}a password with --password-env or --password-stdin; "
-        "or accept it with --accept no-login-set where the image brings its own login.",
+        "it is not documented which login then works after the wipe, so nobody may be able to log in.",
+        fix=f"Add {either}a password with --password-env or --password-stdin; "
+        "if the image has its own login, accept this with --accept no-login-set.",
         fact={"KeyPairName": ""},
     )
 

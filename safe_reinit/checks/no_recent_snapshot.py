@@ -1,19 +1,20 @@
-"""No recent snapshot of the disk could bring back what is on it.
+"""No recent snapshot of the disk could restore its data.
 
 What it does
     Looks for an accomplished snapshot of the disk (DescribeSnapshots) that is newer than the last start of the instance
-    (StartTime, which ECS shows to the minute: a snapshot of that same minute does not count), no older than
-    snapshot_max_age of the configuration (24h), and not released within 24 hours (RetentionDays, where ECS shows it).
-    It is silent with --snapshot, in an undo (whose plan says what is lost), and where the instance or the snapshots
-    could not be seen. Where ECS shows no StartTime, only the age counts.
+    (StartTime, which ECS shows to the minute: a snapshot from that same minute does not count), no older than
+    snapshot_max_age in the configuration (24h), and not to be released within 24 hours (RetentionDays, where ECS shows
+    it). Reports nothing with --snapshot, in an undo (whose plan says what is lost), or if the instance or the snapshots
+    could not be seen. If ECS shows no StartTime, only the age counts.
 
 Why it stops you
-    A wipe cannot be undone without a snapshot: what was written since the newest one is lost for good. A Running
-    instance writes until it is stopped, so a snapshot that was taken before never has all of it, however new it is.
+    Without a snapshot a wipe cannot be undone: data written since the newest snapshot is lost permanently. A Running
+    instance writes until it is stopped, so a snapshot taken before the stop never has all of its data, however new it
+    is.
 
 How to fix it
-    Give --snapshot, which takes one after the stop and wipes only once it is accomplished; or accept the loss with
-    --accept no-recent-snapshot.
+    Add --snapshot, which takes a snapshot after the stop and wipes only once it is accomplished; or accept permanent
+    data loss with --accept no-recent-snapshot.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from ._shared import DAY, moment, newest_first, span, word
 from .check import Check
 
 _MINUTE = 60
-_SINCE = "so what was written since would be lost"
+_SINCE = "so data written since would be lost"
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
@@ -40,15 +41,17 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     newest = kept[0] if kept else None
     text = _describe(newest, facts) if newest else "The disk has no accomplished snapshot, so a wipe cannot be undone"
     writing = (
-        "; what the Running instance writes until it is stopped is in none" if instance.status == "Running" else ""
+        "; data that the Running instance writes until it is stopped is not in any snapshot"
+        if instance.status == "Running"
+        else ""
     )
     yield Finding(
         CHECK.name,
         "risk",
         disk.disk_id,
         f"{text}{writing}.",
-        fix="Give --snapshot, which takes one after the stop and before the wipe, or accept that nothing brings the "
-        "data back with --accept no-recent-snapshot.",
+        fix="Add --snapshot, which takes one after the stop and before the wipe, or accept permanent data loss "
+        "with --accept no-recent-snapshot.",
         fact={
             "SnapshotId": newest.snapshot_id if newest else None,
             "CreationTime": _time(newest.creation_time if newest else None),
@@ -76,14 +79,14 @@ def _lacks(shot: Snapshot, facts: DiskFacts) -> str:
     """Return what keeps a snapshot from being a way back; empty where nothing does."""
     started = facts.instance.start_time if facts.instance else None
     if shot.creation_time is None:
-        return "does not say when it was taken"
+        return "has no creation time"
     if started is not None and (shot.creation_time - started).total_seconds() < _MINUTE:
         return f"is not newer than the last start of the instance ({moment(started)}), {_SINCE}"
     age = (facts.now - shot.creation_time).total_seconds()
     if age > facts.options.snapshot_max_age:
         return f"is older than {span(facts.options.snapshot_max_age)} (snapshot_max_age), {_SINCE}"
     if shot.retention_days is not None and shot.retention_days * DAY - int(age) < DAY:
-        return f"is released by ECS within 24 hours ({shot.retention_days} days after it was taken)"
+        return f"will be released by ECS within 24 hours ({shot.retention_days} days after it was taken)"
     return ""
 
 

@@ -1,16 +1,17 @@
 """These credentials may not start the instance.
 
 What it does
-    Reads what a DryRun of StartInstance answered, where the instance would be stopped for the wipe. Forbidden and
-    NoPermission stop you, and DryRunOperation proves the right. IncorrectInstanceStatus is what ECS answers for an
-    instance that is Running and says nothing more; any other answer proves nothing and is only told.
+    Reads the answer to a DryRun of StartInstance if the instance would be stopped for the wipe. Forbidden and
+    NoPermission stop you, and DryRunOperation proves the permission. For a Running instance ECS answers
+    IncorrectInstanceStatus, which proves nothing and is not reported; any other answer proves nothing either and is
+    reported as info.
 
 Why it stops you
-    The instance was Running before and would stay down after the wipe. Even where it is to be left stopped after a wipe
-    that went well, it has to be brought back when ECS refuses the wipe.
+    The instance was Running before the run and would stay down after the wipe. Even if it is to stay stopped after a
+    successful wipe, it must be started again if ECS refuses the wipe.
 
 How to fix it
-    Allow ecs:StartInstance on the instance to these credentials, then look again with --dry-run.
+    Grant ecs:StartInstance on the instance to these credentials, then check again with --dry-run.
 """
 
 from __future__ import annotations

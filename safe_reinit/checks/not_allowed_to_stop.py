@@ -1,15 +1,16 @@
 """These credentials may not stop the instance.
 
 What it does
-    Reads what a DryRun of StopInstance answered, where the instance would be stopped for the wipe. Forbidden and
-    NoPermission stop you, DryRunOperation proves the right, and any other answer proves nothing and is only told.
+    Reads the answer to a DryRun of StopInstance if the instance would be stopped for the wipe. Forbidden and
+    NoPermission stop you, DryRunOperation proves the permission, and any other answer proves nothing and is reported as
+    info.
 
 Why it stops you
-    ReInitDisk works only while the instance is Stopped. The run would end before the wipe, for want of a right that
-    can be looked at now.
+    ReInitDisk works only while the instance is Stopped. The run would fail before the wipe for lack of a permission
+    that can be checked now.
 
 How to fix it
-    Allow ecs:StopInstance on the instance to these credentials, then look again with --dry-run.
+    Grant ecs:StopInstance on the instance to these credentials, then check again with --dry-run.
 """
 
 from __future__ import annotations

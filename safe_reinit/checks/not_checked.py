@@ -1,16 +1,16 @@
-"""Something of another product could not be looked at.
+"""Something in another product could not be checked.
 
 What it does
-    Tells every look at Auto Scaling, KMS, EBS, STS, system events and automatic snapshot policies that was not
-    answered, why, and what is not known for want of it. A look that the configuration lists under require_answers is
-    told by could-not-check instead, and stops you.
+    Reports every call to Auto Scaling, KMS, EBS or STS, and every query for system events or automatic snapshot
+    policies, that got no answer: why it failed, and what is unknown as a result. A call that the configuration lists
+    under require_answers is reported by could-not-check instead, and stops you.
 
 Why it stops you
-    It does not: a plan can do without these looks. But what they would have shown can destroy the instance (a scaling
-    group), keep it from starting (a key that is switched off) or have the wipe refused.
+    It does not stop you: a plan can be made without these answers. But what they would have shown can destroy the
+    instance (a scaling group), keep it from starting (a disabled key) or make ECS refuse the wipe.
 
 How to fix it
-    Grant the right that is named to the credentials, or make the endpoint of the product reachable; then look again
+    Grant the named permission to these credentials, or make the endpoint of the product reachable; then check again
     with --dry-run.
 """
 
@@ -23,16 +23,16 @@ from ._shared import repair_of, required, word
 from .check import Check
 
 _UNKNOWN = {
-    "DescribeScalingInstances": "only tags tell whether the instance is in a scaling group, "
-    "which releases a member that is stopped",
+    "DescribeScalingInstances": "only tags can show whether the instance is in a scaling group, "
+    "which may release a member that is stopped",
     "DescribeDiskReplicaPairs": "it is not known whether the disk is in a replication pair, "
     "whose disks ECS does not reinitialise",
     "DescribeKey": "it is not known whether the encryption key works, "
     "without which ECS refuses both the wipe and the start",
     "DescribeInstanceHistoryEvents": "it is not known whether ECS plans a maintenance of the instance, "
-    "which may restart it meanwhile",
-    "GetCallerIdentity": "it is not known whose credentials these are; only this key may be used for the run, "
-    "and no rule that names an account allows it",
+    "which may restart it during the run",
+    "GetCallerIdentity": "the account of these credentials is not known; the run can use only this key, "
+    "and no target rule that names an account allows it",
     "DescribeAutoSnapshotPolicyEx": "it is not known whether an automatic snapshot of the disk is due, "
     "during which ECS refuses the wipe",
 }
@@ -43,15 +43,15 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     for unseen in facts.other_products.unanswered if facts.disk is not None else ():
         if required(facts, unseen):
             continue
-        action, why = word(unseen.action, "A look"), word(unseen.why, "no answer").rstrip(".")
-        means = _UNKNOWN.get(unseen.action, "what it shows is not known")
+        action, why = word(unseen.action, "A call"), word(unseen.why, "no answer").rstrip(".")
+        means = _UNKNOWN.get(unseen.action, "what it would have shown is not known")
         if unseen.row is not None:
             means = _UNKNOWN.get(unseen.action, "it counts as not seen; no disk of this plan depends on it")
             yield Finding(
                 CHECK.name,
                 "info",
                 unseen.subject or unseen.action,
-                f"In the answer to {action} {why}, so {means}.",
+                f"In the answer to {action}, {why}, so {means}.",
                 fix=repair_of(unseen.row),
                 fact={"Subject": unseen.subject, "Field": unseen.row.field, "Value": unseen.row.value},
             )
@@ -64,7 +64,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             "info",
             unseen.action,
             f"{action} was not answered ({why}), so {means}.",
-            fix=f"{way}, or find it out by yourself.",
+            fix=f"{way}, or check it yourself.",
             fact={"Right": unseen.right, "Why": unseen.why},
         )
 

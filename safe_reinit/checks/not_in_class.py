@@ -1,14 +1,14 @@
-"""The disk is no longer in the class that the plan rests on.
+"""The disk is no longer in the class that the plan relies on.
 
 What it does
-    Compares the account, the region and the tags of the instance and the disk with the `match` of the class again,
-    before each act.
+    Compares the account, the region and the tags of the instance and the disk with the `match` of the class again
+    before each action.
 
 Why it stops you
-    Somebody changed a tag since the plan was made: what the class allowed was allowed for another kind of machine.
+    Somebody changed a tag after the plan was made. What the class allows was meant for another kind of machine.
 
 How to fix it
-    Find out who changed it and why, then look again with --dry-run.
+    Find out who changed the tag and why, then check again with --dry-run.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             CHECK.name,
             "block",
             facts.disk_id,
-            f"The disk is not in the class {word(used.name)} any more, and the plan rests on what it allows.",
-            fix="Find out who changed its tags and why, then look again with --dry-run.",
+            f"The disk is not in the class {word(used.name)} any more, but the plan relies on what that class allows.",
+            fix="Find out who changed its tags and why, then check again with --dry-run.",
             fact={"Class": used.name},
         )
 

@@ -1,15 +1,15 @@
 """An option for system disks was given for a data disk.
 
 What it does
-    Looks whether a key pair, a password or --security-enhancement was given for a disk whose Type is not system
+    Checks whether a key pair, a password or --security-enhancement was given for a disk whose Type is not system
     (DescribeDisks).
 
 Why it stops you
-    These options set how one logs in to a fresh operating system, and ReInitDisk documents them for system disks only.
-    Whoever gives them expects a system disk to be wiped, so this may be the wrong disk.
+    These options set the login of a fresh operating system, and ReInitDisk documents them for system disks only. If you
+    gave one, you expected to wipe a system disk, so this may be the wrong disk.
 
 How to fix it
-    Check which disk you mean; for a data disk, leave the option out.
+    Check which disk you mean. For a data disk, leave the option out.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "block",
         disk.disk_id,
         f"The disk is a {word(disk.type, 'data')} disk, and {names} can be used with a system disk only.",
-        fix=f"Check that this is the disk you mean, and leave out {names}.",
+        fix=f"Check that this is the disk you mean; if it is, leave out {names}.",
         fact={"Type": disk.type},
     )
 

@@ -1,16 +1,17 @@
 """The class of the disks allows nothing at this time of day.
 
 What it does
-    Compares the time of ECS with the `hours` of the class (01:00-05:00: UTC, from the first minute to before the last;
-    01:00-05:00 +08:00: of that zone; over midnight where the end comes first). Outside them the class allows nothing:
-    that is told, and refuses where something was needed of it. A plan that rests on the class is not begun outside them
-    either. A job that has begun is carried to its end, since its machine is down already.
+    Compares ECS's time with the `hours` of the class. 01:00-05:00 is in UTC and includes 01:00 but not 05:00;
+    01:00-05:00 +08:00 is in that time zone; if the end is earlier than the start, the hours span midnight. Outside its
+    hours the class allows nothing: this is reported, and stops you if the run needs something that the class allows. A
+    plan that relies on the class is not started outside them either. A job that has started is completed, because its
+    machine is already down.
 
 Why it stops you
-    The class was written for the hours in which nobody is at work on these machines.
+    The class was written for the hours in which nobody is working on these machines.
 
 How to fix it
-    Run it in the hours of the class, or give the options by hand if the time is right all the same.
+    Run within the hours of the class, or give the options by hand if this time is right all the same.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block" if used.in_force else "info",
         used.name,
-        f"The plan rests on the class {name}, which allows nothing {it_is}."
+        f"The plan relies on the class {name}, which allows nothing {it_is}."
         if used.in_force
         else f"The class {name} of these disks allows nothing {it_is}.",
-        fix=f"Run it in {when}, or give the options by hand.",
+        fix=f"Run it during {when}, or give the options by hand.",
         fact={"Hours": when},
     )
 

@@ -1,17 +1,17 @@
-"""The password travels in the query of the request.
+"""The password is sent in the query string of the request.
 
 What it does
-    Tells that a password to set is sent as a query parameter of ReInitDisk: the vendor's SDK puts every parameter
-    into the query of an HTTPS request (ECS API reference, ReInitDisk: "use HTTPS").
+    Reports that a new password is sent as a query parameter of ReInitDisk: the vendor's SDK puts every parameter into
+    the query string of an HTTPS request (ECS API reference, ReInitDisk: "use HTTPS").
 
 Why it stops you
-    It does not: it is told. HTTPS hides the query on the way, but whatever opens the connection in between can write
-    URLs into its log: a proxy with a certificate of its own, a monitoring agent. This program logs none, and shows the
-    password nowhere.
+    It does not stop you. HTTPS hides the query string in transit, but anything that decrypts the connection in between
+    can write URLs to its log: a proxy with its own certificate, a monitoring agent. This program does not log the
+    password and shows it nowhere.
 
 How to fix it
-    Use a key pair (--key-pair) on Linux, do not send this call through a proxy that opens HTTPS, or change the password
-    once more after the first login.
+    Use a key pair (--key-pair) on Linux, do not send this call through a proxy that decrypts HTTPS, or change the
+    password again after the first login.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "info",
         facts.disk.disk_id,
-        "The SDK sends the new password in the query of the HTTPS request, so a proxy that opens HTTPS could log it.",
+        "The SDK sends the new password in the query string of the HTTPS request, so a proxy that decrypts HTTPS "
+        "could log it.",
         fix="Use a key pair on Linux, or change the password after the first login.",
     )
 

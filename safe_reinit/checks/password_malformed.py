@@ -1,15 +1,15 @@
-"""The password breaks the rule of ECS.
+"""The password breaks ECS's password rule.
 
 What it does
-    Holds the given password against the documented rule (ECS API reference, ReInitDisk): 8 to 30 characters; at least
-    three of upper case, lower case, digits and special characters; no characters but those; on Windows it does not
-    begin with a slash. The special characters are ()`~!@#$%^&*-_+=|{}[]:;'<>,.?/
+    Checks the given password against the documented rule (ECS API reference, ReInitDisk): 8 to 30 characters; at least
+    three of upper case, lower case, digits and special characters; no other characters; on Windows, no leading slash.
+    The special characters are ()`~!@#$%^&*-_+=|{}[]:;'<>,.?/
 
 Why it stops you
     ECS would refuse the wipe with InvalidPassword.Malformed.
 
 How to fix it
-    Choose a password that follows the rule; it is never shown, not even in part.
+    Choose a password that follows the rule. The password is never shown, not even in part.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         facts.disk.disk_id,
-        f"The password given for the disk breaks the rule of ECS: {'; '.join(broken)}.",
-        fix="Give a password that follows the rule, with --password-env, --password-stdin or --password-prompt.",
+        f"The password given for the disk breaks ECS's password rule: {'; '.join(broken)}.",
+        fix="Use a password that follows the rule, with --password-env, --password-stdin or --password-prompt.",
         predicts="InvalidPassword.Malformed",
     )
 
@@ -48,9 +48,9 @@ def _broken(password: str, *, windows: bool) -> list[str]:
     if not 8 <= len(password) <= 30:
         broken.append("it must have 8 to 30 characters")
     if sum(any(char in kind for char in password) for kind in _KINDS) < 3:
-        broken.append("it must have three of upper case, lower case, digits and special characters")
+        broken.append("it must have at least three of upper case, lower case, digits and special characters")
     if not set(password) <= set("".join(_KINDS)):
-        broken.append("it must have no characters but ASCII letters, digits and the documented special characters")
+        broken.append("it must have only ASCII letters, digits and the documented special characters")
     if windows and password.startswith("/"):
         broken.append("on Windows it must not begin with a slash")
     return broken

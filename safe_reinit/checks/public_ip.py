@@ -1,15 +1,15 @@
-"""The instance has a public address while it is stopped.
+"""The public addresses of the instance do not answer while it is stopped.
 
 What it does
-    Reads PublicIpAddress and EipAddress of the instance (DescribeInstances) where the plan stops it.
+    Reads PublicIpAddress and EipAddress of the instance (DescribeInstances) if the plan stops it.
 
 Why it stops you
-    It does not stop you. This tool stops with KeepCharging only, and so the instance keeps its static public address.
-    Whoever stops it by another tool, with StopCharging or where the account's default is the economical mode, may see
-    it change. An EIP is a thing of its own and stays bound.
+    It does not stop you. This tool stops with KeepCharging only, so the instance keeps its static public address. If
+    somebody stops it with another tool, using StopCharging or an account whose default is economical mode, the address
+    may change. An EIP is a separate resource and stays bound.
 
 How to fix it
-    Nothing needs doing.
+    Nothing needs to be done.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     own = [address for address in instance.public_ips if address != instance.eip]
     parts = []
     if own:
-        parts.append(f"its public address {listed(own)} stays, since it is stopped with KeepCharging")
+        parts.append(f"its public address {listed(own)} stays, because it is stopped with KeepCharging")
     if instance.eip:
         parts.append(f"its EIP {word(instance.eip)} stays bound")
     if not parts:
@@ -38,8 +38,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "info",
         instance.instance_id,
-        f"Nothing answers on the public addresses of the instance while it is down: {', and '.join(parts)}.",
-        fix="Nothing needs doing.",
+        f"The public addresses of the instance do not answer while it is stopped: {', and '.join(parts)}.",
+        fix="Nothing needs to be done.",
         fact={"PublicIpAddress": ",".join(own), "EipAddress": instance.eip},
     )
 

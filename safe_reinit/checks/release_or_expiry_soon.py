@@ -1,17 +1,17 @@
-"""The instance or the disk is released or expires within a day.
+"""The instance or the disk will be released or will expire within a day.
 
 What it does
-    Compares with the time of ECS's answer: AutoReleaseTime of the instance, and ExpiredTime of an instance or a disk
-    that is paid in advance (DescribeInstances, DescribeDisks). It speaks where one of them is less than 24 hours away.
-    What has expired already is refused by instance-expired and disk-expired.
+    Compares AutoReleaseTime of the instance, and ExpiredTime of a subscription instance or disk (DescribeInstances,
+    DescribeDisks), with the time of ECS's answer. Reports either if it is less than 24 hours away. If it has already
+    expired, instance-expired and disk-expired report that.
 
 Why it stops you
-    At AutoReleaseTime the instance is deleted, with its disks: a fresh disk would not last. Once a subscription has
-    expired ECS refuses the wipe and the start, so a machine that is down at that moment stays down.
+    At AutoReleaseTime the instance is deleted with its disks: a fresh disk would not last. Once a subscription has
+    expired, ECS refuses the wipe and the start, so a machine that is down at that moment stays down.
 
 How to fix it
-    Renew the subscription, or move or lift the release time, then look again with --dry-run; or accept it with
-    --accept release-or-expiry-soon.
+    Renew the subscription, or change or cancel the release time, then check again with --dry-run; or accept the risk
+    with --accept release-or-expiry-soon.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             CHECK.name,
             "risk",
             instance.instance_id,
-            f"The instance is released at {at} (AutoReleaseTime), and its disks may go with it.",
-            fix="Lift or move its release time, or accept it with --accept release-or-expiry-soon.",
+            f"The instance will be released at {at} (AutoReleaseTime), possibly together with its disks.",
+            fix="Cancel or change its release time, or accept this with --accept release-or-expiry-soon.",
             fact={"AutoReleaseTime": at},
         )
     if instance is not None and _expires(instance.charge_type, instance.expired_time, facts):
@@ -60,7 +60,7 @@ def _expiry(thing: str, subject: str, at: datetime | None) -> Finding:
         "risk",
         subject,
         f"The subscription of the {thing} expires at {when}, and from then on ECS refuses the wipe and the start.",
-        fix="Renew the subscription, or accept it with --accept release-or-expiry-soon.",
+        fix="Renew the subscription, or accept this with --accept release-or-expiry-soon.",
         fact={"ExpiredTime": when},
     )
 

@@ -1,17 +1,17 @@
 """ECS would refuse to roll the disk back.
 
 What it does
-    In an undo, asks ResetDisk with DryRun=true. An answer other than DryRunOperation stops you, with two exceptions.
-    IncorrectInstanceStatus of a Running instance: ResetDisk works only while it is Stopped, so that answer proves
-    nothing. A code that passes by itself: a snapshot of the disk is being created (DiskCreatingSnapshot), a roll-back
-    or another operation is in progress (InvalidOperation.DiskResetInProgress, Operation.Conflict). In both cases the
-    same question is put again after the stop, before the disk is touched.
+    In an undo, sends ResetDisk with DryRun=true. Any answer except DryRunOperation stops you, with two exceptions. The
+    first is IncorrectInstanceStatus for a Running instance: ResetDisk works only while it is Stopped, so that answer
+    proves nothing. The second is a code that passes by itself: a snapshot of the disk is being created
+    (DiskCreatingSnapshot), or a rollback or another operation is in progress (InvalidOperation.DiskResetInProgress,
+    Operation.Conflict). In both cases the tool asks again after the stop, before it touches the disk.
 
 Why it stops you
-    Stopping a machine for an undo that cannot succeed buys downtime for nothing.
+    Stopping a machine for an undo that cannot succeed causes downtime for nothing.
 
 How to fix it
-    Look the code up (safe-reinit explain CODE), mend what it names, and look again with --dry-run.
+    Look up the code (safe-reinit explain CODE), fix what it names, and check again with --dry-run.
 """
 
 from __future__ import annotations
@@ -37,18 +37,22 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         return  # that it may not be stopped is said by instance-running
     message = f"ECS would refuse ResetDisk: a DryRun of it answered {word(code)}."
     if power:
-        message = "Whether ECS would roll the disk back can be asked only of a Stopped instance; it is then."
+        message = (
+            "ECS can say whether it would roll the disk back only while the instance is Stopped; it is asked then."
+        )
     passes = not power and code not in _STATES and error_codes.verdict("ResetDisk", code, 403) == "again"
     if passes:
         reason = error_codes.meaning_of("ResetDisk", code)
-        message = f"ECS does not roll the disk back now ({word(code)}): {reason} It is asked again after the stop."
+        message = f"ECS refuses to roll the disk back now ({word(code)}): {reason} The run asks again after the stop."
     open_question = power or passes
     yield Finding(
         CHECK.name,
         "info" if open_question else "block",
         facts.disk_id,
         message,
-        fix="Nothing to do." if open_question else f"See safe-reinit explain {word(code)}, then look again.",
+        fix="Nothing needs to be done."
+        if open_question
+        else f"See safe-reinit explain {word(code)}, then check again.",
         fact={"Code": code},
     )
 

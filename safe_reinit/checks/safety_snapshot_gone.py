@@ -31,9 +31,9 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     ):
         return
     if snapshot is None:
-        problem = "is not there any more"
+        problem = "no longer exists"
     elif snapshot.status != "accomplished":
-        problem = f"is {word(snapshot.status)} and not accomplished"
+        problem = f"is {word(snapshot.status)}, not accomplished"
     elif snapshot.source_disk_id != facts.disk_id:
         problem = f"was made from {word(snapshot.source_disk_id)}"
     else:

@@ -1,17 +1,17 @@
-"""ECS plans something for the instance.
+"""ECS has scheduled an event for the instance.
 
 What it does
     Reads the system events of the instance that have not ended (DescribeInstanceHistoryEvents: Scheduled, Executing,
-    Inquiring). Where the instance would be stopped for the wipe every such event is a risk. Where it is Stopped already
-    only one that may start it is: any but those that stop or release an instance.
+    Inquiring). If the instance would be stopped for the wipe, every such event is a risk. If it is already Stopped,
+    only an event that may start it is a risk: any event except those that stop or release an instance.
 
 Why it stops you
-    A maintenance of ECS may restart or move the instance between the stop and the wipe: the wipe is then refused, or
-    the machine comes up while nobody expects it. An expired or unpaid instance may not start again.
+    Maintenance by ECS may restart or move the instance between the stop and the wipe: then the wipe is refused, or the
+    machine starts when nobody expects it. An expired or unpaid instance may not start again.
 
 How to fix it
-    Respond to the event in the ECS console, or wait until it has ended, then look again with --dry-run. To go on in
-    spite of it, run again with --accept scheduled-maintenance.
+    Respond to the event in the ECS console, or wait until it has ended, then check again with --dry-run. To continue
+    despite the event, run again with --accept scheduled-maintenance.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Security hardening was asked for, and the image is not a public one.
+"""Security hardening was requested, and the image is not a public one.
 
 What it does
-    Reads ImageOwnerAlias and IsPublic of the image of a system disk (DescribeImages) when --security-enhancement is
-    Active. An image that could not be seen is not judged.
+    If --security-enhancement is Active, reads ImageOwnerAlias and IsPublic of the image of a system disk
+    (DescribeImages). If the image could not be seen, nothing is reported.
 
 Why it stops you
-    Active is documented for public images only (ECS API reference, ReInitDisk). The disk would come back without the
-    protection you asked for, or not at all.
+    Active is documented for public images only (ECS API reference, ReInitDisk). The wiped disk might lack the
+    protection you asked for, or the wipe might fail.
 
 How to fix it
     Leave out --security-enhancement, or set it to Deactive.
@@ -32,7 +32,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         disk.disk_id,
-        f"The disk goes back to image {word(image.image_id)}, which is not a public one, "
+        f"The disk returns to image {word(image.image_id)}, which is not a public one, "
         "and --security-enhancement Active works with public images only.",
         fix="Leave out --security-enhancement, or set it to Deactive.",
         fact={"ImageId": image.image_id, "ImageOwnerAlias": image.owner_alias, "IsPublic": image.is_public},

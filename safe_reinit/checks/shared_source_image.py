@@ -1,15 +1,16 @@
-"""The image the disk goes back to belongs to somebody else.
+"""The image that the disk returns to belongs to somebody else.
 
 What it does
-    Reads ImageOwnerAlias of the image of the disk (DescribeImages): others means that another account shares it, with
-    you or with everybody.
+    Reads ImageOwnerAlias of the disk's image (DescribeImages): others means that another account shares it, with you or
+    with everybody.
 
 Why it stops you
-    It does not stop you: the wipe works today. Once its owner deletes the image or stops sharing it, this disk can
+    It does not stop you: the wipe works today. Once the owner deletes the image or stops sharing it, this disk can
     never be reinitialised again.
 
 How to fix it
-    Copy the image into your own account if you will need this again, and give the next system disk that one.
+    Copy the image into your own account if you will need to do this again, and create the next system disk from the
+    copy.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "info",
         facts.disk.disk_id,
-        f"The disk goes back to image {word(image.image_id)} of another account, "
-        "and can be reinitialised only as long as that account shares it.",
-        fix="Copy the image into this account if you will need this again.",
+        f"The disk returns to image {word(image.image_id)} of another account, "
+        "so it can be reinitialised only as long as that account shares the image.",
+        fix="Copy the image into this account if you will need to do this again.",
         fact={"ImageId": image.image_id, "ImageOwnerAlias": image.owner_alias, "IsPublic": image.is_public},
     )
 

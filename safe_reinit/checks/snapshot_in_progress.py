@@ -1,15 +1,15 @@
 """A snapshot of the disk is being created.
 
 What it does
-    Looks for snapshots of the disk in status progressing (DescribeSnapshots).
+    Looks for snapshots of the disk with status progressing (DescribeSnapshots).
 
 Why it stops you
-    It does not stop you: it is waited for. ECS would refuse the wipe with DiskCreatingSnapshot, and a stop of the
-    instance can spoil a snapshot that is being created (ECS API reference, CreateSnapshot). So the wait comes first,
-    before the instance is stopped, and ends at --timeout-snapshot.
+    It does not stop you: the run waits for the snapshot. ECS would refuse the wipe with DiskCreatingSnapshot, and
+    stopping the instance can spoil a snapshot that is being created (ECS API reference, CreateSnapshot). So the run
+    waits first, before it stops the instance, and gives up after --timeout-snapshot.
 
 How to fix it
-    Nothing needs doing. Give --timeout-snapshot if it may take longer than the limit.
+    Nothing needs to be done. Raise --timeout-snapshot if the snapshot may take longer than the limit.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             CHECK.name,
             "info",
             facts.disk.disk_id,
-            f"Snapshot {word(snapshot.snapshot_id)} of the disk is being created and is waited for {until}, "
-            "up to --timeout-snapshot.",
-            fix="Nothing needs doing; give --timeout-snapshot to change how long it is waited for.",
+            f"Snapshot {word(snapshot.snapshot_id)} of the disk is being created. The run waits for it {until}, "
+            "for at most --timeout-snapshot.",
+            fix="Nothing needs to be done. Set --timeout-snapshot to change how long the run waits.",
             fact={
                 "SnapshotId": snapshot.snapshot_id,
                 "Status": snapshot.status,

@@ -1,11 +1,11 @@
-"""The image the disk was made from is gone.
+"""The image that the disk was made from is gone.
 
 What it does
-    Looks up the ImageId of the disk (not that of its instance) in every status (DescribeDisks, then DescribeImages). It
-    speaks only where the images could be looked at. A system disk that names no image is told too.
+    Looks up the ImageId of the disk (not of its instance) in every status (DescribeDisks, then DescribeImages). Reports
+    only if ECS gave a reliable answer about the images. A system disk that names no image is reported too.
 
 Why it stops you
-    A wipe takes the disk back to that image. Once a custom image (m-...) is deleted, or no longer shared with you, ECS
+    A wipe returns the disk to that image. Once a custom image (m-...) is deleted, or no longer shared with you, ECS
     would refuse with InvalidImageId.NotFound, SharedImageDeleted or InvalidDiskId.OperationNotSupported. A public image
     that is not listed may only be retired: that is a risk that you can accept.
 
@@ -32,8 +32,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             yield _finding(
                 disk,
                 "risk",
-                "The system disk names no image, so what it would go back to cannot be told.",
-                "Ask Alibaba Cloud support, or accept a refusal by ECS with --accept source-image-deleted.",
+                "The system disk names no image, so it is not known what a wipe would return it to.",
+                "Ask Alibaba Cloud support, or accept that ECS may refuse with --accept source-image-deleted.",
             )
     elif not facts.was_answered("DescribeImages"):
         return
@@ -41,17 +41,18 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         yield _finding(
             disk,
             "block",
-            f"The disk goes back to image {word(disk.image_id)}, which is deleted or not shared with this account.",
+            f"The disk returns to image {word(disk.image_id)}, which is deleted or not shared with this account.",
             "Have the image shared again, or give the system disk another image (ReplaceSystemDisk)."
             if is_system(disk)
-            else "Have the image shared again, or put a new disk in its place.",
+            else "Have the image shared again, or replace the disk with a new one.",
         )
     else:
         yield _finding(
             disk,
             "risk",
-            f"The disk goes back to image {word(disk.image_id)}, which ECS no longer lists: it is retired or gone.",
-            "Check the image in the ECS console, or accept a refusal by ECS with --accept source-image-deleted.",
+            f"The disk returns to image {word(disk.image_id)}, which ECS no longer lists: the image is retired or "
+            "deleted.",
+            "Check the image in the ECS console, or accept that ECS may refuse with --accept source-image-deleted.",
         )
 
 

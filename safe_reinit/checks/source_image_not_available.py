@@ -1,12 +1,12 @@
-"""The image the disk was made from is not Available.
+"""The image that the disk was made from is not Available.
 
 What it does
-    Reads the Status of the image of the disk (DescribeImages). Creating, Waiting, UnAvailable, CreateFailed, Deprecated
-    and any unknown word are told.
+    Reads the Status of the disk's image (DescribeImages). Creating, Waiting, UnAvailable, CreateFailed, Deprecated and
+    any undocumented status are reported.
 
 Why it stops you
-    A wipe takes the disk back to that image. What ReInitDisk does while the image is not Available is not documented;
-    ECS may refuse it after the instance was stopped.
+    A wipe returns the disk to that image. What ReInitDisk does while the image is not Available is not documented; ECS
+    may refuse it after the instance has been stopped.
 
 How to fix it
     Make the image Available again, or accept the risk with --accept source-image-not-available.
@@ -30,8 +30,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "risk",
         disk.disk_id,
-        f"The disk goes back to image {word(image.image_id)}, whose status is {word(image.status)} and not Available.",
-        fix="Make the image Available again, or accept a refusal by ECS with --accept source-image-not-available.",
+        f"The disk returns to image {word(image.image_id)}, whose status is {word(image.status)}, not Available.",
+        fix="Make the image Available again, or accept that ECS may refuse with --accept source-image-not-available.",
         fact={"ImageId": image.image_id, "Status": image.status},
     )
 

@@ -1,16 +1,17 @@
-"""The snapshot the disk was made from is gone.
+"""The snapshot that the disk was made from is gone.
 
 What it does
-    Looks up the SourceSnapshotId of a data disk (DescribeDisks, then DescribeSnapshots). A system disk goes back to its
-    image and is judged by that (source-image-deleted). It speaks only where the snapshots could be looked at.
+    Looks up the SourceSnapshotId of a data disk (DescribeDisks, then DescribeSnapshots). A system disk returns to its
+    image instead and is covered by source-image-deleted. Reports only if ECS gave a reliable answer about the
+    snapshots.
 
 Why it stops you
-    A wipe takes such a disk back to that snapshot; without it ECS would refuse with InvalidSourceSnapshot or
-    OperationDenied. A data disk that also names an image may go back to the image instead, which is not documented:
-    then it is a risk that you can accept.
+    A wipe returns such a disk to that snapshot; without it, ECS would refuse with InvalidSourceSnapshot or
+    OperationDenied. A data disk that also names an image may return to the image instead, which is not documented: then
+    it is a risk that you can accept.
 
 How to fix it
-    Put a new disk in its place, or erase the data from within the operating system.
+    Replace the disk with a new one, or erase the data from within the operating system.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     source = word(disk.source_snapshot_id)
     level: Level = "risk" if disk.image_id else "block"
     if level == "block":
-        message = f"The disk was made from snapshot {source}, which ECS no longer shows, so it cannot go back to it."
+        message = f"The disk was made from snapshot {source}, which ECS no longer shows, so it cannot return to it."
         fix = "Put a new disk in its place, or erase the data from within the operating system."
     else:
         image = word(disk.image_id)
         message = (
-            f"Source snapshot {source} is gone, and whether ECS can do with image {image} alone is not documented."
+            f"Source snapshot {source} is gone, and it is not documented whether ECS can use image {image} instead."
         )
-        fix = "Put a new disk in its place, or accept a refusal by ECS with --accept source-snapshot-deleted."
+        fix = "Put a new disk in its place, or accept that ECS may refuse with --accept source-snapshot-deleted."
     yield Finding(
         CHECK.name,
         level,

@@ -1,14 +1,14 @@
-"""The snapshot the disk was made from is too old.
+"""The snapshot that the disk was made from is too old.
 
 What it does
     Reads the CreationTime of the source snapshot (DescribeSnapshots) and the DetachedTime of the disk (DescribeDisks).
 
 Why it stops you
-    A disk made from a snapshot of 2013-07-15 or earlier can no longer be reinitialised once it was detached for the
-    first time; ECS would refuse the wipe with InvalidSnapshot.TooOld.
+    A disk made from a snapshot of 2013-07-15 or earlier can no longer be reinitialised once it has been detached; ECS
+    would refuse the wipe with InvalidSnapshot.TooOld.
 
 How to fix it
-    Put a new disk in its place, or erase the data from within the operating system.
+    Replace the disk with a new one, or erase the data from within the operating system.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """The instance is a spot instance, and the plan stops it.
 
 What it does
-    Reads SpotStrategy (DescribeInstances) where the plan stops or starts the instance: any word but NoSpot is a spot
-    instance.
+    Reads SpotStrategy (DescribeInstances) if the plan stops or starts the instance. Any value except NoSpot means a
+    spot instance.
 
 Why it stops you
-    Alibaba Cloud may take a spot instance back at any time, also while it is stopped for the wipe, and its start may be
-    refused (OperationDenied.SpotPriceLowerThanPublicPrice). What is released is gone with its disks.
+    Alibaba Cloud may reclaim a spot instance at any time, even while it is stopped for the wipe, and may refuse to
+    start it (OperationDenied.SpotPriceLowerThanPublicPrice). A reclaimed instance is released together with its disks.
 
 How to fix it
-    Take what you need off the machine first; then accept the risk with --accept spot.
+    Copy what you need off the machine first, then accept the risk with --accept spot.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "risk",
         instance.instance_id,
-        f"This is a spot instance ({word(instance.spot_strategy)}), which may be taken back while it is down{start}.",
-        fix="Take what you need off it first, or accept that it may not come back with --accept spot.",
+        f"This is a spot instance ({word(instance.spot_strategy)}), which ECS may reclaim while it is stopped{start}.",
+        fix="Copy what you need off it first, or accept the possible loss of the instance with --accept spot.",
         fact={"SpotStrategy": instance.spot_strategy},
     )
 

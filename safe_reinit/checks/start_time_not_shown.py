@@ -1,16 +1,16 @@
-"""The instance is running and ECS shows no StartTime for it.
+"""The instance is Running, and ECS shows no StartTime for it.
 
 What it does
     Looks for the StartTime of a Running instance that would be stopped (DescribeInstances).
 
 Why it stops you
-    Between the stop and the wipe somebody else could start the machine, write to the disk and stop the machine again.
-    The run notices such a start by StartTime only. Without it the data that they wrote would be lost without notice, so
-    the machine is not stopped.
+    Between the stop and the wipe, somebody else could start the machine, write to the disk and stop the machine again.
+    The run can detect such a start only by StartTime. Without it, the data they wrote would be lost unnoticed, so the
+    machine is not stopped.
 
 How to fix it
-    Stop the instance yourself, make sure that nobody else uses it, and run again. If ECS never shows a StartTime for
-    it, ask Alibaba Cloud's support.
+    Stop the instance yourself, make sure that nobody else is using it, and run again. If ECS never shows a StartTime
+    for it, ask Alibaba Cloud support.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         instance.instance_id,
-        "The instance is Running and shows no StartTime, so a start by somebody else after the stop would not show.",
-        fix="Stop the instance yourself, make sure that nobody else uses it, and run again.",
+        "The instance is Running and shows no StartTime, so a start by somebody else after the stop would go "
+        "unnoticed.",
+        fix="Stop the instance yourself, make sure that nobody else is using it, and run again.",
         fact={"Status": instance.status, "StartTime": None},
     )
 

@@ -1,16 +1,16 @@
-"""Another run is at work on the instance, or was and left its tag.
+"""Another run is working on the instance, or has ended and left its tag.
 
 What it does
-    Looks for the tag safe-reinit:run on the instance (DescribeInstances). A run with lock_tag puts it there before the
-    stop and takes it off at its end.
+    Looks for the tag safe-reinit:run on the instance (DescribeInstances). A run with lock_tag sets it before the stop
+    and removes it at its end.
 
 Why it stops you
-    Two runs on one machine, from two hosts whose journals do not see each other, could each undo what the other has
-    done: one starts what the other is about to wipe.
+    Two runs on one machine, from two hosts whose journals do not see each other, could interfere: one could start the
+    machine that the other is about to wipe.
 
 How to fix it
     Find the run by the value of the tag (safe-reinit show RUN, on the host it runs on) and let it end, or resume it. If
-    it has ended and only its tag is left, take the tag off the instance in the ECS console.
+    it has ended and only its tag is left, remove the tag from the instance in the ECS console.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         instance.instance_id,
-        f"The instance bears the tag {LOCK_TAG} of run {word(run, 'without a name')}: another run is at work on it.",
-        fix=f"Let that run end, or resume it where it runs; if it has ended, take the tag {LOCK_TAG} off the instance.",
+        f"The instance has the tag {LOCK_TAG} of run {word(run, 'without a name')}: another run is working on it, "
+        "or left its tag.",
+        fix=f"Let that run end, or resume it on its host; if it has ended, remove the tag {LOCK_TAG} from the "
+        "instance.",
         fact={"TagKey": LOCK_TAG, "TagValue": run},
     )
 

@@ -1,17 +1,18 @@
 """The disk is not among the targets that the configuration allows.
 
 What it does
-    Compares the account (GetCallerIdentity), the region, the ids of the disk and its instance, the instance's name and
-    its tags with the lists under `allow` of the configuration. Every list that is there must match; an entry is a
-    pattern (*, ?, [...]) of the whole text, and capitals count. A tag of the same key on the disk must match too.
+    Compares the account (GetCallerIdentity), the region, the ids of the disk and its instance, and the name and tags of
+    the instance with the lists under `allow` in the configuration. Every list that is present must match. An entry is a
+    pattern (*, ?, [...]) for the whole text, and case matters. If the disk has a tag with the same key, that tag must
+    match too.
 
 Why it stops you
-    Whoever wrote the configuration said where this tool may work at all. The wrong profile, the wrong region or an id
-    from the wrong window look the same as the right ones until the data is gone.
+    The configuration says where this tool may work at all. The wrong profile, the wrong region or an id from the wrong
+    window look just like the right ones until the data is gone.
 
 How to fix it
-    Make sure that it is the disk you mean and that the credentials are those you mean. If both are right, add it to
-    `allow` of the configuration.
+    Make sure that this is the disk you mean and that these are the credentials you mean. If both are right, add the
+    disk to `allow` in the configuration.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ def _finding(subject: str, what: str, name: str, fact: dict[str, str]) -> Findin
         CHECK.name,
         "block",
         subject,
-        f"{what} among those that the configuration allows (allow.{name}).",
-        fix=f"Make sure of the target and of the credentials; if both are right, add it to allow.{name}.",
+        f"{what} among those that the configuration allows (allow.{name}), so the tool must not touch the disk.",
+        fix=f"Check the target and the credentials; if both are right, add it to allow.{name}.",
         fact=fact,
     )
 
@@ -66,8 +67,8 @@ def _tag_finding(thing: str, subject: str, key: str, value: str | None) -> Findi
         CHECK.name,
         "block",
         subject,
-        f"The {thing} has {has} {word(key)}, which is not what the configuration allows (allow.tags).",
-        fix="Make sure of the target; if it is right, correct its tag or allow.tags.",
+        f"The {thing} has {has} {word(key)}, which the configuration does not allow (allow.tags).",
+        fix="Check the target; if it is right, correct its tag or allow.tags.",
         fact={"TagKey": key, "TagValue": value},
     )
 

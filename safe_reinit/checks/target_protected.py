@@ -1,19 +1,19 @@
-"""The disk or its instance is protected: it must never be wiped.
+"""The disk or its instance is protected and must never be wiped.
 
 What it does
-    Looks for the protecting tag (`protect.tag`, by default safe-reinit:protect with whatever value) on the disk and on
-    its instance, for the words of `protect.terms` (by default prod and production) in their names, and for what the
-    configuration protects by names, ids and tags. Capitals, accents, full-width forms and characters that show nothing
-    make no difference here. A word counts where it stands by itself in the name: prod does in web-prod-2, prod2,
-    webProd, PRODdb and non-prod, and does not in product and reprod. Letters of another alphabet that only look like
-    Latin ones are not recognised: protect such a disk by its id or a tag.
+    Looks for the protecting tag (`protect.tag`, by default safe-reinit:protect with any value) on the disk and its
+    instance, for the words of `protect.terms` (by default prod and production) in their names, and for the names, ids
+    and tags that the configuration protects. Case, accents, full-width forms and invisible characters make no
+    difference here. A word counts where it stands by itself in the name: prod matches web-prod-2, prod2, webProd,
+    PRODdb and non-prod, but not product or reprod. Letters of another alphabet that only look like Latin letters are
+    not recognised: protect such a disk by its id or a tag.
 
 Why it stops you
-    Somebody marked it, or called it what such things are called here. No option waives that.
+    Somebody marked it as protected, or gave it a name that marks it as protected. No option waives that.
 
 How to fix it
-    Make sure that it is the disk you mean. If it may be wiped after all, take the tag away or rename it, which others
-    can see, or change `protect` of the configuration (`terms: []` switches the words off).
+    Make sure that this is the disk you mean. If it may be wiped after all, remove the tag or rename it, which others
+    can see, or change `protect` in the configuration (`terms: []` turns the words off).
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
 
 def _of(thing: str, subject: str, name: str, tags: tuple[tuple[str, str], ...], protect: Protect) -> Iterator[Finding]:
     if tag := _marked(tags, protect.tag):
-        what = f"has the tag {word(tag[0])}, which says that it must not be wiped"
-        yield _finding(subject, f"The {thing} {what}.", "take the tag away", {"TagKey": tag[0], "TagValue": tag[1]})
+        what = f"has the tag {word(tag[0])}, so it must not be wiped"
+        yield _finding(subject, f"The {thing} {what}.", "remove the tag", {"TagKey": tag[0], "TagValue": tag[1]})
     for key, value in tags:
         if fits_loosely([pattern for of, pattern in protect.tags if same_loosely(of, key)], value) is not None:
             what = f"has the tag {word(key)} with the value {word(value, 'of none')}"
@@ -47,12 +47,12 @@ def _of(thing: str, subject: str, name: str, tags: tuple[tuple[str, str], ...], 
     fact = {f"{thing.title()}Name": name}
     if term := term_in(protect.terms, name):
         yield _configured(
-            thing, subject, f"is called {word(name)}, which has the word {word(term)} in it", "terms", fact
+            thing, subject, f"is called {word(name)}, which contains the word {word(term)}", "terms", fact
         )
     if pattern := fits_loosely(protect.names, name):
-        yield _configured(thing, subject, f"is called {word(name)}, which is like {word(pattern)}", "names", fact)
+        yield _configured(thing, subject, f"is called {word(name)}, which matches {word(pattern)}", "names", fact)
     if fits_loosely(protect.disks if thing == "disk" else protect.instances, subject):
-        yield _configured(thing, subject, "is one by its id", f"{thing}s", {f"{thing.title()}Id": subject})
+        yield _configured(thing, subject, "is protected by its id", f"{thing}s", {f"{thing.title()}Id": subject})
 
 
 def _marked(tags: tuple[tuple[str, str], ...], mark: str) -> tuple[str, str] | None:
@@ -64,7 +64,7 @@ def _marked(tags: tuple[tuple[str, str], ...], mark: str) -> tuple[str, str] | N
 
 
 def _configured(thing: str, subject: str, what: str, name: str, fact: dict[str, str]) -> Finding:
-    message = f"The {thing} {what}: the configuration protects such ones (protect.{name})."
+    message = f"The {thing} {what}: the configuration protects it (protect.{name})."
     return _finding(subject, message, f"change it or protect.{name}", fact)
 
 
@@ -74,7 +74,7 @@ def _finding(subject: str, message: str, how: str, fact: dict[str, str]) -> Find
         "block",
         subject,
         message,
-        fix=f"Make sure of the target; only if it may be wiped after all, {how}.",
+        fix=f"Check the target; only if it may be wiped after all, {how}.",
         fact=fact,
     )
 

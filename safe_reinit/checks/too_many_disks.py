@@ -1,16 +1,17 @@
-"""The run has more disks than it may have.
+"""The run has more disks than its limit.
 
 What it does
-    Counts the disks of the whole run, over all regions where a command names several. Named by hand there may be 10,
-    found by a tag or on an instance 1, in a class as many as its `max_disks` says; `--max-disks` or `max_disks` of the
-    configuration says another number, and for a class that has its own only a smaller one on the command line counts.
+    Counts the disks of the whole run, across all regions if a command names several. The limit is 10 for disks named by
+    hand, 1 for disks found by a tag or on an instance, and `max_disks` of the class for disks in a class. `--max-disks`
+    or `max_disks` in the configuration sets another limit; for a class with its own limit, the command line can only
+    lower it.
 
 Why it stops you
-    A pattern that matches too much, or a list with a line too many, wipes what nobody meant. The whole run is refused
-    and not cut, since nobody could say which disks were meant.
+    A pattern that matches too much, or a list with one line too many, wipes disks that nobody meant to wipe. The whole
+    run is refused rather than shortened, because the tool cannot know which disks were meant.
 
 How to fix it
-    Read the list. If all of them are meant, say how many: `--max-disks` N, or `max_disks` of their class.
+    Read the list. If all of the disks are meant, raise the limit: `--max-disks` N, or `max_disks` of their class.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         RUN,
-        f"The run has {guard.disks} disks, and it may have {guard.max_disks}.",
+        f"The run has {guard.disks} disks, but its limit is {guard.max_disks}.",
         fix=f"Read the list; if all of them are meant, raise {where} to {guard.disks}.",
         fact={"Disks": guard.disks, "MaxDisks": guard.max_disks},
     )

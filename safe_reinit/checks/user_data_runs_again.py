@@ -1,12 +1,12 @@
 """User data and cloud-init run again at the next start.
 
 What it does
-    Tells it of every system disk: ECS shows whether an instance has user data only to a call that this tool does not
-    make.
+    Reports this for every system disk: the call that shows whether an instance has user data is one that this tool does
+    not make.
 
 Why it stops you
-    It does not stop you. A wiped system disk starts as for the first time: what cloud-init and the user data of the
-    instance did then, they do again. They may register the machine anew, or format data disks.
+    It does not stop you. A wiped system disk boots as if for the first time: cloud-init and the user data of the
+    instance do everything again that they did then. They may register the machine a second time, or format data disks.
 
 How to fix it
     Read the user data of the instance before the wipe, and change it if it must not run again.
@@ -29,8 +29,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "info",
         facts.disk.disk_id,
-        "At its next start the system runs cloud-init and the user data of the instance as at the first one: "
-        "they may register the machine anew or format data disks.",
+        "At its next start the system runs cloud-init and the user data of the instance again, as at its first start: "
+        "they may register the machine again or format data disks.",
         fix="Read the user data of the instance, and change it if it must not run again.",
         fact={"Type": facts.disk.type},
     )

@@ -231,7 +231,7 @@ def _evolve_power(job: JobState, status: str, observation: Observation) -> JobSt
         Failure(
             None,
             f"{job.instance_id}.Status: {expected} -> {status}: {_user(job)}.",
-            hint="Find out who, then look again with --dry-run.",
+            hint="Find out who, then check again with --dry-run.",
         ),
     )
 
@@ -252,7 +252,7 @@ def _evolve_restart(job: JobState, observation: Observation) -> JobState:
     if ours.state != "done" or ours.start_time is None or shown == ours.start_time:
         return job
     message = f"{job.instance_id}.StartTime: {ours.start_time} -> {shown}: {_user(job)}."
-    return fail(job, Failure(None, message, hint="Find out who, then look again with --dry-run."))
+    return fail(job, Failure(None, message, hint="Find out who, then check again with --dry-run."))
 
 
 def _evolve_stop(job: JobState, status: str, observation: Observation) -> JobState:

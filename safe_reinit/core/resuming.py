@@ -122,7 +122,7 @@ def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: b
         message += f"no disk of {job.instance_id} is wiped any more."
     else:
         return job
-    return fail(job, Failure(None, message, hint="Look again with --dry-run, and make a new plan."))
+    return fail(job, Failure(None, message, hint="Check again with --dry-run, and make a new plan."))
 
 
 def accept_verdict(job: JobState, verdict: Verdict) -> JobState:

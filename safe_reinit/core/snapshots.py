@@ -27,7 +27,7 @@ def evolve_tag(job: JobState, observation: Observation) -> JobState:
         return replace(job, tag=_settled(replace(tag, reads=tag.reads + 1), observation.at, settling(job)))
     if shown is None and (tag.state == "done" or tag.reads):
         message = f"Somebody took the tag {LOCK_TAG} off {job.instance_id}."
-        hint = "Find out who, then look again with --dry-run."
+        hint = "Find out who, then check again with --dry-run."
         return fail(replace(job, tag=replace(tag, state="failed")), Failure(None, message, hint=hint))
     if tag.state == "accepted" and observation.at - (tag.at or observation.at) > job.limits.retry:
         message = f"ECS accepted the tag {LOCK_TAG} for {job.instance_id} and does not show it."
@@ -73,7 +73,7 @@ def _evolve_snapshot(job: JobState, safety: SafetySnapshot, observation: Observa
         return with_safety(job, replace(safety, step=step))
     message = f"The safety snapshot {safety.snapshot_id} of {safety.disk_id} {why}, so nothing was wiped."
     failed = replace(safety, step=replace(step, state="failed"))
-    hint = "Look at the snapshot in the ECS console, then look again with --dry-run."
+    hint = "Look at the snapshot in the ECS console, then check again with --dry-run."
     return close_phase(
         fail(with_safety(job, failed), Failure(None, message, hint=hint)), "snapshot", observation.when, "refused"
     )

@@ -27,4 +27,7 @@ def test_what_was_not_seen(changes: dict[str, Any]) -> None:
 
 def test_a_protected_instance_is_told() -> None:
     """It says that the protection does not hold for its disks."""
-    assert "does not keep the disk" in assert_finds(CHECK, disk_facts(**PROTECTED), "info", INSTANCE_ID).message
+    assert (
+        "does not prevent the wipe of the disk"
+        in assert_finds(CHECK, disk_facts(**PROTECTED), "info", INSTANCE_ID).message
+    )

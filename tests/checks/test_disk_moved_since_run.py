@@ -30,7 +30,7 @@ def test_another_machine_is_a_risk() -> None:
 
     assert "i-then" in found.message
     assert INSTANCE_ID in found.message
-    assert "is stopped" not in found.message
+    assert "would be stopped" not in found.message
     assert "--accept disk-moved-since-run" in found.fix
 
 
@@ -38,4 +38,4 @@ def test_it_is_said_that_a_running_machine_is_stopped() -> None:
     """Of a machine that runs the finding says that it is stopped."""
     running = stopping_facts(options=undoing().options)
 
-    assert "that machine is stopped" in assert_finds(CHECK, running, "risk", DISK_ID).message
+    assert "that machine would be stopped" in assert_finds(CHECK, running, "risk", DISK_ID).message

@@ -38,7 +38,7 @@ def test_no_disk() -> None:
         ({"attachments": TWO}, "is attached to 2 instances"),
         ({"mount_instance_num": 3}, "is attached to 3 instances"),
         ({"multi_attach": "", "mount_instance_num": 2}, "is attached to 2 instances"),
-        ({"multi_attach": "LegacyShared"}, "unknown word LegacyShared"),
+        ({"multi_attach": "LegacyShared"}, "undocumented MultiAttach value LegacyShared"),
     ],
 )
 def test_any_sign_of_sharing_stops(changes: dict[str, Any], words: str) -> None:

@@ -26,11 +26,11 @@ def test_any_other_status_stops(status: str) -> None:
 
     assert status in found.message
     assert found.fact == {"Status": status}
-    assert ("under way already" in found.fix) == (status == "ReIniting"), "attaching helps nobody there"
+    assert ("already being wiped" in found.fix) == (status == "ReIniting"), "attaching helps nobody there"
 
 
 def test_no_status_stops() -> None:
     """A disk without a status stops, and the sentence is whole."""
     found = assert_finds(CHECK, disk_facts(disk=a_disk(status="")), "block", DISK_ID, "IncorrectDiskStatus")
 
-    assert found.message.startswith("The disk is in no status")
+    assert found.message.startswith("The disk is without a status")

@@ -53,4 +53,4 @@ def test_an_owed_start_is_a_risk(mode: str) -> None:
     facts = disk_facts(instance=an_instance(stopped_mode=mode), options=PENDING_START)
     found = assert_finds(CHECK, facts, "risk", INSTANCE_ID)
 
-    assert "stock" in found.message
+    assert "capacity" in found.message

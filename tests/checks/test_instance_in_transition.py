@@ -42,4 +42,4 @@ def test_an_unknown_status_stops(status: str) -> None:
     facts = disk_facts(instance=an_instance(status=status), options=options(stop_instance=True))
     found = assert_finds(CHECK, facts, "block", INSTANCE_ID, "IncorrectInstanceStatus")
 
-    assert "does not know" in found.message
+    assert "not a documented status" in found.message

@@ -37,7 +37,7 @@ def test_what_was_not_seen(changes: dict[str, Any]) -> None:
     assert_silent(CHECK, stopping_facts(**changes))
 
 
-@pytest.mark.parametrize(("amount", "result"), [(1, "1 local disk,"), (2, "2 local disks,")])
+@pytest.mark.parametrize(("amount", "result"), [(1, "1 local disk:"), (2, "2 local disks:")])
 def test_local_disks_of_an_instance_that_is_stopped_are_a_risk(amount: int, result: str) -> None:
     """It says how many there are, and that ECS may refuse the stop."""
     running = an_instance(status="Running", local_storage_amount=amount)

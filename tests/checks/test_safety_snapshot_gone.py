@@ -34,10 +34,10 @@ def test_silent_where_it_is_no_undo_or_could_not_be_looked_for() -> None:
 @pytest.mark.parametrize(
     ("snapshot", "text"),
     [
-        (None, "is not there any more"),
-        (a_snapshot(snapshot_id=SHOT, status="progressing"), "is progressing and not accomplished"),
-        (a_snapshot(snapshot_id=SHOT, status="failed"), "is failed and not accomplished"),
-        (a_snapshot(snapshot_id=SHOT, status=""), "and not accomplished"),
+        (None, "no longer exists"),
+        (a_snapshot(snapshot_id=SHOT, status="progressing"), "is progressing, not accomplished"),
+        (a_snapshot(snapshot_id=SHOT, status="failed"), "is failed, not accomplished"),
+        (a_snapshot(snapshot_id=SHOT, status=""), "not accomplished"),
         (a_snapshot(snapshot_id=SHOT, source_disk_id="d-other"), "was made from d-other"),
     ],
     ids=["gone", "progressing", "failed", "no status", "another disk"],

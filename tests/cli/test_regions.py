@@ -293,7 +293,7 @@ def test_the_disks_of_all_regions_count(tmp_path: Path, path: Path) -> None:
         result = document(run(*LAB[:-1], "3", "--confirm", "lab", "--output", "json", journal=path))
 
         assert {found["check"] for found in result["findings"] if found["level"] == "block"} == {"too-many-disks"}
-        assert "has 4 disks, and it may have 3" in result["error"]["message"]
+        assert "has 4 disks, but its limit is 3" in result["error"]["message"]
         assert acts(sim) == []
 
 
@@ -341,7 +341,7 @@ def test_the_number_of_a_class_counts_over_all_regions(tmp_path: Path, path: Pat
         classes(run, max_disks=2)
         result = document(run(*TAGGED, journal=path))
 
-        assert "has 3 disks, and it may have 2" in result["error"]["message"]
+        assert "has 3 disks, but its limit is 2" in result["error"]["message"]
         assert acts(sim) == []
 
 

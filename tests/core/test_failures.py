@@ -188,7 +188,7 @@ def test_who_may_have_started_a_machine_is_said_as_far_as_it_is_known(by: str) -
     assert known.error == Failure(
         None,
         f"i-1.Status: Stopped -> Running: somebody else is using the instance{itself if by else ''}.",
-        hint="Find out who, then look again with --dry-run.",
+        hint="Find out who, then check again with --dry-run.",
     )
 
 

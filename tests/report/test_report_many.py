@@ -274,7 +274,7 @@ def test_findings_of_one_check_are_one() -> None:
     assert lines[start : start + 5] == [
         "  block: disk-locked: d-8: d-8 is locked.",
         "      fix: Unlock d-8.",
-        "  risk: no-recent-snapshot: 2 disks: No recent snapshot of the disk could bring back what is on it.",
+        "  risk: no-recent-snapshot: 2 disks: No recent snapshot of the disk could restore its data.",
         "      d-1, d-2",
         "      fix: safe-reinit explain no-recent-snapshot, or the plan with --verbose, says what to do.",
     ]
