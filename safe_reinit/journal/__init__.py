@@ -55,7 +55,7 @@ def open_to_write(place: str | Path | None, role: Role = "worker") -> Journal:
         except ImportError:
             raise UsageError(
                 "A journal in PostgreSQL needs psycopg, which is not installed.",
-                hint="Install it: pip install 'safe-reinit[postgres]'",
+                hint="Install it: pip install 'psycopg[binary]'",
             ) from None
         return Journal(Postgres(str(place), role))
     from .sqlite import SqliteFile  # noqa: PLC0415 - only one of them is needed

@@ -35,7 +35,7 @@ def demand_sdk(who: str = "The runner temporal") -> None:
     except ImportError:
         raise UsageError(
             f"{who} needs the Temporal SDK, which is not installed.",
-            hint="Install it: pip install 'safe-reinit[temporal]'",
+            hint="Install it: pip install temporalio",
         ) from None
 
 

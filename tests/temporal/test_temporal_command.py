@@ -262,7 +262,7 @@ def test_a_worker_needs_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     code, text = ended(capsys, "--temporal", "127.0.0.1:7233")
 
     assert code == 2
-    assert "pip install 'safe-reinit[temporal]'" in text
+    assert "pip install temporalio" in text
 
 
 @pytest.mark.parametrize("address", ["temporal.example.com", "temporal:0", "http://temporal:7233", "temporal:72330"])
