@@ -211,7 +211,7 @@ def test_the_reason_stands_once_on_a_screen(terminal: Any, sim: Simulator, words
     assert person.end() == 3, person.shown
 
     assert person.shown.count("ReInitDisk works only while it is Stopped") == 1
-    assert person.shown.count("Give --stop-instance") == 1
+    assert person.shown.count("Add --stop-instance") == 1
     assert "safe-reinit: Refused by instance-running, as the plan says; nothing was changed." in person.shown
 
 
