@@ -6,12 +6,15 @@ import dataclasses
 import html
 import inspect
 import itertools
+import json
 import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
+
+from safe_reinit.config import Settings
 
 _NUMBER = "N"
 _MADE = "*`docs/generate.py` makes this page from the code.*"
@@ -206,6 +209,71 @@ def _places(setting: Any) -> list[str]:
     if setting.variables:
         rows.append(f"- environment: {', '.join(f'`{name}`' for name in setting.variables)}")
     return rows
+
+
+_ACCEPTS = {
+    "allow": "dict[str, Any]",
+    "classes": "dict[str, Any]",
+    "count": "int",
+    "deadline": "str | datetime | timedelta",
+    "duration": "str | timedelta",
+    "endpoints": "dict[str, str]",
+    "flag": "bool",
+    "_limits": "Sequence[str]",
+    "products": "Sequence[str]",
+    "protect": "dict[str, Any]",
+    "share": "float",
+    "waves": "Sequence[int | str]",
+    "whole": "int",
+}
+"""What a program gives a setting, by the name of its reader; a text where none is named."""
+_ARGUMENTS = (Settings.region, Settings.profile, Settings.endpoint, Settings.journal)
+"""What ``connect`` names itself."""
+_RULES = (
+    Settings.allow, Settings.protect, Settings.classes, Settings.may_be_raised, Settings.hold, Settings.require_answers,
+)  # fmt: skip
+"""What holds for all runs: no argument takes the place of what a file says of it."""
+_FOR_COMMANDS = (
+    Settings.password_env, Settings.temporal_deployment, Settings.worker_metrics, Settings.worker_health,
+)  # fmt: skip
+
+
+def arguments() -> str:
+    """Write safe_reinit/config/arguments.py: the settings that a program gives, typed."""
+    from safe_reinit.config import SETTINGS
+
+    rows = [each for each in SETTINGS if each.group not in ("Output", "Simulation") and each not in _FOR_COMMANDS]
+    lines = [
+        '"""The settings as a program gives them, typed: ``docs/generate.py`` makes this file from the table."""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "from collections.abc import Sequence",
+        "from datetime import datetime, timedelta",
+        "from os import PathLike",
+        "from typing import Any, Literal, TypedDict",
+        "",
+        "",
+        "class ConfigArguments(TypedDict, total=False):",
+        '    """Settings as arguments of ``connect``, by their names; the page about the configuration says what they are."""',
+        "",
+        *(f"    {each.name}: {_accepted(each)}" for each in rows if each not in (*_ARGUMENTS, *_RULES)),
+        "",
+        "",
+        "class Config(ConfigArguments, total=False):",
+        '    """What a configuration file would say, as a dict for ``connect(config=...)``."""',
+        "",
+        *(f"    {each.name}: {_accepted(each)}" for each in (*_ARGUMENTS, *_RULES)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _accepted(setting: Any) -> str:
+    words = getattr(setting.read, "words", None)
+    if words:
+        return f"Literal[{', '.join(json.dumps(word) for word in words)}] | None"
+    accepts = "str | PathLike[str]" if setting is Settings.journal else "str"
+    return f"{_ACCEPTS.get(getattr(setting.read, '__name__', ''), accepts)} | None"
 
 
 # ------------------------------------------------------------------------------------------------------- exit codes
@@ -437,7 +505,8 @@ def _function(name: str, function: Any) -> Iterator[str]:
         if each.kind is each.KEYWORD_ONLY and not star:
             shown.append("*")
             star = True
-        shown.append(f"{each.name}={each.default!r}" if each.default is not each.empty else each.name)
+        name = f"**{each.name}" if each.kind is each.VAR_KEYWORD else each.name
+        shown.append(f"{name}={each.default!r}" if each.default is not each.empty else name)
     gives = f" -> {signature.return_annotation}" if signature.return_annotation not in (None, "None") else ""
     kinds = {each.name: str(each.annotation) for each in signature.parameters.values()}
     yield from (f"`{name}({', '.join(shown)}){gives}`", "", *_prose(inspect.getdoc(function) or "", kinds))
@@ -515,4 +584,5 @@ def pages(report: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, str]
         "docs/reference/report.md": document("The report", of_report, report, "report.schema.json"),
         "docs/reference/events.md": document("Events", of_event, event, "event.schema.json", _members_of_data()),
         "docs/reference/library.md": library(),
+        "safe_reinit/config/arguments.py": arguments(),
     }

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Refused,
         Unanswered,
     )
+    from .config.arguments import Config, ConfigArguments
     from .errors import Error, NotRestarted, OutcomeUnknown, PartlyDone, RunFailed, RunRefused, Stranded, UsageError
     from .interrupt import Interrupt
     from .journal import Holder, StoredJob, StoredRun
@@ -98,6 +99,8 @@ __all__ = [
     "Cloud",
     "CloudError",
     "CloudFactory",
+    "Config",
+    "ConfigArguments",
     "DataState",
     "Described",
     "Disk",
@@ -162,7 +165,16 @@ __all__ = [
 ]
 
 
-PARTS = ("errors", "interrupt", "model", "cloud.interface", "client", "journal", "planning.discover")
+PARTS = (
+    "errors",
+    "interrupt",
+    "model",
+    "cloud.interface",
+    "client",
+    "journal",
+    "planning.discover",
+    "config.arguments",
+)
 """Where the names above are looked for, those first that the others are built on."""
 
 

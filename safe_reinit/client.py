@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, Unpack
 
 from . import report, temporal
 from .clock import Clock, time_scale
 from .cloud.locate import locate
 from .config import Settings
+from .config.arguments import Config, ConfigArguments
 from .error_mapping import done, reporting
 from .errors import Error, RunRefused, UsageError
 from .execution.descriptors import demand_descriptors, load_all
@@ -34,12 +35,13 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     region: str | None = None,
     profile: str | None = None,
     endpoint: str | None = None,
-    config: str | os.PathLike[str] | Settings | None = None,
+    config: str | os.PathLike[str] | Config | Settings | None = None,
     credentials: tuple[str, str] | tuple[str, str, str] | None = None,
     journal: str | os.PathLike[str] | None = None,
     cloud: CloudFactory | None = None,
     clock: Clock | None = None,
     owner: Mapping[str, str | int] | None = None,
+    **settings: Unpack[ConfigArguments],
 ) -> Client:
     """Make a client for one region. Nothing is sent yet.
 
@@ -50,8 +52,8 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
         region: the region id, ``cn-hangzhou``; else from the environment, the configuration or the aliyun CLI profile.
         profile: the aliyun CLI profile whose credentials are used; else Alibaba's default credential chain.
         endpoint: ``[http://|https://]HOST[:PORT]`` of ECS; a loopback one serves every product.
-        config: the path of a configuration file, or settings that are resolved already; a file found by itself if none.
-            What another argument says counts instead of what the settings say.
+        config: the path of a configuration file, or what it would say as a dict; a file found by itself if none.
+            Environment variables count instead of what it says, and arguments instead of both.
         credentials: an AccessKey id and its secret, and the token of STS where the key is temporary.
         journal: the journal file; else that of the configuration, of root or of the user. On loopback with fixed
             ``credentials`` it is kept in memory unless it is named.
@@ -61,8 +63,10 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
         clock: the clock that waits run on; else one at the speed of real time.
         owner: the legacy owner parameters of ReInitDisk (ECS API reference): ``owner_account``, ``owner_id``,
             ``resource_owner_account``, ``resource_owner_id``.
+        settings: any other setting, by its name: ``timeout_stop="5m"`` or ``timeout_stop=timedelta(minutes=5)``.
 
     Raises:
+        TypeError: there is no such setting.
         UsageError: an argument or a setting is not usable, two of them contradict each other, no region is known, or
             there is a cloud and no journal is named.
         RunRefused: the process may open too few files for a run.
@@ -71,17 +75,18 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     key = request.access_key(credentials)
     if key is not None and profile is not None:
         raise UsageError("connect got both a profile and credentials.", hint="Give one of them.")
-    path = os.path.abspath(journal) if isinstance(journal, os.PathLike) else journal  # which is never an address
-    given = {Settings.region: region, Settings.profile: profile, Settings.endpoint: endpoint, Settings.journal: path}
-    settings = request.settings(config, {setting.name: value for setting, value in given.items()})
+    given = {"region": region, "profile": profile, "endpoint": endpoint, "journal": journal, **settings}
+    if unknown := set(settings) - set(ConfigArguments.__annotations__):
+        raise TypeError(f"connect() got an unexpected keyword argument {min(unknown)!r}")
+    resolved = request.settings(config, given)
     owners = request.owner_parameters(owner or {})
     if cloud is not None:
-        request.refuse_places(settings, profile=profile, endpoint=endpoint, credentials=credentials)
-    place = locate(settings, os.environ, key, cloud)
+        request.refuse_places(resolved, profile=profile, endpoint=endpoint, credentials=credentials)
+    place = locate(resolved, os.environ, key, cloud)
     clock = clock or Clock(time_scale(os.environ, loopback=place.loopback))
     demand_descriptors()
-    load_all(settings.journal)
-    return Client(Setup(place, settings, clock, request.target_rules_of(settings), owners))
+    load_all(resolved.journal)
+    return Client(Setup(place, resolved, clock, request.target_rules_of(resolved), owners))
 
 
 class Client:

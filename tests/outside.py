@@ -6,6 +6,7 @@ What must not pass is ignored, and a checker refuses an ignore that is not neede
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 
 import safe_reinit
 
@@ -33,8 +34,19 @@ def wipe(disk_id: str) -> safe_reinit.Report:
     return report
 
 
+def configured() -> safe_reinit.Client:
+    """Give settings as arguments and as a value."""
+    config: safe_reinit.Config = {"timeout_stop": "5m", "waves": [5, "25%"], "allow": {"disks": ["d-*"]}}
+    return safe_reinit.connect(
+        region="cn-hangzhou", config=config, canary=1, lock_tag=True, on_unknown="retry",
+        deadline=timedelta(hours=2), max_parallel=20,
+    )  # fmt: skip
+
+
 def misspelt(client: safe_reinit.Client) -> None:
     """Use names that are not there, and values of other types."""
     safe_reinit.conect(region="cn-hangzhou")  # type: ignore[attr-defined] # pyright: ignore
     safe_reinit.connect(regoin="cn-hangzhou")  # type: ignore[call-arg] # pyright: ignore
+    safe_reinit.connect(on_unknown="sometimes")  # type: ignore[arg-type] # pyright: ignore
+    safe_reinit.connect(config={"timeout_stp": "5m"})  # type: ignore[arg-type] # pyright: ignore
     client.plan(["d-1"], stop_instance="yes")  # type: ignore[arg-type] # pyright: ignore

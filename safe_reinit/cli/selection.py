@@ -10,6 +10,7 @@ from ..client import Client
 from ..errors import UsageError
 from ..model import Call, Plan
 from ..model.codec import whole
+from ..planning import request
 from ..planning.discover import Search, read_ids
 
 
@@ -53,7 +54,7 @@ class DiskSelection:
             elsewhere: how many disks are planned in other regions.
         """
         return client.plan(
-            self(client, on_call) if disk_ids is None else disk_ids,
+            request.disk_ids(self(client, on_call) if disk_ids is None else disk_ids, "--disk"),
             discovered=self.discovered,
             elsewhere=elsewhere,
             stop_instance=bool(flags["stop_instance"]),

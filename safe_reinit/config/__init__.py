@@ -39,34 +39,52 @@ __all__ = [
 ]
 
 
-def resolve(flags: Mapping[str, object], environment: Mapping[str, str], file: str | None = None) -> Settings:
+def resolve(
+    flags: Mapping[str, object],
+    environment: Mapping[str, str],
+    config: str | Mapping[object, object] | None = None,
+    *,
+    arguments: bool = False,
+) -> Settings:
     """Resolve all settings.
 
     Args:
         flags: what the command line gave, by setting name; ``None`` where it gave nothing.
         environment: the environment variables.
-        file: the configuration file named by ``--config``.
+        config: the configuration file named by ``--config``, or what would be in a file.
+        arguments: whether the flags are arguments of a program, for the messages.
 
     Raises:
         UsageError: with every problem found, each with its path.
 
     """
-    path = find_config(file, environment)
-    content: Mapping[object, object] = {}
-    if path:
-        from .file import load  # noqa: PLC0415 - only where there is a file
-
-        content = load(path)
+    path, content = _content(config, environment)
     problems = [f"{path}: {key} is not a setting" for key in content if key not in BY_NAME]
     values: dict[Setting[Any], Value[Any]] = {}
     for setting in SETTINGS:
         try:
-            values[setting] = _resolve(setting, flags, environment, content, str(path))
+            flag = (f"{setting.name}=" if arguments else setting.option, flags.get(setting.name))
+            values[setting] = _resolve(setting, flag, environment, content, path)
         except _ProblemError as wrong:
             problems += wrong.args
     if problems:
-        raise UsageError(f"{'; '.join(problems)}.", hint="See safe-reinit --help and safe-reinit config example.")
+        where = "safe-reinit config example" if arguments else "safe-reinit --help and safe-reinit config example"
+        raise UsageError(f"{'; '.join(problems)}.", hint=f"See {where}.")
     return Settings(values)
+
+
+def _content(
+    config: str | Mapping[object, object] | None, environment: Mapping[str, str]
+) -> tuple[str, Mapping[object, object]]:
+    """Return what a configuration says, and what it is called in messages."""
+    if isinstance(config, Mapping):
+        return "config", config
+    path = find_config(config, environment)
+    if path is None:
+        return "", {}
+    from .file import load  # noqa: PLC0415 - only where there is a file
+
+    return str(path), load(path)
 
 
 def changed(settings: Settings, arguments: Mapping[str, object]) -> Settings:
@@ -91,14 +109,14 @@ class _ProblemError(Exception):
 
 def _resolve(
     setting: Setting[Any],
-    flags: Mapping[str, object],
+    flag: tuple[str, object],
     environment: Mapping[str, str],
     content: Mapping[object, object],
     path: str,
 ) -> Value[Any]:
     given: list[tuple[Source, str, object]] = []
-    if flags.get(setting.name) is not None:
-        given.append(("flag", setting.option, flags[setting.name]))
+    if flag[1] is not None:
+        given.append(("flag", *flag))
     given += [("env", name, environment[name]) for name in setting.variables if environment.get(name)]
     if setting.name in content and (content[setting.name] is not None or setting.nested):
         given.append(("file", f"{path}: {setting.name}", content[setting.name]))

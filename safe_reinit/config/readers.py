@@ -15,16 +15,19 @@ W = TypeVar("W")
 PRODUCTS = ("ecs", "sts", "ess", "ebs", "kms")
 _HOST = re.compile(r"(//)?(([^/@]+@[^/]+|[^/:@]+:\d+|\[[\da-fA-F:]+\])/|(localhost|[\w-]+(\.[\w-]+)+)/[^/.?]*(\?|$))")
 """A role or a port names a host. So does a dot, unless the last name has one, too, as that of a file mostly has."""
+_SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(hours=999_999)
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def duration(value: object) -> float:
-    """Read ``90s``, ``10m`` or ``2h`` as seconds.
+    """Read ``90s``, ``10m`` or ``2h`` as seconds; a program may say it as a ``timedelta``.
 
     Raises:
         ValueError: it is none of these; a bare number has no unit.
 
     """
+    if isinstance(value, timedelta) and _SHORTEST <= value <= _LONGEST:
+        return value.total_seconds()
     match = re.fullmatch(r"(\d{1,6})([smh])", value) if isinstance(value, str) else None
     if match is None or not int(match[1]):
         raise ValueError("not a duration such as 90s, 10m or 2h")

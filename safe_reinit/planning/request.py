@@ -60,22 +60,28 @@ def access_key(given: Sequence[str] | None) -> tuple[str, Secret] | tuple[str, S
     return (key_id, Secret(secret), Secret(token[0])) if token else (key_id, Secret(secret))
 
 
-def disk_ids(given: Sequence[str]) -> list[str]:
+def disk_ids(given: Sequence[str], argument: str = "disk_ids") -> list[str]:
     """Return the ids of the disks, each once.
+
+    Args:
+        given: the ids.
+        argument: what they were given as, for the messages.
 
     Raises:
         UsageError: there is none, or one is malformed.
     """
-    if isinstance(given, str) or not isinstance(given, Sequence) or not all(isinstance(each, str) for each in given):
-        raise UsageError("The disks are no sequence of ids.", hint="Give a list of texts that begin with d-.")
+    if isinstance(given, str):
+        raise UsageError(f"{argument} is one text, and not a list of disk ids.", hint='Write ["d-..."] for one disk.')
+    if not isinstance(given, Sequence) or not all(isinstance(each, str) for each in given):
+        raise UsageError(f"{argument} is not a list of disk ids.", hint='Write ["d-...", "d-..."].')
     ids = list(dict.fromkeys(given))
     if not ids:
-        raise UsageError("No disk is named.", hint="Name one with --disk d-...")
+        raise UsageError("No disk is named.", hint=f"Name one with {argument}.")
     for disk_id in ids:
         letters = disk_id.removeprefix("d-")
         if letters == disk_id or not letters or not letters.replace("-", "").isalnum() or not letters.isascii():
             text = disk_id if disk_id.isprintable() and len(disk_id) <= 64 else "an id"
-            raise UsageError(f"{text!r} is not a disk id: those begin with d-.", hint="Correct --disk.")
+            raise UsageError(f"{text!r} is not a disk id: those begin with d-.", hint=f"Correct {argument}.")
     return ids
 
 
@@ -247,7 +253,7 @@ def once(asked: Request) -> str | None:
         return asked.once
     raise UsageError(
         "The key of once is not 1 to 128 letters, digits and ._:/@+=- (a letter or a digit comes first).",
-        hint="Correct --once: name what is to be done once, such as nightly-2026-01-02.",
+        hint="Name what is to be done once, such as nightly-2026-01-02.",
     )
 
 
@@ -316,22 +322,36 @@ def not_runnable(plan: Plan, confirm: str, target_rules: TargetRules) -> Error |
     if not isinstance(confirm, str):
         return UsageError("confirm is no text.", hint="Give plan.confirm_with, once you have read the plan.")
     if not consents(plan, confirm):
-        return RunRefused(no_consent(plan, confirm), hint="Read the plan (--dry-run), then confirm what it says.")
+        return RunRefused(no_consent(plan, confirm), hint="Read the plan, then confirm what it says.")
     return None
 
 
 def settings(config: object, flags: Mapping[str, Any]) -> Settings:
-    """Return the settings in force, given those of the caller, a configuration file, or none of these.
+    """Return the settings in force, given those of the caller, a configuration or its file, or none of these.
 
     Raises:
         UsageError: it is neither, or one of them is not usable.
     """
+    flags = {name: _plain(value) for name, value in flags.items()}
     if isinstance(config, Settings):
         return changed(config, flags)
+    if isinstance(config, Mapping):
+        return resolve(flags, os.environ, {name: _plain(value) for name, value in config.items()}, arguments=True)
     named = str(config) if isinstance(config, os.PathLike) else config
     if named is not None and not (isinstance(named, str) and named):
-        raise UsageError("config is neither a file nor settings.", hint="Leave it out to use the file found by itself.")
-    return resolve(flags, os.environ, named)
+        raise UsageError(
+            "config is neither a file nor a dict of settings.", hint="Leave it out to use the file found by itself."
+        )
+    return resolve(flags, os.environ, named, arguments=True)
+
+
+def _plain(value: object) -> object:
+    """Return a value of a setting as a file would have it: a tuple is a list, a path a text."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, os.PathLike):
+        return os.path.abspath(value)  # which is never an address
+    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def refuse_places(settings: Settings, **given: object) -> None:
