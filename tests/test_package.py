@@ -76,6 +76,7 @@ def test_the_wheel_has_the_package_and_nothing_else(built: Path) -> None:
     information = {name for name in names if name.startswith(f"safe_reinit-{VERSION}.dist-info/")}
     pages = {f"safe_reinit-{VERSION}.data/data/share/man/man1/{path.name}" for path in (ROOT / "man").iterdir()}
     assert names - information == package | pages
+    assert f"safe_reinit-{VERSION}.dist-info/licenses/LICENSE" in information
     assert any(name.endswith("/safe-reinit.1") for name in pages)
     assert {"safe_reinit/py.typed", "safe_reinit/simulator/default_world.yaml"} <= names
 
@@ -87,7 +88,7 @@ def test_the_sdist_has_what_its_tests_need(built: Path) -> None:
         names = {name.partition("/")[2] for name in sdist.getnames()}
 
     expected = {
-        "PKG-INFO", "README.md", "README-CN.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
+        "PKG-INFO", "README.md", "README-CN.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
         "config.example.yaml", "pyproject.toml", "noxfile.py", "mkdocs.yml", "safe_reinit/core/decide.py",
         "tests/core/test_decide.py", "docs/checks.md", "examples/worlds/system-disk.yaml",
     }  # fmt: skip
@@ -154,6 +155,20 @@ def test_the_workflow_is_careful() -> None:
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", each) for each in used)
     assert "\npermissions: {}\n" in workflow
     assert "- run: .ci/run\n" in workflow
+
+
+def test_a_release_has_no_password() -> None:
+    """Only the job that uploads may ask for a token, and it runs no code of the repository or of a dependency."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text("utf-8"))
+    build, publish = workflow["jobs"]["build"], workflow["jobs"]["publish"]
+    used = [step["uses"] for job in (build, publish) for step in job["steps"] if "uses" in step]
+
+    assert workflow["permissions"] == {}
+    assert build["permissions"] == {"contents": "read"}
+    assert publish["permissions"] == {"id-token": "write"}
+    assert publish["environment"] == "pypi"
+    assert all("run" not in step and "password" not in step.get("with", {}) for step in publish["steps"])
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", each) for each in used)
 
 
 def test_the_sessions_that_are_told_of_exist() -> None:
