@@ -189,7 +189,7 @@ def hosted(folder: Path, undone: str) -> dict[str, Any]:
         env=kept, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert [line for line in done.stderr.splitlines() if not line.startswith("Executing <")] == []  # the loop's own
     found: dict[str, Any] = json.loads(done.stdout)
     assert (found["outcomes"], found["wipes"]) == (["done", undone], 1)
     return found
