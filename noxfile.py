@@ -32,7 +32,11 @@ GUARDS_TESTS = (
     "tests/core", "tests/execution", "tests/model/test_codes.py", "tests/cloud/test_retry.py",
     "tests/checks/test_targets.py",
 )  # fmt: skip
-LOWEST_TESTS = ("tests/core", "tests/cli", "tests/cloud", "tests/test_library.py")
+LOWEST_TESTS = (
+    "tests/core", "tests/cli", "tests/cloud", "tests/test_library.py",
+    "--deselect", "tests/cli/test_schema.py::test_the_documents_are_as_their_schemas_say",
+)  # fmt: skip
+"""Before pydantic 2.13 the schemas that are made have no descriptions, so they are not those of docs/."""
 MAIN_JOB = ("--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
 WORKFLOWS = (".github/workflows/ci.yml", ".github/workflows/release.yml", "examples/ci/github.yml")
 MANIFESTS = ("examples/kubernetes/cronjob.yaml", "examples/temporal/worker.yaml")
