@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from .clock import boottime
 from .errors import Error, OutcomeUnknown, RunRefused
@@ -96,6 +97,29 @@ class Interrupt:
             yield
         finally:
             self._runner = self._close = None
+
+    @contextmanager
+    def on_signals(self, *numbers: signal.Signals) -> Iterator[Self]:
+        """Ask the run to end in order when a signal arrives while the block lasts; only in the main thread.
+
+        Ctrl-C in the thread that called ``run`` needs none of this: it does the same. A signal that is ignored stays
+        ignored.
+
+        Args:
+            numbers: the signals; SIGTERM and SIGHUP if none are given.
+
+        Raises:
+            ValueError: this is not the main thread.
+        """
+        before: dict[signal.Signals, Any] = {}
+        try:
+            for number in numbers or (signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    before[number] = signal.signal(number, lambda number, _: self.ask(signal.Signals(number).name))
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def ask(self, by: str = "its own process") -> None:
         """Ask the run to end in order; before it has begun, it ends as it begins.

@@ -19,7 +19,7 @@ OWN = {"Endable", "Making", "Settings", "Setup"}
 
 OTHERS = {
     "Any", "BaseException", "Callable", "ClassVar", "Item", "Iterator", "Literal", "Mapping", "None", "PathLike",
-    "ForwardRef", "Patterns", "Self", "Sequence", "Tags", "True", "False", "Unpack",
+    "ForwardRef", "Patterns", "Self", "Sequence", "Signals", "Tags", "True", "False", "Unpack",
 }  # fmt: skip
 """Names of Python in annotations, and names for tuples of texts."""
 
