@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ..config import Settings
 
 _RUN = r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(?:,r-\d{8}T\d{6}Z-[0-9a-f]{4})*"
-_TITLE = rf"(?:SIMULATED )?safe-reinit: [a-z-]+(?:, ({_RUN}))?"
+_TITLE = rf"(?:SIMULATED )?safe-reinit: [a-z-]+(?:, [^\n]*?)?(?:, ({_RUN}))?"
+"""The title of a report: its run, if it has one, is the last of it, behind whatever names disks and machines have."""
 _IN_MARKDOWN = rf"\A# {_TITLE}\n"
 _IN_HTML = rf"<title>{_TITLE}</title>"
 _IN_TEXT = rf"(?m)^[a-z-]+ \(exit code \d\)(?:  run ({_RUN}),|$)"

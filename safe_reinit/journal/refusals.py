@@ -85,6 +85,10 @@ _BY_TEXT: tuple[tuple[str, tuple[str, str]], ...] = (
     ("too many|connection slots are reserved", _NO_CONNECTION),
     ("session is read-only", ("the server only reads", "Name the server that can be written.")),
     ("failed to resolve host", _NO_HOST),
+    (
+        r"invalid (integer|port|.* value)",
+        ("its address cannot be understood", "Check the port and the parameters in it."),
+    ),
 )
 """By what libpq says, in English, of a connection that did not come about; it has no code for that."""
 
