@@ -47,8 +47,8 @@ def taken(run_id: str, journal: Journal) -> RunRefused:
     elif holder.alive:
         text = f"Another process holds run {run_id} now ({holder})."
     else:
-        text = f"Another process took run {run_id} ({holder}) and has let it go."
-    return RunRefused(text, hint=f"This process sends nothing more. See safe-reinit show {run_id}.")
+        text = f"Another process took run {run_id} ({holder}) and has released it."
+    return RunRefused(text, hint=f"This process sends no more calls. See safe-reinit show {run_id}.")
 
 
 def password_as_planned(plan: Mapping[str, Any], password: Secret | None, what: str) -> None:
@@ -60,11 +60,11 @@ def password_as_planned(plan: Mapping[str, Any], password: Secret | None, what: 
     needed = bool(plan["options"]["password"])
     if needed and password is None:
         raise UsageError(
-            f"{what} sets a password, which is written down nowhere: it is needed again.",
-            hint="Give it with --password-env, --password-stdin or --password-prompt.",
+            f"{what} sets a password, which is never stored: give it again.",
+            hint="Use --password-env, --password-stdin or --password-prompt.",
         )
     if password is not None and not needed:
-        raise UsageError(f"{what} sets no password, and one was given.", hint="Leave it out.")
+        raise UsageError(f"{what} sets no password, but one was given.", hint="Leave it out.")
 
 
 def error_of(report: Report) -> Error:

@@ -97,7 +97,7 @@ class NotRestarted(Error):
     outcome = "not-restarted"
     data = "reinitialised"
     meaning = "wiped, but power is not as promised"
-    hint = "See in the report what state the instance is in; safe-reinit resume RUN brings its power back."
+    hint = "See the report for the state of the instance; safe-reinit resume RUN restores its power state."
 
 
 class PartlyDone(Error):
@@ -107,7 +107,7 @@ class PartlyDone(Error):
     outcome = "partial"
     data = "mixed, none unknown"
     meaning = "several disks, not one outcome"
-    hint = "The report says what became of each disk."
+    hint = "The report shows the outcome of each disk."
 
 
 class Stranded(Error):
@@ -117,7 +117,7 @@ class Stranded(Error):
     outcome = "stranded"
     data = "intact or untouched"
     meaning = "power is not as promised (also: still Stopping)"
-    hint = "See in the report what state the instance is in; safe-reinit resume RUN brings its power back."
+    hint = "See the report for the state of the instance; safe-reinit resume RUN restores its power state."
 
 
 BY_OUTCOME: dict[Outcome, type[Error]] = {

@@ -62,7 +62,7 @@ class Connection:
         max_wait, late = attempt.remaining(), self._travel / 2 + reply.delay / self._engine.cloud.clock.speed
         if late >= max_wait:
             self._pause(max_wait)
-            raise LostError("the answer did not come, or not to its end, in time")
+            raise LostError("the answer did not arrive completely in time")
         self._pause(late)
         return came(attempt, reply, gateway.headers_of(self._engine, reply))
 
@@ -78,7 +78,7 @@ def leave(attempt: Attempt) -> None:
 def came(attempt: Attempt, reply: answers.Reply, headers: Mapping[str, str]) -> Reply:
     """Return an answer as a connection does, or lose it where the simulator does."""
     if reply.ending != "answer":
-        raise LostError("the connection broke before the answer had come to its end")
+        raise LostError("the connection broke before the answer was complete")
     attempt.status = reply.status
     return Reply(reply.status, {name.lower(): value for name, value in headers.items()}, reply.body)
 

@@ -123,7 +123,7 @@ def test_an_id_is_that_of_one_run(sim: Simulator, tmp_path: Path, kept: bool) ->
     caller = at(sim, tmp_path) if kept else client(sim)
     one, other = (caller.plan([DATA], stop_instance=True) for _ in range(2))
     first = caller.run(one, confirm=DATA)
-    for run_id, error in ((first.run_id, "There is a run"), ("nightly", "run_id is not")):
+    for run_id, error in ((first.run_id, "already exists"), ("nightly", "run_id is not")):
         with pytest.raises((RunRefused, UsageError), match=error):
             caller.run(other, confirm=DATA, run_id=run_id)
 

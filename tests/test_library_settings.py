@@ -83,7 +83,7 @@ def test_an_error_names_the_argument(more: dict[str, Any], text: str) -> None:
     ("ids", "more", "text"),
     [
         (DATA, {}, "disk_ids is one text, and not a list of disk ids."),
-        ([], {}, "No disk is named."),
+        ([], {}, "No disk given."),
         (["s-1"], {}, "'s-1' is not a disk id: those begin with d-."),
         ([5], {}, "disk_ids is not a list of disk ids."),
         ([DATA], {"once": "a key"}, "The key of once"),

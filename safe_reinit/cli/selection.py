@@ -89,7 +89,7 @@ def selection_of(flags: Mapping[str, Any]) -> DiskSelection:
             raise UsageError(f"{instance_id!r} is not an instance id.", hint="Correct --instance: those begin with i-.")
     disk_ids = (*(flags.get("disk") or ()), *(read_ids(file) if file else ()))
     if not disk_ids and not search.any:
-        raise UsageError("No disk is named.", hint="Name one with --disk d-...")
+        raise UsageError("No disk given.", hint="Add --disk d-...")
     return DiskSelection(disk_ids, search, search.any or bool(file))
 
 

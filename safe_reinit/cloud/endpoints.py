@@ -83,7 +83,8 @@ def parse(text: str) -> Endpoint:
         raise UsageError(f"The endpoint has the scheme {scheme}.", hint="Use https://, or http:// on loopback.")
     if scheme == "http" and not loopback:
         raise UsageError(
-            f"The endpoint {host} is http and not on this machine: credentials and data would travel in the clear.",
+            f"The endpoint {host} uses http and is not on this machine: credentials and data would be sent "
+            "unencrypted.",
             hint="Use https://; http:// is for a simulator on loopback only.",
         )
     name = f"[{host}]" if ":" in host else host

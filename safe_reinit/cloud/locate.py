@@ -88,11 +88,11 @@ def _region(environment: Mapping[str, str], profile: str | None) -> str:
     try:
         region = region_of(profile, environment)
     except CredentialsError as error:
-        raise UsageError(f"No region is known, and none can be read. {error}", hint=error.hint) from None
+        raise UsageError(f"No region given, and none can be read. {error}", hint=error.hint) from None
     if not region:
         raise UsageError(
-            "No region is known: --region, the environment, the configuration and the aliyun CLI profile name none.",
-            hint="Give --region cn-hangzhou, for example, or run aliyun configure, which keeps one with your key. "
+            "No region given: --region, the environment, the configuration and the aliyun CLI profile name none.",
+            hint="Add --region, such as cn-hangzhou, or run aliyun configure, which saves a region with your key. "
             f"To try it without an account: {TRY_IT}",
         )
     return region

@@ -105,7 +105,7 @@ def _refuse_bomb(path: Path, root: yaml.Node | None) -> None:
         size_known = sizes.get(id(node), 0)
         if size_known is None or (size_known or 0) > _MOST_VALUES:
             raise UsageError(
-                f"The configuration file {path} repeats itself by aliases without end, or {_MOST_VALUES} times"
+                f"The configuration file {path} repeats itself through aliases endlessly, or {_MOST_VALUES} times"
                 f" (line {node.start_mark.line + 1}).",
                 hint="Write out what the aliases (*name) stand for.",
             )
@@ -130,8 +130,8 @@ def _refuse_other_number(path: Path, node: yaml.ScalarNode) -> None:
         return
     raise UsageError(
         f"The configuration file {path} has {text[:40]} at line {node.start_mark.line + 1}, and versions of YAML differ"
-        " in which number that is.",
-        hint=f"Put it in quotes if it is a text ('{text[:40]}'), or write the number in plain digits.",
+        " on which number that is.",
+        hint=f"Put it in quotes if it is text ('{text[:40]}'), or write the number in plain digits.",
     )
 
 
@@ -139,7 +139,7 @@ def _refuse_other_key(path: Path, key: yaml.ScalarNode) -> None:
     if key.tag != f"{_TAG}str":
         raise UsageError(
             f"The configuration file {path} has the name {_named(key.value)} at line {key.start_mark.line + 1}, which"
-            f" is no text to YAML but {key.tag.removeprefix(_TAG)}.",
+            f" is not text to YAML but {key.tag.removeprefix(_TAG)}.",
             hint=f"Put it in quotes: '{_named(key.value)}'.",
         )
 
@@ -147,8 +147,9 @@ def _refuse_other_key(path: Path, key: yaml.ScalarNode) -> None:
 def _refuse_twice(path: Path, key: yaml.ScalarNode, seen: set[object]) -> None:
     if key.value in seen:
         raise UsageError(
-            f"The configuration file {path} says {_named(key.value)} twice, again at line {key.start_mark.line + 1}.",
-            hint="Say it once.",
+            f"The configuration file {path} has {_named(key.value)} twice, the second time at line "
+            f"{key.start_mark.line + 1}.",
+            hint="Remove one of them.",
         )
     seen.add(key.value)
 

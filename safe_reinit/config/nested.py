@@ -109,7 +109,7 @@ def _match(reading: Reading, path: str, value: object) -> Match:
 
     members = reading.members(path, value, _MATCH)
     if not any(members.get(name) for name in _MATCH):
-        reading.add(path, "names nothing; say what the class is of by accounts, regions or tags")
+        reading.add(path, "sets no condition; describe the class by accounts, regions or tags")
     return Match(*_match_members(reading, path, members))
 
 
@@ -141,9 +141,9 @@ def _classes(reading: Reading, value: object) -> tuple[TargetClass, ...]:
     members = reading.members("", value)
     for name in members:
         if not re.fullmatch(_CLASS_NAME, name) or re.fullmatch(_SOMETHING_ELSE, name):
-            reading.add(f".{name}", "not a name of letters, digits, _ and - that is no disk id and no fingerprint")
+            reading.add(f".{name}", "not a name of letters, digits, _ and - (a disk id or a fingerprint is not a name)")
         elif [other.casefold() for other in members].count(name.casefold()) > 1:
-            reading.add(f".{name}", "differs from another class in capitals only")
+            reading.add(f".{name}", "differs from another class only in case")
     return tuple(_class(reading, name, each) for name, each in members.items())
 
 
@@ -193,7 +193,7 @@ def _tag(value: object) -> str:
 
 def _tag_value(value: object) -> str:
     if not isinstance(value, str) or not value.isprintable():
-        raise ValueError("not a text; put it in quotes")
+        raise ValueError("not text; put it in quotes")
     return value
 
 

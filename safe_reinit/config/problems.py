@@ -42,7 +42,7 @@ class Reading:
             if allowed and key not in allowed:
                 self.add(f"{path}.{_name(key)}", f"not one of {', '.join(allowed)}")
             elif not isinstance(key, str) or not key or not key.isprintable():
-                self.add(f"{path}.{_name(key)}", "not a text; put it in quotes")
+                self.add(f"{path}.{_name(key)}", "not text; put it in quotes")
         return {key: item for key, item in value.items() if isinstance(key, str)}
 
     def one(

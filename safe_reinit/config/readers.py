@@ -50,7 +50,7 @@ def days(value: object) -> int:
 def text(value: object) -> str:
     """Read one line of text."""
     if not isinstance(value, str):
-        raise ValueError("not a text; put it in quotes")  # noqa: TRY004 - as all readers do
+        raise ValueError("not text; put it in quotes")  # noqa: TRY004 - as all readers do
     if not value or not value.isprintable():
         raise ValueError("not a line of text")
     return value

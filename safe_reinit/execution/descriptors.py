@@ -32,7 +32,8 @@ def demand_descriptors() -> None:
         else:
             what, hint = "This process can", f"Find out why {os.devnull} cannot be opened."
         raise RunRefused(
-            f"{what} open {len(opened)} more files and a run needs {MIN_DESCRIPTORS}. Nothing was changed.", hint=hint
+            f"{what} open only {len(opened)} more files, but a run needs {MIN_DESCRIPTORS}. Nothing was changed.",
+            hint=hint,
         ) from None
     finally:
         for each in opened:

@@ -127,7 +127,7 @@ class Following:
         try:
             someone = self._carrier.submit()
         except Error as error:
-            hint = f"{error.hint} Run {self._run_id} is written down, and nothing of it is begun: "
+            hint = f"{error.hint} Run {self._run_id} is recorded, and nothing of it has started: "
             self._lost = RunRefused(str(error), hint=f"{hint}safe-reinit resume {self._run_id}.")
             raise with_report(self._lost, self.report()) from None
         interrupt = self._session.interrupt
@@ -142,10 +142,10 @@ class Following:
                 if self._has_ended():
                     return
             except JournalLostError as error:
-                on = f"Workers go on with the journal that is there now: safe-reinit show {self._run_id}."
-                raise OutcomeUnknown(f"{error} Run {self._run_id} is followed no further.", hint=on) from None
+                on = f"Workers continue with the current journal: safe-reinit show {self._run_id}."
+                raise OutcomeUnknown(f"{error} This command stops following run {self._run_id}.", hint=on) from None
             except (UsageError, JournalError) as error:  # workers wait for it, and bring machines back without it
-                self._notify(f"{error} The run is followed again once the journal can be read.")
+                self._notify(f"{error} This command follows the run again once the journal can be read.")
             self.wake.wait(_READ_INTERVAL)
             self.wake.clear()
 
@@ -177,7 +177,7 @@ class Following:
             return decode(Report, run.report), None
         on = (
             f"See how it ends: safe-reinit show {self._run_id}; to follow it again: safe-reinit resume {self._run_id}; "
-            f"to end it in order: safe-reinit cancel {self._run_id}."
+            f"to stop it safely: safe-reinit cancel {self._run_id}."
         )
         unended = self._lost or RunRefused(f"Run {self._run_id} goes on.", hint=on)
         return report.of_bug(report_of(self._session, run), unended), unended
@@ -196,7 +196,7 @@ class Following:
             if carried.status in ("ended", "cancelled") and self._run().ended_at is None:  # as this run was resumed
                 self._carrier.submit()
         except Error as error:  # the workers go on with what they have
-            self._notify(f"{error} What workers carry goes on.")
+            self._notify(f"{error} The workers continue the run.")
             return
         if self._wakes:
             self._wake_carrier()
@@ -255,8 +255,8 @@ class Following:
             return
         if goes_on is None:
             self._lost = RunRefused(
-                f"Run {self._run_id} waits for an answer, which nobody gives here: {stage.question}",
-                hint=f"Answer it on a terminal: safe-reinit resume {self._run_id}; or end the run in order: "
+                f"Run {self._run_id} waits for an answer, and nobody can answer here: {stage.question}",
+                hint=f"Answer on a terminal: safe-reinit resume {self._run_id}; or stop the run safely: "
                 f"safe-reinit cancel {self._run_id}.",
             )
             return

@@ -24,7 +24,7 @@ def may_send(lease: Lease, action: str) -> str:
     else:
         if lease.held and action not in error_codes.BRINGS_BACK:
             return f"all runs are held by {lease.held}"
-        why = f"the lease of run {lease.run_id} had run out, and what was observed before is too old"
+        why = f"the lease of run {lease.run_id} had expired, and earlier observations are too old"
     return "" if held or action in error_codes.BRINGS_BACK else why
 
 

@@ -180,10 +180,10 @@ class Runs:
         if given is None:
             return f"r-{self._setup.clock.now().strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
         if not (isinstance(given, str) and _RUN_ID.fullmatch(given)):
-            raise UsageError("run_id is not the id of a run.", hint="Make one with client.new_run_id().")
+            raise UsageError("run_id is not a valid run id.", hint="Make one with client.new_run_id().")
         if self._read(lambda journal: journal.run(given), None) is not None:
             raise RunRefused(
-                f"There is a run {given} already. Nothing was changed.",
+                f"Run {given} already exists. Nothing was changed.",
                 hint=f"See safe-reinit show {given}, or make another id with client.new_run_id().",
             )
         return given
@@ -192,8 +192,8 @@ class Runs:
         """Return a run of the journal; see ``Client.stored``."""
         if run_id in self._unrecorded:
             raise UsageError(
-                f"The journal was removed or replaced while run {run_id} went on: how it ended is not recorded.",
-                hint="Look at the machine with --dry-run.",
+                f"The journal was removed or replaced during run {run_id}: how the run ended is not recorded.",
+                hint="Check the machine with --dry-run.",
             )
         with self.session() as session:
             return session.stored(run_id)

@@ -264,7 +264,7 @@ class Session:
             raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
         if stored.region != self.connection.region or stored.endpoint != self.endpoint:
             raise UsageError(
-                f"Run {run_id} is of {stored.region} {stored.endpoint}".rstrip() + ", which is not what was asked for.",
+                f"Run {run_id} is of {stored.region} {stored.endpoint}".rstrip() + ", which is not what you asked for.",
                 hint="Leave out --region and --endpoint: the journal has them.",
             )
         return stored
@@ -280,7 +280,7 @@ class Session:
             holder = self.open_run(run_id).holder
             who = str(holder) if holder else "nobody"
             if waited >= _LEASE_WAIT:
-                raise RunRefused(f"Run {run_id} is held by {who}.", hint=f"Look with: safe-reinit show {run_id}.")
+                raise RunRefused(f"Run {run_id} is held by {who}.", hint=f"See safe-reinit show {run_id}.")
             if not waited:
                 self.interrupt.note(f"Run {run_id} is held by {who}; waiting at most {_LEASE_WAIT:.0f}s for its lease.")
             self.interrupt.pause(1.0)
@@ -376,7 +376,7 @@ class Session:
     def _may_send(self, run: HeldRun, action: str) -> str:
         """Return why a changing call may not be sent (any more), immediately before its first byte."""
         if run.plan.simulated and not self.connection.origin.simulated:
-            return "the plan is of a simulator, and something else answers at its endpoint now"
+            return "the plan is for a simulator, and something else answers at its endpoint now"
         return may_send(run.lease, action)
 
     def _saw_call(self, run: HeldRun, exchanges: deque[Call], call: Call) -> None:
@@ -409,9 +409,9 @@ class Session:
             if self._are_listed(cloud, run):
                 return
             raise RunRefused(
-                f"STS did not say whose credentials run {run.name} was begun with, and ECS does not list its "
+                f"STS did not say whose credentials run {run.name} was started with, and ECS does not list its "
                 "instances to these.",
-                hint="Use the credentials that it was begun with.",
+                hint="Use the credentials that it was started with.",
             )
         if account != run.plan.account:
             raise RunRefused(
@@ -440,9 +440,9 @@ class Session:
             lease.end(members(result), still_open, audited)
         except JournalError as error:
             lost = isinstance(error, JournalLostError)
-            on = f"a worker goes on with run {whole} by itself." if whole else f"safe-reinit resume {lease.run_id}"
+            on = f"a worker continues run {whole} automatically." if whole else f"safe-reinit resume {lease.run_id}"
             later = "" if lost else f" Once it can be: {on}"
-            self.interrupt.notify(f"How the run ended could not be written down. {error}{later}")
+            self.interrupt.notify(f"The result of the run could not be recorded. {error}{later}")
             lease.release()
             return lost
         except LeaseLostError:

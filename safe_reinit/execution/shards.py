@@ -21,8 +21,8 @@ from .records import call_event, first_states, moment
 from .session import HandedOverError, Session
 from .verdicts import open_states, refuse_verdict
 
-_CHANGED = "What the journal has as the plan of run {} is not what was confirmed."
-_WHO = "Nothing is carried; find out who changed the journal: safe-reinit audit."
+_CHANGED = "The plan of run {} in the journal is not the plan that was confirmed."
+_WHO = "Nothing is carried out; find out who changed the journal: safe-reinit audit."
 _LEASE_RETRY_INTERVAL = 1.0
 """Real seconds between two tries to take the lease of a shard."""
 
@@ -35,7 +35,7 @@ def demand_shared(session: Session) -> None:
     """
     if not (session.journal.shared or (session.journal.lasts and session.connection.loopback)):
         raise UsageError(
-            "The workers of Temporal do not see a journal that is a file of this host.",
+            "Temporal workers cannot use a journal that is a file on this host.",
             hint="Name a journal in PostgreSQL with --journal.",
         )
 
@@ -48,7 +48,7 @@ def demand_carriable(session: Session, plan: Plan) -> None:
     """
     if plan.options.password is not None:
         raise UsageError(
-            "The password to set is never written down, so no worker could set it.",
+            "The new password is never stored, so no worker could set it.",
             hint="Set a key pair with --key-pair instead, or run this plan with --runner local.",
         )
     demand_shared(session)
@@ -136,8 +136,8 @@ def accept_verdict(session: Session, run_id: str, verdict: Verdict) -> Report:
     progress = session.journal.shards(run_id)
     if not all(each.ended for each in progress):
         raise RunRefused(
-            f"Shards of run {run_id} have not come to their end yet.",
-            hint=f"Nothing was changed; have them carried first: safe-reinit resume {run_id}.",
+            f"Some shards of run {run_id} have not ended yet.",
+            hint=f"Nothing was changed; let them end first: safe-reinit resume {run_id}.",
         )
     for each in progress:
         name = shard_id(run_id, each.number)

@@ -137,9 +137,12 @@ class StateStore:
         if isinstance(error, JournalLostError):
             self._behind = self._written | self._behind
             self.keep()
-            hint = "Before you begin a new run, find out what became of the journal, and look at ECS's console."
+            hint = (
+                "Before you start a new run, find out what happened to the journal, and check the machines in "
+                "the ECS console."
+            )
             return JournalLost(Failure(None, str(error), hint=hint))
         by_person = self._name == self._lease.run_id
-        on = "resume this run" if by_person else "a worker goes on with this run by itself"
-        hint = f"Once it can be written again, {on}. What was not wiped then needs a new plan."
+        on = "resume this run" if by_person else "a worker continues this run automatically"
+        hint = f"Once it can be written again, {on}. Disks that are not wiped then need a new plan."
         return JournalAway(Failure(None, str(error), hint=hint))

@@ -35,6 +35,6 @@ def remove_lock_tags(cloud: Cloud, clock: Clock, run_id: str, instance_ids: Sequ
             clock.sleep(TICK_INTERVAL)
     except CloudError as error:
         raise RunFailed(
-            f"The tag {LOCK_TAG} of run {run_id} could not be taken off: {error}",
-            hint="Take it off in the ECS console, then try again.",
+            f"The tag {LOCK_TAG} of run {run_id} could not be removed: {error}",
+            hint="Remove it in the ECS console, then try again.",
         ) from None

@@ -27,19 +27,19 @@ def refuse_verdict(stored: StoredRun, verdict: resuming.Verdict | Literal["wipe-
     doubtful = [wipe for each in open_states(stored) for wipe in each.disks if wipe.in_doubt]
     if not doubtful:
         raise RunRefused(
-            f"No disk of run {run_id} is in doubt, so there is nothing to judge with --verdict {verdict}.",
-            hint=f"Nothing was changed; go on with: safe-reinit resume {run_id}.",
+            f"No disk of run {run_id} has an unknown outcome, so --verdict {verdict} does not apply.",
+            hint=f"Nothing was changed; to continue the run: safe-reinit resume {run_id}.",
         )
     reported = {disk["disk_id"] for job in (stored.report or {"jobs": []})["jobs"] for disk in _doubted(job)}
     if unwritten_events := ", ".join(wipe.disk_id for wipe in doubtful if wipe.disk_id not in reported):
         raise RunRefused(
-            f"Run {run_id} has not reported yet what became of {unwritten_events}, so there is nothing to judge.",
+            f"Run {run_id} has not reported the outcome of {unwritten_events} yet, so --verdict does not apply.",
             hint=f"Nothing was changed; see what ECS shows first: safe-reinit resume {run_id}.",
         )
     if verdict == "intact" and not any(resuming.may_be_intact(wipe) for wipe in doubtful):
         begun = ", ".join(wipe.disk_id for wipe in doubtful)
         raise RunRefused(
-            f"ECS accepted the wipe of {begun}, or was seen at it, so the data cannot be intact.",
+            f"ECS accepted the wipe of {begun} or was seen wiping, so the data cannot be intact.",
             hint=f"Nothing was changed; see how it ends with: safe-reinit resume {run_id}.",
         )
 

@@ -16,7 +16,7 @@ LOCK_WAIT = 10.0
 class ReplacedError(UsageError):
     """What is at the place of the journal is not what was opened."""
 
-    hint = "Find the journal again before anything else."
+    hint = "Find the journal before you do anything else."
 
 
 class AwayError(RunRefused, UsageError):

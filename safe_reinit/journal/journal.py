@@ -304,16 +304,16 @@ class Journal(Reader):
             with self._db.transaction(wait=wait):
                 holder = self._holder(lease.run_id, locked=True)
                 if holder is None:
-                    raise JournalLostError(f"The journal {self.place} does not know run {lease.run_id} any more.")
+                    raise JournalLostError(f"The journal {self.place} no longer contains run {lease.run_id}.")
                 if lease.is_before(holder):
                     raise JournalLostError(
-                        f"The journal {self.place} was put back to what it was before this process took the run."
+                        f"The journal {self.place} was reset to a state from before this process took the run."
                     )
                 if (holder.epoch, holder.session) != (lease.epoch, lease.session):
                     raise LeaseLostError(lease.run_id)
                 if holder.writes != lease.writes and not (lease.unsure and holder.writes == lease.writes + 1):
                     raise JournalLostError(
-                        f"The journal {self.place} was put back to what it was before: what this run wrote last is not"
+                        f"The journal {self.place} was reset to an earlier state: the last records of this run are not"
                         " there."
                     )
                 if room is not None:

@@ -63,8 +63,10 @@ def refuse_used_key(journal: Reader, key: str, fingerprint: str, endpoint: str) 
 
 def _open(key: str, stored: StoredRun) -> KeyUnsettled:
     run_id, holder = stored.run_id, stored.holder
-    at_work = f"is at work (held by {holder})" if stored.at_work else "has not ended, and nobody is at work on it"
-    todo = f"See how it ends: safe-reinit show {run_id}." if stored.at_work else f"Go on: safe-reinit resume {run_id}."
+    at_work = f"is being carried out (held by {holder})" if stored.at_work else "has not ended, and nobody is "
+    "working on it"
+    todo = f"See how it ends: safe-reinit show {run_id}." if stored.at_work else "Continue it: safe-reinit resume "
+    f"{run_id}."
     return KeyUnsettled(
         f"Run {run_id} with the key {key} {at_work}: what it does to the disks is not known yet. This command changed "
         "nothing.",

@@ -77,7 +77,7 @@ def default_journal(environment: Mapping[str, str]) -> Path:
     folder = own_folder(environment, "XDG_STATE_HOME", ".local/state")
     if folder is None:
         raise UsageError(
-            "This user has no home folder, so there is no place for the journal of runs.",
+            "This user has no home folder, so there is no place for the journal.",
             hint="Set HOME, or name a file with --journal.",
         )
     return folder / "journal.db"
@@ -132,8 +132,8 @@ def vanishing(place: str | None) -> str:
     else:
         return ""
     return (
-        f"WARNING: The journal {place} {where}. Then nobody knows which machines a run has left stopped, or which "
-        "wipes are in doubt. Name a file on a volume, or a database in PostgreSQL, with --journal."
+        f"WARNING: The journal {place} {where}. Without it, nobody knows which machines a run left stopped, or which "
+        "wipes have an unknown outcome. With --journal, name a file on a volume or a PostgreSQL database."
     )
 
 
@@ -187,14 +187,15 @@ def unusable(path: Path | None, error: Exception, what: str = "written") -> Usag
     """Return in our words why a journal cannot be used, that is ``written`` or ``read``."""
     reason = str(error).lower()
     if "disk is full" in reason or getattr(error, "errno", None) == errno.ENOSPC:
-        why, hint = "the disk is full", "Make room, or name another file with --journal."
+        why, hint = "the disk is full", "Free some space, or name another file with --journal."
     elif "malformed" in reason or "not a database" in reason:
-        why = "it is damaged or no journal"
-        hint = "Keep it, name another file with --journal, and look at the machines it may hold in the ECS console."
+        why = "it is damaged or not a journal"
+        hint = "Keep it, name another file with --journal, and check the machines of its runs in the ECS console."
     elif "locked" in reason:
         why, hint = "another process keeps it locked", "Try again."
     else:
-        why, hint = f"it cannot be {what}", "Make its folder yours, or name another file with --journal."
+        why, hint = f"it cannot be {what}", "Make its folder writable for this user, or name another file with "
+        "--journal."
     return UsageError(f"The journal {path} cannot be used: {why}.", hint=hint)
 
 

@@ -110,7 +110,7 @@ class Postgres(Database):
             given = conninfo.conninfo_to_dict(address)
         except psycopg.Error:
             raise UsageError(
-                f"The address of the journal {self.place} is not one that PostgreSQL's clients understand.",
+                f"The address of the journal {self.place} is not a valid PostgreSQL address.",
                 hint="Write postgresql://USER@HOST:PORT/DATABASE.",
             ) from None
         ours = {

@@ -95,8 +95,8 @@ class Reader:
         run_id = self.used_by(plan_id)
         if run_id is not None:
             raise RunRefused(
-                f"This plan was run already, by run {run_id}: a plan is run once.",
-                hint=f"See what became of it: safe-reinit show {run_id}. To wipe again make a new plan.",
+                f"This plan has already been run, by run {run_id}: a plan can be run only once.",
+                hint=f"See its result: safe-reinit show {run_id}. To wipe again, make a new plan.",
             )
 
     def use_of_key(self, key: str) -> KeyUse | None:
@@ -233,7 +233,9 @@ class Reader:
             UsageError: the journal cannot be read.
         """
         if (held := self.hold()) is not None:
-            raise RunRefused(f"All runs are held: {held}.", hint="Ask there; safe-reinit unhold lifts it.")
+            raise RunRefused(
+                f"All runs are held: {held}.", hint="Ask the person who set the hold; safe-reinit unhold removes it."
+            )
 
     def late_answers(self, run_id: str, after: int = 0) -> list[LateAnswer]:
         """Return what was accepted of sessions that had lost the run by then, oldest first.
@@ -375,10 +377,11 @@ class Reader:
                 instance_id, run_id, part = row
                 holder = self._holder(part)
                 at_work = holder is not None and holder.alive
-                on = f"end it: safe-reinit cancel {run_id}" if at_work else f"go on: safe-reinit resume {run_id}"
+                on = f"stop it: safe-reinit cancel {run_id}" if at_work else f"continue it: safe-reinit resume {run_id}"
                 raise RunRefused(
-                    f"Run {run_id} has {instance_id} already (held by {holder if at_work else 'nobody now'}).",
-                    hint=f"Look with: safe-reinit show {run_id}; {on}.",
+                    f"Run {run_id} is already working on {instance_id} (held by "
+                    f"{holder if at_work else 'nobody now'}).",
+                    hint=f"See safe-reinit show {run_id}; {on}.",
                 )
 
     def _hold(self) -> Hold | None:

@@ -20,7 +20,7 @@ _WORKS = re.compile(
     r"|SELECT .*\{locked\}"
 )
 """The statements that a worker needs and a reader has no right to; see docs/howto/team.md."""
-_GRANT_ROLE = "Give it the rights of safe_{}, as the documentation says."
+_GRANT_ROLE = "Grant it the permissions of safe_{}, as the documentation says."
 _ROLE = ("the role or its password is refused", "Check the role in the address, and PGPASSFILE.")
 _LOCKED = ("another process keeps it locked", "Try again.")
 _NO_DATABASE = ("there is no such database", "Create it first, as the documentation says.")
@@ -32,9 +32,9 @@ _NO_CONNECTION = ("it has no connection left for this role", "Try again later.")
 _OUTAGES = (_AWAY, _NO_HOST, _NO_CONNECTION)
 _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], tuple[str, str]], ...] = (
     ((errors.InvalidPassword, errors.InvalidAuthorizationSpecification), _ROLE),
-    ((errors.DiskFull,), ("its disk is full", "Make room on the server.")),
+    ((errors.DiskFull,), ("its disk is full", "Free some space on the server.")),
     ((errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected), _LOCKED),
-    ((errors.ReadOnlySqlTransaction,), ("the server only reads", "Name the server that can be written.")),
+    ((errors.ReadOnlySqlTransaction,), ("the server is read-only", "Name the server that can be written to.")),
     ((errors.InvalidCatalogName,), _NO_DATABASE),
 )
 _BY_TEXT: tuple[tuple[str, tuple[str, str]], ...] = (
@@ -62,7 +62,7 @@ _BY_TEXT: tuple[tuple[str, tuple[str, str]], ...] = (
     (
         "does not support SSL",
         (
-            "TLS: the server does not offer it, and sslmode demands it",
+            "TLS: the server does not offer it, but sslmode requires it",
             "Turn ssl on in the configuration of the server.",
         ),
     ),
@@ -70,20 +70,20 @@ _BY_TEXT: tuple[tuple[str, tuple[str, str]], ...] = (
         r"private key file|could not (read|load) .*certificate|SSL error: (?!unexpected eof)",
         (
             "TLS: client and server do not agree on a connection",
-            "Check sslmode, the client's certificate and its key, and the versions of TLS that the server takes.",
+            "Check sslmode, the client's certificate and its key, and the TLS versions that the server accepts.",
         ),
     ),
     (r"authentication failed|no password supplied|role .* (does not exist|is not permitted to log in)", _ROLE),
     (
         "pg_hba.conf",
         (
-            "the server lets this role in neither from this host nor in this way",
+            "the server does not accept this role from this host in this way",
             "Ask its administrator for a line in pg_hba.conf; hostssl there needs sslmode=require or verify-full here.",
         ),
     ),
     ("database .* does not exist", _NO_DATABASE),
     ("too many|connection slots are reserved", _NO_CONNECTION),
-    ("session is read-only", ("the server only reads", "Name the server that can be written.")),
+    ("session is read-only", ("the server is read-only", "Name the server that can be written to.")),
     ("failed to resolve host", _NO_HOST),
     (
         r"invalid (integer|port|.* value)",

@@ -76,7 +76,7 @@ class Spool:
             name: the run by which people know it.
 
         """
-        what = f"What the journal lacks of run {name}"
+        what = f"The part of run {name} that is missing in the journal"
         kept = {
             "epoch": lease.epoch,
             "session": lease.session,
@@ -90,7 +90,7 @@ class Spool:
         except OSError as error:
             return f"{what} cannot be kept in {file} either ({error.strerror}): keep this output."
         if name == lease.run_id:
-            return f"{what} is kept in {file}, and read by safe-reinit resume {name} on this host."
+            return f"{what} is kept in {file}; safe-reinit resume {name} on this host reads it."
         return (
             f"{what} is kept in {file}. Once the journal can be written, a worker goes on with the run by itself: one "
             "of this host reads the file first; one of another host goes on without it."
@@ -112,8 +112,8 @@ class Spool:
             return None
         except (OSError, ValueError, KeyError, TypeError, DecodeError):
             raise UsageError(
-                f"What the journal lacks of run {run_of(run_id)} cannot be read from {file}.",
-                hint="Look at its machines in the ECS console. Then remove the file, and resume the run.",
+                f"The part of run {run_of(run_id)} that is missing in the journal cannot be read from {file}.",
+                hint="Check its machines in the ECS console. Then remove the file, and resume the run.",
             ) from None
 
     def add_to(self, journal: Journal, lease: Lease, states: list[JobState]) -> None:

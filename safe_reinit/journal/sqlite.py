@@ -250,7 +250,7 @@ class SqliteCopy(_Connected):
     @contextlib.contextmanager
     def transaction(self, *, wait: float = LOCK_WAIT) -> Iterator[None]:  # noqa: ARG002 - nothing is waited for
         """Refuse: it may only be read."""
-        raise UsageError(f"The journal {self.place} may only be read.", hint="Name another one with --journal.")
+        raise UsageError(f"The journal {self.place} is read-only.", hint="Name another one with --journal.")
         yield
 
     def close(self) -> None:

@@ -33,7 +33,7 @@ IDS_PER_CALL = 100
 """Ids in one call, where ECS takes several."""
 _MAX_PARALLEL = 32
 """Questions that are asked at once."""
-_NO_RIGHT = "the right to it is missing"
+_NO_RIGHT = "the permission for it is missing"
 _NOBODY = Described((Caller("", "", ""),), None)
 
 

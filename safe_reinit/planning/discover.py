@@ -51,7 +51,7 @@ def read_ids(name: str) -> list[str]:
         raw = _stdin() if name == "-" else _file(name)
         if len(raw) > _MAX_BYTES:
             raise UsageError(
-                f"{name} is larger than {_MAX_BYTES >> 20} MiB, so it is no list of disks.",
+                f"{name} is larger than {_MAX_BYTES >> 20} MiB, so it is not a list of disks.",
                 hint="Correct --disks-from.",
             )
         text = raw.decode("utf-8-sig")
@@ -60,11 +60,11 @@ def read_ids(name: str) -> list[str]:
     lines = text.splitlines()
     if len(lines) > _MAX_LINES:
         raise UsageError(
-            f"{name} has more than {_MAX_LINES:,} lines, so it is no list of disks.", hint="Correct --disks-from."
+            f"{name} has more than {_MAX_LINES:,} lines, so it is not a list of disks.", hint="Correct --disks-from."
         )
     ids = [each for line in lines if (each := line.partition("#")[0].strip())]
     if not ids:
-        raise UsageError(f"{name} names no disk.", hint="Write one id of a disk a line.")
+        raise UsageError(f"{name} names no disk.", hint="Write one disk id per line.")
     return ids
 
 
@@ -132,7 +132,7 @@ def discover_disks(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
     if not ids:
         tags = " ".join(f"{key}={value}" for key, value in search.tags)
         raise NoDiskFound(
-            f"No instance with {tags} is shown: there is none, or the right to see it is missing.",
+            f"No instance with {tags} found: there is none, or the permission to see it is missing.",
             hint="Check --tag and --region, and that ecs:DescribeInstances is allowed.",
         )
     owned = _disks_of(cloud, ask, ids)
@@ -149,7 +149,9 @@ def discover_disks(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
         if (search.system if type_ == "system" else search.data)
     ]
     if not chosen:
-        raise NoDiskFound("None of these instances has such a disk.", hint="Check --system-disk and --data-disks.")
+        raise NoDiskFound(
+            "None of these instances has a disk of the selected kind.", hint="Check --system-disk and --data-disks."
+        )
     return list(dict.fromkeys(chosen))
 
 
@@ -166,7 +168,7 @@ def _named(row: UnreadableRow) -> str:
     if row.subject:
         return row.subject
     raise RunRefused(
-        f"In the answer to {row.action} {row.why}, so it is not known what belongs to this selection. "
+        f"In the answer to {row.action} {row.why}, so the tool cannot tell which disks belong to this selection. "
         "Nothing was changed.",
         hint="Name the disks with --disk.",
     )

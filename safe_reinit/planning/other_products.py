@@ -114,7 +114,9 @@ class _OtherProducts:
         self.round.ask_all()
         for policy_id in policy_ids if "policy" in self.products else ():
             if policy_id not in self.policies and policy_id not in self.unanswered:
-                self._record_unread("policy", policy_id, "ECS shows no such policy, or the right to it is missing")
+                self._record_unread(
+                    "policy", policy_id, "ECS shows no such policy, or the permission for it is missing"
+                )
 
     def _put(
         self,

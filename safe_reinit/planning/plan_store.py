@@ -33,8 +33,8 @@ def refuse_existing(path: str, argument: str) -> None:
     """
     if os.path.lexists(path):
         raise UsageError(
-            f"{path} exists already, and a plan is never saved over anything.",
-            hint=f"Name another file with {argument}, or remove that one.",
+            f"{path} already exists, and a saved plan never overwrites a file.",
+            hint=f"Name another file with {argument}, or remove the existing one.",
         )
     folder = Path(path).parent
     if not Path(path).name or not folder.is_dir() or not os.access(folder, os.W_OK):
@@ -58,7 +58,7 @@ def save_plan(plan: Plan, path: str, endpoint: str, lifetime: float) -> Plan:
     if size > plan_file.MAX_BYTES:
         most = f"{plan_file.MAX_BYTES >> 20} MiB"
         raise RunRefused(
-            f"The plan was not saved to {path}: it takes {size >> 20} MiB, and at most {most} are read.",
+            f"The plan was not saved to {path}: it takes {size >> 20} MiB, and the limit is {most}.",
             hint="Nothing was changed; plan fewer disks at once.",
         )
     try:
@@ -116,7 +116,7 @@ def _content(path: str, *, trusted: bool) -> bytes:
     with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise plan_file.UnreadableError("it is no file")
+            raise plan_file.UnreadableError("it is not a file")
         if status.st_size > plan_file.MAX_BYTES:
             raise plan_file.UnreadableError("it is too large for a plan")
         return file.read(plan_file.MAX_BYTES + 1)
@@ -153,7 +153,7 @@ def refuse_other_plan(path: str, saved: Saved, region: str, endpoint: str, diges
     refuse_other_place(path, saved, endpoint)
     if digest is not None and not quotes(digest, str(saved.plan.digest)):
         raise RunRefused(
-            f"{digest!r} is neither the digest of {path} nor at least its first {MIN_QUOTED} characters.",
+            f"{digest!r} is neither the digest of {path} nor at least the first {MIN_QUOTED} characters of it.",
             hint=f"Nothing was changed; read what is in that file: {shlex.join(['safe-reinit', 'show', path])}",
         )
 
@@ -184,7 +184,7 @@ def refuse_change(path: str, saved: Saved, plan: Plan, now: Plan, settings: Sett
     if changed := plan_file.stale(plan, now):
         raise RunRefused(
             f"The plan {path} is stale: {'; '.join(changed)}.",
-            hint="Nothing was changed; look at what is so now, and make a new plan.",
+            hint="Nothing was changed; make a new plan from the current state.",
         )
 
 

@@ -64,7 +64,9 @@ def _proof(cloud: Cloud, ask: Patient, plan: Plan, right: Right, answers: Mappin
     codes = answers.get(right.api, ())
     refused = next((code for code in codes if error_codes.of_credentials(code)), None)
     if refused is not None and right.optional:
-        return Proof(right, "optional", f"it is missing ({refused}); the run says that it could not look, and goes on")
+        return Proof(
+            right, "optional", f"it is missing ({refused}); the run reports that it could not check, and continues"
+        )
     if refused is not None:
         return Proof(right, "missing", f"ECS answered {refused}")
     if not right.dry_run:
@@ -84,7 +86,7 @@ def _judged(right: Right, code: str) -> Proof:
         return Proof(right, "allowed", f"a dry run answered {code}")
     if error_codes.of_credentials(code):
         return Proof(right, "missing", f"a dry run answered {code}")
-    why = f"a dry run answered {code}, which says nothing of the right" if code else "it could not be asked"
+    why = f"a dry run answered {code}, which says nothing about the permission" if code else "it could not be asked"
     return Proof(right, "unproven", why)
 
 

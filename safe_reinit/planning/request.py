@@ -35,7 +35,7 @@ def owner_parameters(given: Mapping[str, str | int]) -> Owner:
     """
     unknown = sorted(set(given) - set(_OWNER))
     if unknown:
-        raise UsageError(f"{unknown[0]} is no owner parameter of ReInitDisk.", hint=f"Use {', '.join(_OWNER)}.")
+        raise UsageError(f"{unknown[0]} is not an owner parameter of ReInitDisk.", hint=f"Use {', '.join(_OWNER)}.")
     wrong = [name for name, value in given.items() if type(value) not in (str, int) or value == ""]
     if wrong:
         raise UsageError(f"The owner parameter {wrong[0]} is neither a text nor a number.", hint="Correct or omit it.")
@@ -76,7 +76,7 @@ def disk_ids(given: Sequence[str], argument: str = "disk_ids") -> list[str]:
         raise UsageError(f"{argument} is not a list of disk ids.", hint='Write ["d-...", "d-..."].')
     ids = list(dict.fromkeys(given))
     if not ids:
-        raise UsageError("No disk is named.", hint=f"Name one with {argument}.")
+        raise UsageError("No disk given.", hint=f"Add one with {argument}.")
     for disk_id in ids:
         letters = disk_id.removeprefix("d-")
         if letters == disk_id or not letters or not letters.replace("-", "").isalnum() or not letters.isascii():
@@ -94,7 +94,7 @@ def to_restore(stored: StoredRun) -> tuple[tuple[str, str], ...]:
     if stored.open or stored.report is None:
         raise RunRefused(
             f"Run {stored.run_id} has not ended, so there is nothing to undo yet.",
-            hint=f"Go on with it: safe-reinit resume {stored.run_id}.",
+            hint=f"Continue it: safe-reinit resume {stored.run_id}.",
         )
     disks = [
         disk for job in stored.report["jobs"] for disk in job["disks"] if disk["data"] in ("reinitialised", "unknown")
@@ -153,7 +153,7 @@ def _not_acceptable(name: str) -> Error | None:
     if check is None:
         return UsageError(f"There is no check named {name!r}.", hint=f"{like(name)}safe-reinit checks lists them.")
     if check.level == "block" and not check.waivable:
-        return RunRefused(f"{name} is a block: it cannot be accepted.", hint=f"See safe-reinit explain {name}.")
+        return RunRefused(f"{name} is a block, so it cannot be accepted.", hint=f"See safe-reinit explain {name}.")
     return None
 
 
@@ -292,7 +292,7 @@ def held(settings: Settings) -> Error | None:
         return None
     return RunRefused(
         f"The configuration holds all runs: {settings.hold}.",
-        hint="Ask whoever set it, or take hold out of the configuration.",
+        hint="Ask the person who set it, or remove hold from the configuration.",
     )
 
 
@@ -304,12 +304,13 @@ def not_runnable(plan: Plan, confirm: str, target_rules: TargetRules) -> Error |
         return refusal(plan)
     if (plan.guard.allow, plan.guard.protect) != (target_rules.allow, target_rules.protect):
         return RunRefused(
-            "The configuration allows or protects other targets than when this plan was made.", hint="Plan anew."
+            "The allow or protect rules in the configuration have changed since this plan was made.",
+            hint="Make a new plan.",
         )
     used = plan.guard.class_
     if used is not None and used.in_force and not any(same_class(used, each) for each in target_rules.classes):
         return RunRefused(
-            f"The configuration says another thing of the class {used.name} than when this plan was made.",
+            f"The class {used.name} in the configuration has changed since this plan was made.",
             hint="Plan anew.",
         )
     own = next((each.max_disks for each in target_rules.classes if used is not None and same_class(used, each)), None)
@@ -320,7 +321,7 @@ def not_runnable(plan: Plan, confirm: str, target_rules: TargetRules) -> Error |
             hint="Plan fewer disks, or change max_disks of the configuration.",
         )
     if not isinstance(confirm, str):
-        return UsageError("confirm is no text.", hint="Give plan.confirm_with, once you have read the plan.")
+        return UsageError("confirm is not a string.", hint="Give plan.confirm_with, once you have read the plan.")
     if not consents(plan, confirm):
         return RunRefused(no_consent(plan, confirm), hint="Read the plan, then confirm what it says.")
     return None
@@ -360,10 +361,10 @@ def refuse_places(settings: Settings, **given: object) -> None:
     if also:
         raise UsageError(
             f"connect got both a cloud and {' and '.join(also)}.",
-            hint="Leave that out: the cloud that you hand in knows where it is and who calls.",
+            hint="Leave that out: the cloud object already has its own connection and credentials.",
         )
     if settings.journal is None:
         raise UsageError(
-            "connect got a cloud, and no journal is named.",
+            "connect got a cloud but no journal.",
             hint="Name the journal file, one of its own for a cloud that is not Alibaba Cloud.",
         )

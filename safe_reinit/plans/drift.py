@@ -31,7 +31,7 @@ def drift_of(
     """
     unseen = tuple(f"{gone.action} of {gone.subject}: {gone.why}" for each in disks for gone in each.unseen)
     missing = tuple(
-        f"{each.disk_id} is not shown any more (it was released, or the right to see it is missing)"
+        f"{each.disk_id} is no longer shown (it was released, or the permission to see it is missing)"
         for each in disks
         if each.disk is None
     )

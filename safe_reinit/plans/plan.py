@@ -235,7 +235,7 @@ def from_json(data: Mapping[str, Any], password: Secret | None = None) -> Plan:
         raise DecodeError("At $.options: not the members of Options.")
     had_password = bool(options.get("password"))
     if had_password != (password is not None):
-        raise DecodeError("At $.options.password: the plan was made with a password, and it is needed again.")
+        raise DecodeError("At $.options.password: the plan was made with a password; give it again.")
     plan = decode(Plan, {name: member for name, member in data.items() if name != "schema"})
     plan = replace(plan, options=replace(plan.options, password=password))
     if fingerprint(plan.account, plan.region, plan.jobs, plan.options) != plan.fingerprint:

@@ -100,10 +100,10 @@ def read(raw: bytes) -> Saved:
     """
     content = _content(raw)
     if content.get("kind") != KIND:
-        raise UnreadableError("it is JSON, but no plan of safe-reinit")
+        raise UnreadableError("it is JSON, but not a safe-reinit plan")
     digest = content.get("digest")
     if not isinstance(digest, str) or digest != _digest(content):
-        raise EditedError("it was changed after it was saved: its digest is not that of its content")
+        raise EditedError("it was changed after it was saved: its digest does not match its content")
     if content.get("tool_version") != VERSION:
         made_by = printable(str(content.get("tool_version")))[:32]
         raise UnreadableError(f"it was saved by version {made_by}, and this is {VERSION}")
@@ -141,17 +141,17 @@ def _content(raw: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise UnreadableError("it is not UTF-8") from None
     except (ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, _OddError) else "it is no JSON that can be read"
+        why = str(error) if isinstance(error, _OddError) else "it is not readable JSON"
         raise UnreadableError(why) from None
     if not isinstance(content, dict):
-        raise UnreadableError("it is JSON, but no plan of safe-reinit")
+        raise UnreadableError("it is JSON, but not a safe-reinit plan")
     return content
 
 
 def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a name that stands twice: a person would read one of them and the program the other."""
     if len(dict(members)) < len(members):
-        raise _OddError("a name in it stands twice")
+        raise _OddError("it contains a name twice")
     return dict(members)
 
 
@@ -159,19 +159,19 @@ def _whole(number: str) -> int:
     """Read a whole number that a tool has written in another way: 600.0 or 6e2."""
     value = float(number)
     if not value.is_integer() or abs(value) > MAX_INTEGER:
-        raise ValueError(f"{number[:32]} is no whole number")
+        raise ValueError(f"{number[:32]} is not a whole number")
     return int(value)
 
 
 def _no_number(word: str) -> None:
-    raise _OddError(f"{word} in it is no number of JSON")
+    raise _OddError(f"{word} in it is not a JSON number")
 
 
 def _digest(content: Mapping[str, Any]) -> str:
     try:
         return digest_of(content)
     except ValueError:  # half a letter, which JSON can write and UTF-8 cannot
-        raise UnreadableError("half a letter (a lone surrogate) is in it") from None
+        raise UnreadableError("it contains half a character (a lone surrogate)") from None
 
 
 def schema() -> dict[str, Any]:

@@ -225,8 +225,8 @@ def _contradictions(plan: Plan) -> Iterator[str]:
     instance_ids = [job.instance_id for job in plan.jobs if job.instance_id]
     wrong = {
         "$.jobs: there is no disk": not disk_ids or not all(job.disks for job in (*plan.jobs, *plan.skipped)),
-        "$.jobs: a disk stands twice": len(set(disk_ids)) < len(disk_ids),
-        "$.jobs: an instance stands twice": len(set(instance_ids)) < len(instance_ids),
+        "$.jobs: a disk is listed twice": len(set(disk_ids)) < len(disk_ids),
+        "$.jobs: an instance is listed twice": len(set(instance_ids)) < len(instance_ids),
         "$.caller.account: not the account of the plan": plan.account != plan.caller.account,
         "$.rollout.waves: more than all": any(percent and size > 100 for size, percent in plan.rollout.waves),
         "$.guard.disks: fewer than the plan has": plan.guard.disks < len(disk_ids),
@@ -237,7 +237,7 @@ def _contradictions(plan: Plan) -> Iterator[str]:
         if (job.will_stop, job.will_start, job.power_promised) != _power(job, plan.options):
             yield f"At $.jobs[{at}]: what is stopped and started does not follow from the options."
         if any(not set(disk.waivers) <= set(plan.options.accept) for disk in job.disks):
-            yield f"At $.jobs[{at}]: a risk is waived that was not accepted."
+            yield f"At $.jobs[{at}]: it waives a risk that was not accepted."
 
 
 def _unknown_checks(plan: Plan) -> Iterator[str]:

@@ -236,7 +236,7 @@ def test_a_profile_that_cannot_work_is_named_and_nobody_else_signs(
 @pytest.mark.parametrize(
     ("row", "why"),
     [
-        (default("AK", access_key_id=5, access_key_secret="s"), "access_key_id is no text in quotes"),
+        (default("AK", access_key_id=5, access_key_secret="s"), "access_key_id is not text in quotes"),
         ({**ak(), **role(expired_seconds="abc"), "mode": "RamRoleArn"}, "expired_seconds is no number"),
     ],
 )

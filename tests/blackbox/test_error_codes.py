@@ -213,7 +213,7 @@ def test_an_unknown_code_to_a_wipe_is_settled_by_observation(code: str) -> None:
     assert done.report.jobs[0].disks[0].data == "intact"
     assert state["instances"][INSTANCE]["status"] == "Running"
     assert code in said(done)
-    assert "does not know" in said(done)
+    assert "unknown to this program" in said(done)
     assert "made from" not in said(done)
 
 

@@ -283,9 +283,9 @@ def without(line: str) -> str:
 @pytest.mark.parametrize(
     ("now", "do", "text"),
     [
-        (without("    unattended: true"), {}, "another thing of the class lab"),
-        ("", {}, "other targets"),
-        (CONFIG.replace("live]", "live, db]"), {}, "other targets"),
+        (without("    unattended: true"), {}, "The class lab in the configuration has changed"),
+        ("", {}, "allow or protect rules"),
+        (CONFIG.replace("live]", "live, db]"), {}, "allow or protect rules"),
         (CONFIG, {"change": "i-lab1", "to": {"tags": {}}}, "not-in-class"),
         (CONFIG, {"change": "d-lab1", "to": {"tags": {"safe-reinit:protect": ""}}}, "target-protected"),
     ],

@@ -130,8 +130,8 @@ def test_what_a_journal_lacks_is_read_by_the_resume(
     (run_id,) = set(re.findall(r"Run (r-\S+) stops and wipes nothing more", err))
     file = path.parent / "spool" / f"{run_id}.json"
     assert code == 4, out + err
-    assert f"is kept in {file}, and read by safe-reinit resume {run_id} on this host" in err
-    assert f"How the run ended could not be written down. The journal {path} cannot be used: the disk is full." in err
+    assert f"is kept in {file}; safe-reinit resume {run_id} on this host reads it" in err
+    assert f"The result of the run could not be recorded. The journal {path} cannot be used: the disk is full." in err
     assert f"Once it can be: safe-reinit resume {run_id}" in err
     assert f"next: safe-reinit resume {run_id} --journal {path}" in out
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

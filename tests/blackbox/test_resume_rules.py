@@ -114,7 +114,7 @@ def test_a_verdict_without_doubt_is_refused(tmp_path: Path, verdict: str) -> Non
         done = run("resume", name, "--verdict", verdict, "--output", "json", journal=journal)
 
         assert done.returncode == 3, done.stderr
-        assert "in doubt" in done.stderr
+        assert "an unknown outcome" in done.stderr
         assert len(sim.state()["calls"]) == before
         assert "--verdict" not in " ".join(json.loads(done.stdout)["next"])
         assert is_open(journal)
@@ -153,7 +153,7 @@ def test_a_verdict_on_what_no_report_asked_about_is_refused(tmp_path: Path, verd
         done = run("resume", name, "--verdict", verdict, journal=journal)
 
         assert done.returncode == 3, done.stderr
-        assert f"has not reported yet what became of {DISK}" in done.stderr
+        assert f"has not reported the outcome of {DISK}" in done.stderr
         assert changing(sim) == before
         assert run("resume", name, journal=journal).returncode == 0
         assert (len(sim.state()["disks"][DISK]["wipes"]), status(sim)) == (1, "Running")

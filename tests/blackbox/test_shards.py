@@ -433,7 +433,7 @@ def test_a_question_that_nobody_answers_stays_open(path: Path) -> None:
     """Who follows where nobody can be asked ends no run: it waits, says so, and goes on once somebody answers."""
     with simulated(fleet(MANY)) as sim:
         engine = waiting(sim, path)
-        with pytest.raises(Error, match="waits for an answer, which nobody gives here: 4 of 12 jobs") as result:
+        with pytest.raises(Error, match="waits for an answer, and nobody can answer here: 4 of 12 jobs") as result:
             followed(engine.client(), engine.run_id, Interrupt(), lambda _: None)
         engine.carry(lambda _: True)
         done = engine.checked()
@@ -451,7 +451,7 @@ def test_to_part_from_a_run_at_its_question_is_no_answer(path: Path) -> None:
         engine.carry(lambda _: True)
         done = engine.checked()
 
-    assert f"to end it in order: safe-reinit cancel {engine.run_id}" in result.value.hint
+    assert f"to stop it safely: safe-reinit cancel {engine.run_id}" in result.value.hint
     assert done.outcomes == {"done": list(range(MANY))}
 
 
@@ -662,8 +662,8 @@ def test_a_worker_whose_journal_is_away_names_the_run_and_no_command(path: Path)
         engine.carry_shards().checked()
 
     text = "\n".join(engine.said)
-    assert f"What the journal lacks of run {engine.run_id} is kept in {kept}." in text
-    assert f"a worker goes on with run {engine.run_id} by itself" in text
+    assert f"The part of run {engine.run_id} that is missing in the journal is kept in {kept}." in text
+    assert f"a worker continues run {engine.run_id} automatically" in text
     assert "safe-reinit resume" not in text
     assert not kept.exists()
     for job in engine.report.jobs:

@@ -155,7 +155,7 @@ def test_a_reader_lists_and_shows_and_changes_nothing(sim: Simulator, run: Comma
             assert done.returncode == 2, (words, done.stderr)
             assert NOT_ALLOWED in done.stderr, (words, done.stderr)
             least = "worker" if words[0] in ("cancel", "resume") else "operator"
-            assert f"Give it the rights of safe_{least}," in done.stderr, (words, done.stderr)
+            assert f"Grant it the permissions of safe_{least}," in done.stderr, (words, done.stderr)
             assert "Plan: " not in done.stderr + done.stdout, "it is refused before anybody reads a plan and agrees"
         assert acts(team) == before
     assert wipes(sim) == wipes(sim, SECOND) == 0
@@ -207,7 +207,7 @@ def test_a_right_is_asked_for_where_there_is_nothing_to_do(
 
     assert refused.returncode == 2, refused.stderr
     assert NOT_ALLOWED in refused.stderr
-    assert f"Give it the rights of safe_{least}," in refused.stderr
+    assert f"Grant it the permissions of safe_{least}," in refused.stderr
     assert acts(team) == before
     assert run(*words, journal=team.journal("walter" if least == "worker" else "alice")).returncode == 0
 

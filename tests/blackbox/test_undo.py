@@ -252,7 +252,7 @@ def test_another_region() -> None:
         elsewhere = safe_reinit.connect(
             region="cn-beijing", endpoint=sim.url, credentials=sim.access_key, clock=Clock(1)
         )
-        with pytest.raises(UsageError, match="not what was asked for"):
+        with pytest.raises(UsageError, match="not what you asked for"):
             elsewhere.plan_undo(name)
 
 

@@ -215,7 +215,7 @@ def test_the_saved_plan_is_the_one_that_runs_once(person: Person, sim: Simulator
     assert [call["action"] for call in first.document["calls"] if call["action"] in ALL and not call["dry_run"]] == ALL
     assert second.code == 3
     assert asked_again == asked
-    assert f"run already, by run {first.document['run_id']}" in second.err
+    assert f"already been run, by run {first.document['run_id']}" in second.err
     assert second.document["plan"]["digest"] == person.content["digest"]
     assert len(sim.state()["disks"][DATA]["wipes"]) == 1
 
@@ -577,12 +577,12 @@ def test_an_edited_plan_is_not_applied(person: Person, sim: Simulator) -> None:
 WRONG: dict[str, tuple[int, str]] = {
     "missing": (2, "no such file"),
     "folder": (2, "is a directory"),
-    "fifo": (2, "it is no file"),
-    "device": (2, "it is no file"),
+    "fifo": (2, "it is not a file"),
+    "device": (2, "it is not a file"),
     "empty": (2, "it is empty"),
     "large": (2, "too large"),
     "text": (2, "its JSON ends or breaks off"),
-    "report": (2, "no plan of safe-reinit"),
+    "report": (2, "not a safe-reinit plan"),
     "world-writable": (2, "Others may write"),
     "link-to-plan": (0, ""),
     "link-to-nothing": (2, "no such file"),

@@ -221,8 +221,8 @@ def test_a_disk_that_is_in_no_region_blocks_all(tmp_path: Path, path: Path) -> N
     ("words", "text"),
     [
         (("--instance", "i-x", "--data-disks"), f"No instance i-x is shown in {HERE}, {THERE}."),
-        (("--tag", "env=none", "--data-disks"), "No instance with env=none is shown"),
-        (("--tag", "env=lab", "--system-disk"), "None of these instances has such a disk."),
+        (("--tag", "env=none", "--data-disks"), "No instance with env=none found"),
+        (("--tag", "env=lab", "--system-disk"), "None of these instances has a disk of the selected kind."),
     ],
 )
 def test_nothing_in_any_region_is_refused(tmp_path: Path, path: Path, words: tuple[str, ...], text: str) -> None:
@@ -369,7 +369,7 @@ def test_a_machine_that_another_run_holds_keeps_all_regions_untouched(tmp_path: 
         done = run(*words, "--confirm", result["plan"]["confirm_with"], "--output", "json", journal=path)
 
         assert document(done)["outcome"] == "refused"
-        assert "has i-b0 already" in done.stderr
+        assert "is already working on i-b0" in done.stderr
         assert not any("a0" in each[1] for each in acts(sim))
 
 

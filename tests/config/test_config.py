@@ -201,7 +201,7 @@ def test_durations_are_read(value: str, seconds: float) -> None:
         (b"- region\n", "is not a mapping"), (b"just a text\n", "is not a mapping"),
         (b"\xff\xfe\x00", "cannot be read"),
         (b"reason: \x07\n", "is not YAML"), (b"!!python/object/apply:os.getcwd []\n", "is not YAML"),
-        (b"1: 2\n", "the name 1 at line 1, which is no text"), (b"[a]: 2\n", "is not YAML"),
+        (b"1: 2\n", "the name 1 at line 1, which is not text"), (b"[a]: 2\n", "is not YAML"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, content: bytes, message: str) -> None:

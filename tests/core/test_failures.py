@@ -97,7 +97,7 @@ def test_a_refusal_says_what_ecs_said_of_what_and_what_to_do() -> None:
         STOP,
         Failure(
             "Strange.Code", "ECS refused StopInstance of i-1 with Strange.Code: ECS says so.", "REQ-1", "StopInstance",
-            "Look Strange.Code up in the ECS API reference of StopInstance.",
+            "Look up Strange.Code in the ECS API reference of StopInstance.",
         ),
         NOW.at, NOW.when, None,
     )  # fmt: skip
@@ -118,7 +118,7 @@ def test_a_wipe_with_an_unknown_code_is_unclear() -> None:
         Failure(
             "Strange.Code", "ECS answered ReInitDisk of d-1 with Strange.Code, a code that this program does not know, "
             "so the call is not sent again.", "REQ-1", "ReInitDisk",
-            "Look Strange.Code up in the ECS API reference of ReInitDisk.",
+            "Look up Strange.Code in the ECS API reference of ReInitDisk.",
         ),
         NOW.at,
     )  # fmt: skip

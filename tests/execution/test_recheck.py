@@ -103,7 +103,7 @@ def test_what_the_credentials_may_not_see_any_more_is_drift(name: str) -> None:
     found = world.find(WIPE)
 
     assert isinstance(found, Drifted)
-    assert [each.partition(": ")[2] for each in found.drift] == ["the right to it is missing"]
+    assert [each.partition(": ")[2] for each in found.drift] == ["the permission for it is missing"]
 
 
 def test_credentials_of_another_caller_are_a_failure() -> None:
@@ -145,7 +145,7 @@ MOVED: dict[str, tuple[Callable[[World], object], str]] = {
     "its instance tagged as protected": (machine(tags=(("safe-reinit:protect", "x"),)), "target-protected"),
     "no right to see snapshots": (
         lambda world: world.cloud.probes.update(DescribeSnapshotsOfDisk="Forbidden.RAM"),
-        "DescribeSnapshots of d-bp1data: the right to it is missing",
+        "DescribeSnapshots of d-bp1data: the permission for it is missing",
     ),
 }
 

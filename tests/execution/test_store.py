@@ -45,7 +45,7 @@ REMOVED = JournalLostError("It was removed.")
 FAILURE = Failure(
     None,
     "The disk is full.",
-    hint="Once it can be written again, resume this run. What was not wiped then needs a new plan.",
+    hint="Once it can be written again, resume this run. Disks that are not wiped then need a new plan.",
 )
 
 
@@ -306,5 +306,5 @@ def test_a_journal_that_is_away_from_a_shard_asks_nobody_to_resume() -> None:
     result = StateStore(book, name="the run of the shard").commit(commit(*states()))
 
     assert isinstance(result, JournalAway)
-    assert "a worker goes on with this run by itself" in result.failure.hint
+    assert "a worker continues this run automatically" in result.failure.hint
     assert "resume" not in result.failure.hint

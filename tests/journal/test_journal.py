@@ -338,9 +338,9 @@ def below_a_file(path: Path) -> Path:
 
 
 UNUSABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "garbage": (garbage, "damaged or no journal"),
-    "half overwritten": (half, "damaged or no journal"),
-    "truncated": (truncated, "damaged or no journal"),
+    "garbage": (garbage, "damaged or not a journal"),
+    "half overwritten": (half, "damaged or not a journal"),
+    "truncated": (truncated, "damaged or not a journal"),
     "a directory": (folder, "cannot be written"),
     "below a file": (below_a_file, "cannot be written"),
     "in /proc": (lambda _: Path("/proc/safe-reinit/journal.db"), "cannot be written"),
@@ -659,7 +659,7 @@ def test_a_plan_stays_run_when_its_run_is_forgotten(place: str) -> None:
         assert journal.runs() == []
         assert journal.used_by("aa") == before == "r-20260101T000000Z-000a"
         assert journal.used_by("bb") is None
-        with pytest.raises(RunRefused, match="run already, by run r-20260101T000000Z-000a"):
+        with pytest.raises(RunRefused, match="already been run, by run r-20260101T000000Z-000a"):
             begin(journal, "000b", plan_id="aa")
         assert journal.runs() == []
         begin(journal, "000c", plan_id="bb").release()

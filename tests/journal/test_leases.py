@@ -126,9 +126,9 @@ def test_who_wants_the_machine_of_another_run_is_told_what_can_be_done_about_it(
         with pytest.raises(RunRefused) as left:
             journal.refuse_open("", "1", "cn-hangzhou", ["i-1"])
 
-    assert refused.value.hint.endswith(f"end it: safe-reinit cancel {RUN_ID}.")
+    assert refused.value.hint.endswith(f"stop it: safe-reinit cancel {RUN_ID}.")
     assert "held by nobody now" in str(left.value)
-    assert left.value.hint.endswith(f"go on: safe-reinit resume {RUN_ID}.")
+    assert left.value.hint.endswith(f"continue it: safe-reinit resume {RUN_ID}.")
 
 
 def test_a_stale_holder_writes_nothing(monkeypatch: pytest.MonkeyPatch, place: str) -> None:

@@ -161,7 +161,7 @@ def test_a_restored_backup_is_noticed(own: postgresql.Server) -> None:
         own.stop()
         restore(own.folder / "before", own.folder / "data")
         own.start()
-        with pytest.raises(JournalError, match="was put back to what it was before"):
+        with pytest.raises(JournalError, match="was reset to a"):
             lease.save((0, {"step": 3}))
         assert journal.runs()[0].jobs[0].state_text == '{"step": 1}'
 
@@ -204,8 +204,8 @@ def test_two_processes_make_one_new_journal(postgres: postgresql.Server) -> None
     [
         ("postgresql://u:secret0word@127.0.0.1:1/x", "cannot be reached"),
         ("postgresql://u@127.0.0.1:1/x?password=secret0word", "cannot be reached"),
-        ("host=127.0.0.1 dbname=secret0word", "not one that PostgreSQL's clients understand"),
-        ("postgresql://u:secret0word@127.0.0.1:1/x?nonsense=1", "not one that PostgreSQL's clients understand"),
+        ("host=127.0.0.1 dbname=secret0word", "not a valid PostgreSQL address"),
+        ("postgresql://u:secret0word@127.0.0.1:1/x?nonsense=1", "not a valid PostgreSQL address"),
     ],
 )
 def test_an_address_is_shown_without_its_password(address: str, text: str) -> None:
@@ -268,7 +268,7 @@ def test_a_role_without_rights_is_told_the_least_that_it_needs(
     with pytest.raises(UsageError, match="the role may not do this") as refused:
         opens(place.replace("safe@", "nobody_here@"))
 
-    assert refused.value.hint == f"Give it the rights of safe_{role}, as the documentation says."
+    assert refused.value.hint == f"Grant it the permissions of safe_{role}, as the documentation says."
 
 
 def test_the_end_of_a_run_of_shards_is_written_once_it_has_none_left(postgres: postgresql.Server) -> None:

@@ -73,7 +73,7 @@ def test_a_root_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
 
 def test_a_server_that_takes_nobody_without_tls_says_so() -> None:
     """With sslmode=disable at a server of hostssl lines, the lines are said to be what refuses."""
-    with pytest.raises(UsageError, match="lets this role in neither from this host nor in this way") as refused:
+    with pytest.raises(UsageError, match="does not accept this role from this host in this way") as refused:
         open_to_read(address(sslmode="disable"))
 
     assert "sslmode=require" in refused.value.hint

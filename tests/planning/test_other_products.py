@@ -209,7 +209,7 @@ def test_a_look_that_fails_is_told_and_nothing_else(name: str, failure: str) -> 
     ]
     assert [(each.level, each.subject) for each in found] == [("info", NAMES[name])]
     assert facts.other_products.unanswered[0].right in found[0].fix
-    assert ("right to it is missing" in found[0].message) == (
+    assert ("permission for it is missing" in found[0].message) == (
         failure in ("no right", "KMS's word for it", "dead credentials")
     )
 
@@ -265,7 +265,7 @@ def test_the_words_of_the_configuration_are_those_of_the_looks() -> None:
 
 
 def test_a_policy_that_is_not_shown_is_not_looked_at() -> None:
-    """An empty list may mean that the right to it is missing, and then nothing is known of it."""
+    """An empty list may mean that the permission for it is missing, and then nothing is known of it."""
     result = seen(a_cloud(policies=[]))[0].other_products
 
     assert result.auto_snapshot_policy is None
@@ -322,7 +322,7 @@ def test_a_missing_right_is_told_by_its_name(gateway: Connect, simulator: Simula
     (facts,) = facts_for(gateway(simulator.url).cloud, TinyClock(), "cn-hangzhou", [disk_id], STOPPING).disks
 
     assert [(each.right, each.why.partition(":")[0]) for each in facts.other_products.unanswered] == [
-        (right, "the right to it is missing")
+        (right, "the permission for it is missing")
     ]
     assert {each.level for each in check_disk(facts)} == {"info"}
 

@@ -120,7 +120,7 @@ def test_whatever_is_changed_in_a_file_is_noticed(path: tuple[Any, ...]) -> None
     at(changed, path[:-1])[path[-1]] = OTHER[type(before)](before)
     del at(shorter, path[:-1])[path[-1]]
     if path == ("kind",):
-        with pytest.raises(plan_file.UnreadableError, match="no plan"):
+        with pytest.raises(plan_file.UnreadableError, match="not a safe-reinit plan"):
             plan_file.read(json.dumps(changed).encode())
         return
 
@@ -188,7 +188,7 @@ GARBAGE: dict[str, bytes] = {
 @pytest.mark.parametrize("name", GARBAGE)
 def test_what_is_no_plan_file_is_not_read(name: str) -> None:
     """Anything else is refused in words, never with an error of another kind."""
-    with pytest.raises(plan_file.UnreadableError, match=r"it is|its JSON|in it"):
+    with pytest.raises(plan_file.UnreadableError, match=r"it is|its JSON|in it|it contains"):
         plan_file.read(GARBAGE[name])
 
 
@@ -367,9 +367,9 @@ def test_a_name_in_what_moved_moves_no_cursor() -> None:
         (b"", "it is empty"),
         (b"\xff\xfe{\x00", "it is not UTF-8"),
         (b'{"kind": "x",\n "a', "breaks off in line 2"),
-        (b'{"kind": "x", "kind": "x"}', "a name in it stands twice"),
-        (b'{"kind": NaN}', "NaN in it is no number"),
-        (b"[]", "no plan of safe-reinit"),
+        (b'{"kind": "x", "kind": "x"}', "it contains a name twice"),
+        (b'{"kind": NaN}', "NaN in it is not a JSON number"),
+        (b"[]", "not a safe-reinit plan"),
     ],
 )
 def test_what_is_no_plan_file_is_said_as_it_is(text: bytes, why: str) -> None:

@@ -130,7 +130,7 @@ class Network:
         if not replies:
             scheduler.park(attempt.remaining())
         if not replies:
-            raise LostError("the answer did not come, or not to its end, in time")
+            raise LostError("the answer did not arrive completely in time")
         self._point("answered", action, process, dry_run)
         note.answered = replies[0].ending == "answer"  # to nobody, where the process was killed as it came
         note.answered_at = scheduler.now

@@ -167,7 +167,7 @@ def test_a_worker_tells_its_health_in_a_process_of_its_own(temporal: Temporal) -
 @pytest.mark.parametrize(
     ("place", "code", "says"),
     [
-        ("{home}/journal.db", 2, "The workers of Temporal do not see a journal that is a file of this host."),
+        ("{home}/journal.db", 2, "Temporal workers cannot use a journal that is a file on this host."),
         ("postgresql://safe@127.0.0.1:1/nodb", 3, "cannot be used"),
     ],
     ids=["a file", "a database that is away"],

@@ -160,7 +160,7 @@ def test_what_workers_could_not_carry_is_refused(
     plan = planned(ours)
     with monkeypatch.context() as patch:
         patch.setattr(type(ours._setup.connection), "loopback", property(lambda _: False))
-        with pytest.raises(UsageError, match="a journal that is a file of this host"):
+        with pytest.raises(UsageError, match="a journal that is a file on this host"):
             ours.run(plan, confirm=DISK)
     monkeypatch.setitem(sys.modules, "temporalio", None)
     with pytest.raises(UsageError, match="needs the Temporal SDK"):
@@ -196,7 +196,7 @@ def test_a_run_is_followed_again_once_the_journal_is_back(
     with working(temporal.server, client(young, path, None).runs.shards(), Settings(queue_of(path))):
         running = Background(lambda: ours.run(plan, confirm=DISK, stop=interrupt), "following")
         running.start()
-        wait_for(lambda: "followed again once the journal can be read" in " ".join(text))
+        wait_for(lambda: "follows the run again once the journal can be read" in " ".join(text))
         interrupt.ask()
         assert running.ended.wait(TEMPORAL_TIMEOUT)
         with pytest.raises(Error) as raised:
@@ -223,5 +223,5 @@ def test_a_run_that_temporal_was_not_told_of_is_named_with_the_way_on(
     report = raised.value.report
     assert report is not None
     assert report.run_id is not None
-    assert f"nothing of it is begun: safe-reinit resume {report.run_id}" in raised.value.hint
+    assert f"nothing of it has started: safe-reinit resume {report.run_id}" in raised.value.hint
     assert ours.stored(report.run_id).open

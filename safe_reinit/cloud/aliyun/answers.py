@@ -89,8 +89,9 @@ class SourceClient:
 
         if self.web.local_only and not is_loopback(urlsplit(url).hostname or ""):
             raise self.failed(
-                f"{who} ({host_of(url)}) is not asked, since the endpoint is on this machine and nothing may leave it",
-                "Give a profile with a key of its own (AK, StsToken), or another endpoint.",
+                f"{who} ({host_of(url)}) is not asked, because the endpoint is on this machine and nothing may be "
+                "sent elsewhere",
+                "Use a profile with its own key (AK, StsToken), or another endpoint.",
             )
         connect = 1.0 if self.profile.discovered else 5.0
         host = host_of(url)

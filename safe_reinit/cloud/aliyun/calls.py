@@ -127,7 +127,7 @@ class Calls:
             codes.setdefault(instance_id, set()).add(code)
         doubtful = {row.subject for row in unreadable}
         if not set(codes) | doubtful <= {*ids, ""}:
-            raise Unanswered(action, "a row is of something that was not asked for")
+            raise Unanswered(action, "a row is for a resource that was not asked for")
         of_each = {
             instance_id: min(own) for instance_id, own in codes.items() if len(own) == 1 and instance_id not in doubtful
         }

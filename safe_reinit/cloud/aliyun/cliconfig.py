@@ -23,7 +23,7 @@ def profile_of(content: Mapping[str, Any], name: str, file: str, above: tuple[st
     source = f"The aliyun CLI profile {name!r} (mode {mode or 'missing'}) in {file}"
     profile = Profile(mode, row, source)
     if mode not in MODES:
-        cause = f"the mode {mode!r} is not known here" if mode else "it has no mode"
+        cause = f"the mode {mode!r} is not supported" if mode else "it has no mode"
         raise profile.failed(cause, f"Known are {', '.join(MODES)}. {_configure(name)}")
     if mode != "ChainableRamRoleArn":
         return profile
@@ -55,7 +55,7 @@ def row_of(content: Mapping[str, Any], name: str, file: str) -> Mapping[str, Any
     available = ", ".join(repr(str(each.get("name"))) for each in rows) or "none"
     raise CredentialsError(
         f"The aliyun CLI profile {name!r} gives no credentials: {file} has no such profile (it has {available}).",
-        f"Run aliyun configure --profile {name}, or name another with --profile.",
+        f"Run aliyun configure --profile {name}, or use another profile with --profile.",
     )
 
 
@@ -81,7 +81,7 @@ def config_of(file: str) -> Mapping[str, Any] | None:
         return None
     try:
         content: Mapping[str, Any] = json.loads(text)
-        why = "" if isinstance(content, Mapping) else "it holds no JSON object"
+        why = "" if isinstance(content, Mapping) else "it contains no JSON object"
     except (ValueError, RecursionError):
         why = "it is not readable as JSON (cut short?)"
     if why:
@@ -112,7 +112,7 @@ def content_of(file: str) -> str | None:
         return None
     except OSError as error:
         raise CredentialsError(
-            f"{file} cannot be read ({error.strerror}), so it gives no credentials.", "Let this user read it."
+            f"{file} cannot be read ({error.strerror}), so it gives no credentials.", "Make it readable for this user."
         ) from None
     except UnicodeDecodeError:
         raise CredentialsError(f"{file} is not UTF-8, so it gives no credentials.", "Write it again.") from None

@@ -26,7 +26,7 @@ def run(words: Sequence[str], failed: Callable[[str], CredentialsError]) -> tupl
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no command"
+        why = getattr(error, "strerror", None) or "it is not a command"
         raise failed(f"its process_command {words[0]!r} cannot be run ({why})") from None
     printed = b""
     with process, selectors.DefaultSelector() as ready:

@@ -241,8 +241,8 @@ def _identity(caller: Caller) -> tuple[str, str, str]:
 
 def _other(source: str, was: Caller, now: Caller) -> OtherCallerError:
     return OtherCallerError(
-        f"The credentials belong to another caller than before: {was.arn} -> {now.arn} ({source}).",
-        "Find out who changed them. To go on, give credentials of the first one.",
+        f"The credentials now belong to another caller: {was.arn} -> {now.arn} ({source}).",
+        "Find out who changed them. To continue, use credentials of the first caller.",
     )
 
 

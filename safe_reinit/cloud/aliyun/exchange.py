@@ -44,7 +44,7 @@ PAGES_TIMEOUT = 60.0
 """Real seconds that the pages of one list may take together."""
 MAX_PAGES = 1000
 """Pages of one list at most, where nothing else limits them."""
-_TOO_OLD = "what was observed before it had become too old, since this process was paused or held up"
+_TOO_OLD = "the earlier observations had become too old, because this process was paused or delayed"
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _XML = "text/xml;charset=utf-8"
@@ -280,7 +280,9 @@ class Exchange:
         except CredentialsError as error:
             return NoCredentials(action, str(error), error.hint, was_asked=error.was_asked)
         except CloudError as error:
-            return NotSent(action, f"whose the renewed credentials are could not be asked ({str(error).rstrip('.')})")
+            return NotSent(
+                action, f"the owner of the renewed credentials could not be determined ({str(error).rstrip('.')})"
+            )
         except NotLeftError as error:
             return NotSent(action, str(error), host, error.hint)
         except LostError as error:
@@ -293,7 +295,7 @@ class Exchange:
         try:
             return _read(reply) if reply.status == 200 else _refusal(reply, action)
         except (UnreadableError, ValueError, RecursionError):
-            return Unanswered(action, f"what came (HTTP {reply.status}) is not an answer of this API", host)
+            return Unanswered(action, f"the response (HTTP {reply.status}) is not an answer of this API", host)
 
     def _reply(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, key: Key) -> Reply:
         """Send ECS's own API by the SDK's typed client, and another product's by its generic call."""

@@ -57,7 +57,7 @@ def key_of(profile: Profile, web: Web, environment: Mapping[str, str], now: floa
     _check_key(profile, key)
     if key.expires is not None and key.expires <= now:
         raise profile.failed(
-            f"the key that it gave ended at {_moment(key.expires)}", "Check the clock of this machine."
+            f"the key that it gave expired at {_moment(key.expires)}", "Check the clock of this machine."
         )
     return key
 
@@ -122,7 +122,7 @@ class _Source:
             with open(file, "rb") as opened:
                 token = opened.read(_MAX_ANSWER_SIZE).decode("ascii").strip()
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "it is no token"
+            why = getattr(error, "strerror", None) or "it is not a token"
             raise self._client.failed(f"its oidc_token_file {file} cannot be read ({why})") from None
         if not token:
             raise self._client.failed(f"its oidc_token_file {file} is empty")
@@ -154,7 +154,7 @@ class _Source:
     def _machine(self) -> Key:
         """Ask the metadata service of this machine for the key of its role."""
         if metadata_is_off(self._client.environment):
-            raise self._client.failed("ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids to ask the metadata service")
+            raise self._client.failed("ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids asking the metadata service")
         try:
             v2 = self._metadata_token()
             role = self._profile.text("ram_role_name") or self._role_of_machine(v2)
@@ -205,7 +205,7 @@ class _Source:
         at = urlsplit(self._client.web_address(url))
         if at.scheme != "https" and not is_loopback(at.hostname or ""):
             raise self._client.failed(
-                "its cloud_sso_sign_in_url is not https, and the session would travel in the clear"
+                "its cloud_sso_sign_in_url is not https, and the session would be sent unencrypted"
             )
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": "application/json"}
         target = f"{at.scheme}://{at.netloc}/cloud-credentials"
@@ -220,7 +220,7 @@ class _Source:
             return Key(own.key_id, own.secret, own.token, ends)
         site = self._profile.text("oauth_site_type").upper() or "CN"
         if site not in _OAUTH:
-            raise self._client.failed(f"its oauth_site_type is {site!r}, and known are CN and INTL")
+            raise self._client.failed(f"its oauth_site_type is {site!r}, but must be CN or INTL")
         token = self._session("oauth_access_token", "oauth_access_token_expire", "OAuth")
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         return self._client.given(self._client.json("POST", f"{_OAUTH[site]}/v1/exchange", "OAuth", headers), "OAuth")
@@ -242,7 +242,7 @@ class _Source:
         try:
             words = shlex.split(self._profile.needed("process_command"))
         except ValueError:
-            raise self._client.failed("its process_command has an open quotation") from None
+            raise self._client.failed("its process_command has an unclosed quotation mark") from None
         if not words:
             raise self._client.failed("its process_command is empty or missing")
         status, printed = run(words, self._client.failed)
@@ -259,7 +259,7 @@ class _Source:
             raise self._client.failed("its process_command printed no JSON object", "Run it by hand.", was_asked=True)
         mode = str(body.get("mode") or ("StsToken" if body.get("sts_token") else "AK"))
         if mode.lower() not in ("ak", "ststoken"):
-            raise self._client.failed("its process_command printed another mode than AK and StsToken", was_asked=True)
+            raise self._client.failed("its process_command printed a mode other than AK and StsToken", was_asked=True)
         made = Profile(mode, body, f"{self._profile.source}, by what its process_command printed,")
         own = _Source(replace(self._client, profile=made))._own(token=mode.lower() == "ststoken")
         ends = body.get("expiration")
@@ -281,7 +281,7 @@ def _check(profile: Profile, name: str, value: str) -> None:
     strange = next(
         (f"the character U+{ord(each):04X}" for each in value if not "\x21" <= each <= "\x7e"), "nothing in it"
     )
-    raise profile.failed(f"its {name} has {strange}, which none has", "Write the key again, without it.")
+    raise profile.failed(f"its {name} contains {strange}, which is not valid there", "Enter the key again, without it.")
 
 
 def _signature(query: Mapping[str, str], secret: str) -> str:

@@ -164,5 +164,5 @@ def _numbered(name: str, values: Sequence[str]) -> dict[str, str]:
 def _only(described: Described[Item], some: Sequence[str], api: Api, key: Callable[[Item], str]) -> Described[Item]:
     """Believe an answer only if it is about nothing but what was asked for."""
     if not {key(row) for row in described.items} <= set(some):
-        raise Unanswered(api.action, "a row is of something that was not asked for")
+        raise Unanswered(api.action, "a row is for a resource that was not asked for")
     return described

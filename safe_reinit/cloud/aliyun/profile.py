@@ -57,7 +57,7 @@ class Profile:
             CredentialsError: it is empty or missing, or no text.
         """
         if not isinstance(self.members.get(name, ""), str | None):
-            raise self.failed(f"{name} is no text in quotes")
+            raise self.failed(f"{name} is not text in quotes")
         value = self.text(name)
         if not value.strip():
             raise self.failed(f"{name} is empty or missing")
@@ -73,7 +73,7 @@ class Profile:
         if value is None:
             return 0.0
         if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise self.failed(f"{name} is no number")
+            raise self.failed(f"{name} is not a number")
         return float(value)
 
     def failed(self, why: str, hint: str = "", *, was_asked: bool = False) -> CredentialsError:

@@ -126,7 +126,7 @@ class Reads:
             page = self._page(action, {field: json.dumps(some)}, shape, some)
             unread = {row.subject for row in page.unreadable}
             if not {key(item) for item in page.items} | unread <= {*some, ""}:
-                raise Unanswered(action, "a row is of something that was not asked for")
+                raise Unanswered(action, "a row is for a resource that was not asked for")
             described.append(replace(page, items=tuple(item for item in page.items if key(item) not in unread)))
         return joined(described)
 

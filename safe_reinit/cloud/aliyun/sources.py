@@ -86,7 +86,7 @@ def chosen(environment: Mapping[str, str], profile: str = "", *, local_only: boo
         return [Source("ini", environment.get("ALIBABA_CLOUD_PROFILE") or "default", file)]
     if named and not ignores_profiles(environment):
         raise CredentialsError(
-            f"The environment names the profile {named!r}, and there is neither {config} nor {file}.",
+            f"The environment names the profile {named!r}, but neither {config} nor {file} exists.",
             f"Run aliyun configure --profile {named}, or unset {' and '.join(_set(PROFILE_VARIABLES, environment))}.",
         )
     more = [Source("uri")] if environment.get("ALIBABA_CLOUD_CREDENTIALS_URI") else []
@@ -185,9 +185,9 @@ def _oidc(environment: Mapping[str, str]) -> Profile:
 def _cli(source: Source, environment: Mapping[str, str]) -> Profile:
     if ignores_profiles(environment):
         raise CredentialsError(
-            f"The aliyun CLI profile {source.name!r} is to be used, and {', '.join(_set(_IGNORE, environment))} says "
+            f"The aliyun CLI profile {source.name!r} was requested, but {', '.join(_set(_IGNORE, environment))} says "
             "that the CLI's profiles are ignored.",
-            "Leave one of the two out.",
+            "Remove one of the two.",
         )
     content = config_of(source.file)
     if content is None:
@@ -227,7 +227,7 @@ def _ini(source: Source) -> Profile:
     )
     if type_ not in _INI_TYPES:
         raise profile.failed(
-            f"the type {type_!r} is not known here" if type_ else "it has no type",
+            f"the type {type_!r} is not supported" if type_ else "it has no type",
             f"Known are {', '.join(_INI_TYPES)}.",
         )
     return profile

@@ -95,7 +95,7 @@ class Connections:
             self._closed = True
             idle, self._idle = self._idle, {}
             for attempt in self._going:
-                attempt.abandon("the run let its connections go")
+                attempt.abandon("the run closed its connections")
         for connections in idle.values():
             for connection in connections:
                 connection.close()
@@ -106,7 +106,7 @@ class Connections:
             self.forget()
         with self._lock:
             if self._closed:
-                attempt.abandon("the run let its connections go")
+                attempt.abandon("the run closed its connections")
             self._going.add(attempt)
         try:
             yield
@@ -262,7 +262,7 @@ def _failed(attempt: Attempt, error: Exception) -> NotLeftError | LostError:
             return cannot_make(error)
         return NotLeftError(f"{NO_TLS}: {_tls_failure(error)}" if attempt.step == NO_TLS else attempt.step)
     if isinstance(error, TimeoutError):
-        return LostError("the answer did not come, or not to its end, in time")
+        return LostError("the answer did not arrive completely in time")
     if isinstance(error, TooLargeError):
         return LostError(f"the answer is larger than {MAX_ANSWER_BYTES // 2**20} MiB, or cannot be unpacked")
-    return LostError("the connection broke before the answer had come to its end")
+    return LostError("the connection broke before the answer was complete")

@@ -108,13 +108,13 @@ def _of(action: str) -> Iterator[Code]:
 def meaning_of(action: str, code: str) -> str:
     """Return what a code means, in our words: no text of ECS is ever repeated, since such texts can quote the request."""
     row = lookup(action, code)
-    return row.meaning if row else "This program does not know the code."
+    return row.meaning if row else "This code is unknown to this program."
 
 
 def fix_of(action: str, code: str) -> str:
     """Return what the person does about a code."""
     row = lookup(action, code)
-    return row.fix if row else f"Look {code} up in the ECS API reference{f' of {action}' if action else ''}."
+    return row.fix if row else f"Look up {code} in the ECS API reference{f' of {action}' if action else ''}."
 
 
 def of_credentials(code: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .row import ACCOUNT, EVERY, OVERWRITE, REPORT, WAIT_SNAPSHOT, Code
 
-_CLOCK = "Set the clock of this machine (NTP): ECS accepts signatures of the last 15 minutes only."
+_CLOCK = "Set the clock of this machine (NTP): ECS accepts only signatures from the last 15 minutes."
 _KEY = "Check the credentials (environment, aliyun CLI profile or RAM role) and try again."
 _PERMISSIONS = "Grant the permission to these credentials (README: the RAM policy), then try again."
 _BUSY = "Wait until it has ended; the tool asks again within the limit of the phase."
@@ -27,14 +27,14 @@ COMMON: tuple[Code, ...] = (
     Code(_ALL, "InvalidSecurityToken*", 400, "common errors", "credentials", "The security token is refused or expired.", "Get fresh temporary credentials and try again."),
     Code(_ALL, "SignatureDoesNotMatch", 400, "common errors", "credentials", "The AccessKey secret is wrong.", _KEY),
     Code(_ALL, "IncompleteSignature", 400, "common errors", "credentials", "The signature is incomplete.", _KEY),
-    Code(_ALL, "SignatureNonceUsed", 400, "common errors", "lost", "The same request had arrived before; what came of that one is not said.", "Try again; look at the proxy if it persists."),
-    Code(_ALL, "InvalidTimeStamp*", 400, "common errors", "credentials", "The clock of this machine is off.", _CLOCK),
-    Code(_ALL, "IllegalTimestamp", 400, "common errors", "credentials", "The clock of this machine is off.", _CLOCK),
+    Code(_ALL, "SignatureNonceUsed", 400, "common errors", "lost", "The same request had arrived before; ECS does not say what the first one did.", "Try again; check the proxy if it persists."),
+    Code(_ALL, "InvalidTimeStamp*", 400, "common errors", "credentials", "The clock of this machine is wrong.", _CLOCK),
+    Code(_ALL, "IllegalTimestamp", 400, "common errors", "credentials", "The clock of this machine is wrong.", _CLOCK),
     Code(_ALL, "Forbidden.AccessKeyDisabled", 403, "common errors", "credentials", "The AccessKey is disabled.", _KEY),
     Code(_ALL, "Forbidden.RiskControl", 403, "common errors", "credentials", "Alibaba Cloud's risk control denied the call.", "Ask Alibaba Cloud support."),
     Code(_ALL, "Forbidden*", 403, "common errors", "credentials", "The credentials lack the permission for this call.", _PERMISSIONS),
     Code(_ALL, "NoPermission*", 403, "common errors", "credentials", "The credentials lack the permission for this call.", _PERMISSIONS),
-    Code(_ALL, "InsufficientBalance", 400, "common errors", "refused", "The balance of the account is not enough.", f"{ACCOUNT}."),
+    Code(_ALL, "InsufficientBalance", 400, "common errors", "refused", "The balance of the account is too low.", f"{ACCOUNT}."),
     Code(_ALL, "InvalidDiskId.NotFound", 404, "common errors", "refused", "ECS knows no such disk in this region.", "Check the id and --region."),
     Code(_ALL, "InvalidInstanceId.NotFound", 404, "common errors", "refused", "ECS knows no such instance in this region.", "Check the id and --region."),
     Code(_ALL, "InvalidRegion*", 404, "common errors", "refused", "ECS knows no such region.", "Check --region."),
@@ -43,11 +43,11 @@ COMMON: tuple[Code, ...] = (
     Code(_ALL, "InvalidProduct.NotFound", 404, "common errors", "refused", "The endpoint does not know this service.", "Check --endpoint and --region."),
     Code(_ALL, "InvalidVersion", 400, "common errors", "refused", "The endpoint does not know this version of the API.", "Check --endpoint."),
     Code(_ALL, "InvalidSignatureMethod", 400, "common errors", "refused", "The endpoint does not know the signature method.", "Check --endpoint and the proxy."),
-    Code(_ALL, "UnsupportedHTTPMethod", 403, "common errors", "refused", "The endpoint does not take this kind of request.", "Check --endpoint and the proxy."),
-    Code(_ALL, "MissingParameter*", 400, "common errors", "refused", "The request lacks something that it needs.", REPORT),
-    Code(_ALL, "InvalidParameter", 400, "common errors", "refused", "The request has a value that ECS does not take.", REPORT),
-    Code(_ALL, "InternalError", 500, "common errors", "lost", "ECS failed inside and did not say whether it did anything.", "Try again in a few minutes."),
-    Code(_ALL, "UnknownError", 400, "common errors", "lost", "ECS failed inside and did not say whether it did anything.", "Try again in a few minutes."),
+    Code(_ALL, "UnsupportedHTTPMethod", 403, "common errors", "refused", "The endpoint does not accept this kind of request.", "Check --endpoint and the proxy."),
+    Code(_ALL, "MissingParameter*", 400, "common errors", "refused", "The request lacks a required parameter.", REPORT),
+    Code(_ALL, "InvalidParameter", 400, "common errors", "refused", "The request has a value that ECS does not accept.", REPORT),
+    Code(_ALL, "InternalError", 500, "common errors", "lost", "ECS had an internal error and did not say whether it did anything.", "Try again in a few minutes."),
+    Code(_ALL, "UnknownError", 400, "common errors", "lost", "ECS had an internal error and did not say whether it did anything.", "Try again in a few minutes."),
     Code(_ALL, "ServiceUnavailable*", 503, "common errors", "lost", "The service was not available.", "Try again in a few minutes."),
     Code(_ALL, "LimitedOperation.ServiceUnavailable", 503, "common errors", "lost", "The service was not available.", "Try again in a few minutes."),
 )  # fmt: skip
