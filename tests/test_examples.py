@@ -337,15 +337,16 @@ def test_the_steps_of_the_image_make_a_command_that_works(tmp_path: Path) -> Non
     state.rmdir()
     state.write_text("")  # as where nothing is mounted and the root is read-only: nothing can be made there
     environment = {**bare, "XDG_STATE_HOME": str(state.parent), "ALIBABA_CLOUD_ACCESS_KEY_ID": "testid"}
+    words = f"--disk {DISK} --stop-instance --confirm {DISK} --region cn-hangzhou --endpoint".split()
     with Simulator(world=QUICK, speed=1) as sim:
         refused = subprocess.run(
-            [program, "--disk", DISK, "--confirm", DISK, "--endpoint", sim.url, "--region", "cn-hangzhou"],
+            [program, *words, sim.url],
             env=environment | {"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret", "SAFE_REINIT_TIME_SCALE": "1"},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        calls = sim.state()["calls"]
+        calls = [each["action"] for each in sim.state()["calls"] if not each["dry_run"]]
 
     assert planned.returncode == 0, planned.stderr
     assert refused.returncode == 2, refused.stderr
     assert "journal" in refused.stderr
-    assert calls == []
+    assert not [action for action in calls if not action.startswith(("Describe", "Get", "List"))]
