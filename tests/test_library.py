@@ -161,7 +161,7 @@ def test_a_plan_is_not_run_twice() -> None:
         state = sim.state()
 
     assert wipes(state, DATA) == 1
-    assert "run already" in str(caught.value)
+    assert "already been run" in str(caught.value)
 
 
 def test_a_plan_read_back_from_json_runs_the_same() -> None:

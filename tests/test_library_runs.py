@@ -51,7 +51,7 @@ def test_a_plan_is_saved_over_nothing(sim: Simulator, tmp_path: Path) -> None:
     """A file that is there keeps its content."""
     file = tmp_path / "p.json"
     file.write_text("mine", "utf-8")
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         at(sim, tmp_path).save_plan(at(sim, tmp_path).plan([DATA]), file)
 
     assert file.read_text("utf-8") == "mine"

@@ -237,7 +237,7 @@ def test_a_profile_that_cannot_work_is_named_and_nobody_else_signs(
     ("row", "why"),
     [
         (default("AK", access_key_id=5, access_key_secret="s"), "access_key_id is not text in quotes"),
-        ({**ak(), **role(expired_seconds="abc"), "mode": "RamRoleArn"}, "expired_seconds is no number"),
+        ({**ak(), **role(expired_seconds="abc"), "mode": "RamRoleArn"}, "expired_seconds is not a number"),
     ],
 )
 def test_a_member_of_another_type_is_named(

@@ -173,7 +173,7 @@ def test_every_look_of_a_plan_is_made_again(action: str, dry_run: bool, code: st
         ("StartInstance", "OperationDenied.SpotPriceLowerThanPublicPrice", "not-restarted", "spot price"),
         ("StartInstance", "InvalidParameter.KMSKeyId.NotFound", "not-restarted", "key of an encrypted disk"),
         ("StartInstance", "QuotaExceed.ElasticQuota", "not-restarted", "quota"),
-        ("ReInitDisk", "InvalidSourceSnapshot", "failed", "snapshot the disk was made from is deleted"),
+        ("ReInitDisk", "InvalidSourceSnapshot", "failed", "snapshot that the disk was made from is deleted"),
     ],
 )
 def test_a_final_refusal_is_explained_for_the_call_that_got_it(action: str, code: str, outcome: str, word: str) -> None:
@@ -213,7 +213,7 @@ def test_an_unknown_code_to_a_wipe_is_settled_by_observation(code: str) -> None:
     assert done.report.jobs[0].disks[0].data == "intact"
     assert state["instances"][INSTANCE]["status"] == "Running"
     assert code in said(done)
-    assert "unknown to this program" in said(done)
+    assert "does not know" in said(done)
     assert "made from" not in said(done)
 
 

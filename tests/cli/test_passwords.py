@@ -167,7 +167,7 @@ def test_a_run_that_sets_a_password_is_resumed_with_it(command_line: CommandLine
     with_it = command_line("resume", name, "--password-stdin", "--output", "json", env=env, stdin=f"{PASSWORD}\n")
 
     assert without.code == 2
-    assert "needed again" in without.err
+    assert "give it again" in without.err
     assert with_it.code == 0, with_it.err
     assert simulator.state()["instances"]["i-sim-web1"]["status"] == "Running"
     assert_clean(without.err + with_it.out + with_it.err + str(command_line("show", name)), PASSWORD)

@@ -140,7 +140,7 @@ def test_nothing_is_saved_over(person: Person, sim: Simulator, there: str) -> No
     message = person.plan()
 
     assert message.code == 2
-    assert "exists already" in message.err
+    assert "already exists" in message.err
     assert len(sim.state()["calls"]) == asked
     assert (person.file.read_bytes() if person.file.is_file() else None) == before
     assert not (person.folder / "target").exists() or (person.folder / "target").read_text() == "mine"
@@ -230,7 +230,7 @@ def test_a_copy_of_a_plan_is_the_same_plan(person: Person, sim: Simulator) -> No
     text = person("apply", str(copy), "--confirm", person.content["digest"])
 
     assert text.code == 3
-    assert "run already" in text.err
+    assert "already been run" in text.err
     assert len(sim.state()["disks"][DATA]["wipes"]) == 1
 
 
@@ -248,7 +248,7 @@ def test_a_forgotten_run_does_not_free_its_plan(person: Person) -> None:
     text = person.apply()
 
     assert text.code == 3
-    assert "run already" in text.err
+    assert "already been run" in text.err
     assert "USED" in person("show", str(person.file)).out
 
 
@@ -688,7 +688,7 @@ def test_a_held_instance_is_not_touched(person: Person, sim: Simulator) -> None:
         lease.release()
 
     assert text.code == 3
-    assert "has i-web already" in text.err
+    assert "is already working on i-web" in text.err
     assert changing(sim) == []
 
 
@@ -708,7 +708,7 @@ def test_a_password_is_needed_again(person: Person, sim: Simulator, monkeypatch:
 
     assert planned.code == 0
     assert without.code == 2
-    assert "needed again" in without.err
+    assert "give it again" in without.err
     assert asked_without == asked
     assert with_it.code == 0, with_it.err
     assert changing(sim) == ALL
