@@ -94,7 +94,7 @@ class Engine:
         return cloudlike.client(self.sim, self.of_workers, journal=self.journal)
 
     def _connect(self, _: engine.Attempt) -> shards.Shards:
-        return self.worker().runs.shards(self.said.append)
+        return self.worker().own_runs.shards(self.said.append)
 
     def begin(self, disks: Sequence[str], **rollout: Any) -> Engine:
         """Plan a run over these disks, and write it down."""
@@ -127,15 +127,15 @@ class Engine:
 
     def carry_shards(self) -> Engine:
         """Carry the next shards to their end, one after the other, as one worker; nobody asks what comes then."""
-        carrier = self.worker().runs.shards(self.said.append)
+        carrier = self.worker().own_runs.shards(self.said.append)
         for number in carrier.next_stage(self.run_id, self.digest).shards:
             assert carrier.carry(self.run_id, number, self.digest, lambda: None, self.hand_over)
         return self
 
     def _agree(self, agreed: bool) -> None:
         """Write down what somebody answered, and have the workflow see it."""
-        with self.client().runs.session() as session:
-            stage = self.client().runs.shards().next_stage(self.run_id, self.temporal.digest)
+        with self.client().own_runs.session() as session:
+            stage = self.client().own_runs.shards().next_stage(self.run_id, self.temporal.digest)
             session.journal.confirm_stage(self.run_id, stage.number if agreed else -1)
         self.temporal.look_again()
 

@@ -302,7 +302,7 @@ def test_a_worker_that_hands_over_lets_another_one_go_on(path: Path) -> None:
 
 def carry(engine: Engine, alive: Callable[[], None] = lambda: None) -> bool:
     """Carry the first shard of a run in this process, and return whether it has ended."""
-    carrier = engine.worker().runs.shards()
+    carrier = engine.worker().own_runs.shards()
     return carrier.carry(engine.run_id, 0, engine.digest, alive, threading.Event())
 
 
@@ -629,7 +629,7 @@ def test_a_cancel_that_the_journal_does_not_take_is_no_cancel(path: Path) -> Non
     """Whoever cancels the workflow of a run has that tried again until the journal has it; one that has ended stays."""
     with simulated(fleet(SIZE)) as sim:
         engine = Engine(sim, path).begin(everything(SIZE))
-        carrier = engine.worker().runs.shards()
+        carrier = engine.worker().own_runs.shards()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Journal, "cancel", Mock(side_effect=AwayError("The journal cannot be used.")))
             with pytest.raises(AwayError):
@@ -642,7 +642,7 @@ def test_a_worker_whose_journal_is_away_names_the_run_and_no_command(path: Path)
     """Nobody has to resume it: the machines come back, and a worker goes on by what this host kept of the shard."""
     with simulated(fleet(SIZE)) as sim, pytest.MonkeyPatch.context() as patch:
         engine = Engine(sim, path, of_workers={"journal_outage": 30.0}).begin(everything(SIZE))
-        carrier = engine.worker().runs.shards(engine.said.append)
+        carrier = engine.worker().own_runs.shards(engine.said.append)
 
         def result(event: Event) -> None:
             if event.event == "answer":

@@ -275,7 +275,7 @@ class Simulation:
     def _connect(self, worker: engines.Attempt) -> Shards:
         """Connect as a worker does, in its process."""
         self._attempts.append(_Attempt(worker.process, self.scheduler.now, worker.task, worker=worker))
-        return self._client().runs.shards(partial(self.say, worker.process.name))
+        return self._client().own_runs.shards(partial(self.say, worker.process.name))
 
     def _engine(self) -> engines.Engine | None:
         return self._temporal.engines.get(self.run_id)
