@@ -516,7 +516,7 @@ def test_a_cloud_of_ones_own_takes_no_other_place(beside: dict[str, Any], tmp_pa
 def test_a_cloud_of_ones_own_needs_a_named_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of a cloud that may be a fake one are never written into the usual journal unasked."""
     monkeypatch.delenv("SAFE_REINIT_JOURNAL", raising=False)
-    with pytest.raises(UsageError, match="no journal is named"):
+    with pytest.raises(UsageError, match="no journal"):
         safe_reinit.connect(region="cn-hangzhou", cloud=_no_cloud)
 
 

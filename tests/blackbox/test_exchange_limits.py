@@ -154,7 +154,7 @@ def test_an_answer_that_drips_is_no_answer(dripped: dict[Any, Ended], call: str,
     ended = dripped[call, name, secured]
 
     assert isinstance(ended.error, Unanswered)
-    assert f"from {ended.server.endpoint}: the answer did not come" in str(ended.error)
+    assert f"from {ended.server.endpoint}: the answer did not arrive" in str(ended.error)
     assert len(ended.server.requests) == 1
     assert ended.told == ["Unanswered"]
 
@@ -324,5 +324,5 @@ def test_an_error_says_which_host_did_not_answer(serve: Serve) -> None:
     server = serve(Answer(http(502, "<html></html>", kind="text/html")))
     client = connect(region="cn-hangzhou", endpoint=server.url, credentials=("k", "s"))
 
-    with pytest.raises(RunRefused, match=f"from {server.endpoint}: what came"):
+    with pytest.raises(RunRefused, match=f"from {server.endpoint}: the response"):
         client.plan([DISK])

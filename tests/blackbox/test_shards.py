@@ -189,7 +189,7 @@ def test_a_plan_that_the_journal_has_otherwise_is_not_carried(path: Path) -> Non
         engine.carry()
 
     assert isinstance(engine.temporal.refused, RunRefused)
-    assert "not what was confirmed" in str(engine.temporal.refused)
+    assert "not the plan that was confirmed" in str(engine.temporal.refused)
     sent = [call for call in sim.state()["calls"] if call["action"] in fleetruns.BUSY and not call["dry_run"]]
     assert not {instance(number) for number in range(4, 8)} & {each for call in sent for each in call["subject"]}
     assert not {disk(number) for number in range(4, 8)} & {each for call in sent for each in call["subject"]}
