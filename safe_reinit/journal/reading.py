@@ -379,7 +379,7 @@ class Reader:
                 at_work = holder is not None and holder.alive
                 on = f"stop it: safe-reinit cancel {run_id}" if at_work else f"continue it: safe-reinit resume {run_id}"
                 raise RunRefused(
-                    f"Run {run_id} is already working on {instance_id} (held by "
+                    f"Run {run_id} has not finished with {instance_id} (held by "
                     f"{holder if at_work else 'nobody now'}).",
                     hint=f"See safe-reinit show {run_id}; {on}.",
                 )

@@ -268,7 +268,7 @@ def test_a_shard_is_no_run_that_people_see(path: Path) -> None:
         with open_to_write(path) as journal:
             assert [run.run_id for run in journal.runs()] == [engine.run_id]
             assert journal.count() == 1
-            with pytest.raises(RunRefused, match=f"Run {engine.run_id} has {instance(5)} already"):
+            with pytest.raises(RunRefused, match=f"Run {engine.run_id} has not finished with {instance(5)}"):
                 journal.refuse_open(sim.url, "1000000000000001", "cn-hangzhou", [instance(5)])
         engine.carry()
         last = engine.client().plan([disk(5)], stop_instance=True)

@@ -624,7 +624,7 @@ def test_an_undo_and_a_wipe_of_one_machine_exclude_each_other(sim: Simulator) ->
 
     assert done.outcome == "done"
     assert text
-    assert text[0].startswith(f"RunRefused: Run {done.report.run_id} is already working on {INSTANCE}")
+    assert text[0].startswith(f"RunRefused: Run {done.report.run_id} has not finished with {INSTANCE}")
 
 
 # ----------------------------------------------------------------------------------------------------- on a terminal

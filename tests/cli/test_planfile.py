@@ -688,7 +688,7 @@ def test_a_held_instance_is_not_touched(person: Person, sim: Simulator) -> None:
         lease.release()
 
     assert text.code == 3
-    assert "is already working on i-web" in text.err
+    assert "has not finished with i-web" in text.err
     assert changing(sim) == []
 
 

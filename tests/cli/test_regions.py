@@ -369,7 +369,7 @@ def test_a_machine_that_another_run_holds_keeps_all_regions_untouched(tmp_path: 
         done = run(*words, "--confirm", result["plan"]["confirm_with"], "--output", "json", journal=path)
 
         assert document(done)["outcome"] == "refused"
-        assert "is already working on i-b0" in done.stderr
+        assert "has not finished with i-b0" in done.stderr
         assert not any("a0" in each[1] for each in acts(sim))
 
 

@@ -181,7 +181,7 @@ def test_two_hosts_begin_on_one_machine(postgres: postgresql.Server) -> None:
     place = postgres.new()
     with open_to_write(place) as ours, open_to_write(place) as theirs:
         lease = begin(ours)
-        with pytest.raises(Exception, match=f"Run {RUN_ID} is already working on i-1"):
+        with pytest.raises(Exception, match=f"Run {RUN_ID} has not finished with i-1"):
             begin(theirs, "r-20260101T000000Z-0002", account="")
         lease.release()
 
