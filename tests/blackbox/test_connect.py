@@ -101,7 +101,7 @@ def test_credentials_of_another_form_are_refused(sim: Simulator, credentials: An
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"profile": "lab"}, {"config": ""}, {"config": {"region": "cn-hangzhou"}}, {"owner": {"owner_id": None}},
+        {"profile": "lab"}, {"config": ""}, {"config": {"regon": "cn-hangzhou"}}, {"owner": {"owner_id": None}},
         {"owner": {"owner_account": ""}}, {"owner": {"owner": "x"}},
     ],
     ids=str,

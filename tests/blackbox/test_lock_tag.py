@@ -561,7 +561,7 @@ def test_a_run_is_not_planned_anew_while_its_tag_cannot_be_taken_off(tmp_path: P
         state = sim.state()
 
     assert (done.returncode, again.returncode) == (4, 0), done.stderr
-    assert "could not be taken off" in done.stderr
+    assert "Remove it in the ECS console" in done.stderr
     assert changes(state).count("ReInitDisk") == 3
 
 
