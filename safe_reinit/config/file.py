@@ -59,7 +59,14 @@ def load(path: Path) -> dict[object, object]:
 def _text(path: Path) -> str:
     try:
         with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            raw = file.read(MAX_FILE_SIZE + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+            status = os.fstat(file.fileno())
+            regular = stat.S_ISREG(status.st_mode)
+            raw = file.read(MAX_FILE_SIZE + 1) if regular else b""
+        if not regular and not os.path.samestat(status, os.stat(os.devnull)):
+            raise UsageError(  # taken as empty it would protect nothing
+                f"The configuration {path} is not a regular file, so it was not read.",
+                hint="Write it to a file of your own and name that with --config or SAFE_REINIT_CONFIG.",
+            )
         text = raw.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"The configuration file {path} cannot be read.", hint="Make it readable UTF-8.") from None

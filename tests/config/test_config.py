@@ -320,6 +320,22 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path, name: str) -> None:
         resolve({}, {"SAFE_REINIT_CONFIG": str(tmp_path / name)})
 
 
+def test_what_is_no_regular_file_is_never_taken_for_an_empty_one(tmp_path: Path) -> None:
+    """What a pipe or a device says of protected disks would be lost: it is refused, however it is named."""
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    reading, writing = os.pipe()
+    os.write(writing, b"protect: {names: [web]}\n")
+    os.close(writing)
+    try:
+        for name in (str(tmp_path / "fifo"), f"/dev/fd/{reading}", "/dev/zero"):
+            for flag, environment in ((name, {}), (None, {"SAFE_REINIT_CONFIG": name})):
+                with pytest.raises(UsageError, match="not a regular file"):
+                    resolve({}, environment, flag)
+    finally:
+        os.close(reading)
+    assert load(Path(os.devnull)) == {}
+
+
 @pytest.mark.parametrize("to", ["config.yaml", "nowhere.yaml"], ids=["a circle", "nothing"])
 def test_a_link_that_leads_to_no_file_is_refused(home: Path, to: str) -> None:
     """A configuration that is linked and not there, as on a share that is not mounted, is not taken for none at all."""
