@@ -48,14 +48,14 @@ def refuse_used_key(journal: Reader, key: str, fingerprint: str, endpoint: str) 
     use = journal.use_of_key(key)
     if use is None:
         return
+    stored = journal.run(use.run_id)
+    if use.endpoint == endpoint and stored is not None and (stored.open or stored.report is None):
+        raise _open(key, stored)  # whatever this plan is: a disk that is wiped just now shows no machine, for example
     if (use.fingerprint, use.endpoint) != (fingerprint, endpoint):
         raise RunRefused(
             f"The key {key} belongs to another plan, that of run {use.run_id}: it has other disks or other options.",
             hint=f"Nothing was changed. See safe-reinit show {use.run_id}; give this plan a key of its own.",
         )
-    stored = journal.run(use.run_id)
-    if stored is not None and (stored.open or stored.report is None):
-        raise _open(key, stored)
     report = stored.report if stored is not None else json.loads(use.report_text or "null")
     if report is not None:
         _refuse_ended(key, use.run_id, report)
@@ -63,10 +63,9 @@ def refuse_used_key(journal: Reader, key: str, fingerprint: str, endpoint: str) 
 
 def _open(key: str, stored: StoredRun) -> KeyUnsettled:
     run_id, holder = stored.run_id, stored.holder
-    at_work = f"is being carried out (held by {holder})" if stored.at_work else "has not ended, and nobody is "
-    "working on it"
-    todo = f"See how it ends: safe-reinit show {run_id}." if stored.at_work else "Continue it: safe-reinit resume "
-    f"{run_id}."
+    at_work, todo = "has not ended, and nobody is working on it", f"Continue it: safe-reinit resume {run_id}."
+    if stored.at_work:
+        at_work, todo = f"is being carried out (held by {holder})", f"See how it ends: safe-reinit show {run_id}."
     return KeyUnsettled(
         f"Run {run_id} with the key {key} {at_work}: what it does to the disks is not known yet. This command changed "
         "nothing.",

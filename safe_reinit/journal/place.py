@@ -194,8 +194,8 @@ def unusable(path: Path | None, error: Exception, what: str = "written") -> Usag
     elif "locked" in reason:
         why, hint = "another process keeps it locked", "Try again."
     else:
-        why, hint = f"it cannot be {what}", "Make its folder writable for this user, or name another file with "
-        "--journal."
+        why = f"it cannot be {what}"
+        hint = "Make its folder writable for this user, or name another file with --journal."
     return UsageError(f"The journal {path} cannot be used: {why}.", hint=hint)
 
 

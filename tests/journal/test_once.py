@@ -108,6 +108,16 @@ def test_another_plan_has_no_part_in_the_key(place: str, other: dict[str, str], 
         assert runs(journal) == ["0001"]
 
 
+def test_an_open_run_of_the_key_is_named_whatever_the_plan_is(place: str) -> None:
+    """A disk that is being wiped shows no machine, so that the same command makes another plan: its run is named."""
+    with open_to_write(place) as journal:
+        begin(journal, "0001")
+        with pytest.raises(KeyUnsettled) as refused:
+            begin(journal, LATER, fingerprint="f2")
+    assert "has not ended" in str(refused.value) or "is being carried out" in str(refused.value)
+    assert refused.value.hint.endswith(" r-20260101T000000Z-0001.")
+
+
 def test_a_refused_run_takes_no_key(place: str) -> None:
     """Key and run are written together: what may not begin for another reason leaves the key as it was."""
     with open_to_write(place) as journal:
