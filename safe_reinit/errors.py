@@ -9,7 +9,7 @@
     ├── PartlyDone       7  partial        several disks, not one outcome, none unknown
     └── Stranded         8  stranded       data intact or untouched, but power is not as promised
 
-What a single call to the cloud can end with is in ``cloud.py``, beside the contract it belongs to.
+What a single call to the cloud can end with is in ``cloud/interface.py``, beside the contract it belongs to.
 """
 
 from __future__ import annotations
