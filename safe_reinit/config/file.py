@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ..errors import UsageError
+from ..files.regular import NotRegularError, read_regular
 from ..files.trust import refuse_untrusted
 
 MAX_FILE_SIZE = 256 << 10
@@ -58,16 +58,15 @@ def load(path: Path) -> dict[object, object]:
 
 def _text(path: Path) -> str:
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            status = os.fstat(file.fileno())
-            regular = stat.S_ISREG(status.st_mode)
-            raw = file.read(MAX_FILE_SIZE + 1) if regular else b""
-        if not regular and not os.path.samestat(status, os.stat(os.devnull)):
-            raise UsageError(  # taken as empty it would protect nothing
-                f"The configuration {path} is not a regular file, so it was not read.",
-                hint="Write it to a file of your own and name that with --config or SAFE_REINIT_CONFIG.",
-            )
+        raw = read_regular(path, MAX_FILE_SIZE)
         text = raw.decode("utf-8-sig")
+    except NotRegularError:
+        if os.path.samefile(path, os.devnull):
+            return ""
+        raise UsageError(  # taken as empty it would protect nothing
+            f"The configuration {path} is not a regular file, so it was not read.",
+            hint="Write it to a file of your own and name that with --config or SAFE_REINIT_CONFIG.",
+        ) from None
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"The configuration file {path} cannot be read.", hint="Make it readable UTF-8.") from None
     if len(raw) > MAX_FILE_SIZE:

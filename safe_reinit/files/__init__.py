@@ -1,1 +1,1 @@
-"""Files that this user alone may write, and files that are written whole."""
+"""Files that this user alone may write, that are read only if they are regular ones, and that are written whole."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import stat
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from ..checks.target_rules import MIN_QUOTED, quotes
 from ..config import Settings
 from ..errors import RunRefused, UsageError
+from ..files.regular import NotRegularError, read_regular
 from ..files.trust import refuse_untrusted
 from ..model import Plan
 from ..model.codec import timestamp
@@ -113,13 +113,13 @@ def read_plan(path: str, *, trusted: bool) -> Saved:
 def _content(path: str, *, trusted: bool) -> bytes:
     if trusted:
         refuse_untrusted(path, "the plan file", hint=f"else read it with {shlex.join(['safe-reinit', 'show', path])}")
-    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise plan_file.UnreadableError("it is not a file")
-        if status.st_size > plan_file.MAX_BYTES:
-            raise plan_file.UnreadableError("it is too large for a plan")
-        return file.read(plan_file.MAX_BYTES + 1)
+    try:
+        content = read_regular(path, plan_file.MAX_BYTES)
+    except NotRegularError:
+        raise plan_file.UnreadableError("it is not a file") from None
+    if len(content) > plan_file.MAX_BYTES:
+        raise plan_file.UnreadableError("it is too large for a plan")
+    return content
 
 
 # ---------------------------------------------------------------------------------------------------------- applying

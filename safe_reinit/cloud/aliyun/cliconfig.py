@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Mapping
 from typing import Any
 
+from ...files.regular import NotRegularError, read_regular
 from .profile import MODES, CredentialsError, Profile
 
 _MAX_FILE_SIZE = 1 << 20
@@ -103,11 +102,10 @@ def content_of(file: str) -> str | None:
         CredentialsError: it is there and cannot be read.
     """
     try:
-        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
-            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-                raise CredentialsError(f"{file} is not a regular file, so it gives no credentials.", "Replace it.")
-            raw = opened.read(_MAX_FILE_SIZE + 1)
+        raw = read_regular(file, _MAX_FILE_SIZE)
         text = raw.decode("utf-8-sig")
+    except NotRegularError:
+        raise CredentialsError(f"{file} is not a regular file, so it gives no credentials.", "Replace it.") from None
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -1,0 +1,27 @@
+"""Reading files that somebody names: never a pipe or a device, and never without end."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+
+class NotRegularError(Exception):
+    """What was named is there, and is no regular file."""
+
+
+def read_regular(name: str | os.PathLike[str], limit: int) -> bytes:
+    """Return what is in a regular file, at most one byte more than the limit; a pipe is not waited for.
+
+    Args:
+        name: of the file.
+        limit: how many bytes the caller accepts: what is longer than that was cut.
+
+    Raises:
+        NotRegularError: it is a folder, a pipe or a device.
+        OSError: it cannot be read.
+    """
+    with open(os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise NotRegularError
+        return file.read(limit + 1)
