@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from tests.simulation.scheduler import Process
 
 def written(client: Client, plan: Plan) -> tuple[str, str]:
     """Write a plan down as a run of shards that nobody carries yet; return the run, and the digest of its plans."""
-    run_id = f"r-{client.clock.now().strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
+    run_id = client.new_run_id()
     with client.own_runs.session() as session:
         return run_id, shards.begin(session, plan, run_id, calls_of(plan), "ask")
 

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..files import whole
+from ..model.run_id import RUN_ID
 
 if TYPE_CHECKING:
     from ..config import Settings
 
-_RUN = r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(?:,r-\d{8}T\d{6}Z-[0-9a-f]{4})*"
-_TITLE = rf"(?:SIMULATED )?safe-reinit: [a-z-]+(?:, [^\n]*?)?(?:, ({_RUN}))?"
+_RUNS = rf"{RUN_ID}(?:,{RUN_ID})*"
+_TITLE = rf"(?:SIMULATED )?safe-reinit: [a-z-]+(?:, [^\n]*?)?(?:, ({_RUNS}))?"
 """The title of a report: its run, if it has one, is the last of it, behind whatever names disks and machines have."""
 _IN_MARKDOWN = rf"\A# {_TITLE}\n"
 _IN_HTML = rf"<title>{_TITLE}</title>"
-_IN_TEXT = rf"(?m)^[a-z-]+ \(exit code \d\)(?:  run ({_RUN}),|$)"
+_IN_TEXT = rf"(?m)^[a-z-]+ \(exit code \d\)(?:  run ({_RUNS}),|$)"
 _MAX_FILE_SIZE = 256 << 20
 """Bytes of a file that can be a report."""
 _MAX_LINE = 1 << 16

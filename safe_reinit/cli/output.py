@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ..clock import boottime
 from ..config import Settings
 from ..errors import Error, UsageError
+from ..model.run_id import RUN_ID
 from ..threads import Background
 from .files import refuse_other_report, replace
 from .signals import Signals
@@ -275,7 +276,7 @@ def _as_file(result: Report, name: str) -> str:
     return f"{report.dumps(report.to_json(result))}\n"
 
 
-_OF_A_RUN = r"safe-reinit (?:(?:show|resume|undo|cancel) r-\d{8}T\d{6}Z-[0-9a-f]{4}|unhold\b|runs\b)(?! --journal)"
+_OF_A_RUN = rf"safe-reinit (?:(?:show|resume|undo|cancel) {RUN_ID}|unhold\b|runs\b)(?! --journal)"
 
 
 def _showable(argv: Sequence[str]) -> Iterator[str]:

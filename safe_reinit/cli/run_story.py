@@ -17,6 +17,7 @@ from ..journal import StoredJob, StoredRun
 from ..model import JobReport, JobState, Phase, Report
 from ..model.codec import decode, to_moment
 from ..model.letters import printable
+from ..model.run_id import RUN_ID
 from ..report import Line
 from ..report.many import FULL_DETAIL_LIMIT, count_of
 from ..report.report_text import outcome_style
@@ -30,7 +31,7 @@ from .output import Output, naming_journal, print_lines, write_report
 from .run_list import holding, last_heard, left_stopped
 from .waits import waits_for
 
-_RUN = re.compile(r"r-\d{8}T\d{6}Z-[0-9a-f]{4}(\.\d{1,6})?")
+_RUN_OR_SHARD = re.compile(rf"{RUN_ID}(\.[0-9]{{1,6}})?")
 _MAX_NAMED = 10
 """Machines of many that are named since they need attention."""
 
@@ -42,7 +43,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
         UsageError: it is neither a run of the journal nor a plan file.
     """
     config = resolve(flags, os.environ, flags.get("config"))
-    if not _RUN.fullmatch(name):
+    if not _RUN_OR_SHARD.fullmatch(name):
         if config.report:
             raise UsageError("--report is for a run, and this is a plan file.", hint="Leave --report out.")
         planfile.show(name, flags, output)

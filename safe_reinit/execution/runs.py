@@ -31,14 +31,13 @@ from ..journal import (
 from ..journal.place import is_there, journal_of, redacted, spool_of, vanishing
 from ..model import Call, Event, Plan, Report
 from ..model.codec import decode
+from ..model.run_id import RUN_ID
 from ..planning import request
 from ..planning.setup import Setup
 from . import shards
 from .session import Session
 
 T = TypeVar("T")
-
-_RUN_ID = re.compile(r"r-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -178,8 +177,8 @@ class Runs:
             RunRefused: it is that of another run.
         """
         if given is None:
-            return f"r-{self._setup.clock.now().strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
-        if not (isinstance(given, str) and _RUN_ID.fullmatch(given)):
+            return f"r-{self._setup.clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+        if not (isinstance(given, str) and re.fullmatch(RUN_ID, given)):
             raise UsageError("run_id is not a valid run id.", hint="Make one with client.new_run_id().")
         if self._read(lambda journal: journal.run(given), None) is not None:
             raise RunRefused(

@@ -34,6 +34,7 @@ from ..model import (
     Secret,
 )
 from ..model.codec import MAX_INTEGER
+from ..model.run_id import RUN_ID
 from ..model.written import SUFFIX, UNWRITTEN
 
 
@@ -59,7 +60,6 @@ def text(longest: int) -> Form:
 
 
 _ID = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
-_RUN = r"r-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}"
 _CHECK = r"[a-z]+(-[a-z]+){0,7}"
 KEY = r"[A-Za-z0-9][A-Za-z0-9._:/@+=-]{0,127}"
 """The key under which a plan is run at most once."""
@@ -91,8 +91,8 @@ FORMS: Mapping[tuple[type, str], Form] = {
     (Options, "snapshot_retention_days"): Form(least=1, most=65_536),
     (Options, "snapshot_max_age_ms"): WAIT,
     (Options, "pending_starts"): ID,
-    (Options, "run_id"): Form(rf"({_RUN})?"),
-    (Options, "undo"): Form(rf"({_RUN})?"),
+    (Options, "run_id"): Form(rf"({RUN_ID})?"),
+    (Options, "undo"): Form(rf"({RUN_ID})?"),
     (Options, "restore"): Form(parts=(ID, ID)),
     (Options, "was_on"): Form(parts=(ID, ID)),
     (Options, "owner"): Form(
