@@ -11,17 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..files import whole
-from ..model.run_id import RUN_ID
 
 if TYPE_CHECKING:
     from ..config import Settings
 
-_RUNS = rf"{RUN_ID}(?:,{RUN_ID})*"
-_TITLE = rf"(?:SIMULATED )?safe-reinit: [a-z-]+(?:, [^\n]*?)?(?:, ({_RUNS}))?"
-"""The title of a report: its run, if it has one, is the last of it, behind whatever names disks and machines have."""
-_IN_MARKDOWN = rf"\A# {_TITLE}\n"
-_IN_HTML = rf"<title>{_TITLE}</title>"
-_IN_TEXT = rf"(?m)^[a-z-]+ \(exit code \d\)(?:  run ({_RUNS}),|$)"
 _MAX_FILE_SIZE = 256 << 20
 """Bytes of a file that can be a report."""
 _MAX_LINE = 1 << 16
@@ -144,7 +137,9 @@ def _is_document(name: str) -> bool:
         if head.startswith(("# safe-reinit: ", "# SIMULATED safe-reinit: ")):
             return True
         if not head.startswith("{"):
-            return re.search(_IN_HTML, head + file.read(_MAX_LINE)) is not None
+            from ..report.content import IN_HTML  # noqa: PLC0415 - see above
+
+            return re.search(IN_HTML, head + file.read(_MAX_LINE)) is not None
         try:
             content = json.loads(head)
         except ValueError:
@@ -170,7 +165,9 @@ def _run_in(name: str, size: int) -> str | None:
             return ""
         ours = isinstance(document, dict) and {"tool_version", "run_id", "outcome"} <= set(document)
         return document["run_id"] if ours else ""
-    form = _IN_HTML if name.endswith(".html") else _IN_TEXT if name.endswith(".txt") else _IN_MARKDOWN
+    from ..report.content import IN_HTML, IN_MARKDOWN, IN_TEXT  # noqa: PLC0415 - see above
+
+    form = IN_HTML if name.endswith(".html") else IN_TEXT if name.endswith(".txt") else IN_MARKDOWN
     match = re.search(form, text)
     return match[1] if match else ""
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from ..model import DataState, DiskReport, JobReport, Report
 from ..model.codec import timestamp
+from ..model.run_id import RUN_ID
 from .many import FULL_DETAIL_LIMIT, NAMED_LIMIT, count_of
 from .text import becomes_text, breaks_promise, class_text, duration, is_undo, remains
 
@@ -26,6 +27,14 @@ PARTS: dict[Part, str] = {
 DISK_HEAD = ("Disk", "Data", "What it is now", "Accepted risks", "Safety snapshot")
 PHASE_HEAD = ("Phase", "From", "To", "Took", "Result")
 CALL_HEAD = ("At", "Call", "Subject", "Answer", "RequestId")
+
+_RUNS = rf"{RUN_ID}(?:,{RUN_ID})*"
+_TITLE = rf"(?:SIMULATED )?safe-reinit: [a-z-]+(?:, [^\n]*?)?(?:, ({_RUNS}))?"
+"""What ``title`` makes: the run, if there is one, is the last of it, behind whatever names disks and machines have."""
+IN_MARKDOWN = rf"\A# {_TITLE}\n"
+IN_HTML = rf"<title>{_TITLE}</title>"
+IN_TEXT = rf"(?m)^[a-z-]+ \(exit code \d\)(?:  run ({_RUNS}),|$)"
+"""Where a written report names its run, by the form of the file: so that it is recognised when it is written again."""
 
 
 @dataclass(frozen=True)
