@@ -54,8 +54,7 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
-        self._thread.ended.wait(_ENDS_IN)
+        self._end()
         self._cloud.close()
 
     def call(self, call: Call) -> None:
@@ -90,8 +89,7 @@ class Watch:
 
     def after(self, seconds: float, enough: threading.Event) -> bool:
         """Observe after the run, for so long or until there is enough; return whether the machine runs in the end."""
-        self._ended.set()
-        self._thread.ended.wait(_ENDS_IN)
+        self._end()
         until = self._clock.time() + seconds
         seen = self.observe()
         while self._clock.time() < until and not self._clock.wait(enough, _LATER_INTERVAL):
@@ -101,6 +99,11 @@ class Watch:
     def record(self) -> Record:
         """Return what was seen so far."""
         return Record(tuple(self._samples), tuple(self._answers))
+
+    def _end(self) -> None:
+        """End the thread; an observation that hangs is left behind."""
+        self._ended.set()
+        self._thread.ended.wait(_ENDS_IN)
 
     def _observe(self) -> None:
         while not self._clock.wait(self._ended, POLL_INTERVAL):
