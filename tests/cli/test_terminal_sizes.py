@@ -42,6 +42,11 @@ class Shown:
         return [line.rstrip() for line in self._screen().display]
 
     @property
+    def text(self) -> str:
+        """The same as one text, wherever its lines were broken."""
+        return " ".join(" ".join(self.seen).split())
+
+    @property
     def words(self) -> set[str]:
         """Every word that was ever to be seen, whatever its numbers were."""
         screen = self._screen()
@@ -138,7 +143,7 @@ def test_the_same_is_in_sight_on_a_real_terminal(terminal: Open, size: tuple[int
         shown = Shown(person.shown, size)
         person.type("\x03")
         assert person.end() == -signal.SIGINT, person.shown
-    text = " ".join(" ".join(shown.seen).split())
+    text = shown.text
 
     assert f"WIPE {DISK} (data disk, 40 GiB) on web1: everything written to it is lost." in text
     assert QUESTION in text
@@ -152,7 +157,7 @@ def test_a_run_on_its_way_says_where_it_is(terminal: Open, size: tuple[int, int]
         until(lambda: power(sim) == "Stopping")
         time.sleep(5.0)
         person.wait_for("Stopping")
-        text = " ".join(" ".join(Shown(person.shown, size).seen).split())
+        text = Shown(person.shown, size).text
         assert person.end() == 0, person.shown
 
     assert re.search(r"1/3 StopInstance i-sim-web1: accepted", text), text
@@ -187,9 +192,9 @@ def test_what_is_said_of_an_interrupt_is_in_sight(terminal: Open, size: tuple[in
         time.sleep(3.0)
         person.type("\x03")
         person.wait_for("Press Ctrl-C")
-        during = " ".join(" ".join(Shown(person.shown, size).seen).split())
+        during = Shown(person.shown, size).text
         person.end()
-        after = " ".join(" ".join(Shown(person.shown, size).seen).split())
+        after = Shown(person.shown, size).text
 
     assert "Stopping: finishing the current call" in during, person.shown
     assert DISK in after
