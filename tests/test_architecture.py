@@ -283,6 +283,20 @@ def test_an_error_gets_its_report_in_one_place() -> None:
     assert setting == ["error_mapping.py", "interrupt.py"]
 
 
+def test_no_part_of_a_sentence_is_lost() -> None:
+    """A text that is a statement is a docstring: any other is the rest of one that was broken without parentheses."""
+    lost = []
+    for path in FILES:
+        text_lines = path.read_text("utf-8").splitlines()
+        for node in ast.walk(ast.parse("\n".join(text_lines))):
+            value = node.value if isinstance(node, ast.Expr) else None
+            is_text = isinstance(value, ast.JoinedStr) or isinstance(getattr(value, "value", None), str)
+            if is_text and not text_lines[node.lineno - 1].lstrip().startswith(('"""', 'r"""')):
+                lost.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
+
+    assert lost == []
+
+
 def test_importing_the_package_imports_nothing_else() -> None:
     """``import safe_reinit`` brings no other part of it; those come when a name is asked for."""
     program = "import sys, safe_reinit; print(sorted(name for name in sys.modules if name.startswith('safe_reinit.')))"
