@@ -43,9 +43,9 @@ class Interrupt:
     their own.
 
     Args:
-        notify: is told, for people, what is waited for.
+        notify: is called with a sentence for people about what is waited for.
         parting: how people leave a run that others carry, without ending it.
-        note: is told what only somebody who watches needs; the same as ``notify`` unless it is given.
+        note: is called with what only a person at the screen needs; ``notify`` unless it is given.
 
     Attributes:
         asked: whether it was asked to end.
@@ -69,7 +69,7 @@ class Interrupt:
         self._elsewhere = False
         self._by = ""
         self._on_asked: list[Callable[[str], None]] = []
-        """Is told, once, by what it was asked."""
+        """Called once, with who or what asked."""
         self._raised: BaseException | None = None
         self._runner: Endable | None = None
         self._close: Callable[[], Report] | None = None
@@ -86,7 +86,7 @@ class Interrupt:
         Args:
             runner: the run.
             close: lets the run go and reports it as it stands, where its own thread hangs.
-            on_asked: is told by what the run was asked to end, unless that is recorded already.
+            on_asked: is called with who or what asked the run to end, unless that is recorded already.
             elsewhere: whether others carry it, and it goes on without this process.
 
         """

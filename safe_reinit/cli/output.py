@@ -193,12 +193,12 @@ class Output:
                 named = (dataclasses.replace(line, text=naming_journal(line.text, self.argv)) for line in styled)
                 _write_lines(named, stream)
         except UnreadError:
-            if result.run_id is not None:  # a person is told how to see what happened to their machines
+            if result.run_id is not None:  # the error says how to see what happened to the machines
                 raise
 
 
 class UnreadError(UsageError):
-    """Nobody reads stdout any more: whoever did (``head``, ``grep -q``, a pager) has all that they wanted."""
+    """Nobody reads stdout any more: ``head``, ``grep -q`` or a pager has read all that it needs."""
 
 
 class LastWords:

@@ -51,7 +51,7 @@ class Listeners:
 
 
 def already_done(found: AlreadyDone) -> Report:
-    """Return the report of a run that is done, for whoever asked for the same under the same key."""
+    """Return the report of the run that is done under the key of a plan, marked as ``already_done``."""
     return replace(decode(Report, found.document), already_done=True)
 
 
@@ -112,7 +112,7 @@ class Runs:
             interrupt.ask("the configuration, which holds all runs")
 
     def shards(self, notify: Callable[[str], None] | None = None) -> shards.Shards:
-        """Return what carries the shards of runs in this process; ``notify`` is told what their events do not tell."""
+        """Return what carries out shards in this process; ``notify`` is called with what their events do not say."""
         whose = f"the configuration of the worker on {socket.gethostname()}"
 
         @contextlib.contextmanager

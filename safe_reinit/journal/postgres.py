@@ -227,7 +227,7 @@ class Postgres(Database):
 
     def _version(self) -> int:
         connection = self._connected()
-        # It names a table, so that the server looks anew: else it may still remember that there was none before another
+        # It names a table, so that the server checks again: it may still remember that there was none before another
         # process made it, while this one waited for the lock.
         if not _one(connection, "SELECT count(*) FROM pg_class WHERE oid = to_regclass('schema_version')"):
             self._hidden = bool(_one(connection, "SELECT count(*) FROM pg_class WHERE relname = 'schema_version'"))

@@ -139,7 +139,7 @@ class PlannedJob:
     sharing: tuple[str, ...] = ()
     """Ids of other disks of the instance: they share the downtime and keep their data."""
     expected: Mapping[str, str] = field(default_factory=dict)
-    """The facts this plan stands on, flat (``d-1.Status`` -> ``In_use``); drift is told against them."""
+    """The facts this plan stands on, flat (``d-1.Status`` -> ``In_use``); drift is measured against them."""
 
     @property
     def shows_start_time(self) -> bool:

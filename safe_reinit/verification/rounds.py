@@ -41,7 +41,7 @@ class Rounds:
         disk_id: its disk, which is wiped.
         accept: the risks that the user accepts.
         enough: set when the user wants the command to end; nothing is waited for then.
-        on_call: is told every exchange of plans and runs.
+        on_call: is called for each HTTP exchange of plans and runs.
 
     Attributes:
         notes: what else happened.
