@@ -20,7 +20,8 @@ from .signals import Signals, Stopped
 
 _EXIT_CODES = """\b
 Exit codes: 0 done or planned, 1 bug, 2 usage, 3 refused, 4 failed, 5 unknown,
-6 not-restarted, 7 partial, 8 stranded (README: what each means for the data)."""
+6 not-restarted, 7 partial, 8 stranded. The README says what each means for the
+data."""
 
 
 @click.group(
@@ -37,14 +38,14 @@ Exit codes: 0 done or planned, 1 bug, 2 usage, 3 refused, 4 failed, 5 unknown,
 def app(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Wipe an Alibaba Cloud ECS disk back to its initial state (ReInitDisk), safely.
 
-    Without a command: checks first, shows exactly what it will do, and asks you to type the name of the instance. Then
-    it stops the instance, wipes, proves that the disk was wiped, and restores the power state.
+    Without a command, safe-reinit checks first, shows exactly what it will do, and asks you to type the instance's
+    name. Then it stops the instance, wipes the disk, verifies the wipe, and restores the power state.
     """
     if ctx.invoked_subcommand is not None:
         return
     if not given_options(ctx):
         print_stderr(short())
-        raise UsageError("Neither a disk nor a command is named, so nothing was done.", hint="")
+        raise UsageError("No disk or command given.", hint="")
     ctx.exit(_wipe(flags, ctx.obj))
 
 
@@ -59,11 +60,11 @@ def _wipe(flags: Mapping[str, Any], output: Output) -> int:
     return wipe.command(flags, output)
 
 
-@app.command(short_help="Check, and show the plan; change nothing.")
+@app.command(short_help="Check and show the plan without changing anything.")
 @options.plan
 @click.pass_context
 def plan(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Check, and show the plan; nothing is changed. The same as --dry-run."""
+    """Check and show the plan without changing anything. This is the same as --dry-run."""
     ctx.exit(_wipe({**flags, "dry_run": True}, ctx.obj))
 
 
@@ -72,10 +73,10 @@ def plan(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for
 @options.apply
 @click.pass_context
 def apply(ctx: click.Context, /, file: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Run a plan that plan --save saved, unless something has changed since.
+    """Run a plan that was saved with plan --save, unless something has changed since.
 
     Everything is checked again first. The plan is refused if a fact has changed, if a check refuses it now, or if the
-    file was used before, has expired, was edited, or is of another account. To read it: safe-reinit show FILE
+    file was used before, has expired, was edited, or is for another account. To read it: safe-reinit show FILE
     """
     from . import apply as applying  # noqa: PLC0415 - see above
 
@@ -86,7 +87,7 @@ def apply(ctx: click.Context, /, file: str, **flags: Any) -> None:  # noqa: ANN4
 @options.rehearse
 @click.pass_context
 def rehearse(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Read the facts of the real disks, change nothing there, and run the same plan on a simulated copy of them."""
+    """Read the facts of the real disks without changing anything, and run the plan on a simulated copy."""
     from . import rehearse as rehearsal  # noqa: PLC0415 - see above
 
     ctx.exit(rehearsal.command(flags, ctx.obj))
@@ -98,7 +99,8 @@ def rehearse(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one
 def policy(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
     """Print the minimal RAM policy for a run with these options, or list the permissions that are missing.
 
-    It takes the options of a run and describes the disks, so it needs read access to them. Nothing is changed.
+    The command takes the same options as a run. It reads the disks, so it needs read access to them. It changes
+    nothing.
     """
     from . import ram_policy  # noqa: PLC0415 - see above
 
@@ -110,39 +112,43 @@ def policy(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one f
 @options.resume
 @click.pass_context
 def resume(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Continue a run whose process has died, or that left a machine stopped or an outcome unknown."""
+    """Continue a run whose process has died, or that left a machine stopped or an outcome unknown.
+
+    No new consent is needed: the run may still wipe the disks that were confirmed, and it starts its machines again.
+    """
     from . import resume as going_on  # noqa: PLC0415 - see above
 
     ctx.exit(going_on.command(run_id, flags, ctx.obj))
 
 
-@app.command(short_help="Ask one run, or every run, to stop in order.")
+@app.command(short_help="Ask one run, or every run, to stop cleanly.")
 @options.argument("run_id", "[RUN]", complete.runs, required=False)
 @click.option("--all", "every", is_flag=True, help="Ask every open run to stop.")
 @options.cancel
 def cancel(run_id: str | None, *, every: bool, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Ask a run to stop in order: it begins no further job, sends no more wipes, and starts its machines again.
+    """Ask a run to stop cleanly: it begins no more jobs, sends no more wipes, and starts its machines again.
 
-    A wipe that ECS has accepted is waited for. This command does not wait for the run. If no process is working on the
-    run, resume it: that starts its machines and wipes nothing. Other runs can still begin: see safe-reinit hold.
+    The run still waits for a wipe that ECS has accepted. This command does not wait for the run. If no process is
+    working on the run, resume it: that starts its machines and wipes nothing. Other runs can still begin; to prevent
+    that, see safe-reinit hold.
     """
     from . import history  # noqa: PLC0415 - see above
 
     if (run_id is None) is not every:
-        raise UsageError("Name one run, or give --all, and not both.", hint="See safe-reinit runs.")
+        raise UsageError("Give either the id of one run or --all.", hint="See safe-reinit runs.")
     if every:
         history.cancel_all(flags)
     else:
         history.cancel(str(run_id), flags)
 
 
-@app.command(short_help="Stop every run, and let none begin.")
-@click.option("--reason", metavar="TEXT", required=True, help="Why; shown to anyone who tries to start a run.")
+@app.command(short_help="Stop every run, and let no new run begin.")
+@click.option("--reason", metavar="TEXT", required=True, help="The reason; shown to anyone who tries to start a run.")
 @options.cancel
 def hold(reason: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Stop every run of this journal: none stops or wipes a machine until safe-reinit unhold.
+    """Stop every run of this journal: no run stops or wipes a machine until safe-reinit unhold.
 
-    Runs that are under way stop in order, as with cancel, and start their machines again. No new run begins.
+    Active runs stop cleanly, as with cancel, and start their machines again. No new run begins.
     """
     from . import history  # noqa: PLC0415 - see above
 
@@ -163,26 +169,30 @@ def unhold(**flags: Any) -> None:  # noqa: ANN401 - one for each option
 @options.undo
 @click.pass_context
 def undo(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Roll the disks that a run wiped back to the safety snapshots that it took. The undo is a run, too."""
+    """Roll the disks that a run wiped back to the safety snapshots that it took. An undo is itself a run."""
     from . import undo as undoing  # noqa: PLC0415 - see above
 
     ctx.exit(undoing.command(run_id, flags, ctx.obj))
 
 
 @app.command(short_help="List the runs, and the machines left stopped.")
-@click.option("--prune", metavar="AGE", help="Forget the runs that ended longer ago: 720h, 30d; open ones stay.")
-@options.limit("List so many of the newest runs, and every open one.")
 @click.option(
-    "--needs-me", is_flag=True, help="List only the open runs that nobody is at work on, or whose holder may be dead."
+    "--prune", metavar="AGE", help="Forget runs that ended longer ago than this, such as 720h or 30d; open runs stay."
+)
+@options.limit("The number of newest runs to list; open runs are always listed.")
+@click.option(
+    "--needs-me",
+    is_flag=True,
+    help="List only the open runs that no process is working on, or whose process may be dead.",
 )
 @options.journal
 @click.pass_context
 def runs(
     ctx: click.Context, /, prune: str | None, limit: int, *, needs_me: bool, **flags: Any,  # noqa: ANN401 - see above
 ) -> None:  # fmt: skip
-    """List the runs of the journal, newest first: every open one, and the newest 20.
+    """List the journal's runs, newest first: every open one, and the newest 20.
 
-    The machines that a run left stopped are named, with the command that starts them.
+    The list names the machines that a run left stopped, with the command that starts them.
     """
     from . import run_list  # noqa: PLC0415 - see above
 
@@ -191,14 +201,14 @@ def runs(
 
 @app.command(short_help="List who began, cancelled or held runs.")
 @options.argument("run_id", "[RUN]", complete.runs, required=False)
-@options.limit("List so many of the newest acts.")
+@options.limit("The number of newest entries to list.")
 @options.journal
 @click.pass_context
 def audit(ctx: click.Context, /, run_id: str | None, limit: int, **flags: Any) -> None:  # noqa: ANN401 - see above
-    """List who did what to the runs of the journal, or to one run, newest first.
+    """List who did what to the journal's runs, or to one run, newest first.
 
-    It has each run that was begun, undone, taken over, cancelled or pruned, each verdict and each hold. An entry stays
-    when its run is forgotten.
+    It lists each run that was begun, undone, taken over, cancelled or pruned, each verdict and each hold. An entry
+    stays when its run is forgotten.
     """
     from . import history  # noqa: PLC0415 - see above
 
@@ -210,32 +220,33 @@ def audit(ctx: click.Context, /, run_id: str | None, limit: int, **flags: Any) -
 @options.show
 @click.pass_context
 def show(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Show what a run did and what to do now, or a plan that plan --save saved. With --verbose also every call."""
+    """Show what a run did and what to do now, or print a saved plan. With --verbose, show every call too."""
     from . import run_story  # noqa: PLC0415 - see above
 
     run_story.show(name, flags, ctx.obj.with_form_of(flags))
 
 
-@app.command("verify-cloud", short_help="Measure on a spare machine what no document says.")
+@app.command("verify-cloud", short_help="Measure on a spare machine whether ECS is as assumed.")
 @options.verify
 @click.pass_context
 def verify_cloud(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Measure on a machine that nobody needs whether ECS is as runs assume it to be. All data on its disk is lost.
+    """Measure on a machine that nobody needs whether ECS behaves as runs assume. All data on its disk is lost.
 
-    It stops the machine, wipes its disk and starts the machine again, two times, by runs with all checks, and observes
-    it from outside: whether StartTime moves, how late lists are, whether ReIniting shows. Exit code 0: ECS agrees with
-    each assumption; 1: it contradicts one, or one could not be measured; else as for a run.
+    The command makes two runs, with all checks. Each stops the machine, wipes its disk and starts the machine again.
+    Meanwhile the command observes the machine: whether StartTime changes, how late lists are, whether the status
+    ReIniting appears. Exit code 0 means that ECS agrees with every assumption; 1, that it contradicts one, or that one
+    could not be measured. Other codes are as for a run.
     """
     from . import verify  # noqa: PLC0415 - see above
 
     ctx.exit(verify.command(flags, ctx.obj))
 
 
-@app.command(short_help="List what is checked before anything is changed.")
+@app.command(short_help="List the checks that are made before anything is changed.")
 @options.output
 @click.pass_context
 def checks(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """List what is checked before anything is changed."""
+    """List the checks that are made before anything is changed."""
     from . import explain as explaining  # noqa: PLC0415 - see above
 
     explaining.checks(ctx.obj.with_form_of(flags))
@@ -252,9 +263,9 @@ def explain(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: AN
     explaining.explain(name, ctx.obj.with_form_of(flags))
 
 
-@app.group(short_help="Check, show or print an example of the configuration.")
+@app.group(short_help="Check or show the configuration, or print an example.")
 def config() -> None:
-    """Check, show or print an example of the configuration."""
+    """Check or show the configuration, or print an example."""
 
 
 def _config(name: str, text: str) -> Callable[[Callable[..., None]], click.Command]:
@@ -273,7 +284,7 @@ def config_check(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401, 
 
 
 @_config("show", "Show every setting and where its value comes from.")
-@click.option("--grace", is_flag=True, help="Print only how many seconds a worker needs to end in order.")
+@click.option("--grace", is_flag=True, help="Print only how many seconds a worker needs to stop cleanly.")
 def config_show(ctx: click.Context, /, *, grace: bool, **flags: Any) -> None:  # noqa: ANN401, D103 - one for each option
     from . import settings  # noqa: PLC0415 - see above
 
@@ -281,9 +292,9 @@ def config_show(ctx: click.Context, /, *, grace: bool, **flags: Any) -> None:  #
     settings.config_grace(flags) if grace else settings.config_show(flags, output)
 
 
-@config.command("example", short_help="Print a complete configuration file, commented.")
+@config.command("example", short_help="Print a complete configuration file with comments.")
 def config_example() -> None:
-    """Print a complete configuration file, commented."""
+    """Print a complete configuration file with comments."""
     from .example import example  # noqa: PLC0415 - see above
 
     print_stdout(example().rstrip("\n"))
@@ -303,15 +314,15 @@ def simulator(ctx: click.Context, arguments: Sequence[str]) -> None:
     ctx.exit(simulate(list(arguments)))
 
 
-@app.command(short_help="Carry out runs that a Temporal server hands out.")
+@app.command(short_help="Carry out runs that a Temporal server assigns.")
 @options.worker
 @click.pass_context
 def worker(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for each option
-    """Carry the shards of runs that a Temporal server hands out, for the account of the credentials in one region.
+    """Carry out the shards of runs that a Temporal server assigns, for the credentials' account in one region.
 
-    Any number of workers may serve the same account and region; they share a journal in PostgreSQL. SIGTERM or Ctrl-C
-    ends a worker in order: no further machine begins, those under way are finished and started again, and other workers
-    go on with the rest. safe-reinit config show --grace says how many seconds that can take.
+    Any number of workers can serve the same account and region; they share a journal in PostgreSQL. SIGTERM or Ctrl-C
+    stops a worker cleanly: it begins no more machines, finishes those that it has begun and starts them again. Other
+    workers continue with the rest. safe-reinit config show --grace says how many seconds that can take.
     """
     from . import worker as working  # noqa: PLC0415 - see above
 
@@ -321,10 +332,10 @@ def worker(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one f
 @app.command("completion", short_help="Print the completion script for a shell.")
 @click.argument("shell", type=click.Choice(complete.SHELLS))
 def completion(shell: str) -> None:
-    """Print the script that makes a shell complete commands, options, names, runs and simulated disks at Tab.
+    """Print the script that lets a shell complete commands, options, names, runs and simulated disks with Tab.
 
-    Completing sends nothing but to a simulator on this machine. What --confirm takes is not completed: it is consent,
-    and to be typed.
+    Completion sends no requests, except to a simulator on this machine. It does not complete the value of --confirm:
+    that is your consent, so you must type it yourself.
     """
     from .shells import script  # noqa: PLC0415 - see above
 
@@ -348,11 +359,11 @@ def help_(ctx: click.Context, words: Sequence[str]) -> None:
 @app.command("schema", short_help="Print the machine-readable contract as JSON.")
 @click.pass_context
 def schema(ctx: click.Context) -> None:
-    """Print the machine-readable contract as one JSON document, for whoever calls this from a program.
+    """Print the machine-readable contract as one JSON document, for programs that call safe-reinit.
 
-    It has every command with its options and arguments (type, default, environment variable), what the command does to
-    the data, how to see that without doing it, and what consent it takes; the exit codes and what each means for the
-    data; and the JSON Schemas of the report, of events, and of what checks, explain and runs print.
+    It lists every command with its options and arguments (type, default, environment variable), what the command does
+    to the data, how to see that without doing it, and what consent it needs. It also has the exit codes, with what each
+    means for the data, and the JSON Schemas of the report, of events, and of what checks, explain and runs print.
     """
     from .contract import contract  # noqa: PLC0415 - see above
 

@@ -112,8 +112,9 @@ _WIPES = CommandEffect(
     risk="critical",
     reversible="only with a snapshot",
     dry_run="add --dry-run",
-    consent="--confirm with the disk's id (several disks: the plan's fingerprint or at least its first 32 characters; "
-    "or an unattended class of theirs); on a terminal without --confirm the instance's name is asked for",
+    consent="--confirm with the disk's id (for several disks the plan's fingerprint, at least its first 32 "
+    "characters), or with the name of the disks' class if that is unattended; without --confirm, the command asks on a "
+    "terminal for the instance's name (for several disks the first 8 characters of the fingerprint)",
     exit_codes=_ALL,
 )
 EFFECTS: Mapping[str, CommandEffect] = {
@@ -121,26 +122,28 @@ EFFECTS: Mapping[str, CommandEffect] = {
     "plan": _DESCRIBES,
     "apply": replace(
         _WIPES,
-        dry_run="safe-reinit show FILE tells what is in it; safe-reinit plan looks anew",
-        consent="--confirm with the file's digest or at least its first 32 characters, or an unattended class of its "
-        "disks; on a terminal without --confirm the first 8 are asked for",
+        dry_run="safe-reinit show FILE prints the plan; safe-reinit plan makes a new one",
+        consent="--confirm with the file's digest, at least its first 32 characters, or with the name of the disks' "
+        "class if that is unattended; without --confirm, the command asks on a terminal for the first 8 characters",
     ),
     "rehearse": replace(_DESCRIBES, exit_codes=_ALL),
     "policy": _DESCRIBES,
     "resume": replace(
         _WIPES,
-        dry_run="safe-reinit show RUN tells how it stands",
-        consent="none, since the run had it; with --verdict wipe-again as for a new run",
+        dry_run="safe-reinit show RUN shows the run's state",
+        consent="none, because the run was confirmed when it began; with --verdict wipe-again, as for a new run",
     ),
     "undo": _WIPES,
     "verify-cloud": replace(
         _WIPES, dry_run="leave out --confirm", consent="--confirm with the id of the instance, for two runs"
     ),
-    "cancel": replace(_READS, changes=True, dry_run="safe-reinit show RUN tells how it stands"),
-    "hold": replace(_READS, changes=True, dry_run="safe-reinit runs tells which runs are at work"),
-    "unhold": replace(_READS, changes=True, dry_run="safe-reinit runs tells whether there is a hold"),
+    "cancel": replace(_READS, changes=True, dry_run="safe-reinit show RUN shows the run's state"),
+    "hold": replace(_READS, changes=True, dry_run="safe-reinit runs lists the active runs"),
+    "unhold": replace(_READS, changes=True, dry_run="safe-reinit runs shows whether there is a hold"),
     "worker": replace(
-        _WIPES, dry_run="there is none: it carries out runs that others began", consent="none, since the runs had it"
+        _WIPES,
+        dry_run="there is none, because a worker carries out runs that others began",
+        consent="none, because the runs were confirmed when they began",
     ),
     **dict.fromkeys(("runs", "audit", "show"), _READS),
     **dict.fromkeys(
@@ -218,7 +221,7 @@ def _kind(param: click.Parameter, metavar: str, choices: tuple[str, ...]) -> Kin
 
 
 def _endings() -> Iterator[Ending]:
-    yield Ending("done", 0, "reinitialised", "every disk verified and power as promised")
-    yield Ending("planned", 0, "untouched", "a dry run that could run")
+    yield Ending("done", 0, "reinitialised", "every disk is verified, and the power state is as planned")
+    yield Ending("planned", 0, "untouched", "a dry run whose plan can run")
     for outcome, cls in BY_OUTCOME.items():
         yield Ending(outcome, cls.exit_code, cls.data, cls.meaning)

@@ -17,9 +17,9 @@ def example() -> str:
     head = (
         "# safe-reinit: an example configuration with every setting and its default.\n"
         "# Copy it to ~/.config/safe-reinit/config.yaml, uncomment what you need, and run: safe-reinit config check\n"
-        "# A flag wins over the environment (SAFE_REINIT_<OPTION>), the environment over this file.\n"
-        f"# But neither raises what limits how much a run does ({', '.join(LIMITS[:-1])},\n"
-        f"# {LIMITS[-1]}) above what this file says, unless may_be_raised names it.\n"
+        "# An option overrides the environment (SAFE_REINIT_<OPTION>), and the environment overrides this file.\n"
+        f"# But neither can raise a limit on what a run may do ({', '.join(LIMITS[:-1])},\n"
+        f"# {LIMITS[-1]}) above its value in this file, unless may_be_raised names it.\n"
     )
     return head + "".join(_lines(setting) for setting in SETTINGS)
 

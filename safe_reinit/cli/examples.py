@@ -19,7 +19,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "apply": (
         "safe-reinit show plan.json",
-        "safe-reinit apply plan.json --confirm 6d6845f3",
+        "safe-reinit apply plan.json --confirm 6d6845f3a1c09b7e54d2f8036ae91b4c",
     ),
     "rehearse": (
         "safe-reinit rehearse --disk d-bp1example --stop-instance",

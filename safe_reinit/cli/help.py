@@ -122,7 +122,7 @@ class Group(_Params, click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a sub-command, unless an option stands before it."""
         if not ctx.resilient_parsing and (given := given_options(ctx)):
-            raise click.UsageError(f"{given[0]} stands before the command {args[0]}: options go after it.")
+            raise click.UsageError(f"{given[0]} is before the command {args[0]}. Options must follow the command.")
         name, command, rest = super().resolve_command(ctx, args)
         if command is None:  # while a shell completes
             ctx.meta[_NO_COMMAND] = args[0]
@@ -141,7 +141,7 @@ Group.group_class = Group
 @cache
 def _brief_option() -> click.Option:
     """Return the option ``-h``, made once for all commands."""
-    text = "Show the help in one screen."
+    text = "Show a short help that fits on one screen."
     return click.Option(["-h", "brief"], is_flag=True, is_eager=True, expose_value=False, help=text, callback=_brief)
 
 
@@ -165,8 +165,8 @@ def _brief(ctx: click.Context, _param: click.Parameter, requested: bool) -> None
     rows = [(first, re.split(_FIRST_CLAUSE, text)[0]) for first, text in listed.values()]
     _section("Options", rows, formatter, width=0)
     formatter.write_paragraph()
-    more = "says more of these options" if all_fit else f"shows all {len(records)} options"
-    formatter.write_text(f"{_path(ctx)} --help {more}, and examples.")
+    more = "describes these options in full" if all_fit else f"shows all {len(records)} options"
+    formatter.write_text(f"{_path(ctx)} --help {more}, with examples.")
     click.echo(formatter.getvalue().rstrip("\n"))
     ctx.exit()
 
@@ -202,9 +202,9 @@ def short() -> str:
     return f"""\
 safe-reinit wipes an Alibaba Cloud ECS disk back to its initial state, safely.
 
-  Try it, no cloud and no account needed:
+  Try it without a cloud or an account:
     {TRY_IT}
-  Look at a disk of yours, changing nothing:
+  Check one of your disks without changing anything:
     safe-reinit plan --region cn-hangzhou --disk d-...
   Everything else:
     safe-reinit --help
@@ -217,18 +217,18 @@ def misuse(wrong: click.ClickException) -> UsageError:
     see = f"See {_path(ctx)} --help." if ctx is not None else "See safe-reinit --help."
     if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
         print_stderr(wrong.ctx.get_help())
-        return UsageError(f"{_path(wrong.ctx)} is followed by one of its commands, so nothing was done.", hint="")
+        return UsageError(f"{_path(wrong.ctx)} needs one of its commands.", hint="")
     if isinstance(wrong, click.NoSuchOption) and wrong.option_name in _NO_CONSENT:
         return UsageError(
-            f"There is no {wrong.option_name}, on purpose: nothing is wiped on a bare yes.",
-            hint="Read the plan with --dry-run; --confirm takes what it says.",
+            f"There is deliberately no {wrong.option_name}: a bare yes never wipes anything.",
+            hint="Read the plan with --dry-run. It says what to give to --confirm.",
         )
     if isinstance(wrong, click.NoSuchOption) and wrong.option_name == "--dry-run" and ctx is not None:
         return UsageError(f"{_path(ctx)} has no --dry-run.", hint=f"{_without_dry_run(_path(ctx))} {see}")
     message = wrong.format_message().replace(". (Did", ". Did").replace("?)", "?")
     message = re.sub(_MISPLACED, r"\1...", message)
     if (word := re.fullmatch(r"No such command '(d-[a-z0-9-]+)'\.", message)) is not None:
-        return UsageError(f"{word[1]} is no command; a disk is named by an option.", hint=f"Say --disk {word[1]}.")
+        return UsageError(f"{word[1]} is not a command. Name a disk with an option.", hint=f"Use --disk {word[1]}.")
     listed = _LISTED.get(str(wrong.param.name), "") if isinstance(wrong, click.MissingParameter) and wrong.param else ""
     return UsageError(message if message.endswith((".", "?")) else f"{message}.", hint=f"{listed}{see}")
 
@@ -245,7 +245,7 @@ _MISPLACED = r"(?i)(postgres\w*:/*|\w+:/+(?=\S*@)|password\s*=\s*)(?:\S*(?=[')])
 """An address in the wrong place, which may have a password; compiled once it is needed."""
 _NO_CONSENT = ("--yes", "-y", "--force", "-f", "--assume-yes", "--auto-approve", "--no-confirm")
 """What other tools have, and this one has not."""
-_LISTED = {"run_id": "safe-reinit runs lists them. ", "file": "plan --save makes one. "}
+_LISTED = {"run_id": "safe-reinit runs lists them. ", "file": "plan --save creates one. "}
 """Where the values of an argument are found."""
 
 

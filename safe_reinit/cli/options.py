@@ -89,18 +89,23 @@ def argument(
 
 
 _TARGET = (
-    _option("--disk", multiple=True, metavar="D", offers="disks", help="The id of a disk; may be repeated."),
-    _option("--disks-from", metavar="FILE|-", help="A file of ids of disks, one a line."),
+    _option("--disk", multiple=True, metavar="D", offers="disks", help="A disk id; repeatable."),
+    _option("--disks-from", metavar="FILE|-", help="A file with one disk id per line (- for stdin)."),
     _option(
         "--instance",
         multiple=True,
         metavar="I",
         offers="instances",
-        help="An instance whose disks are meant; may be repeated.",
+        help="Select disks of this instance; repeatable.",
     ),
-    _option("--tag", multiple=True, metavar="K=V", help="Instances with this tag; repeated, with all of them."),
-    click.option("--system-disk", is_flag=True, default=None, help="Of these instances the system disk."),
-    click.option("--data-disks", is_flag=True, default=None, help="Of these instances the data disks."),
+    _option(
+        "--tag",
+        multiple=True,
+        metavar="K=V",
+        help="Select disks of instances with this tag; if repeated, with all tags.",
+    ),
+    click.option("--system-disk", is_flag=True, default=None, help="Select the system disk of these instances."),
+    click.option("--data-disks", is_flag=True, default=None, help="Select the data disks of these instances."),
 )
 _CONSENT = (
     _option(
@@ -110,23 +115,23 @@ _CONSENT = (
         offers="risks",
         help="Accept a risk by the name of its check; repeatable.",
     ),
-    click.option("--stop-instance", is_flag=True, default=None, help="Allow stopping a running instance."),
+    click.option("--stop-instance", is_flag=True, default=None, help="Allow the run to stop a running instance."),
 )
 _CONFIRM = (
-    click.option("--dry-run", is_flag=True, default=None, help="Look, judge, show the plan; change nothing."),
+    click.option("--dry-run", is_flag=True, default=None, help="Check and show the plan without changing anything."),
     click.option(
         "--confirm",
         metavar="WHAT",
-        help="The disk id (several disks: the plan's fingerprint or at least its first 32 characters), or an "
-        "unattended class of theirs.",
+        help="Confirm with the value that the plan shows: the disk id (for several disks the plan's fingerprint, at "
+        "least its first 32 characters). The name of the disks' class also confirms, if the class is unattended.",
     ),
 )
 _ONCE = (
     _option(
         "--once",
         metavar="KEY",
-        help="Run this plan at most once under this key: if a run with it is done, its report is shown and nothing is "
-        "changed.",
+        help="Run this plan at most once under this key; if a run with this key is done, show its report and change "
+        "nothing.",
     ),
 )
 _PASSWORD = (
@@ -197,7 +202,7 @@ program: Callable[[F], F] = _stack(
 )
 """The options of the program without a command: those of a run, and its version."""
 plan: Callable[[F], F] = _stack(
-    _option("--save", metavar="FILE", help="Save the plan to a new file, for safe-reinit apply FILE."),
+    _option("--save", metavar="FILE", help="Save the plan to a new file, to run it later with safe-reinit apply FILE."),
     *_TARGET,
     *_run(*_RUNNER[1:])[len(_TARGET) + len(_CONFIRM) :],
 )
@@ -215,7 +220,7 @@ undo: Callable[[F], F] = _stack(*_CONFIRM, *_CONSENT, *_settings(*_UNDONE), *_CO
 """The options of an undo: those of a run but for what only ReInitDisk takes; the run names the disks."""
 policy: Callable[[F], F] = _stack(
     *_TARGET,
-    click.option("--check", is_flag=True, default=None, help="Say which of these rights are missing; change nothing."),
+    click.option("--check", is_flag=True, default=None, help="List which of these permissions are missing."),
     *_CONSENT, *_settings(*_SETTINGS_OF_RUN, hidden=_RUNNER), *_PASSWORD, *_CONFIG,
     *_settings(*_but(_OUTPUT, Settings.report, Settings.events)),
 )  # fmt: skip
@@ -224,7 +229,7 @@ _RESUMED = (*_CLOUD, Settings.password_env, Settings.journal, Settings.temporal,
 resume: Callable[[F], F] = _stack(
     click.option(
         "--verdict", type=click.Choice(["reinitialised", "intact", "wipe-again"]), default=None,
-        help="What became of the disks whose outcome is unknown, where you know it.",
+        help="What happened to the disks whose outcome is unknown, if you know it.",
     ),
     *_CONFIRM[1:], _CONSENT[0], *_settings(*_RESUMED), *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT),
 )  # fmt: skip
@@ -233,7 +238,8 @@ apply: Callable[[F], F] = _stack(
     click.option(
         "--confirm",
         metavar="DIGEST",
-        help="The file's digest or at least its first 32 characters; asked for on a terminal.",
+        help="Confirm with the file's digest: at least its first 32 characters. The name of the disks' class also "
+        "confirms, if the class is unattended. On a terminal, you can leave this out: you are asked.",
     ),
     *_settings(*_RESUMED, Settings.on_unknown, *_of("Simulation")), *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT),
 )  # fmt: skip
@@ -241,11 +247,11 @@ apply: Callable[[F], F] = _stack(
 verify: Callable[[F], F] = _stack(
     _option(
         "--instance", metavar="I", offers="instances", required=True,
-        help="The machine to measure on: a running one that nobody needs.",
+        help="The machine to measure on; it must be running, and nobody must need it.",
     ),
-    _option("--disk", metavar="D", offers="disks", help="The disk of it that is wiped, if it has several."),
-    click.option("--confirm", metavar="I", help="The same machine: you agree that all data on this disk is lost."),
-    _option("--save", metavar="FILE", help="Save what was measured to a new file (JSON) without ids, to be sent on."),
+    _option("--disk", metavar="D", offers="disks", help="The disk to wipe, if the machine has several."),
+    click.option("--confirm", metavar="I", help="Agree that all data on the disk is lost; repeat the machine's id."),
+    _option("--save", metavar="FILE", help="Save the measurements to a new JSON file, without ids, to share it."),
     _CONSENT[0], *_settings(*_CLOUD, *_of("Waiting"), Settings.journal, *_of("Simulation")), *_CONFIG,
     *_settings(*_but(_OUTPUT, Settings.report)),
 )  # fmt: skip
@@ -253,7 +259,7 @@ verify: Callable[[F], F] = _stack(
 cancel: Callable[[F], F] = _stack(_setting(Settings.journal), *_CONFIG)
 """The options of a command that asks a run to end."""
 _JOURNAL = (
-    _setting(Settings.journal), *_CONFIG, _option("--output", metavar="text|json", help="The form of the result."),
+    _setting(Settings.journal), *_CONFIG, _option("--output", metavar="text|json", help="The format of the result."),
 )  # fmt: skip
 journal: Callable[[F], F] = _stack(*_JOURNAL)
 """The options of a command that reads the journal."""
@@ -268,7 +274,7 @@ def limit(help_: str) -> Callable[[F], F]:
 
 
 show: Callable[[F], F] = _stack(
-    _option("--report", metavar="FILE", help="Write the report of a run to this file (.json, .md, .html, .txt)."),
+    _option("--report", metavar="FILE", help="Write the run's report to this file (.json, .md, .html, .txt)."),
     _setting(Settings.verbose),
     *_JOURNAL,
 )
@@ -276,6 +282,6 @@ show: Callable[[F], F] = _stack(
 worker: Callable[[F], F] = _stack(*_settings(*_of("Where"), *_but(_of("Temporal"), Settings.runner)), *_CONFIG)
 """The options of a worker."""
 output: Callable[[F], F] = _stack(
-    _option("--output", metavar="text|json", default=None, help="The form of the result.")
+    _option("--output", metavar="text|json", default=None, help="The format of the result.")
 )
 """The options of a command that only tells something."""

@@ -33,15 +33,15 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m safe_reinit.simulator",
-        description="A simulated Alibaba Cloud ECS on loopback. Ends on SIGINT or SIGTERM.",
+        description="Start a simulated Alibaba Cloud ECS on this machine. Ctrl-C or SIGTERM stops it.",
         allow_abbrev=False,
     )
-    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0: a free one")
-    parser.add_argument("--world", metavar="FILE.yaml", help="what there is at the beginning; default: a packaged one")
+    parser.add_argument("--port", type=int, default=0, help="the port to listen on; 0 picks a free one")
+    parser.add_argument("--world", metavar="FILE.yaml", help="the machines at the start (default: the built-in world)")
     parser.add_argument("--faults", metavar="FILE.yaml", help="which calls go wrong, and how")
-    parser.add_argument("--speed", type=float, default=1.0, help="simulated seconds in a real one")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same ids")
-    parser.add_argument("--access-key", metavar="ID:SECRET", help="in the place of the world's first key")
+    parser.add_argument("--speed", type=float, default=1.0, help="simulated seconds per real second")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of all ids; the same seed gives the same ids")
+    parser.add_argument("--access-key", metavar="ID:SECRET", help="the access key to use instead of the world's first")
     return parser
 
 

@@ -181,9 +181,9 @@ def test_a_default_is_said_where_there_is_one(
     text = " ".join(helped("safe-reinit", 120, capsys, monkeypatch).split())
 
     for message in (
-        "stopping may take. [10m]",
-        "waited for. [60m]",
-        "reinitialising may take. [30m]",
+        "stopping an instance. [10m]",
+        "to complete. [60m]",
+        "reinitialising a disk. [30m]",
         "[100]",
         "[ask]",
     ):

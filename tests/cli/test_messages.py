@@ -45,16 +45,16 @@ def test_a_profile_without_credentials_is_named(command_line: CommandLine) -> No
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("config", "safe-reinit config is followed by one of its commands"),
+        ("config", "safe-reinit config needs one of its commands"),
         ("config nothing", "See safe-reinit config --help."),
         ("resume", "safe-reinit runs lists them. See safe-reinit resume --help."),
-        ("apply", "plan --save makes one."),
+        ("apply", "plan --save creates one."),
         ("--dsk d-1", "--max-disks"),  # click's words before it differ between versions
-        ("--disk d-1 --yes", "There is no --yes, on purpose"),
-        ("undo r-1 --force", "There is no --force, on purpose"),
-        ("d-bp1example", "d-bp1example is no command; a disk is named by an option. Say --disk d-bp1example."),
+        ("--disk d-1 --yes", "There is deliberately no --yes"),
+        ("undo r-1 --force", "There is deliberately no --force"),
+        ("d-bp1example", "d-bp1example is not a command. Name a disk with an option. Use --disk d-bp1example."),
         ("plan --disk d-1 --dry-run", "plan has no --dry-run. Leave it out: this command changes nothing. See"),
-        ("resume r-1 --dry-run", "resume has no --dry-run. Instead: safe-reinit show RUN tells how it stands. See"),
+        ("resume r-1 --dry-run", "resume has no --dry-run. Instead: safe-reinit show RUN shows the run's state. See"),
         ("explain no-recent-snapshots", "Did you mean no-recent-snapshot?"),
         ("explain incorrectdiskstatus", "Did you mean IncorrectDiskStatus?"),
         ("explain zzz", "safe-reinit checks lists the checks."),
