@@ -291,7 +291,7 @@ def exit_codes() -> str:
         "",
         "| code | outcome | data | meaning | in Python |",
         "|---|---|---|---|---|",
-        "| 0 | done / planned | reinitialised / untouched | every disk is verified, and the power state is as planned / a dry run whose plan can run | |",
+        "| 0 | done / planned | reinitialised / untouched | every disk is verified and the power state is as planned / a dry run found nothing that stops the run | |",
         *(
             f"| {cls.exit_code} | {cls.outcome} | {cls.data} | {cls.meaning} | [`{cls.__name__}`](library.md#{cls.__name__.lower()}) |"
             for cls in classes

@@ -3,13 +3,13 @@
     Error                1  bug            unexpected
     ├── UsageError       2  usage          data untouched: arguments or configuration, found before any request
     ├── RunRefused       3  refused        data untouched: no changing call was sent
-    ├── RunFailed        4  failed         data intact or untouched: something was tried and failed, power as promised
+    ├── RunFailed        4  failed         data intact or untouched: something failed; the power state is as planned
     ├── OutcomeUnknown   5  unknown        the wipe may or may not have happened; the instance is left stopped
-    ├── NotRestarted     6  not-restarted  reinitialised, but power is not as promised
-    ├── PartlyDone       7  partial        several disks, not one outcome, none unknown
-    └── Stranded         8  stranded       data intact or untouched, but power is not as promised
+    ├── NotRestarted     6  not-restarted  reinitialised, but the power state is not as planned
+    ├── PartlyDone       7  partial        several disks with different outcomes, none unknown
+    └── Stranded         8  stranded       data intact or untouched, but the power state is not as planned
 
-What a single call to the cloud can end with is in ``cloud/interface.py``, beside the contract it belongs to.
+The errors of a single call to the cloud are in ``cloud/interface.py``, with the contract that they belong to.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ TRY_IT = "safe-reinit --simulate --disk d-sim-web1-data --stop-instance"
 
 
 class Error(Exception):
-    """The base: its text is one sentence for people; ``hint`` says what to do now."""
+    """The base class: its text is one sentence for people, and ``hint`` says what to do now."""
 
     exit_code: ClassVar[int] = 1
     outcome: ClassVar[Outcome] = "bug"
-    data: ClassVar[str] = "the report says"
-    meaning: ClassVar[str] = "unexpected; please report"
-    hint: str = "Please report this with the output of the same command and --verbose."
+    data: ClassVar[str] = "see the report"
+    meaning: ClassVar[str] = "an unexpected error; please report it"
+    hint: str = "Please report this, with the output of safe-reinit show RUN --verbose if a run had begun."
     code: str | None = None
     """The ECS error code behind it, where there is one."""
     request_id: str | None = None
@@ -48,75 +48,78 @@ class Error(Exception):
 
 
 class UsageError(Error):
-    """Arguments or configuration are not usable; nothing was sent."""
+    """The arguments or the configuration cannot be used; nothing was sent."""
 
     exit_code = 2
     outcome: ClassVar[Outcome] = "usage"
     data = "untouched"
-    meaning = "arguments or configuration"
+    meaning = "the arguments or the configuration cannot be used"
     hint = "See safe-reinit --help."
 
 
 class RunRefused(Error):
-    """A check, no consent, a stale plan, or a server that cannot be asked: no changing call was sent."""
+    """A check stopped the run, nobody confirmed, the plan is stale, or a server did not answer; nothing was changed."""
 
     exit_code = 3
     outcome: ClassVar[Outcome] = "refused"
     data = "untouched"
-    meaning = "a check, no consent, a stale plan, another holder, a server that is away: no changing call was sent"
+    meaning = (
+        "a check stopped the run, nobody confirmed, the plan is stale, another run has the machine, or a server did "
+        "not answer; no changing call was sent"
+    )
     hint = "Nothing was changed; check again with --dry-run."
 
 
 class RunFailed(Error):
-    """Something was tried and failed; this run wiped nothing, and the power is as promised."""
+    """Something was tried and failed; this run wiped nothing, and the power state is as planned."""
 
     exit_code = 4
     outcome = "failed"
     data = "intact or untouched"
-    meaning = "something was tried and failed; power as promised"
+    meaning = "something was tried and failed; the power state is as planned"
     hint = "This run wiped nothing; check again with --dry-run before another try."
 
 
 class OutcomeUnknown(Error):
-    """The wipe may or may not have happened, or was not seen to end; the instance is left stopped."""
+    """The wipe may or may not have happened, or the run did not see it end; the instance is left stopped."""
 
     exit_code = 5
     outcome = "unknown"
     data = "unknown"
-    meaning = "the wipe may or may not have happened, or was not seen to end; left stopped"
+    meaning = "the wipe may or may not have happened, or the run did not see it end; the machine is left stopped"
     hint = (
-        "Do not start the instance before you know: ask ActionTrail for the event ReInitDisk of this disk (of an "
-        "undo: ResetDisk)."
+        "Do not start the instance until you know whether the disk was wiped: search ActionTrail for the event "
+        "ReInitDisk of this disk (for an undo: ResetDisk)."
     )
 
 
 class NotRestarted(Error):
-    """The wipe is proven, but the instance is not as promised."""
+    """The wipe is verified, but the power state is not as planned."""
 
     exit_code = 6
     outcome = "not-restarted"
     data = "reinitialised"
-    meaning = "wiped, but power is not as promised"
+    meaning = "wiped, but the power state is not as planned"
     hint = "See the report for the state of the instance; safe-reinit resume RUN restores its power state."
 
 
 class PartlyDone(Error):
-    """Several disks, not one outcome, none of them unknown."""
+    """Several disks have different outcomes, none of them unknown."""
 
     exit_code = 7
     outcome = "partial"
     data = "mixed, none unknown"
-    meaning = "several disks, not one outcome"
+    meaning = "several disks have different outcomes"
     hint = "The report shows the outcome of each disk."
 
 
 class Stranded(Error):
-    """The run wiped nothing, and the instance is not as promised (also: still Stopping)."""
+    """The run wiped nothing, and the power state is not as planned (for example, the instance is still Stopping)."""
 
     exit_code = 8
     outcome = "stranded"
     data = "intact or untouched"
-    meaning = "power is not as promised (also: still Stopping)"
+    meaning = "not wiped, and the power state is not as planned (for example still Stopping)"
     hint = "See the report for the state of the instance; safe-reinit resume RUN restores its power state."
 
 

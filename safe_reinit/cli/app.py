@@ -20,8 +20,7 @@ from .signals import Signals, Stopped
 
 _EXIT_CODES = """\b
 Exit codes: 0 done or planned, 1 bug, 2 usage, 3 refused, 4 failed, 5 unknown,
-6 not-restarted, 7 partial, 8 stranded. The README says what each means for the
-data."""
+6 not-restarted, 7 partial, 8 stranded. The README explains each of them."""
 
 
 @click.group(

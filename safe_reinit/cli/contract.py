@@ -221,7 +221,7 @@ def _kind(param: click.Parameter, metavar: str, choices: tuple[str, ...]) -> Kin
 
 
 def _endings() -> Iterator[Ending]:
-    yield Ending("done", 0, "reinitialised", "every disk is verified, and the power state is as planned")
-    yield Ending("planned", 0, "untouched", "a dry run whose plan can run")
+    yield Ending("done", 0, "reinitialised", "every disk is verified and the power state is as planned")
+    yield Ending("planned", 0, "untouched", "a dry run found nothing that stops the run")
     for outcome, cls in BY_OUTCOME.items():
         yield Ending(outcome, cls.exit_code, cls.data, cls.meaning)

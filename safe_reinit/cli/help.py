@@ -165,7 +165,7 @@ def _brief(ctx: click.Context, _param: click.Parameter, requested: bool) -> None
     rows = [(first, re.split(_FIRST_CLAUSE, text)[0]) for first, text in listed.values()]
     _section("Options", rows, formatter, width=0)
     formatter.write_paragraph()
-    more = "describes these options in full" if all_fit else f"shows all {len(records)} options"
+    more = "explains these options" if all_fit else f"shows all {len(records)} options"
     formatter.write_text(f"{_path(ctx)} --help {more}, with examples.")
     click.echo(formatter.getvalue().rstrip("\n"))
     ctx.exit()
