@@ -452,6 +452,7 @@ def _value(name: str, thing: Any) -> str:
 
 
 _CALLABLES = {
+    "AccessKey": "A tuple of an AccessKey id, its secret and, of a temporary key of STS, its token.",
     "MaySend": 'A function that takes the name of an action and returns ``""``, or why it must not be sent (any more).',
     "OnCall": "A function that takes a ``Call`` and returns nothing.",
 }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .client import Client, connect
     from .clock import Clock
+    from .cloud.given import AccessKey, Credential, CredentialsClient
     from .cloud.interface import (
         Cloud,
         CloudError,
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Accepted",
+    "AccessKey",
     "Allow",
     "Attachment",
     "AutoSnapshotPolicy",
@@ -101,6 +103,8 @@ __all__ = [
     "CloudFactory",
     "Config",
     "ConfigArguments",
+    "Credential",
+    "CredentialsClient",
     "DataState",
     "Described",
     "Disk",
@@ -169,6 +173,7 @@ PARTS = (
     "errors",
     "interrupt",
     "model",
+    "cloud.given",
     "cloud.interface",
     "client",
     "journal",

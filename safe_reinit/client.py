@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self, Unpack
 
 from . import report, temporal
 from .clock import Clock, time_scale
+from .cloud.given import given
 from .cloud.locate import locate
 from .config import Settings
 from .config.arguments import Config, ConfigArguments
@@ -25,6 +26,7 @@ from .planning.request import Request
 from .planning.setup import Setup
 
 if TYPE_CHECKING:
+    from .cloud.given import AccessKey, Credential, CredentialsClient
     from .cloud.interface import CloudFactory
     from .journal import StoredRun
     from .planning.discover import Search
@@ -36,7 +38,7 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     profile: str | None = None,
     endpoint: str | None = None,
     config: str | os.PathLike[str] | Config | Settings | None = None,
-    credentials: tuple[str, str] | tuple[str, str, str] | None = None,
+    credentials: AccessKey | Callable[[], AccessKey] | Credential | CredentialsClient | None = None,
     journal: str | os.PathLike[str] | None = None,
     cloud: CloudFactory | None = None,
     clock: Clock | None = None,
@@ -54,8 +56,10 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
         endpoint: ``[http://|https://]HOST[:PORT]`` of ECS; a loopback one serves every product.
         config: the path of a configuration file, or what it would say as a dict; a file found by itself if none.
             Environment variables count instead of what it says, and arguments instead of both.
-        credentials: an AccessKey id and its secret, and the token of STS where the key is temporary.
-        journal: the journal file; else that of the configuration, of root or of the user. On loopback with fixed
+        credentials: an AccessKey id and its secret, and the token of STS where the key is temporary; or what is asked
+            for them before each request: a function, a client of ``alibabacloud_credentials`` (which assumes a role,
+            for example), or an SDK client of yours. A key of another account, user or role is refused.
+        journal: the journal file; else that of the configuration, of root or of the user. On loopback with
             ``credentials`` it is kept in memory unless it is named.
         cloud: makes the cloud that is called, in the place of the one over Alibaba Cloud's SDK: your own SDK client, or
             a fake one. It knows by itself where it is and who calls. The journal is to be named then; a cloud that is
@@ -72,17 +76,17 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
         RunRefused: the process may open too few files for a run.
 
     """
-    key = request.access_key(credentials)
-    if key is not None and profile is not None:
+    own = given(credentials)
+    if own is not None and profile is not None:
         raise UsageError("connect got both a profile and credentials.", hint="Give one of them.")
-    given = {"region": region, "profile": profile, "endpoint": endpoint, "journal": journal, **settings}
+    flags = {"region": region, "profile": profile, "endpoint": endpoint, "journal": journal, **settings}
     if unknown := set(settings) - set(ConfigArguments.__annotations__):
         raise TypeError(f"connect() got an unexpected keyword argument {min(unknown)!r}")
-    resolved = request.settings(config, given)
+    resolved = request.settings(config, flags)
     owners = request.owner_parameters(owner or {})
     if cloud is not None:
         request.refuse_places(resolved, profile=profile, endpoint=endpoint, credentials=credentials)
-    place = locate(resolved, os.environ, key, cloud)
+    place = locate(resolved, os.environ, own, cloud)
     clock = clock or Clock(time_scale(os.environ, loopback=place.loopback))
     demand_descriptors()
     load_all(resolved.journal)

@@ -43,6 +43,15 @@ def configured() -> safe_reinit.Client:
     )  # fmt: skip
 
 
+def own_credentials(client: safe_reinit.CredentialsClient) -> list[safe_reinit.Client]:
+    """Give a function and an object that know the key of now."""
+
+    def key() -> safe_reinit.AccessKey:
+        return "id", "secret", "token"
+
+    return [safe_reinit.connect(region="cn-hangzhou", credentials=each) for each in (key, client)]
+
+
 def misspelt(client: safe_reinit.Client) -> None:
     """Use names that are not there, and values of other types."""
     safe_reinit.conect(region="cn-hangzhou")  # type: ignore[attr-defined] # pyright: ignore

@@ -6,13 +6,13 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
 
 if TYPE_CHECKING:
-    from ..model import Secret
+    from .given import KeySource, SecretKey
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,6 @@ class Endpoint:
         return f"{self.scheme}://{self.host}"
 
 
-AccessKey: TypeAlias = "tuple[str, Secret] | tuple[str, Secret, Secret]"
-"""An id, its secret and, of a temporary key, its token."""
-
-
 @dataclass(frozen=True)
 class Place:
     """Which cloud is meant, and what names the credentials."""
@@ -48,14 +44,21 @@ class Place:
     """By product: ``ecs``, ``sts``, ``ess``, ``ebs``, ``kms``."""
     profile: str = ""
     """The aliyun CLI profile; empty: the default chain."""
-    access_key: AccessKey | None = None
+    access_key: SecretKey | None = None
     """Fixed credentials, with the token of a temporary key; the default chain is then never asked."""
+    key_source: KeySource | None = field(default=None, repr=False, compare=False)
+    """What the program gave to be asked for credentials, instead of the default chain."""
     ca_bundle: str = ""
 
     @property
     def loopback(self) -> bool:
         """Whether nothing may leave this machine."""
         return self.endpoint is not None and self.endpoint.loopback
+
+    @property
+    def has_given_credentials(self) -> bool:
+        """Whether the program gave the credentials, or what is asked for them."""
+        return self.access_key is not None or self.key_source is not None
 
     @property
     def local_url(self) -> str:

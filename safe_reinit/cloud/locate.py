@@ -13,7 +13,8 @@ from . import aliyun
 from .aliyun.credentials import Credentials, CredentialsError
 from .aliyun.sources import region_of
 from .connection import Connection
-from .endpoints import AccessKey, parse
+from .endpoints import parse
+from .given import KeySource, SecretKey
 from .interface import Cloud, CloudFactory, MaySend, OnCall
 
 
@@ -44,7 +45,7 @@ class Place(Protocol):
 def locate(
     settings: Place,
     environment: Mapping[str, str],
-    access_key: AccessKey | None = None,
+    credentials: SecretKey | KeySource | None = None,
     cloud: CloudFactory | None = None,
 ) -> Connection:
     """Return where the cloud is and with whose credentials it is asked.
@@ -52,7 +53,7 @@ def locate(
     Args:
         settings: the settings in force.
         environment: the variables that credentials may come from.
-        access_key: fixed credentials.
+        credentials: those that the program gave, or what it gave to be asked for them.
         cloud: makes the cloud, where the library's user hands one in: it knows by itself where it is and who calls.
 
     Raises:
@@ -65,7 +66,8 @@ def locate(
         endpoint=endpoint,
         endpoints={product: parse(host) for product, host in settings.endpoints.items()},
         profile=settings.profile or "",
-        access_key=access_key,
+        access_key=credentials if isinstance(credentials, tuple) else None,
+        key_source=None if isinstance(credentials, tuple) else credentials,
         ca_bundle=_readable(settings.ca_bundle),
         cloud=cloud,
     )

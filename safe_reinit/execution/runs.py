@@ -69,7 +69,7 @@ class Runs:
     def place(self) -> str | None:
         """Where runs are written down; ``None`` for this process only. It may hold a password: see ``journal``."""
         settings, where = self._setup.settings, self._setup.connection
-        if settings.journal is None and where.access_key is not None and where.loopback:
+        if settings.journal is None and where.has_given_credentials and where.loopback:
             return None
         return journal_of(settings.journal, os.environ)
 

@@ -42,24 +42,6 @@ def owner_parameters(given: Mapping[str, str | int]) -> Owner:
     return tuple(sorted(given.items()))
 
 
-def access_key(given: Sequence[str] | None) -> tuple[str, Secret] | tuple[str, Secret, Secret] | None:
-    """Return fixed credentials: an AccessKey id, its secret and, of a temporary one, its token.
-
-    Raises:
-        UsageError: they are something else, or a part of them is empty.
-    """
-    if given is None:
-        return None
-    pair = isinstance(given, (tuple, list)) and len(given) in (2, 3)
-    if not pair or not all(isinstance(each, str) and each for each in given):
-        raise UsageError(
-            "credentials are not an AccessKey id and its secret, with a token or without one.",
-            hint="Give ('ID', 'SECRET'), or ('ID', 'SECRET', 'TOKEN') for a temporary key of STS.",
-        )
-    key_id, secret, *token = given
-    return (key_id, Secret(secret), Secret(token[0])) if token else (key_id, Secret(secret))
-
-
 def disk_ids(given: Sequence[str], argument: str = "disk_ids") -> list[str]:
     """Return the ids of the disks, each once.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import inf
@@ -18,7 +18,9 @@ from urllib.parse import urlsplit
 from ...clock import boottime
 from ...errors import TRY_IT
 from ...model import Caller
+from ...threads import Background
 from ..endpoints import is_loopback
+from ..given import KeySource, is_key
 from .answers import Key, Web
 from .keys import key_of
 from .profile import CredentialsError, NothingFoundError, Profile
@@ -34,6 +36,10 @@ _RENEW_BEFORE = 300.0
 """Seconds before its end at which a key is asked for again; of a short one in its last third."""
 _REREAD_INTERVAL = 10.0
 """Seconds after which a source that failed, or whose key was refused, is asked again."""
+
+_OBJECT = "The object given as credentials"
+_OBJECT_TIMEOUT = 60.0
+"""Real seconds in which it has to answer, as long as an external command has."""
 
 _NONE = (
     "No credentials were found in Alibaba's default chain: environment, aliyun CLI profile, credentials.ini, "
@@ -89,7 +95,7 @@ class Credentials:
     @property
     def source(self) -> str:
         """What the key comes from, for people; ``""`` as long as there is none, and where the program gave it."""
-        if self._place.access_key is not None:
+        if self._place.has_given_credentials:
             return ""
         return self._profile.source if self._profile else ""
 
@@ -188,14 +194,23 @@ class Credentials:
             and now - latest[2] < _REREAD_INTERVAL
         )
 
+    def _chosen(self) -> list[Source]:
+        if self._place.key_source is not None:
+            return [Source("program")]
+        return chosen(self._environment, self._place.profile, local_only=self._place.loopback)
+
+    def _read(self, source: Source) -> Profile:
+        if self._place.key_source is not None:
+            return _asked(self._place.key_source)
+        return read(source, self._environment)
+
     def _obtained(self, now: float) -> tuple[Profile, Key | None]:
         """Get a key from the source, if there is reason to; the first time from the first one that is not absent."""
         if not self._sources:
-            named = self._place.profile
-            self._sources = chosen(self._environment, named, local_only=self._place.loopback)
+            self._sources = self._chosen()
         absent = ""
         for source in list(self._sources):
-            profile = read(source, self._environment)
+            profile = self._read(source)
             if self._held is not None:
                 profile = replace(profile, discovered=False)  # it was there
                 refused = self._refused and now - self._reread_at >= _REREAD_INTERVAL
@@ -218,14 +233,38 @@ class Credentials:
 
 
 def _given(place: Place) -> Key:
-    """Return the key that the program was given."""
+    """Return the key that the program gave."""
     assert place.access_key is not None  # noqa: S101 - for the types
-    key_id, secret, *token = place.access_key
-    members = {"access_key_id": key_id, "access_key_secret": secret.reveal()}
-    if token:
-        members["sts_token"] = token[0].reveal()
-    profile = Profile("StsToken" if token else "AK", members, "The key that was given")
+    key_id, *others = place.access_key
+    profile = _profile_of((key_id, *(each.reveal() for each in others)), "The key that was given")
     return key_of(profile, _Connected(place, {}), {}, _now())
+
+
+def _asked(source: KeySource) -> Profile:
+    """Ask what the program gave for the key that it has now: a thread waits, since nothing else limits it.
+
+    Raises:
+        CredentialsError: it gives none. What it raised is not shown, since it may hold the key.
+    """
+    nothing = Profile("AK", {}, _OBJECT)
+    asking = Background(source, "safe-reinit-credentials")
+    asking.start()
+    if not asking.ended.wait(_OBJECT_TIMEOUT):
+        raise nothing.failed(f"it had not answered after {_OBJECT_TIMEOUT:g} s", was_asked=True)
+    try:
+        key = asking.result()
+    except BaseException as error:  # noqa: BLE001 - an exit, too, is of its own thread
+        why = f"it raised {type(error).__name__}"
+    else:
+        if is_key(key):
+            return _profile_of(key, _OBJECT)
+        why = "what it returned is not an AccessKey id and its secret, with a token or without one"
+    raise nothing.failed(why, "Call it by itself to see what it does.", was_asked=True)
+
+
+def _profile_of(key: Sequence[str], source: str) -> Profile:
+    members = dict(zip(("access_key_id", "access_key_secret", "sts_token"), key, strict=False))
+    return Profile("StsToken" if "sts_token" in members else "AK", members, source)
 
 
 def _now() -> float:
