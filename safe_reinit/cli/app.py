@@ -195,7 +195,7 @@ def runs(
     """
     from . import run_list  # noqa: PLC0415 - see above
 
-    run_list.runs(flags, prune, limit, ctx.obj.with_form_of(flags), needs_me=needs_me)
+    ctx.exit(run_list.runs(flags, prune, limit, ctx.obj.with_form_of(flags), needs_me=needs_me))
 
 
 @app.command(short_help="List who began, cancelled or held runs.")
@@ -222,7 +222,7 @@ def show(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN40
     """Show what a run did and what to do now, or print a saved plan. With --verbose, show every call too."""
     from . import run_story  # noqa: PLC0415 - see above
 
-    run_story.show(name, flags, ctx.obj.with_form_of(flags))
+    ctx.exit(run_story.show(name, flags, ctx.obj.with_form_of(flags)))
 
 
 @app.command("verify-cloud", short_help="Measure on a spare machine whether ECS is as assumed.")

@@ -66,6 +66,8 @@ class Runs:
     runs: tuple[ListedRun, ...]
     held: str | None = None
     """Why nothing is stopped or wiped now, who said so and since when."""
+    unreadable: tuple[str, ...] = ()
+    """The ids of the runs that cannot be listed, since what the journal has of them is damaged."""
 
 
 @dataclass(frozen=True)

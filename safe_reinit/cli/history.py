@@ -9,13 +9,13 @@ from typing import Any
 
 from ..config import Settings, resolve
 from ..errors import UsageError
-from ..journal import EndedError, Reader, StoredRun
+from ..journal import AuditEntry, EndedError, Reader, StoredRun
 from ..model import Plan, Secret
 from ..model.codec import encode
 from ..model.letters import printable
 from ..plans.plan import from_json
 from .documents import Audit
-from .journals import open_journal, read_journal
+from .journals import open_journal, read_journal, readable, saying_none
 from .output import Output, naming_journal, print_stderr, print_stdout
 from .run_list import left_stopped, some
 
@@ -24,15 +24,28 @@ def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Settings]:
     """Find a run, and the settings to go on with it: its own region, endpoint and profile unless others are given.
 
     Raises:
-        UsageError: the journal has no such run.
+        UsageError: the journal has no such run, or it cannot be read.
     """
     with read_journal(flags) as journal:
         stored = journal.run(run_id)
     if stored is None:
         raise unknown_run(run_id, journal)
+    refuse_unreadable(stored)
     own = {Settings.region: stored.region, Settings.endpoint: stored.endpoint, Settings.profile: stored.profile}
     at = {setting.name: flags.get(setting.name) or value or None for setting, value in own.items()}
     return stored, resolve({**flags, **at}, os.environ, flags.get("config"))
+
+
+def refuse_unreadable(stored: StoredRun) -> None:
+    """Check that the plan and the states of a run can be read, before anything is done with it.
+
+    Raises:
+        UnreadableError: one cannot.
+    """
+    with readable(stored):
+        plan_of(stored)
+        for job in stored.jobs:
+            _ = job.state
 
 
 def unknown_run(run_id: str, journal: Reader) -> UsageError:
@@ -56,7 +69,9 @@ def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
             f"See how it ends: safe-reinit show {run_id}",
         )
     else:
-        _print_message(flags, f"Nobody is at work on run {run_id}: it wipes nothing any more. {_left_by(stored)}")
+        with readable(stored):
+            left = _left_by(stored)
+        _print_message(flags, f"Nobody is at work on run {run_id}: it wipes nothing any more. {left}")
 
 
 def _left_by(run: StoredRun) -> str:
@@ -79,13 +94,16 @@ def _left_by(run: StoredRun) -> str:
     return " ".join(sentences)
 
 
+@saying_none(print_stderr)
 def cancel_all(flags: Mapping[str, Any]) -> None:
     """Ask for the end of every open run."""
     cancelled: list[str] = []
     left: list[str] = []
     with open_journal(flags, "worker") as journal:
-        journal.demand_permission("cancel")
-        for run in journal.runs(0):
+        open_runs = journal.runs(0)
+        if not open_runs:
+            journal.demand_permission("cancel")
+        for run in open_runs:
             with contextlib.suppress(EndedError):
                 (cancelled if journal.cancel(run.run_id, "safe-reinit cancel --all") else left).append(run.run_id)
     if cancelled:
@@ -102,7 +120,7 @@ def hold(reason: str, flags: Mapping[str, Any]) -> None:
     """Have nothing stopped or wiped any more by any run of the journal."""
     if not reason.strip():
         raise UsageError("The reason is empty.", hint='Say why: --reason "change freeze".')
-    with open_journal(flags) as journal:
+    with open_journal(flags, begin=True) as journal:
         journal.hold_all(printable(reason.strip()))
         stored = journal.runs(0)
     at_work = ", ".join(run.run_id for run in stored if run.attended)
@@ -118,6 +136,7 @@ def hold(reason: str, flags: Mapping[str, Any]) -> None:
     _print_message(flags, " ".join([*sentences, "Lift it: safe-reinit unhold"]))
 
 
+@saying_none(print_stderr)
 def unhold(flags: Mapping[str, Any]) -> None:
     """Lift the hold of the journal."""
     with open_journal(flags) as journal:
@@ -148,7 +167,8 @@ def audit(flags: Mapping[str, Any], run_id: str | None, newest: int, output: Out
         output: where to.
 
     """
-    with read_journal(flags) as journal:
+    entries = list[AuditEntry]()
+    with saying_none(print_stderr), read_journal(flags) as journal:
         entries = journal.audit_entries(run_id, newest + 1)
     if len(entries) > newest:
         print_stderr("Older acts are not listed. To list more: --limit N")

@@ -4,38 +4,96 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..config import resolve
+from ..config import Settings, resolve
 from ..errors import UsageError
-from ..journal import Journal, Reader, Role, Spool, open_to_read, open_to_write
-from ..journal.place import journal_of, spool_of
+from ..journal import (
+    Journal,
+    NoJournalError,
+    Reader,
+    Role,
+    Spool,
+    StoredRun,
+    UnreadableError,
+    open_to_read,
+    open_to_write,
+)
+from ..journal.place import is_there, journal_of, spool_of
 from .output import print_stderr
 
 
-def open_journal(flags: Mapping[str, Any], role: Role = "operator") -> Journal:
+def open_journal(flags: Mapping[str, Any], role: Role = "operator", *, begin: bool = False) -> Journal:
     """Open the journal that the settings name.
 
     Args:
         flags: the options.
         role: the role with the fewest rights that may do what is to be done.
+        begin: create it where there is none, unless it is named on the command line, where it may be mistyped.
 
     Raises:
+        NoJournalError: there is none.
         UsageError: it cannot be used.
     """
-    return open_to_write(journal_of(resolve(flags, os.environ, flags.get("config")).journal, os.environ), role)
+    place = _place_of(flags)
+    if not begin and not is_there(place):
+        raise NoJournalError(place)
+    return open_to_write(place, role)
 
 
 def read_journal(flags: Mapping[str, Any]) -> Reader:
     """Open the journal that the settings name to read it, also where it may only be read.
 
     Raises:
+        NoJournalError: there is none.
         UsageError: it cannot be read.
     """
-    place = journal_of(resolve(flags, os.environ, flags.get("config")).journal, os.environ)
+    place = _place_of(flags)
     journal = open_to_read(place)
     with contextlib.suppress(UsageError):  # there is no place for such files, or the journal cannot be read
         for message in Spool(spool_of(place, os.environ)).tidy(journal):
             print_stderr(message)
     return journal
+
+
+def _place_of(flags: Mapping[str, Any]) -> str:
+    """Return where the journal is, or would be.
+
+    Raises:
+        UsageError: the command line names one, and there is none.
+    """
+    settings = resolve(flags, os.environ, flags.get("config"))
+    place = journal_of(settings.journal, os.environ)
+    if settings.of(Settings.journal).source == "flag" and not is_there(place):
+        raise UsageError(
+            f"There is no journal at {place}, and none was created there.",
+            hint="Correct --journal. Without it, the journal of the configuration is used, else your own.",
+        )
+    return place
+
+
+@contextlib.contextmanager
+def saying_none(say: Callable[[str], None]) -> Iterator[None]:
+    """Say where the journal would be if there is none yet, which ends the block: there is nothing to do then."""
+    try:
+        yield
+    except NoJournalError as error:
+        say(f"{error} {error.hint}")
+
+
+@contextlib.contextmanager
+def readable(run: StoredRun) -> Iterator[None]:
+    """Say which run cannot be read, where the block fails at what the journal has of it.
+
+    Raises:
+        UnreadableError: it does.
+    """
+    try:
+        yield
+    except UnreadableError as error:
+        named = run.run_id in str(error)
+        raise UnreadableError(f"{'' if named else f'Run {run.run_id}: '}{error}") from None
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        why = f"what the journal has of it is not as it was written ({type(error).__name__}: {error})."
+        raise UnreadableError(f"Run {run.run_id} cannot be read: {why}") from error

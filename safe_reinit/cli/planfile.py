@@ -91,12 +91,15 @@ def _with_journal(saved: Saved, result: Report, flags: Mapping[str, Any]) -> tup
     """Ask the journal who ran a plan and its disks; one that cannot be asked is no reason not to show the plan."""
     config = resolve(flags, os.environ, flags.get("config"))
     place = journal_of(config.journal, os.environ)
-    try:
-        if not is_there(place):
-            return None, result, ""
-        from .journals import read_journal  # noqa: PLC0415 - only where there is one
+    named = config.of(Settings.journal).source == "flag"
+    if not named and not is_there(place):
+        return None, result, ""
+    from .journals import read_journal  # noqa: PLC0415 - only where there is one
 
+    try:
         with read_journal(flags) as journal:
             return journal.used_by(saved.plan.plan_id), report.with_last_runs(result, journal, saved.endpoint), ""
     except (OSError, UsageError):
+        if named and not is_there(place):
+            raise
         return None, result, f"; whether it was run is not known, since the journal {redacted(place)} cannot be read"

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from ..config.readers import duration
 from ..errors import UsageError
-from ..journal import Holder, StoredRun
+from ..journal import Holder, NoJournalError, Reader, StoredRun, UnreadableError
 from ..model import JobState
 from ..model.codec import encode, to_moment
 from ..report import WELL, Line
 from ..report.text import duration as said_duration
 from .documents import ListedHolder, ListedJob, ListedRun, Runs
-from .journals import open_journal, read_journal
-from .output import Output, console_of, naming_journal, print_lines, print_stderr
+from .journals import open_journal, read_journal, readable
+from .output import Output, console_of, naming_journal, print_lines, print_stderr, print_stdout
 from .waits import waits_for
 
 _MAX_NAMED = 3
@@ -29,8 +30,8 @@ _GAP = "  "
 _CUT = "…"
 
 
-def runs(flags: Mapping[str, Any], prune: str | None, newest: int, output: Output, *, needs_me: bool = False) -> None:
-    """List the runs, newest first.
+def runs(flags: Mapping[str, Any], prune: str | None, newest: int, output: Output, *, needs_me: bool = False) -> int:
+    """List the runs, newest first; return the exit code.
 
     Args:
         flags: the options.
@@ -39,56 +40,88 @@ def runs(flags: Mapping[str, Any], prune: str | None, newest: int, output: Outpu
         output: where to.
         needs_me: only those that are open and that nobody is at work on, or whose holder may be dead.
     """
-    if prune is not None:
-        with open_journal(flags) as journal:
-            gone = journal.prune(_age(prune))
-        print_stderr(f"{gone} run{'' if gone == 1 else 's'} forgotten.")
-    with read_journal(flags) as journal:
-        stored = journal.runs(0 if needs_me else newest)
-        count = journal.count()
-        waits = {run.run_id: waits_for(journal, run) for run in stored}
-        begun_by = journal.begun_by([run.run_id for run in stored])
-        held = journal.hold()
-    attended = [run for run in stored if needs_me and run.attended]
+    try:
+        if prune is not None:
+            with open_journal(flags) as journal:
+                gone = journal.prune(_age(prune))
+            print_stderr(f"{gone} run{'' if gone == 1 else 's'} forgotten.")
+        with read_journal(flags) as journal:
+            stored = journal.runs(0 if needs_me else newest)
+            count = journal.count()
+            begun_by = journal.begun_by([run.run_id for run in stored])
+            rows = [_row(journal, run, begun_by.get(run.run_id, "")) for run in stored]
+            held = journal.hold()
+    except NoJournalError as missing:
+        if output.json:
+            output.document({"schema": 1, **encode(Runs(()))})
+        (print_stderr if output.json else print_stdout)(f"{missing} {missing.hint}")
+        return 0
     left_out = 0 if needs_me else count - len(stored)
-    if needs_me:
-        stored = [run for run in stored if run.open and not run.attended]
     if left_out:
         print_stderr(
             f"{left_out} older runs that have ended are not listed. To list all: safe-reinit runs --limit {count}"
         )
+    unreadable = [row for row in rows if row.error]
+    attended = [row for row in rows if needs_me and row.run.attended and not row.error]
+    listed = [row for row in rows if not row.error and not (needs_me and (row.run.attended or not row.run.open))]
     if output.json:
-        listed = tuple(listed_run(run, waits[run.run_id]) for run in stored)
-        output.document({"schema": 1, **encode(Runs(listed, str(held) if held else None))})
-        return
-    text_lines = [Line(f"HELD: {held}", "bold red")] if held else []
-    if stored:
-        text_lines += _table(stored, waits, begun_by)
+        runs_listed = tuple(listed_run(row.run, row.waits) for row in listed)
+        ids = tuple(row.run.run_id for row in unreadable)
+        output.document({"schema": 1, **encode(Runs(runs_listed, str(held) if held else None, ids))})
     else:
-        text_lines.append(Line(_none(attended) if needs_me else "There are no runs."))
-    text_lines += _at_work(attended, waits)
-    print_lines((Line(naming_journal(line.text, output.argv), line.style) for line in text_lines), sys.stdout)
+        text_lines = [Line(f"HELD: {held}", "bold red")] if held else []
+        if listed:
+            text_lines += _table(listed)
+        elif not unreadable:
+            text_lines.append(Line(_none(attended) if needs_me else "There are no runs."))
+        text_lines += _at_work(attended)
+        print_lines((Line(naming_journal(line.text, output.argv), line.style) for line in text_lines), sys.stdout)
+    for row in unreadable:
+        print_stderr(naming_journal(f"safe-reinit: {row.error} {UnreadableError.hint}", output.argv))
+    return UnreadableError.exit_code if unreadable else 0
 
 
 # -------------------------------------------------------------------------------------------------------- the table
 
 
-def _table(stored: Sequence[StoredRun], waits: Mapping[str, str], begun_by: Mapping[str, str]) -> Iterator[Line]:
+@dataclass(frozen=True)
+class _Row:
+    """A run as it is listed."""
+
+    run: StoredRun
+    waits: str = ""
+    cells: tuple[str, ...] = ()
+    needs: tuple[Line, ...] = ()
+    error: str = ""
+    """Why nothing of it can be listed."""
+
+
+def _row(journal: Reader, run: StoredRun, begun_by: str) -> _Row:
+    """Read everything of a run that its row says: one that cannot be read must not hide the others."""
+    try:
+        with readable(run):
+            waits = waits_for(journal, run)
+            listed_run(run)
+            cells = _cells(run, waits, begun_by.rpartition("@")[0], datetime.now(UTC))
+            return _Row(run, waits, cells, tuple(_needs(run, waits)))
+    except UnreadableError as error:
+        return _Row(run, error=str(error))
+
+
+def _table(rows: Sequence[_Row]) -> Iterator[Line]:
     """Show each run in one line, and in one more what it needs; nothing is cut but on a terminal."""
-    now = datetime.now(UTC)
-    users = {run_id: by.rpartition("@")[0] for run_id, by in begun_by.items()}
-    rows = [_HEAD, *(_row(run, waits[run.run_id], users.get(run.run_id, ""), now) for run in stored)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = [_HEAD, *(row.cells for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     if sys.stdout.isatty():
         _cut_to(widths, console_of(sys.stdout).width)
-    texts = [_GAP.join(_fit(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    texts = [_GAP.join(_fit(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
     yield Line(texts[0], "bold")
-    for run, text in zip(stored, texts[1:], strict=True):
-        yield Line(text, "" if (run.outcome or "done") in WELL else "bold")
-        yield from _needs(run, waits[run.run_id])
+    for row, text in zip(rows, texts[1:], strict=True):
+        yield Line(text, "" if (row.run.outcome or "done") in WELL else "bold")
+        yield from row.needs
 
 
-def _row(run: StoredRun, waits: str, by: str, now: datetime) -> tuple[str, ...]:
+def _cells(run: StoredRun, waits: str, by: str, now: datetime) -> tuple[str, ...]:
     started = to_moment(run.started_at, "started_at")
     took = said_duration((to_moment(run.ended_at, "ended_at") - started).total_seconds()) if run.ended_at else "-"
     place = "SIMULATED" if run.plan.get("simulated") else run.region
@@ -153,17 +186,18 @@ def _left_stopped(run: StoredRun) -> Iterator[str]:
         yield f"PERHAPS LEFT STOPPED: {some(perhaps)}"
 
 
-def _at_work(attended: Sequence[StoredRun], waits: Mapping[str, str]) -> Iterator[Line]:
+def _at_work(attended: Sequence[_Row]) -> Iterator[Line]:
     """Name the runs that do not need anybody as far as is known, with the machines that are down for them."""
-    for run in attended:
+    for row in attended:
+        run = row.run
         down = [each.instance_id for each in run.jobs if left_stopped(each.state)]
         stopped = f"; stopped for it: {', '.join(down)}" if down else ""
         yield Line(f"{run.run_id} is at work: {last_heard(run.holder)}{stopped}")
-        if waits[run.run_id]:
-            yield Line(f"  waits: {waits[run.run_id]}")
+        if row.waits:
+            yield Line(f"  waits: {row.waits}")
 
 
-def _none(attended: Sequence[StoredRun]) -> str:
+def _none(attended: Sequence[_Row]) -> str:
     return "No run is known to need you." if attended else "No run needs you."
 
 

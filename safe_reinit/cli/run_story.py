@@ -13,7 +13,7 @@ from typing import Any
 from .. import report
 from ..config import resolve
 from ..errors import UsageError
-from ..journal import StoredJob, StoredRun
+from ..journal import StoredJob, StoredRun, UnreadableError
 from ..model import JobReport, JobState, Phase, Report
 from ..model.codec import decode, to_moment
 from ..model.letters import printable
@@ -25,7 +25,7 @@ from ..report.text import breaks_promise, duration, name_of
 from . import planfile
 from .files import refuse_clashes
 from .history import plan_of, unknown_run
-from .journals import read_journal
+from .journals import read_journal, readable
 from .next import verdicts
 from .output import Output, naming_journal, print_lines, write_report
 from .run_list import holding, last_heard, left_stopped
@@ -36,37 +36,42 @@ _MAX_NAMED = 10
 """Machines of many that are named since they need attention."""
 
 
-def show(name: str, flags: Mapping[str, Any], output: Output) -> None:
-    """Print the story of one run, or the plan in a file.
+def show(name: str, flags: Mapping[str, Any], output: Output) -> int:
+    """Print the story of one run, or the plan in a file; return the exit code.
 
     Raises:
-        UsageError: it is neither a run of the journal nor a plan file.
+        UsageError: it is neither a run of the journal nor a plan file, or the run cannot be read.
     """
     config = resolve(flags, os.environ, flags.get("config"))
     if not _RUN_OR_SHARD.fullmatch(name):
         if config.report:
             raise UsageError("--report is for a run, and this is a plan file.", hint="Leave --report out.")
         planfile.show(name, flags, output)
-        return
+        return 0
     with read_journal(flags) as journal:
         stored = journal.run(name)
         if stored is None:
             raise unknown_run(name, journal)
-        events = journal.events(name)
-        waits = waits_for(journal, stored)
+        try:
+            events, unreadable = journal.events(name), ""
+        except UnreadableError as error:  # what the run did is in its states, too
+            events, unreadable = [], str(error)
         begun_by = journal.begun_by([name]).get(name, "")
-    result = stored.report or _as_it_stands(stored)
+        with readable(stored):
+            waits = waits_for(journal, stored)
+            result = stored.report or _as_it_stands(stored)
+            report_of_run = decode(Report, result)
+            missing = [unreadable] if unreadable else [*_missing(stored, events)]
+            shown = events if config.verbose else ()
+            text_lines = [*_Story(stored, report_of_run, shown, begun_by, waits, verbose=config.verbose).lines(missing)]
     if config.report:
         refuse_clashes(config, flags)
-        write_report(decode(Report, result), str(config.report))
+        write_report(report_of_run, str(config.report))
     if output.json:
-        output.document({**result, "events": events, "missing": [*_missing(stored, events)], "file": None})
-        return
-    verbose = config.verbose
-    story = _Story(stored, decode(Report, result), events if verbose else (), begun_by, waits, verbose=verbose)
-    missing = [Line(f"MISSING here: {text}", "bold") for text in _missing(stored, events)]
-    text_lines = (*story.head(), *story.calls(), *story.machines(), *missing, *story.next())
-    print_lines((Line(naming_journal(line.text, output.argv), line.style) for line in text_lines), sys.stdout)
+        output.document({**result, "events": events, "missing": missing, "file": None})
+    else:
+        print_lines((Line(naming_journal(line.text, output.argv), line.style) for line in text_lines), sys.stdout)
+    return UnreadableError.exit_code if unreadable else 0
 
 
 def _as_it_stands(stored: StoredRun) -> dict[str, Any]:
@@ -88,6 +93,14 @@ class _Story:
     begun_by: str
     waits: str
     verbose: bool
+
+    def lines(self, missing: Sequence[str]) -> Iterator[Line]:
+        """Tell all of it; ``missing`` is what the events are known to lack."""
+        yield from self.head()
+        yield from self.calls()
+        yield from self.machines()
+        yield from (Line(f"MISSING here: {text}", "bold") for text in missing)
+        yield from self.next()
 
     # ------------------------------------------------------------------------------------------------------- the run
 

@@ -21,6 +21,7 @@ from ..journal import (
     AlreadyDone,
     Journal,
     KeyUnsettled,
+    NoJournalError,
     Reader,
     Spool,
     StoredRun,
@@ -157,6 +158,7 @@ class Runs:
         if own is not None:
             own.ask("Client.cancel")
             return True
+        self._demand_journal()
         with open_to_write(self.place) as journal:
             return journal.cancel(run_id)
 
@@ -194,8 +196,18 @@ class Runs:
                 f"The journal was removed or replaced during run {run_id}: how the run ended is not recorded.",
                 hint="Check the machine with --dry-run.",
             )
+        self._demand_journal()
         with self.session() as session:
             return session.stored(run_id)
+
+    def _demand_journal(self) -> None:
+        """Check that there is a journal, before one is opened for a run that must be in it: none is created for that.
+
+        Raises:
+            NoJournalError: there is none.
+        """
+        if self.place is not None and not is_there(self.place):
+            raise NoJournalError(self.place)
 
     def demand(self, plan: Plan | None = None) -> None:
         """Check that runs can be written down and may begin, and that this plan was not run yet, before anything else.

@@ -25,8 +25,10 @@ from .lease import LeaseLostError as LeaseLostError
 from .once import AlreadyDone as AlreadyDone
 from .once import KeyUnsettled as KeyUnsettled
 from .once import refuse_used_key as refuse_used_key
+from .place import NoJournalError as NoJournalError
 from .place import Role as Role
 from .place import is_shared as is_shared
+from .place import is_there
 from .reading import Reader as Reader
 from .reading import run_of as run_of
 from .reading import shard_id as shard_id
@@ -37,6 +39,7 @@ from .stored import Hold as Hold
 from .stored import ShardToBegin as ShardToBegin
 from .stored import StoredJob as StoredJob
 from .stored import StoredRun as StoredRun
+from .stored import UnreadableError as UnreadableError
 
 
 def open_to_write(place: str | Path | None, role: Role = "worker") -> Journal:
@@ -64,11 +67,14 @@ def open_to_write(place: str | Path | None, role: Role = "worker") -> Journal:
 
 
 def open_to_read(place: str | Path) -> Reader:
-    """Open a journal to read it, also where it may only be read; one that is not there yet is begun.
+    """Open a journal to read it, also where it may only be read.
 
     Raises:
+        NoJournalError: there is none: who only reads creates none, since its place may be mistyped.
         UsageError: it cannot be read.
     """
+    if not is_there(place):
+        raise NoJournalError(str(place))
     path = Path(place)
     if is_shared(place) or not path.is_file() or not os.access(path, os.R_OK):
         return open_to_write(place, "reader")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OutcomeUnknown, RunRefused
+from .stored import as_written
 
 if TYPE_CHECKING:
     from .reading import Reader
@@ -56,7 +56,8 @@ def refuse_used_key(journal: Reader, key: str, fingerprint: str, endpoint: str) 
             f"The key {key} belongs to another plan, that of run {use.run_id}: it has other disks or other options.",
             hint=f"Nothing was changed. See safe-reinit show {use.run_id}; give this plan a key of its own.",
         )
-    report = stored.report if stored is not None else json.loads(use.report_text or "null")
+    what = f"The report of run {use.run_id}"
+    report = stored.report if stored else as_written(what, use.report_text, dict) if use.report_text else None
     if report is not None:
         _refuse_ended(key, use.run_id, report)
 

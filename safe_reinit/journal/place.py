@@ -7,6 +7,7 @@ import getpass
 import os
 import re
 import socket
+import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -83,9 +84,28 @@ def default_journal(environment: Mapping[str, str]) -> Path:
     return folder / "journal.db"
 
 
-def is_there(place: str) -> bool:
+class NoJournalError(UsageError):
+    """There is no journal at a place."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            f"There is no run yet: the journal {place} does not exist.",
+            hint="Root and each user have a journal each. To name another one: --journal FILE.",
+        )
+        self.place = place
+
+
+def is_there(place: str | Path) -> bool:
     """Return whether a journal may have something to read; a database is asked only when it is opened."""
-    return is_shared(place) or os.path.exists(place)
+    if is_shared(place):
+        return True
+    try:
+        os.stat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # such as a folder that may not be entered: why it cannot be read is told when it is opened
+        return True
+    return True
 
 
 def redacted(place: str) -> str:
@@ -183,19 +203,40 @@ def make_folder(path: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
+_DAMAGED = "Keep it, name another file with --journal, and check the machines of its runs in the ECS console."
+_KINDS = (
+    (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
+)  # fmt: skip
+
+
+def _other_than_a_file(path: Path | None) -> str:
+    """Return what is at a path where it is no regular file, with its article; ``""`` if it is one, or not known."""
+    try:
+        mode = os.stat(path).st_mode if path is not None else stat.S_IFREG
+    except OSError:
+        return ""
+    return next((name for test, name in _KINDS if test(mode)), "")
+
+
 def unusable(path: Path | None, error: Exception, what: str = "written") -> UsageError:
     """Return in our words why a journal cannot be used, that is ``written`` or ``read``."""
     reason = str(error).lower()
-    if "disk is full" in reason or getattr(error, "errno", None) == errno.ENOSPC:
+    other = _other_than_a_file(path)
+    if other:
+        why, hint = f"it is {other} and not a file", "Correct --journal: name a file."
+    elif "disk is full" in reason or getattr(error, "errno", None) == errno.ENOSPC:
         why, hint = "the disk is full", "Free some space, or name another file with --journal."
     elif "malformed" in reason or "not a database" in reason:
-        why = "it is damaged or not a journal"
-        hint = "Keep it, name another file with --journal, and check the machines of its runs in the ECS console."
+        why, hint = "it is damaged or not a journal", _DAMAGED
+    elif "no such column" in reason or "no such table" in reason or "has no column" in reason:
+        why, hint = f"it lacks a table or a column of a journal ({error})", _DAMAGED
     elif "locked" in reason:
         why, hint = "another process keeps it locked", "Try again."
     else:
-        why = f"it cannot be {what}"
-        hint = "Make its folder writable for this user, or name another file with --journal."
+        told = error.strerror or "" if isinstance(error, OSError) else str(error)
+        why = f"it cannot be {what}{f' ({told})' if told else ''}"
+        hint = "Check the rights of the file and of its folder, or name another file with --journal."
     return UsageError(f"The journal {path} cannot be used: {why}.", hint=hint)
 
 

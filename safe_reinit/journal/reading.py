@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Self
 
 from ..errors import RunRefused
-from ..model import DataState, InUse, JobState, LastRun, ShardProgress
-from ..model.codec import decode
+from ..model import InUse, LastRun, ShardProgress
 from .audit import AuditEntry
 from .database import Database
 from .lease import Holder, LateAnswer, length
 from .sharing import in_use
-from .stored import Hold, KeyUse, StoredJob, StoredRun
+from .stored import Hold, KeyUse, StoredJob, StoredRun, as_written, data_of, phase_times
 
 _NEWEST_JOBS = 20
 """Jobs that tell how long ECS takes."""
@@ -166,11 +163,8 @@ class Reader:
             ).fetchall()
         took: dict[str, float] = {}
         for (report,) in rows:
-            for phase in json.loads(report)["phases"]:
-                if phase["result"] == "ok" and phase["ended_at"]:
-                    began, ended = (datetime.fromisoformat(phase[end]) for end in ("started_at", "ended_at"))
-                    seconds = (ended - began).total_seconds()
-                    took[phase["name"]] = min(seconds, took.get(phase["name"], seconds))
+            for name, seconds in phase_times(report):
+                took[name] = min(seconds, took.get(name, seconds))
         return took
 
     def last_runs(
@@ -200,7 +194,7 @@ class Reader:
                     (*some, endpoint, account, region, but or ""),
                 ).fetchall()
                 for disk_id, run_id, began, undone, is_open, known, report in rows:
-                    data = _data(disk_id, known, report)
+                    data = data_of(disk_id, known, report)
                     run = LastRun(run_id, "open" if is_open else "ended", data, undone != "", began)
                     rank = (bool(is_open), data != "untouched", began, run_id)
                     if disk_id not in found or found[disk_id][0] < rank:
@@ -319,7 +313,7 @@ class Reader:
                 f"SELECT sequence, event FROM events WHERE sequence > ? AND {PARTS} ORDER BY sequence",  # noqa: S608
                 (number, run_id, run_id),
             ).fetchall()
-        return [(number, json.loads(event)) for number, event in rows]
+        return [(number, as_written(f"Event {number} of run {run_id}", event, dict)) for number, event in rows]
 
     def shards(self, run_id: str) -> list[ShardProgress]:
         """Return how far each shard of a run has come, in their order.
@@ -421,14 +415,6 @@ class Reader:
             holder=self._holder_of_shards(name) if is_cut else self._holder(name),
             plans_of_shards=tuple(text for (text,) in plans),
         )
-
-
-def _data(disk_id: str, state: str, report: str | None) -> DataState:
-    """Return what a run did to a disk: as its report says, else by the state of the job."""
-    if report:
-        data: DataState = next(disk["data"] for disk in json.loads(report)["disks"] if disk["disk_id"] == disk_id)
-        return data
-    return next(wipe.data for wipe in decode(JobState, json.loads(state)).disks if wipe.disk_id == disk_id)
 
 
 def lock_of(endpoint: str, account: str, region: str, instance_id: str) -> str:

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 
-from ..model import JobState
+from ..errors import UsageError
+from ..model import DataState, JobState
 from ..model.codec import decode
 from .lease import Holder
+
+T = TypeVar("T")
+
+
+class UnreadableError(UsageError):
+    """What the journal has of a run is not what this program writes: the file was damaged, or edited."""
+
+    hint = (
+        "Keep the journal as it is, and check the machines of this run in the ECS console. safe-reinit audit shows who "
+        "began it, and with which disks."
+    )
 
 
 @dataclass(frozen=True)
@@ -54,12 +69,12 @@ class StoredJob:
     @cached_property
     def state(self) -> JobState:
         """What is known of it."""
-        return decode(JobState, json.loads(self.state_text))
+        return as_written(f"The state of {self.instance_id}", self.state_text, lambda data: decode(JobState, data))
 
     @cached_property
     def report(self) -> dict[str, Any] | None:
         """What was reported of it, as JSON; ``None`` until it was."""
-        return json.loads(self.report_text) if self.report_text else None
+        return as_written(f"The report of {self.instance_id}", self.report_text, dict) if self.report_text else None
 
 
 @dataclass(frozen=True)
@@ -105,9 +120,11 @@ class StoredRun:
     @cached_property
     def plan(self) -> dict[str, Any]:
         """The plan, as JSON."""
-        plan: dict[str, Any] = json.loads(self.plan_text)
+        what = f"The plan of run {self.run_id}"
+        plan = as_written(what, self.plan_text, dict)
         if self.shards:
-            plan["jobs"] = [job for text in self.plans_of_shards for job in json.loads(text)["jobs"]]
+            parts = [as_written(what, text, itemgetter("jobs")) for text in self.plans_of_shards]
+            plan["jobs"] = [job for jobs in parts for job in jobs]
         return plan
 
     @cached_property
@@ -117,7 +134,8 @@ class StoredRun:
             return None
         jobs = [each.report for each in self.jobs if each.report]
         findings = [*self.plan["findings"], *self.plan["skipped_findings"]]
-        return {**json.loads(self.report_text), "jobs": jobs, "findings": findings}
+        report = as_written(f"The report of run {self.run_id}", self.report_text, dict)
+        return {**report, "jobs": jobs, "findings": findings}
 
     @property
     def at_work(self) -> bool:
@@ -133,3 +151,45 @@ class StoredRun:
     def open(self) -> bool:
         """Whether a job of it is still open, or its shards have ended and its own end is not written down."""
         return any(each.open for each in self.jobs) or (self.shards > 0 and self.ended_at is None)
+
+
+def as_written(what: str, text: str, read: Callable[[Any], T]) -> T:
+    """Return what a text of the journal says.
+
+    Args:
+        what: it is, for people.
+        text: JSON.
+        read: makes the value of it.
+
+    Raises:
+        UnreadableError: it is not what was written.
+    """
+    try:
+        return read(json.loads(text))
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        raise UnreadableError(f"{what} in the journal cannot be read.") from None
+
+
+def data_of(disk_id: str, state: str, report: str | None) -> DataState:
+    """Return what a run did to a disk: as its report says, else by the state of the job; unknown where it is damaged.
+
+    Other runs of the disk are told of it, so it must not keep them from beginning.
+    """
+    try:
+        if report:
+            disks = as_written("The report", report, itemgetter("disks"))
+            data: DataState = next(disk["data"] for disk in disks if disk["disk_id"] == disk_id)
+            return data
+        wipes = as_written("The state", state, lambda written: decode(JobState, written)).disks
+        return next(wipe.data for wipe in wipes if wipe.disk_id == disk_id)
+    except (UnreadableError, LookupError, TypeError, StopIteration):
+        return "unknown"
+
+
+def phase_times(report: str) -> Iterator[tuple[str, float]]:
+    """Yield of each phase that ended well in the report of a job how many seconds it took; of a damaged one nothing."""
+    with contextlib.suppress(UnreadableError, LookupError, TypeError, ValueError):
+        for phase in as_written("The report", report, itemgetter("phases")):
+            if phase["result"] == "ok" and phase["ended_at"]:
+                began, ended = (datetime.fromisoformat(phase[end]) for end in ("started_at", "ended_at"))
+                yield phase["name"], (ended - began).total_seconds()
