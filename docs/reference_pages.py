@@ -301,8 +301,8 @@ def exit_codes() -> str:
         "  higher mean that it tried a changing call, even if the call was refused.",
         "- **Several disks**: if one is unknown, the code is 5. If all have the same outcome, it is the code of that outcome.",
         "  Otherwise it is 7.",
-        "- **SIGTERM or SIGHUP**: 3 if nothing was changed yet, otherwise the code of the state that was reached.",
-        "- **Ctrl-C**: the process ends by SIGINT (a shell shows 130). The report and the journal have the code.",
+        "- **SIGTERM, SIGHUP or SIGQUIT**: 3 if nothing was changed yet, otherwise the code of the state that was reached.",
+        "- **Ctrl-C**: the process ends by SIGINT (a shell shows 130). The screen, the report and the journal have the code.",
         "- **Output that cannot be written** does not change the exit code once a run has begun.",
         "- **Undo**: wiped and reinitialised mean rolled back.",
     ]

@@ -189,12 +189,19 @@ class Output:
             elif self.says(result.exit_code):
                 below_plan = result.dry_run and self._plan_on is stream
                 show = report.ending_lines if below_plan else report.report_lines
-                styled = show(result, full=self.verbose)
+                styled = [*show(result, full=self.verbose), *self._ended_by_sigint(result)]
                 named = (dataclasses.replace(line, text=naming_journal(line.text, self.argv)) for line in styled)
                 _write_lines(named, stream)
         except UnreadError:
             if result.run_id is not None:  # the error says how to see what happened to the machines
                 raise
+
+    def _ended_by_sigint(self, result: Report) -> Iterator[Line]:
+        """Say that a shell does not show the exit code that the report has."""
+        if self.signals.interrupted:
+            from ..report import Line  # noqa: PLC0415 - only where it is needed
+
+            yield Line(f"Ended by Ctrl-C: the shell shows 130, and the report and the journal {result.exit_code}.")
 
 
 class UnreadError(UsageError):

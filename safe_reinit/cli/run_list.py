@@ -73,7 +73,9 @@ def runs(flags: Mapping[str, Any], prune: str | None, newest: int, output: Outpu
         if listed:
             text_lines += _table(listed)
         elif not unreadable:
-            text_lines.append(Line(_none(attended) if needs_me else "There are no runs."))
+            text_lines.append(
+                Line(_none(attended) if needs_me else f"There are no runs in the journal {journal.place}.")
+            )
         text_lines += _at_work(attended)
         print_lines((Line(naming_journal(line.text, output.argv), line.style) for line in text_lines), sys.stdout)
     for row in unreadable:

@@ -1,8 +1,8 @@
 """What the signals of this process ask for, from its first line to its last.
 
-SIGINT, SIGTERM and SIGHUP, any number of them, are one request: before a run to stop, in a run to end it in order,
-after a run to wait no longer for who reads the output. Only a run that workers carry goes on after SIGTERM and SIGHUP:
-a terminal that is closed or a host that shuts down ends no more than the command that follows it. One that was ignored
+SIGINT, SIGTERM, SIGHUP and SIGQUIT, any number of them, are one request: before a run to stop, in a run to end it in
+order, after a run to wait no longer for who reads the output. Only a run that workers carry goes on after the last
+three: a terminal that is closed or a host that shuts down ends no more than the command that follows it. One that was ignored
 when the process began (nohup; a job in the background of a script) stays ignored. A process that got a SIGINT ends by
 SIGINT, so that shells and loops end, too.
 """
@@ -21,14 +21,15 @@ from typing import Any, NoReturn
 from ..clock import boottime
 from ..interrupt import SECOND_CTRL_C_AFTER, Interrupt
 
-_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PARTS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+NUMBERS = (signal.SIGINT, *_PARTS)
+"""What asks for the end of a command in order; nothing else that a terminal or a service manager sends ends it."""
 _QUIT_TIMEOUT = 1.9
 """Real seconds after which a process that is to quit at once has ended, whatever hangs in it."""
 _ENDING = (
-    "Stopping: finishing the current call; no further wipe is sent, and machines that were stopped are started again. "
-    "Press Ctrl-C again to quit now."
+    "Stopping: finishing the current call; no further wipe is sent, and machines that were stopped are started again."
 )
-_PARTS = (signal.SIGTERM, signal.SIGHUP)
+_HOW_TO_QUIT = "Press Ctrl-C again to quit now."
 _PARTING = (
     "Ctrl-C ends it in order. To leave it to its workers, close this terminal, or send this command SIGTERM "
     "(kill {}): it goes on."
@@ -58,6 +59,8 @@ class Signals:
         self._came = False
         self._at: float | None = None
         self._notified = False
+        self._hinted = False
+        """Whether a person was told how to quit: only then a Ctrl-C is another wish."""
         self._ending_shown = threading.Event()
         self._changed = threading.Event()
         self._interrupt: Interrupt | None = None
@@ -67,7 +70,7 @@ class Signals:
 
     def __enter__(self) -> Signals:
         if threading.current_thread() is threading.main_thread():  # only there they can be handled
-            for number in _NUMBERS:
+            for number in NUMBERS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._got)
         return self
@@ -90,7 +93,7 @@ class Signals:
         interrupt = Interrupt(lambda text: notify(text, lambda: None), _PARTING.format(os.getpid()), note)
         if self.enough.is_set():  # between two runs of one command
             interrupt.ask("a signal")
-        self._notified = False
+        self._notified = self._hinted = False
         self._ending_shown.clear()
         self._ran, self._interrupt = True, interrupt
         watch = threading.Thread(target=self._watch, args=(interrupt,), name="safe-reinit-quit", daemon=True)
@@ -122,11 +125,11 @@ class Signals:
                 self._handling = False
 
     def _handle(self, number: int) -> None:
-        now = boottime()
-        again = self._at is not None and now - self._at >= SECOND_CTRL_C_AFTER
-        self._at = now
-        self.interrupted = self.interrupted or number == signal.SIGINT
-        quits = again and number == signal.SIGINT
+        quits = False
+        if number == signal.SIGINT:
+            now = boottime()
+            quits = self._at is not None and now - self._at >= SECOND_CTRL_C_AFTER
+            self._at, self.interrupted = now, True
         if self._interrupt is not None:
             self._in_run(self._interrupt, signal.Signals(number), quits=quits and self._ending_shown.is_set())
         elif self._ran:
@@ -151,9 +154,12 @@ class Signals:
             self._notify(f"{number.name}: {_PARTED}", lambda: None)
             return
         interrupt.ask(number.name)
-        if not self._notified:  # it may have been asked by others, who did not say this
+        if number == signal.SIGINT and not self._hinted:
+            self._notified = self._hinted = True
+            self._notify(f"{number.name}: {_ENDING} {_HOW_TO_QUIT}", self._ending_shown.set)
+        elif not self._notified:  # it may have been asked by others, who did not say this
             self._notified = True
-            self._notify(f"{number.name}: {_ENDING}", self._ending_shown.set)
+            self._notify(f"{number.name}: {_ENDING}", lambda: None)
 
     def _watch(self, interrupt: Interrupt) -> None:
         """Wait for the end of a run; if it is to be left at once, end the process soon, whatever hangs in it."""

@@ -20,7 +20,7 @@ from ..config import Settings, resolve
 from ..error_mapping import refusal_of
 from ..temporal import demand_sdk
 from .output import print_stderr
-from .signals import end_by_sigint
+from .signals import NUMBERS, end_by_sigint
 
 if TYPE_CHECKING:
     from ..execution.shards import Shards
@@ -103,7 +103,7 @@ async def _serve(server: Server, settings: WorkerSettings, shards: Shards, healt
             end.set()
             print_stderr(f"{number.name}: {_ENDING}")
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in NUMBERS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, got, number)
 

@@ -28,6 +28,7 @@ def audit(run: Command, journal: Path, *words: str) -> list[tuple[str, str, str]
 
 def test_what_people_did_is_listed_and_outlives_the_runs(run: Command, path: Path) -> None:
     """Runs, holds and a refused run are told as they were, newest first, also once the runs are forgotten."""
+    open_to_write(path).close()
     assert "Nothing is recorded yet" in run("audit", journal=path).stdout
     assert run(*RUN, journal=path).returncode == 0
     name = run_of(path)
@@ -52,6 +53,7 @@ def test_what_people_did_is_listed_and_outlives_the_runs(run: Command, path: Pat
 
 def test_only_the_newest_acts_are_listed_unless_more_are_asked_for(run: Command, path: Path) -> None:
     """Of more than 20 acts the older ones are left out, which is said; --limit lists them."""
+    open_to_write(path).close()
     for _ in range(11):
         run("hold", "--reason", "x", journal=path)
         run("unhold", journal=path)

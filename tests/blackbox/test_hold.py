@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import (
     INSTANCE,
@@ -88,6 +89,7 @@ def test_the_configuration_can_hold_runs_back(sim: Simulator, run: Command, path
 
 def test_a_dry_run_says_that_runs_are_held(run: Command, path: Path) -> None:
     """Whoever plans learns it before a run is refused, and the plan is what it would be without it."""
+    open_to_write(path).close()
     assert run("hold", "--reason", "change freeze", journal=path).returncode == 0
     planned = run(*RUN[:2], "--stop-instance", "--dry-run", journal=path)
     assert planned.returncode == 0

@@ -194,7 +194,7 @@ def test_the_folders_of_a_new_journal_are_the_callers_alone(killed: Killed, tmp_
     path = tmp_path / "a" / "b" / "journal.db"
     old = os.umask(0)
     try:
-        ended = killed.run("runs", journal=path)
+        ended = killed.run("hold", "--reason", "x", journal=None, environment={"SAFE_REINIT_JOURNAL": str(path)})
     finally:
         os.umask(old)
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
+from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.wire.request import RawRequest
 from tests import virtual
@@ -323,6 +324,8 @@ def words_of(real: Command, words: tuple[str, ...], path: Path) -> list[str]:
     """Return the whole command line of a command that only tells."""
     more = ("--endpoint", real.url) if words[0] in ("plan", "policy") else ()
     keeps = words[0] in ("runs", "audit") and "-h" not in words
+    if keeps:
+        open_to_write(path).close()
     return real.words(*words, *more, journal=path if keeps else None)
 
 

@@ -42,6 +42,8 @@ from tests.terminals import Open
 pytestmark = pytest.mark.virtual_time
 
 BY_SIGINT = -signal.SIGINT
+ENDING = "Stopping: finishing the current call"
+"""What a run says that a signal asked to end."""
 
 
 def kill(child: subprocess.Popen[Any], *numbers: int) -> None:
@@ -94,6 +96,21 @@ def test_a_run_that_got_a_sigint_ends_by_it(
     assert power(sim) == "Running"
 
 
+def test_the_screen_says_which_exit_code_a_shell_shows(sim: Simulator, run: Command, path: Path) -> None:
+    """After Ctrl-C the screen names the code of the report and the one that the shell shows; without it only the first."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, journal=path)
+        comes_to(sim, "Stopping")
+        kill(child, signal.SIGINT)
+        read_until(child.stderr, QUIT_HINT)
+    out, _ = child.communicate(timeout=COMMAND_TIMEOUT)
+    other = run("--disk", SECOND, "--stop-instance", "--confirm", SECOND, journal=path)
+
+    assert "failed (exit code 4)" in out
+    assert "Ended by Ctrl-C: the shell shows 130, and the report and the journal 4." in out
+    assert "130" not in other.stdout
+
+
 def hang_looks(sim: Simulator, times: int = 1000) -> None:
     """Let looks at disks hang for longer than any test."""
     sim.do({"fault": {"action": "DescribeDisks", "times": times, "delay": 36_000.0}})
@@ -122,7 +139,7 @@ def test_a_signal_before_the_run_ends_a_look_that_hangs(
     assert power(sim) == "Running"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_at_the_question_changes_nothing(sim: Simulator, terminal: Open, number: signal.Signals) -> None:
     """At the question a signal is a no: nothing is changed, and Ctrl-C ends the process by SIGINT."""
     person = terminal(sim, *TARGET)
@@ -212,7 +229,8 @@ def test_the_library_raises_ctrl_c_again(sim: Simulator, path: Path) -> None:
 MIXES = {
     "HUP twice, from the kernel and from the shell": (signal.SIGHUP, signal.SIGHUP),
     "TERM then HUP": (signal.SIGTERM, signal.SIGHUP),
-    "many": (signal.SIGTERM, signal.SIGHUP) * 10,
+    "QUIT twice": (signal.SIGQUIT, signal.SIGQUIT),
+    "many": (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT) * 10,
 }
 
 
@@ -220,12 +238,12 @@ MIXES = {
 def test_any_number_of_signals_is_one_request(
     sim: Simulator, run: Command, path: Path, numbers: tuple[signal.Signals, ...]
 ) -> None:
-    """SIGTERM and SIGHUP, however many, also after the line that they were heard, leave no machine down."""
+    """SIGTERM, SIGHUP and SIGQUIT, however many, also after the line that says so, leave no machine down."""
     with held(sim, STOPPING):
         child = run.start(*RUN, "--output", "json", journal=path)
         comes_to(sim, "Stopping")
         kill(child, *numbers)
-        text = read_until(child.stderr, QUIT_HINT)
+        text = read_until(child.stderr, ENDING)
         time.sleep(1.1)  # the time after which a Ctrl-C would be another wish
         kill(child, *numbers)
     out, err = child.communicate(timeout=COMMAND_TIMEOUT)
@@ -233,6 +251,36 @@ def test_any_number_of_signals_is_one_request(
     assert child.returncode == 4, text + err
     assert document(out)["jobs"][0]["power_after"] == "Running"
     assert (power(sim), wipes(sim)) == ("Running", 0)
+
+
+def test_the_first_ctrl_c_after_another_signal_quits_nothing(sim: Simulator, run: Command, path: Path) -> None:
+    """A run that SIGTERM asked to end says how to quit at the first Ctrl-C, and goes on bringing its machine back."""
+    with held(sim, STOPPING):
+        child = run.start(*RUN, journal=path)
+        comes_to(sim, "Stopping")
+        kill(child, signal.SIGTERM)
+        text = read_until(child.stderr, ENDING)
+        time.sleep(1.1)  # the time after which a second Ctrl-C is another wish
+        kill(child, signal.SIGINT)
+        hint = read_until(child.stderr, QUIT_HINT)
+    _, err = child.communicate(timeout=COMMAND_TIMEOUT)
+
+    assert "Ctrl-C" not in text, "nobody who sends SIGTERM has pressed it"
+    assert "SIGINT: " in hint
+    assert child.returncode == BY_SIGINT, err
+    assert (power(sim), wipes(sim)) == ("Running", 0)
+
+
+@pytest.mark.real_time
+def test_ctrl_backslash_ends_a_real_run_in_order(young: Simulator, path: Path, terminal: Open) -> None:
+    """Ctrl-\\ on a terminal (SIGQUIT) is a request to end like SIGTERM: the run says so, and reports how it ended."""
+    person = terminal(young, *RUN_YOUNG, "--journal", str(path))
+    person.wait_for(WAITS)
+    person.type("\x1c")
+
+    assert person.end() == 3, person.shown
+    assert "SIGQUIT: Stopping" in person.shown
+    assert "refused (exit code 3)" in person.shown
 
 
 def test_cancel_twice_is_one_request(sim: Simulator, run: Command, path: Path) -> None:
@@ -293,7 +341,7 @@ def test_a_signal_that_was_ignored_at_start_stays_ignored(real: Command, path: P
     kill(child, number)
     other = signal.SIGTERM if number == signal.SIGHUP else signal.SIGHUP
     kill(child, other)
-    text = read_until(child.stderr, QUIT_HINT)
+    text = read_until(child.stderr, ENDING)
     _, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert f"{other.name}: " in text
