@@ -151,6 +151,7 @@ def a_report(*jobs: JobReport, **changes: Any) -> Report:
         calls=tuple(call for job in jobs for call in _calls(job)),
         omitted_reads=7 if len(jobs) > 20 else None,
         next=("safe-reinit resume r-20260102T030405Z-4f2a",),
+        warnings=(),
     )
     return replace(result, **changes)
 

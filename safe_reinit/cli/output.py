@@ -62,6 +62,7 @@ class Output:
 
     def __post_init__(self) -> None:
         self.last = LastWords(self.signals.enough)
+        self._warnings: list[str] = []
         self._plan_on: TextIO | None = None
         """Where a plan was shown to people."""
         self._shown: dict[str, str] = {}
@@ -155,6 +156,10 @@ class Output:
 
     # ------------------------------------------------------------------------------------------------ the last words
 
+    def warn(self, text: str) -> None:
+        """Add a sentence to the report: something went wrong that changed nothing of what happened to the disks."""
+        self._warnings.append(text)
+
     def report(self, result: Report, sentence: str = "") -> None:
         """Write the report into the file that was asked for and where it belongs, after a sentence for people.
 
@@ -163,6 +168,7 @@ class Output:
         Raises:
             UsageError: it is of a plan, and stdout cannot be written.
         """
+        result = dataclasses.replace(result, warnings=(*result.warnings, *self._warnings))
         if result.run_id is None and not result.exit_code:
             if self.report_file:
                 write_report(result, self.report_file)

@@ -50,7 +50,11 @@ class Progress:
         clock: Clock,
         last: LastWords | None = None,
         simulated: Callable[[], bool] = lambda: False,
+        warn: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._warn = warn
+        self._runs = False
+        """Whether a run has begun: until then, events that cannot be written end the command."""
         self._simulated = simulated
         self._quiet: bool = config.quiet
         self._verbose: bool = config.verbose
@@ -75,7 +79,7 @@ class Progress:
         self._lines = Writer(
             "safe-reinit-progress", lambda lost: print_stderr(f"{lost} lines are not shown: {_UNREAD}")
         )
-        self._log = Writer("safe-reinit-events", self._dropped)
+        self._log = Writer("safe-reinit-events", self._dropped, failing=self._unwritten)
         self._closed: list[threading.Event] = []
         self._last = last or LastWords(threading.Event())
 
@@ -211,6 +215,7 @@ class Progress:
 
     def event(self, event: Event) -> None:
         """Report one event of a run."""
+        self._runs = True
         if self._is_earlier(event.at):
             self._count(event)
             return
@@ -370,6 +375,14 @@ class Progress:
         if stream is not None:
             marked = replace(event, simulated=event.simulated or self._simulated())
             self._log.put(lambda: _write(marked, stream))
+
+    def _unwritten(self, error: OSError) -> None:
+        """Warn once that events are missing in their file: a run is not stopped for that."""
+        if self._runs:
+            why = error.strerror or "an error"
+            text = f"The events could not all be written: {why}. The run goes on without them."
+            self._warn(text)
+            self.print_line(f"safe-reinit: {text}")
 
     def _dropped(self, count: int) -> None:
         if self._events is not None:

@@ -56,7 +56,9 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         _refuse_fixed_endpoint(config, clients[0])
         if not flags.get("dry_run"):
             clients[0].own_runs.demand()
-        progress = stack.enter_context(Progress(config, clients[0].clock, output.last, clients[0].is_simulated))
+        progress = stack.enter_context(
+            Progress(config, clients[0].clock, output.last, clients[0].is_simulated, output.warn)
+        )
         with naming_next(output, clients[0]):
             by_region = _discover(clients, selection, progress)
             total = sum(map(len, by_region.values()))

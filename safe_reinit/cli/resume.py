@@ -34,7 +34,7 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     client = connect(config=config)
     if flags["verdict"] == "wipe-again":
         return _wipe_again(client, stored, config, flags, password, output)
-    with Progress(config, client.clock, output.last, client.is_simulated) as progress:
+    with Progress(config, client.clock, output.last, client.is_simulated, output.warn) as progress:
         if stored.shards:
             progress.of(history.plan_of(stored), since=client.clock.now())
         else:
@@ -91,7 +91,7 @@ def _wipe_again(
     """Plan the same anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
     refuse_verdict(stored, "wipe-again")
     old = history.plan_of(stored)
-    with Progress(config, client.clock, output.last, client.is_simulated) as progress:
+    with Progress(config, client.clock, output.last, client.is_simulated, output.warn) as progress:
 
         def plan() -> Plan:
             pending = _pending_starts(stored)

@@ -42,8 +42,8 @@ def runs(flags: Mapping[str, Any], prune: str | None, newest: int, output: Outpu
     """
     try:
         if prune is not None:
-            with open_journal(flags) as journal:
-                gone = journal.prune(_age(prune))
+            with open_journal(flags) as pruned:
+                gone = pruned.prune(_age(prune))
             print_stderr(f"{gone} run{'' if gone == 1 else 's'} forgotten.")
         with read_journal(flags) as journal:
             stored = journal.runs(0 if needs_me else newest)

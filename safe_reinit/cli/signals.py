@@ -2,9 +2,9 @@
 
 SIGINT, SIGTERM, SIGHUP and SIGQUIT, any number of them, are one request: before a run to stop, in a run to end it in
 order, after a run to wait no longer for who reads the output. Only a run that workers carry goes on after the last
-three: a terminal that is closed or a host that shuts down ends no more than the command that follows it. One that was ignored
-when the process began (nohup; a job in the background of a script) stays ignored. A process that got a SIGINT ends by
-SIGINT, so that shells and loops end, too.
+three: a terminal that is closed or a host that shuts down ends no more than the command that follows it. One that was
+ignored when the process began (nohup; a job in the background of a script) stays ignored. A process that got a SIGINT
+ends by SIGINT, so that shells and loops end, too.
 """
 
 from __future__ import annotations

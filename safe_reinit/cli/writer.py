@@ -17,14 +17,22 @@ class Writer:
         name: of the thread.
         dropped: writes that so many were dropped; called in the thread, in their place.
         most: how much may wait.
+        failing: is told of the first error of the system while writing.
 
     Attributes:
         failed: the first error of the system while writing.
 
     """
 
-    def __init__(self, name: str, dropped: Callable[[int], None], most: int = MAX_WAITING) -> None:
+    def __init__(
+        self,
+        name: str,
+        dropped: Callable[[int], None],
+        most: int = MAX_WAITING,
+        failing: Callable[[OSError], None] = lambda _: None,
+    ) -> None:
         self.failed: OSError | None = None
+        self._failing = failing
         self._dropped = dropped
         self._most = most
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -69,6 +77,8 @@ class Writer:
             try:
                 work()
             except OSError as error:
-                self.failed = self.failed or error
+                if self.failed is None:
+                    self.failed = error
+                    self._failing(error)
             except Exception:  # noqa: BLE001, S110 - what cannot be shown ends nothing
                 pass

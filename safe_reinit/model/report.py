@@ -249,6 +249,8 @@ class Report:
     """How many looks were left out of ``calls``; ``None`` where none were."""
     next: tuple[str, ...]
     """Commands that can be typed now."""
+    warnings: tuple[str, ...]
+    """What else went wrong in this command, one sentence each: it changed nothing of what happened to the disks."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON report, schema 1, as a dict: times are texts, and tuples are lists."""

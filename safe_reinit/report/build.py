@@ -87,6 +87,7 @@ def of_error(begun: Started, now: datetime, error: Error, calls: Sequence[Call] 
         calls=tuple(calls),
         omitted_reads=None,
         next=(),
+        warnings=(),
     )
 
 
@@ -219,6 +220,7 @@ def _of(  # noqa: PLR0913, PLR0917 - the members that every report of a plan has
         calls=tuple(call for call in calls if not many or not call.only_reads),
         omitted_reads=reads if many else None,
         next=tuple(next_),
+        warnings=(),
     )
 
 

@@ -40,6 +40,7 @@ def notices(report: Report) -> Iterator[str]:
             f"ALREADY DONE: run {report.run_id} did this under the key {report.once}, and this is its report. This "
             "command changed nothing."
         )
+    yield from (f"WARNING: {warning}" for warning in report.warnings)
 
 
 def duration(seconds: float) -> str:

@@ -42,6 +42,7 @@ def of_regions(reports: Sequence[Report], whole: Plan) -> Report:
         calls=tuple(call for call in calls if not many or not call.only_reads),
         omitted_reads=reads if many else None,
         next=tuple(dict.fromkeys(command for each in reports for command in each.next)),
+        warnings=tuple(dict.fromkeys(warning for each in reports for warning in each.warnings)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import shlex
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from safe_reinit.cli import progress
 from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
 from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
@@ -117,6 +119,34 @@ def test_a_report_replaces_nothing_that_is_no_report(run: Command, path: Path, t
 
         assert ended.returncode == 2, ended.stderr
         assert (tmp_path / name).read_text("utf-8") == '{"mine": true}'
+
+
+class Filling(io.StringIO):
+    """A file on a disk that fills up once a machine is down."""
+
+    def write(self, text: str) -> int:
+        """Write a line, if there is room."""
+        if '"event": "answer"' in text or '"event": "done"' in text:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(text)
+
+
+def test_events_that_find_no_room_are_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, sim: Simulator, run: Command, path: Path, tmp_path: Path
+) -> None:
+    """A disk that fills up under --events stops no run: it is done, and stderr and the report say what is missing."""
+    monkeypatch.setattr(progress, "_open", lambda name: Filling() if name else None)
+    file = tmp_path / "report.json"
+    ended = run(*RUN, "--events", str(tmp_path / "e.jsonl"), "--report", str(file), journal=path)
+    name = document(file.read_text())["run_id"]
+    warning = "The events could not all be written: No space left on device. The run goes on without them."
+
+    assert (ended.returncode, wipes(sim)) == (0, 1), ended.stderr
+    assert ended.stderr.count(warning) == 1
+    assert f"WARNING: {warning}" in ended.stdout
+    assert document(file.read_text())["warnings"] == [warning]
+    events = document(run("show", name, "--output", "json", journal=path).stdout)["events"]
+    assert "done" in {each["event"] for each in events}, "the journal has what the file lacks"
 
 
 def test_events_are_appended(run: Command, path: Path, tmp_path: Path) -> None:

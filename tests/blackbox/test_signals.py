@@ -97,7 +97,7 @@ def test_a_run_that_got_a_sigint_ends_by_it(
 
 
 def test_the_screen_says_which_exit_code_a_shell_shows(sim: Simulator, run: Command, path: Path) -> None:
-    """After Ctrl-C the screen names the code of the report and the one that the shell shows; without it only the first."""
+    """After Ctrl-C the screen names the code of the report and the one that the shell shows; else only the first."""
     with held(sim, STOPPING):
         child = run.start(*RUN, journal=path)
         comes_to(sim, "Stopping")
@@ -273,7 +273,7 @@ def test_the_first_ctrl_c_after_another_signal_quits_nothing(sim: Simulator, run
 
 @pytest.mark.real_time
 def test_ctrl_backslash_ends_a_real_run_in_order(young: Simulator, path: Path, terminal: Open) -> None:
-    """Ctrl-\\ on a terminal (SIGQUIT) is a request to end like SIGTERM: the run says so, and reports how it ended."""
+    """SIGQUIT from the keyboard is a request to end like SIGTERM: the run says so, and reports how it ended."""
     person = terminal(young, *RUN_YOUNG, "--journal", str(path))
     person.wait_for(WAITS)
     person.type("\x1c")

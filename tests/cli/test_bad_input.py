@@ -31,7 +31,7 @@ pytestmark = pytest.mark.virtual_time
 MEMBERS = {
     "schema", "tool_version", "run_id", "outcome", "exit_code", "dry_run", "started_at", "ended_at", "region",
     "account", "caller", "operator", "reason", "plan", "jobs", "error", "findings", "calls", "omitted_reads", "next",
-    "simulated", "once", "already_done",
+    "simulated", "once", "already_done", "warnings",
 }  # fmt: skip
 OUTCOMES = {2: "usage", 3: "refused"}
 DISK = ("--disk", "d-sim-web1-data", "--stop-instance")

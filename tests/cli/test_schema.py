@@ -280,4 +280,8 @@ def test_a_document_that_does_not_fit_is_told() -> None:
     schema = CONTRACT["documents"]["runs"]
 
     assert list(problems(schema, {"schema": 2, "runs": [{}], "more": 1}))
-    assert list(problems(schema, {"schema": 1})) == ["$.held is missing", "$.runs is missing"]
+    assert list(problems(schema, {"schema": 1})) == [
+        "$.held is missing",
+        "$.runs is missing",
+        "$.unreadable is missing",
+    ]

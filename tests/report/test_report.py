@@ -28,7 +28,7 @@ REPORT = {
     "started_at": "time", "ended_at": "time", "region": str, "account": str, "caller": (dict, None), "operator": dict,
     "reason": (str, None), "once": (str, None), "already_done": bool,
     "plan": (dict, None), "jobs": list, "error": (dict, None), "findings": list, "calls": list,
-    "omitted_reads": (int, None), "next": list,
+    "omitted_reads": (int, None), "next": list, "warnings": list,
 }  # fmt: skip
 JOB = {
     "instance_id": (str, None), "instance_name": str, "power_before": str, "power_after": str, "power_promised": str,
