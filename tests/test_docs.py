@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from safe_reinit.model import error_codes
 from safe_reinit.planning.planner import calls_of
 from safe_reinit.plans.ram_policy import needed_permissions
 from safe_reinit.simulator import Simulator
+from tests import blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -85,13 +87,13 @@ def test_every_option_has_help() -> None:
 
 def test_the_readme_has_two_commands_that_set_everything_up() -> None:
     """The first block runs the main job on the simulator, the second installs the test extra and runs the tests."""
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
+    shell = re.findall(r"```sh\n(.*?)```", README, re.S)
 
-    assert len(blocks) == 2
-    assert "pip install" in blocks[0]
-    assert "--simulate --disk d-sim-web1-data" in blocks[0]
-    assert ".[test]" in blocks[1]
-    assert "pytest" in blocks[1]
+    assert len(shell) == 2
+    assert "pip install" in shell[0]
+    assert "--simulate --disk d-sim-web1-data" in shell[0]
+    assert ".[test]" in shell[1]
+    assert "pytest" in shell[1]
 
 
 def test_the_readme_is_short() -> None:
@@ -131,6 +133,17 @@ def test_the_policy_that_is_printed_has_every_look() -> None:
 
     assert asked <= {action.partition(":")[2] for action in granted}
     assert {action.partition(":")[0] for action in granted} == {"ecs", "ess", "ebs", "kms"}
+
+
+def test_the_runbook_asks_action_trail_for_what_a_report_names() -> None:
+    """The query of docs/howto/runbook.md asks for the call whose outcome is unknown, and it sends no other call."""
+    (block,) = (block for block in blocks.blocks(ROOT / "docs/howto/runbook.md") if "by" in block.words)
+    words = shlex.split(block.commands[0][0])
+    query = dict(zip(words[3::2], words[4::2], strict=True))
+
+    assert words[:3] == ["aliyun", "actiontrail", "LookupEvents"]
+    assert (query["--LookupAttribute.1.Key"], query["--LookupAttribute.1.Value"]) == ("EventName", "ReInitDisk")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", query["--StartTime"])
 
 
 def headings(path: str, level: int = 3) -> list[str]:
