@@ -64,7 +64,7 @@ class Block:
             if line.startswith("$ "):
                 found.append((line[2:], ""))
             elif goes_on and not found[-1][1]:
-                found[-1] = (f"{found[-1][0]}\n{line.removeprefix('> ')}", "")
+                found[-1] = (f"{found[-1][0]}\n{line}", "")
             else:
                 assert found, f"{self.place}: output before any command"
                 found[-1] = (found[-1][0], f"{found[-1][1]}{line}\n")

@@ -115,7 +115,7 @@ def fits(browser: Browser, page: str) -> None:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 def test_a_wide_table_scrolls_in_itself_and_keeps_the_name_of_the_row(address: str, browser: Browser) -> None:
-    """On a phone a table of six columns moves below its first column, and the page stays where it is."""
+    """On a phone a table of five columns moves below its first column, and the page stays where it is."""
     browser.open(f"{address}/explanation/alternatives/", width=390)
     before, after, page = browser.evaluate(
         """(() => {
