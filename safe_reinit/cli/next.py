@@ -96,7 +96,7 @@ def after(result: Report, argv: Sequence[str], client: Client, plan: Plan | None
 def _place(argv: Sequence[str], client: Client) -> list[str]:
     """Return what another command finds a run of this client's journal with."""
     named = ["--journal", client.journal] if client.journal and client.journal != _default_journal() else []
-    return [*_picked(argv, ("--config",)), *named]
+    return [*named, *_picked(argv, ("--config",))]  # in this order ``output.naming_journal`` sees that it is named
 
 
 def show_other(result: Report, argv: Sequence[str], client: Client, plan: Plan | None) -> tuple[str, ...]:

@@ -234,3 +234,18 @@ def test_below_a_plan_nothing_of_it_is_said_again(sim: Simulator, run: Command, 
     assert planned.stdout.count("SIMULATED: ") == 1
     assert below[0].startswith(f"  {DISK}: run {name} (ended")
     assert [line.partition(":")[0] for line in below[1:]] == ["planned (exit code 0)", "next"]
+
+
+def test_a_line_to_type_names_the_journal_once(sim: Simulator, run: Command, tmp_path: Path, path: Path) -> None:
+    """Of a journal and a file of settings on the command line, each stands once in what the text says to type next."""
+    config = tmp_path / "lab.yaml"
+    config.write_text("quota_share: 1.0\n")
+    config.chmod(0o600)
+    sim.do({"fault": NEVER_STARTS})
+    ended = run(*RUN, "--config", str(config), journal=path)
+    lines = [line for line in ended.stderr.splitlines() + ended.stdout.splitlines() if "safe-reinit show r-" in line]
+
+    assert ended.returncode == 6, ended.stderr
+    assert lines
+    for line in lines:
+        assert line.count("--journal") == 1, line
