@@ -345,6 +345,36 @@ def test_the_map_of_the_house_is_true() -> None:
         assert MAY_IMPORT[room] & rooms <= reached[room], room
 
 
+def test_every_folder_lists_its_files() -> None:
+    """The docstring of a folder's ``__init__`` names each of its files; ``checks`` lists them in code."""
+    for init in PACKAGE.rglob("__init__.py"):
+        folder = init.parent
+        if folder in (PACKAGE, PACKAGE / "checks"):
+            continue
+        rows = re.findall(r"^\| (``.*?) \| ", ast.get_docstring(ast.parse(init.read_text("utf-8"))) or "", re.MULTILINE)
+        listed = re.findall(r"``([a-z0-9_]+/?)``", " ".join(rows))
+        files = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("__")}
+        folders = {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
+
+        assert sorted(listed) == sorted(files | folders), folder
+
+
+def test_the_tour_leads_to_what_is_there() -> None:
+    """Each file and each function that the tour in CONTRIBUTING.md names is where it says."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    tour = " ".join(re.sub(r"\s+", " ", text.split("## A tour of the code")[1].split("\n## ")[0]).split())
+    stops = re.findall(r"`([a-z_/]+\.py)`(?: \(((?:`\w+`(?:, )?)+)\))?", tour)
+
+    assert len(stops) > 20
+    for file, names in stops:
+        defined = {
+            each.name
+            for each in ast.walk(ast.parse((PACKAGE / file).read_text("utf-8")))
+            if isinstance(each, ast.FunctionDef | ast.ClassDef)
+        }
+        assert set(re.findall(r"\w+", names)) <= defined, file
+
+
 def _reached(room: str, arrows: set[tuple[str, str]]) -> set[str]:
     direct = {other for one, other in arrows if one == room}
     return direct.union(*(_reached(each, arrows) for each in direct))

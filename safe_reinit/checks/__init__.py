@@ -1,7 +1,14 @@
-"""The checks: one rule in each file, listed here in the order in which they speak.
+"""The checks: one rule in each file, listed in ``CHECK_NAMES`` in the order in which they run.
 
-A check is pure: it looks at the ``DiskFacts`` of one target and gives findings, so it needs no network and never
-raises. Each is named after the problem it states, and the docstring of its module is its documentation.
+A check is pure: it judges the ``DiskFacts`` of one target and returns findings, so it needs no network and never
+raises. Each is named after the problem that it finds, and the docstring of its file is its documentation.
+
+| file | what is in it |
+|---|---|
+| ``check`` | what a check is |
+| ``target_rules`` | which targets are allowed, which are protected, and what a class allows |
+| ``_shared`` | what several checks have in common |
+| all others | one check each |
 """
 
 from __future__ import annotations

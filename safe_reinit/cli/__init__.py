@@ -1,4 +1,24 @@
-"""The command line: ``safe-reinit``, the same as ``python -m safe_reinit``."""
+"""The command line: ``safe-reinit``, the same as ``python -m safe_reinit``.
+
+| file | what is in it |
+|---|---|
+| ``app`` | all commands; each calls the file that does its work |
+| ``wipe``, ``apply``, ``resume``, ``undo`` | the commands that run a plan |
+| ``session`` | what these commands all set up |
+| ``rehearse``, ``regions``, ``verify`` | a plan on a simulated twin; a plan over several regions; ``verify-cloud`` |
+| ``history``, ``run_list``, ``run_story``, ``waits`` | the commands about runs: end or hold them, list them, show one |
+| ``explain``, ``settings``, ``ram_policy``, ``example`` | the commands that only explain |
+| ``worker``, ``health`` | a worker, and its health over HTTP |
+| ``options``, ``help``, ``examples``, ``contract`` | options, their help, lines to type, and all of it for programs |
+| ``selection``, ``journals``, ``planfile``, ``files`` | which disks, journal, plan file; which files may be written |
+| ``consent`` | the question before a run |
+| ``progress``, ``live``, ``fleetview`` | what a run shows while it goes on |
+| ``output``, ``documents``, ``writer`` | what is printed; ``output.end`` turns an error into an exit code |
+| ``next`` | what to type next |
+| ``signals`` | what SIGINT, SIGTERM and others do |
+| ``complete``, ``shells`` | completion in shells |
+| ``sdk_models`` | a faster import of the SDK |
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands, and the one place where an error becomes a sentence, a document and an exit code."""
+"""The commands. ``output.end`` makes a sentence, a document and an exit code of the error that ends one."""
 
 from __future__ import annotations
 

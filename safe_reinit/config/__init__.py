@@ -1,12 +1,16 @@
-"""Settings: one table of all of them, and where each value comes from: flag, environment, file, default, in that order.
+"""Settings: one table of all of them.
 
-    table    one row for each setting, which says everything about it
-    setting  what such a row is, and what ``Settings`` are: frozen, typed, read as ``settings.timeout_stop``
-    readers  how one value is read
-    nested   how the target rules are read: allow, protect, classes
-    file     how a configuration file is read
+A value comes from an option, the environment, the file or the default, in this order.
+Every error of a configuration file is reported at once, each with its path. A file is refused if others may write to
+it.
 
-Every problem of a configuration file is told at once, each with its path. A file is refused if others may write it.
+| file | what is in it |
+|---|---|
+| ``table`` | one row for each setting, which says everything about it |
+| ``setting`` | what a row is; ``Settings`` are frozen and typed: ``settings.timeout_stop`` |
+| ``readers``, ``nested`` | how one value is read; how the target rules are read: allow, protect, classes |
+| ``file``, ``problems`` | reads the file; collects its errors |
+| ``arguments`` | the settings as typed arguments for Python programs, generated from the table |
 """
 
 from __future__ import annotations

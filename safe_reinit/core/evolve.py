@@ -1,4 +1,4 @@
-"""How an event changes the state of a job. The only place that does."""
+"""How an event changes the state of a job: the only place that changes one while a run goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds a call back that was decided: asked of every call right before its intention is written down."""
+"""What holds back a call that was decided; asked right before its intention is written, unless it brings back."""
 
 from __future__ import annotations
 

@@ -1,7 +1,21 @@
 """The journal: runs, their jobs, every event, and who holds them, in an SQLite file or in PostgreSQL.
 
-An intention is committed before its call is sent, by the one process that holds the lease of the run. One open job per
-account, region and instance is enforced by the database. Nothing secret is ever written.
+The process that holds a run's lease commits an intention before it sends the call. (A call that brings a machine back
+is sent even while the journal cannot be written.) The database enforces one open job per account, region and
+instance. Nothing secret is ever written.
+
+| file | what is in it |
+|---|---|
+| ``journal``, ``reading`` | writing, by whoever holds a run; reading |
+| ``lease`` | which session holds a run, and until when |
+| ``schema``, ``database``, ``sqlite``, ``postgres`` | the tables, and the two databases |
+| ``refusals`` | why PostgreSQL cannot be used |
+| ``stored`` | a run as it is read back |
+| ``once`` | keys under which a plan is run at most once |
+| ``sharing`` | what the runs of one account and region share: machines that are down, calls per minute |
+| ``spool`` | a file of this host, for what cannot be written to the journal at the moment |
+| ``audit``, ``forgetting`` | who did what to a run; removing old runs |
+| ``place``, ``peek`` | where a journal is; reading it without writing anything, for completion |
 """
 
 from __future__ import annotations

@@ -1,10 +1,21 @@
-"""The values that everything else speaks about, all frozen.
+"""The values that everything else uses, all frozen.
 
 Texts that ECS did not give are ``""``; times, numbers and objects it did not give are ``None``. Statuses, categories
-and lock reasons stay the words ECS used, so that an unknown word can be told and refused. Times are aware UTC
+and lock reasons stay the words that ECS used, so that an unknown word can be shown and refused. Times are aware UTC
 ``datetime`` unless a field says "cloud seconds": those are ``Clock.time()`` readings, for intervals.
 
-The parts are imported when something of them is: building the classes takes longer than ``--help`` may.
+| file | what is in it |
+|---|---|
+| ``cloud``, ``other_products`` | what ECS and other products showed |
+| ``facts``, ``finding``, ``guard`` | what checks judge, what they found, and which targets are allowed |
+| ``options``, ``plan`` | what the caller asks for, and the plan |
+| ``job``, ``shared`` | the state of a job; what runs share |
+| ``report``, ``run_id`` | the report of a run; what the id of a run looks like |
+| ``error_codes/`` | what each ECS error code means |
+| ``codec``, ``written`` | values as JSON and back |
+| ``letters``, ``secret`` | names that people chose; a text that is never shown |
+
+A value's module is imported when the value is: building all classes would take longer than ``--help`` may.
 """
 
 from __future__ import annotations

@@ -1,4 +1,14 @@
-"""What a run came to: one value, rendered as text, JSON, Markdown and HTML."""
+"""What a plan and a run look like to people and programs.
+
+| file | what is in it |
+|---|---|
+| ``build`` | makes the report of a run: one value |
+| ``plan_text``, ``report_text`` | a plan and a report as lines of text |
+| ``text`` | the words that all forms share |
+| ``content``, ``render``, ``html/`` | the parts of a document; as JSON and Markdown; as HTML |
+| ``many`` | how many machines are counted, named and grouped |
+| ``together`` | the reports of several regions as one |
+"""
 
 from .build import Started, of_bug, of_error, of_plan, of_run, of_unsettled, refusal, started, with_last_runs
 from .plan_text import loss, plan_lines

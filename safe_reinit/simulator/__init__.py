@@ -1,12 +1,23 @@
-"""An offline simulator of Alibaba Cloud ECS on loopback, which real SDKs talk to over real HTTP.
+"""An offline simulator of Alibaba Cloud ECS on loopback. Real SDKs talk to it over real HTTP.
 
-It knows nothing of the rest of the package and so can witness what the rest does. In a program:
+It imports nothing from the rest of the package, so that it is an independent witness of what the rest does. In a
+program:
 
     with Simulator() as sim:
         ...  # sim.endpoint, sim.access_key, sim.state(), sim.do({"write": "d-sim-web1-data"})
 
-On the command line: `python -m safe_reinit.simulator`. The world it begins with is described in `world`, faults in
-`faults`, what other people do in `console`, what is true afterwards in `witness`.
+On the command line: ``python -m safe_reinit.simulator``.
+
+| file | what is in it |
+|---|---|
+| ``world``, ``specs``, ``reading``, ``build`` | what there is at the beginning: a world file, and its cloud |
+| ``world_ids`` | the ids in a world file, for completion |
+| ``engine``, ``actions/``, ``state/`` | one simulation: the operations, and the rules |
+| ``errors``, ``faults`` | every refusal that the simulated ECS can give; calls that go wrong |
+| ``console``, ``operator_actions``, ``account_actions`` | what other people do, and what happens by itself |
+| ``calls``, ``witness`` | the record of all calls, and what is true: to judge a client |
+| ``server``, ``gateway``, ``wire/`` | HTTP, signatures and answers |
+| ``embedded`` | the simulator inside a program |
 """
 
 from __future__ import annotations

@@ -1,1 +1,9 @@
-"""Measuring what no document says of ECS, on a machine that nobody needs, and holding it against the assumptions."""
+"""Measuring what no document says about ECS, on a machine that nobody needs, and comparing it with the assumptions.
+
+| file | what is in it |
+|---|---|
+| ``rounds`` | the runs of a verification: planned, checked and guarded like any other run |
+| ``watch``, ``record`` | observe one machine from outside every second; what that shows |
+| ``assumptions`` | each assumption, and whether the measurement agrees |
+| ``document`` | the result without any id, so that it can be sent to others |
+"""

@@ -1,4 +1,20 @@
-"""The cloud over Alibaba Cloud's own SDK: the only package that imports it, and only once ``connect`` is called."""
+"""The cloud, implemented with Alibaba Cloud's own SDK.
+
+Only this package imports the SDK, and only after ``connect`` is called.
+
+| file | what is in it |
+|---|---|
+| ``client`` | the cloud, put together from the next four |
+| ``calls`` | the calls that change something: each is sent once |
+| ``reads``, ``other_products`` | the Describe calls of ECS, and of other products |
+| ``dry_runs`` | what ECS says about a call with DryRun |
+| ``exchange`` | one HTTP exchange: what ECS answered, or why there is no answer |
+| ``sdk``, ``attempt``, ``transport``, ``wire`` | how the SDK's requests are sent: once, within a time limit |
+| ``row``, ``shapes``, ``answers`` | reading answers: every field is checked |
+| ``credentials``, ``sources``, ``profile``, ``keys`` | where credentials come from, and how they are renewed |
+| ``cliconfig``, ``command`` | the aliyun CLI's configuration file, and the command that some of its profiles run |
+| ``simulated`` | whether the simulator answers at an address |
+"""
 
 from __future__ import annotations
 

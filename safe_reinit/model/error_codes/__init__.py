@@ -1,12 +1,18 @@
 """What each ECS error code means for each call: the verdict and the sentence, in one table by (action, code).
 
-A code belongs to the call that it answers: ``OperationDenied`` says one thing of ReInitDisk and another of ResetDisk.
-``verdict`` judges an answer and ``meaning_of`` and ``fix_of`` explain it, all by the same row. A row names its code
-exactly; only a row that ends or begins with ``*`` stands for a family (``Throttling*``, ``*.Initializing``). A code
-without a row is unknown: it is explained as unknown, and it proves nothing.
+A code belongs to the call that it answers: ``OperationDenied`` means one thing for ReInitDisk and another for
+ResetDisk. ``verdict`` judges an answer, ``meaning_of`` and ``fix_of`` explain it, all by the same row. A row names
+its code exactly. Only a row that ends or begins with ``*`` stands for a family (``Throttling*``, ``*.Initializing``).
+A code without a row is unknown: it is explained as unknown, and it proves nothing.
 
-A code is never judged by its message, since ECS has changed messages, and never by its status alone, since five codes
-over two statuses say "the source is gone". ``docs/errors.md`` is made from the table.
+A code is never judged by its message, because ECS has changed messages, and never by its status alone, because five
+codes with two statuses say "the source is gone". ``docs/errors.md`` is made from the table.
+
+| file | what is in it |
+|---|---|
+| ``row`` | what a row of the table is |
+| ``disks``, ``power``, ``other_calls`` | the rows of the calls that wipe; of those that stop and start; of the others |
+| ``common`` | the rows of codes that every call can have |
 """
 
 from __future__ import annotations

@@ -1,4 +1,12 @@
-"""The operations: parameters in, shaped rows out. Rules are in `state`; a response never decides anything."""
+"""The operations: parameters in, rows out. The rules are in ``state``; a response never decides anything.
+
+| file | what is in it |
+|---|---|
+| ``context``, ``listing`` | what all operations, and all Describe calls, have in common |
+| ``disks``, ``instances``, ``power``, ``snapshots``, ``images`` | the operations of ECS for each of these |
+| ``tags``, ``events``, ``account`` | tags, the history of events, and what an account is; STS too |
+| ``other_products`` | the operations of Auto Scaling, KMS and EBS |
+"""
 
 from __future__ import annotations
 
