@@ -506,8 +506,8 @@ def _function(name: str, function: Any) -> Iterator[str]:
         if each.kind is each.KEYWORD_ONLY and not star:
             shown.append("*")
             star = True
-        name = f"**{each.name}" if each.kind is each.VAR_KEYWORD else each.name
-        shown.append(f"{name}={each.default!r}" if each.default is not each.empty else name)
+        given = f"**{each.name}" if each.kind is each.VAR_KEYWORD else each.name
+        shown.append(f"{given}={each.default!r}" if each.default is not each.empty else given)
     gives = f" -> {signature.return_annotation}" if signature.return_annotation not in (None, "None") else ""
     kinds = {each.name: str(each.annotation) for each in signature.parameters.values()}
     yield from (f"`{name}({', '.join(shown)}){gives}`", "", *_prose(inspect.getdoc(function) or "", kinds))
@@ -520,6 +520,9 @@ def _prose(text: str, kinds: Mapping[str, str] | None = None) -> Iterator[str]:
     for paragraph in body.strip().split("\n\n"):
         yield from (_marked(paragraph), "")
     for title, section in zip(sections[::2], sections[1::2], strict=True):
+        if title == "Returns":
+            yield from (f"**Returns** {_marked(' '.join(section.split()))}", "")
+            continue
         entries = re.findall(r"^    (\w+): ((?:.*)(?:\n {5,}.*)*)", section, re.M)
         typed = bool(kinds) and title == "Args"
         yield from (f"| {_TITLES[title]} |{' type |' if typed else ''} |", f"|---|---|{'---|' if typed else ''}")
@@ -529,7 +532,7 @@ def _prose(text: str, kinds: Mapping[str, str] | None = None) -> Iterator[str]:
         yield ""
 
 
-_TITLES = {"Args": "argument", "Raises": "raises", "Returns": "returns", "Attributes": "attribute"}
+_TITLES = {"Args": "argument", "Raises": "raises", "Attributes": "attribute"}
 
 
 def _marked(text: str) -> str:

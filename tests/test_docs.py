@@ -164,6 +164,15 @@ def test_the_reference_has_everything() -> None:
     }
 
 
+def test_a_signature_has_the_name_of_its_heading() -> None:
+    """In the reference of the library, what stands under the name of a function is a call of that function."""
+    page = (ROOT / "docs/reference/library.md").read_text("utf-8")
+    result = re.findall(r"^(?:#+ |\*\*)`?([\w.]+)`?(?:\*\*)?\n\n`([*\w]+)\(", page, re.M)
+
+    assert len(result) > 10
+    assert [(name, shown) for name, shown in result if name.rpartition(".")[2] != shown] == []
+
+
 def test_the_reference_says_truly_which_options_a_command_takes() -> None:
     """For each command the options that its section names, or those of a run but for some, are those that it has."""
     page = (ROOT / "docs/reference/commands.md").read_text("utf-8")
