@@ -192,8 +192,12 @@ class Scheduler:
         return alone and room > 0 and wipes > self._limits.quota("ReInitDisk", at)
 
     def _room(self, at: float, promised: Iterable[Job]) -> int:
-        """Count the wipes that find a slot once a machine that is stopped now is Stopped, beside those promised one."""
-        free = self._limits.room("ReInitDisk", at, self._time_to_wipe()) - self.in_use.wipes
+        """Count the wipes that find a slot once a machine that is stopped now is Stopped, beside those promised one.
+
+        The shards of a run begin their machines in order, as one process would: each then begins many at a time, which
+        one recheck serves. If all of them contended for each slot, each would read its facts again for every few.
+        """
+        free = self._limits.room("ReInitDisk", at, self._time_to_wipe()) - self.in_use.wipes - self.in_use.ahead
         return free - sum(each.state.wipes_to_come for each in promised)
 
     def _time_to_wipe(self) -> float:

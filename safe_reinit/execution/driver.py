@@ -124,6 +124,8 @@ class Driver:
             Exception: what asking somebody raised, between two stages.
         """
         executors = (self._observing, self._rechecking, *self._calling.values())
+        if (heard := self._store.read_in_use()) is not None and heard.in_use.ahead:
+            self._inbox.append(heard)  # a shard knows that before its first machine begins
         try:
             while not self.leave.is_set():
                 until = self._round()

@@ -22,7 +22,7 @@ from .lease import EndedError, Holder, JournalError, JournalLostError, LateAnswe
 from .once import refuse_used_key
 from .place import boot_id, now, pid_namespace, user, who
 from .reading import PARTS, Reader, lock_of, shard_id
-from .sharing import refuse_full
+from .sharing import place_of, refuse_full
 from .stored import Hold, ShardToBegin
 
 
@@ -146,10 +146,11 @@ class Journal(Reader):
             (run_id, now(), region, account, endpoint, profile, dumps(plan), plan["plan_id"], undoes, shards, *part),
         )
         self._db.executemany(
-            "INSERT INTO jobs (run_id, position, lock, instance_id, state, open) VALUES (?,?,?,?,?,1)",
+            "INSERT INTO jobs (run_id, position, lock, instance_id, state, open, down, wipes, unbegun, failed)"
+            " VALUES (?,?,?,?,?,1,?,?,?,?)",
             (
-                (run_id, position, lock_of(endpoint, account, region, instance_id), instance_id, _written(state))
-                for position, (instance_id, _, state) in enumerate(jobs)
+                (run_id, position, lock_of(endpoint, account, region, id_), id_, _written(state), *place_of(state))
+                for position, (id_, _, state) in enumerate(jobs)
             ),
         )
         self._db.executemany(

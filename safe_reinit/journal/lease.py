@@ -284,7 +284,7 @@ class Lease:
         Raises:
             NoRoomError: they would have more in use; nothing was written.
         """
-        statement = "UPDATE jobs SET state=?, down=?, wipes=?, failed=? WHERE run_id=? AND position=?"
+        statement = "UPDATE jobs SET state=?, down=?, wipes=?, unbegun=?, failed=? WHERE run_id=? AND position=?"
         changed = [
             (statement, (dumps(record, sparse=True), *place_of(record), self.run_id, position))
             for position, record in records

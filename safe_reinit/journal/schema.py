@@ -15,9 +15,11 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE jobs (
         run_id TEXT NOT NULL REFERENCES runs, position INTEGER NOT NULL, lock TEXT NOT NULL, instance_id TEXT NOT NULL,
         state TEXT NOT NULL, open INTEGER NOT NULL, report TEXT, down INTEGER NOT NULL DEFAULT 0,
-        wipes INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (run_id, position)
+        wipes INTEGER NOT NULL DEFAULT 0, unbegun INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (run_id, position)
     ) {strict};
     CREATE INDEX jobs_in_use ON jobs (run_id) WHERE open = 1 AND (down > 0 OR wipes > 0);
+    CREATE INDEX jobs_unbegun ON jobs (run_id) WHERE open = 1 AND unbegun > 0;
     CREATE UNIQUE INDEX one_open_job ON jobs (lock) WHERE open = 1;
     CREATE TABLE disks (
         disk_id TEXT NOT NULL, run_id TEXT NOT NULL REFERENCES runs, position INTEGER NOT NULL,
@@ -70,8 +72,9 @@ did not. ``cancelled`` says who asked the holder to end the run, ``server`` is t
 ``writes`` counts what the holder wrote, so that it notices a journal that was put back to what it was before. The jobs
 of a report lie with the jobs, and its findings with the plan, so that no text holds them twice. ``down`` and ``wipes``
 of a job say what it has in use of what all runs share (``down`` is 2 once its machine is left down, until somebody
-resumes the run), ``failed`` whether it cannot end done any more, and ``learnt`` what ECS took of the calls of a run and
-what it throttles, by the clock of the database, and how long a phase takes.
+resumes the run), ``unbegun`` how many wipes it has while no call was made for it, ``failed`` whether it cannot end done
+any more, and ``learnt`` what ECS took of the calls of a run and what it throttles, by the clock of the database, and
+how long a phase takes.
 ``late_answers`` holds the wipes that ECS accepted of a session that had lost the run by then. ``hold`` has a row
 while nothing is to be stopped or wiped. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once.
 ``once_keys`` binds a key to one plan, names the run that had it last, and keeps its report once that run is forgotten.

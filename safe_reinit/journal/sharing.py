@@ -27,6 +27,14 @@ _JOBS = (
     f" FROM jobs AS part{_PLACE} LEFT JOIN leases ON leases.run_id=part.run_id"
     " WHERE open=1 AND (down > 0 OR wipes > 0) GROUP BY part.run_id, its.whole ORDER BY part.run_id"
 )
+_AHEAD = (
+    "SELECT SUM(unbegun) FROM (SELECT part.unbegun FROM runs AS own"
+    " JOIN runs AS its ON its.whole=own.whole AND its.shard < own.shard"
+    " JOIN leases ON leases.run_id=its.run_id AND until > {clock} AND until <= {clock} + ?"
+    " JOIN jobs AS part ON part.run_id=its.run_id AND part.open=1 AND part.unbegun > 0"
+    " WHERE own.run_id=? AND own.whole <> '' LIMIT 1000) AS nearest"
+)
+"""The wipes of machines that have not begun in earlier shards that somebody carries: a thousand are enough."""
 _FAILED = (
     "SELECT SUM(CASE WHEN run_id=? THEN failed ELSE 0 END), SUM(failed) FROM jobs JOIN runs USING (run_id)"
     " WHERE whole <> '' AND whole = (SELECT whole FROM runs WHERE run_id=?)"
@@ -46,14 +54,16 @@ class NoRoomError(Exception):
         self.in_use = in_use
 
 
-def place_of(state: object) -> tuple[int, int, int]:
-    """Return whether the machine of a job may be down, how many wipes are to come, and whether it has failed.
+def place_of(state: object) -> tuple[int, int, int, int]:
+    """Return what the row of a job says of what it has in use: ``down``, ``wipes``, ``unbegun`` and ``failed``.
 
-    The first is 2 of a machine that is left down: nothing brings it back before somebody resumes the run.
+    The first is whether its machine may be down, and 2 of one that is left down: nothing brings it back before somebody
+    resumes the run. Its wipes that are to come are ``wipes`` once a call was made for it, and ``unbegun`` before.
     """
     if not isinstance(state, JobState):
-        return 0, 0, 0
-    return state.may_be_down + state.left_down, state.wipes_to_come if state.tried else 0, int(state.cannot_end_done)
+        return 0, 0, 0, 0
+    wipes, unbegun = (state.wipes_to_come, 0) if state.tried else (0, state.wipes_to_come)
+    return state.may_be_down + state.left_down, wipes, unbegun, int(state.cannot_end_done)
 
 
 def in_use(database: Database, run_id: str, lease: float) -> InUse:
@@ -109,7 +119,8 @@ def _read(database: Database, run_id: str, lease: float) -> tuple[InUse, InUse]:
     measured = database.execute(_MEASUREMENTS, (run_id, _CALLS_KEPT_FOR)).fetchall()
     own = [[row for row in rows if run_id in row[:2]] for rows in (jobs, measured)]
     others = [[row for row in rows if run_id not in row[:2]] for rows in (jobs, measured)]
-    return _summed(*own), _summed(*others)
+    (ahead,) = database.execute(_AHEAD, (lease, run_id)).fetchone()
+    return _summed(*own), replace(_summed(*others), ahead=int(ahead or 0))
 
 
 def _failed(database: Database, run_id: str) -> tuple[int, int]:

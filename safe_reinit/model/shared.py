@@ -57,6 +57,8 @@ class InUse:
     """The machine that is down, or one of them."""
     idle: tuple[str, ...] = ()
     """Those of the runs with machines down that nobody is at work on."""
+    ahead: int = 0
+    """ReInitDisk calls of machines that have not begun yet in the shards before this one of the same run."""
     failed: int = 0
     """Jobs that have failed in the other shards of the same run."""
 

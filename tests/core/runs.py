@@ -187,7 +187,8 @@ class Steps:
         self.begin(states)
 
     def begin(self, states: Sequence[JobState]) -> None:
-        """Begin the run again with these states."""
+        """Begin the run again with these states; a shard knows from the start what is ahead of it."""
+        self.knows = False
         self.run = Run(RUN, self._rollout, states, **self._rest)
 
     def change(self, position: int = 0, **members: Any) -> None:
@@ -206,7 +207,8 @@ class Steps:
     def step(self, *inputs: Input, commit: Input | None = None) -> list[Effect]:
         """Pass these on, and then what came of each commit; return all effects."""
         found: list[Effect] = []
-        given: list[Input] = list(inputs)
+        given: list[Input] = [*([Heard(self.others)] if self.others.ahead and not self.knows else []), *inputs]
+        self.knows = True
         while True:
             effects = self.step_once(*given)
             found += effects

@@ -21,6 +21,7 @@ from safe_reinit.core.inputs import (
     JournalAway,
     NoRoom,
     Notify,
+    Recheck,
 )
 from safe_reinit.core.jobs import Due, Job
 from safe_reinit.core.rate_limits import RateLimiter
@@ -83,6 +84,23 @@ def test_a_machine_waits_as_long_as_others_leave_no_room(in_use: dict[str, int],
     run.use()
     run.finish()
     assert run.called() == ["StopInstance", WIPE, "StartInstance"] * count
+
+
+def test_machines_begin_once_those_of_the_shards_before_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has not begun in an earlier shard has its place in the quota first; nothing is read for what waits."""
+    monkeypatch.setitem(rate_limits.LIMITS, WIPE, 10)
+    run = Beside(3, quota_share=1.0)
+    run.use(ahead=10)
+    run.go_on_for(600.0)
+    assert not [each for each in run.effects if isinstance(each, Describe | Recheck | Call)]
+
+    run.use(ahead=8)
+    run.go_on_for(20.0)
+    assert sum(state.tried for state in run.states) == 2
+
+    run.use()
+    run.finish()
+    assert run.called().count(WIPE) == 3
 
 
 def overtaken(count: int = 2) -> Beside:

@@ -82,6 +82,33 @@ def test_a_run_that_nobody_goes_on_with_keeps_its_machines_counted_and_no_part_o
     assert (seen.down, seen.wipes, seen.run_ids, seen.idle) == (1, 0, ("r-a",), ("r-a",))
 
 
+def test_a_shard_knows_what_has_not_begun_in_those_before_it(place: str) -> None:
+    """The wipes of untouched machines count, in shards before it that somebody carries; the first has none ahead."""
+    plan = {"plan_id": "p", "account": "1", "region": "cn-hangzhou", "options": {}, "jobs": []}
+    untouched = state.begin(a_job(0, 2), Limits(), at=0.0)
+    with open_to_write(place) as journal:
+        for run_id in ("r-a", "r-b"):
+            parts = [
+                ShardToBegin({**plan, "plan_id": f"{run_id}.{number}"}, "5e", [(f"i-{run_id}-{number}", [], untouched)])
+                for number in range(3)
+            ]
+            journal.begin_shards(run_id, {**plan, "plan_id": run_id}, "", "", parts)
+        taken = [journal.acquire_lease(name) for name in ("r-a.0", "r-a.2", "r-b.0")]
+        first, last, other = (lease for lease in taken if lease is not None)
+        at_first = [lease.in_use().ahead for lease in (first, last, other)]
+        first.save((0, stopping(2)))
+        begun = last.in_use()
+        first.save((0, untouched))
+        first.release()
+        left = last.in_use().ahead
+        for lease in (last, other):
+            lease.release()
+
+    assert at_first == [0, 2, 0]
+    assert (begun.ahead, begun.wipes) == (0, 2)
+    assert left == 0
+
+
 def test_what_failed_in_the_other_shards_of_a_run_keeps_a_shard_from_stopping_machines(place: str) -> None:
     """All shards of a run have one limit of failures; those of another run, and of this shard alone, do not count."""
     plan = {"plan_id": "p", "account": "1", "region": "cn-hangzhou", "options": {}, "jobs": []}
