@@ -149,8 +149,8 @@ class Journal(Reader):
             "INSERT INTO jobs (run_id, position, lock, instance_id, state, open, down, wipes, unbegun, failed)"
             " VALUES (?,?,?,?,?,1,?,?,?,?)",
             (
-                (run_id, position, lock_of(endpoint, account, region, id_), id_, _written(state), *place_of(state))
-                for position, (id_, _, state) in enumerate(jobs)
+                (run_id, at, lock_of(endpoint, account, region, id_), id_, dumps(state, sparse=True), *place_of(state))
+                for at, (id_, _, state) in enumerate(jobs)
             ),
         )
         self._db.executemany(
@@ -445,7 +445,3 @@ class Journal(Reader):
 
     def _audit(self, action: AuditAction, run_id: str = "", detail: str = "") -> None:
         self._db.execute(*appended(action, run_id, detail))
-
-
-def _written(state: object) -> str:
-    return dumps(state, sparse=True)

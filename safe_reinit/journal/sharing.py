@@ -119,7 +119,7 @@ def _read(database: Database, run_id: str, lease: float) -> tuple[InUse, InUse]:
     measured = database.execute(_MEASUREMENTS, (run_id, _CALLS_KEPT_FOR)).fetchall()
     own = [[row for row in rows if run_id in row[:2]] for rows in (jobs, measured)]
     others = [[row for row in rows if run_id not in row[:2]] for rows in (jobs, measured)]
-    (ahead,) = database.execute(_AHEAD, (lease, run_id)).fetchone()
+    (ahead,) = database.execute(_AHEAD, (lease, run_id)).fetchone() or (0,)
     return _summed(*own), replace(_summed(*others), ahead=int(ahead or 0))
 
 
