@@ -68,19 +68,19 @@ def architecture() -> str:
     return f"""# Architecture
 
 safe-reinit is a command and a Python library. It needs no server: it calls the ECS API, and keeps a journal in a local file. You
-can also use a [journal in PostgreSQL](../howto/team.md) and [workers on several hosts](../scale.md). The following holds for them
-too.
+can also use a [journal in PostgreSQL](../howto/team.md) and [workers on several hosts](../scale.md). What follows is true with them
+as well.
 
 ## One machine, step by step
 
-A run has one job for each machine, with all disks of the machine that it wipes. The left side shows the steps in order; dashed
-steps are part of some runs only. The right side shows how the job ends if it gets no further, with the
-[exit code](../reference/exit-codes.md) of the command.
+A run has one job for each machine. The job covers all disks of that machine that the run wipes. The left side shows the steps in
+order; dashed steps are part of some runs only. The right side shows how the job ends if it stops at that step, with the [exit
+code](../reference/exit-codes.md) of the command.
 
 ![The steps of one machine: check, stop, snapshot, wipe, observe, start; and the exit codes 0, 3, 4, 5, 6 and 8](../assets/job.svg)
 
 If several disks or machines end differently, the exit code is 7 (`partial`), or 5 if one of them is unknown. Exit code 2 (`usage`)
-comes before all this: the command or the configuration could not be used. Exit code 1 (`bug`) can come at any step.
+means that the run never began, because the command or the configuration is not valid. Exit code 1 (`bug`) can come at any step.
 
 [The states of a run](../reference/states.md) shows what can happen to a single call, and to the wipe of a disk.
 
@@ -88,10 +88,10 @@ comes before all this: the command or the configuration could not be used. Exit 
 
 - **Everything that can be checked is checked before the stop.** ReInitDisk has no dry run, so safe-reinit makes the checks
   itself, from what the Describe calls show ([Checks](../checks.md)).
-- **The core decides, and does nothing else.** It is a pure function: what happened goes in, and the next action comes out. It
-  reads no clock, file or network, so tests can try every state with every event.
-- **The intention is on disk before the call.** A call is sent once. If no answer comes, the run observes what happened, and
-  assumes nothing.
+- **The core only decides.** It is a pure function: its input is what happened, and its output is the next action. It reads no
+  clock, file or network, so tests can try every state with every event.
+- **The intention is on disk before the call.** If no answer comes, the run observes what happened and assumes nothing. It sends a
+  call again only if it is proven that this does no harm.
 - **The facts are read again right before the stop and before the wipe.** If something changed, nothing is sent.
 - **One process at a time acts for a run**, under a lease in the journal. A resumed run starts from the journal.
 
@@ -102,7 +102,7 @@ comes before all this: the command or the configuration could not be used. Exit 
 1. **Discover**: disk ids, instances, tags or a file become targets.
 2. **Describe**: Describe calls read each disk, its machine, its snapshots and its image.
 3. **Check**: each check returns findings. A block stops the run, and so does a risk that is not accepted.
-4. **Plan**: what will be done, with a fingerprint. You confirm the plan, or its file.
+4. **Plan**: the plan says what will be done, and has a fingerprint. You confirm the plan, or a file to which it was saved.
 5. **Run**: observe, decide, recheck, record the intention, call. The same loop handles one disk and ten thousand, a resumed run, an
    undo, and a run on several hosts.
 6. **Report**: what happened to each disk and machine, as text, JSON, Markdown and HTML ([The report](../reference/report.md)).
