@@ -74,17 +74,17 @@ def _place_of(flags: Mapping[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def saying_none(say: Callable[[str], None]) -> Iterator[None]:
-    """Say where the journal would be if there is none yet, which ends the block: there is nothing to do then."""
+def saying_none(show: Callable[[str], None]) -> Iterator[None]:
+    """Show where the journal would be if there is none yet, which ends the block: there is nothing to do then."""
     try:
         yield
     except NoJournalError as error:
-        say(f"{error} {error.hint}")
+        show(f"{error} {error.hint}")
 
 
 @contextlib.contextmanager
 def readable(run: StoredRun) -> Iterator[None]:
-    """Say which run cannot be read, where the block fails at what the journal has of it.
+    """Name the run that cannot be read, if the block fails at what the journal has of it.
 
     Raises:
         UnreadableError: it does.

@@ -203,7 +203,7 @@ class Output:
                 raise
 
     def _ended_by_sigint(self, result: Report) -> Iterator[Line]:
-        """Say that a shell does not show the exit code that the report has."""
+        """Warn that a shell does not show the exit code that the report has."""
         if self.signals.interrupted:
             from ..report import Line  # noqa: PLC0415 - only where it is needed
 

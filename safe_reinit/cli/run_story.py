@@ -95,7 +95,7 @@ class _Story:
     verbose: bool
 
     def lines(self, missing: Sequence[str]) -> Iterator[Line]:
-        """Tell all of it; ``missing`` is what the events are known to lack."""
+        """Return all of it; ``missing`` is what the events are known to lack."""
         yield from self.head()
         yield from self.calls()
         yield from self.machines()

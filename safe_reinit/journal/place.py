@@ -234,8 +234,8 @@ def unusable(path: Path | None, error: Exception, what: str = "written") -> Usag
     elif "locked" in reason:
         why, hint = "another process keeps it locked", "Try again."
     else:
-        told = error.strerror or "" if isinstance(error, OSError) else str(error)
-        why = f"it cannot be {what}{f' ({told})' if told else ''}"
+        cause = error.strerror or "" if isinstance(error, OSError) else str(error)
+        why = f"it cannot be {what}{f' ({cause})' if cause else ''}"
         hint = "Check the rights of the file and of its folder, or name another file with --journal."
     return UsageError(f"The journal {path} cannot be used: {why}.", hint=hint)
 
