@@ -29,7 +29,7 @@ _STEPS = (
 """The steps of one machine, as the docstring of ``safe_reinit.core`` has them; whether most runs leave a step out."""
 _LANES: tuple[tuple[int, str, Sequence[WipeState], Sequence[int]], ...] = (
     (1, "Nothing was sent (the wipe is todo)", ("todo",), (3,)),
-    (4, "The wipe was not sent, or proven not done (todo)", ("todo",), (4, 8)),
+    (4, "The wipe was not sent, or certainly not carried out (todo)", ("todo",), (4, 8)),
     (2, "ECS refused the wipe (refused)", ("refused",), (4, 8)),
     (
         1,

@@ -550,7 +550,7 @@ class TinyRun:
         seen = self.ecs.look()
         moved = self.ecs.started_at != self.planned_start and not self.record.start.tries
         if send.action != "StartInstance" and not send.force and moved:
-            self.record = core_state.fail(self.record, Failure(None, "What the plan stands on has moved."))
+            self.record = core_state.fail(self.record, Failure(None, "Facts that the plan is based on have changed."))
             return
         if self._decide(seen) != send:
             return

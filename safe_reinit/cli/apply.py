@@ -86,8 +86,8 @@ def _settings(path: str, saved: Saved, flags: Mapping[str, Any]) -> Settings:
     region = flags.get(Settings.region.name)
     if region and region != saved.plan.region:
         raise UsageError(
-            f"The plan {path} is of region {saved.plan.region}, and --region says {region}.",
-            hint="Leave out --region: the plan has it.",
+            f"The plan {path} is for the region {saved.plan.region}, but --region is {region}.",
+            hint="Leave out --region: the plan contains it.",
         )
     local = saved.endpoint if saved.endpoint not in ("", plan_file.SIMULATION) else None
     at = {Settings.region.name: saved.plan.region, Settings.endpoint.name: flags.get(Settings.endpoint.name) or local}
@@ -96,7 +96,7 @@ def _settings(path: str, saved: Saved, flags: Mapping[str, Any]) -> Settings:
 
 def _confirm(path: str, saved: Saved, confirm: str | None) -> None:
     """Check that the person names this file, or its unattended class, or can be asked; ``show`` prints its digest."""
-    read_it = f"Nothing was changed; read what is in that file: {shlex.join(['safe-reinit', 'show', path])}"
+    read_it = f"Nothing was changed. Read what is in that file: {shlex.join(['safe-reinit', 'show', path])}"
     if confirm is None:
         if not consent.somebody_there():
             raise RunRefused("A saved plan is applied only with --confirm DIGEST.", hint=read_it)

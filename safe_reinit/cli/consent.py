@@ -116,7 +116,9 @@ def go_on(summary: str, progress: Progress, interrupt: Interrupt, *, waits: bool
     if not somebody_there():
         if waits:
             return None
-        progress.print_line(f"{summary} A pause was asked for, and nobody can be asked here: no further job begins.")
+        progress.print_line(
+            f"{summary} The run was to pause here, but there is nobody to ask, so no further job begins."
+        )
         return False
 
     def ended() -> bool:
@@ -135,8 +137,8 @@ def verdict(
         return None
     action, done = ("ResetDisk", "reinitialised (it was rolled back)") if undo else ("ReInitDisk", "reinitialised")
     question = (
-        f"\nWhat {action} of run {run_id} did cannot be seen. If ActionTrail tells you, type {done} or intact;\n"
-        "anything else leaves it as it is."
+        f"\nThe run {run_id} cannot see what {action} did. If ActionTrail shows it, type {done} or intact;\n"
+        "anything else changes nothing."
     )
     answer = (progress.asking(lambda: _prompt(question), lambda: _read(ended), ended) or "").strip()
     return "reinitialised" if answer == "reinitialised" else "intact" if answer == "intact" else None

@@ -39,7 +39,7 @@ def refuse_clashes(config: Settings, flags: Mapping[str, Any], *inputs: str) -> 
             if _same(name, path):
                 raise UsageError(
                     f"{option} names {name}, which is {what}.",
-                    hint=f"Nothing was done; correct {option}.",
+                    hint=f"Nothing was done. Correct {option}.",
                 )
         taken.append((f"what {option} writes", name))
 
@@ -107,7 +107,7 @@ def refuse_other_report(name: str, run_id: str | None, once: str | None = None) 
         return
     what = f"the report of run {owner}" if owner else "no report"
     raise UsageError(
-        f"{name} exists already and is {what}; it is kept as it is.", hint="Name another file with --report."
+        f"{name} already exists and is {what}, so it is not replaced.", hint="Name another file with --report."
     )
 
 
@@ -124,8 +124,8 @@ def refuse_document(name: str) -> None:
         return
     if document:
         raise UsageError(
-            f"{name} is a report or a plan, which could not be read with events behind it.",
-            hint="Nothing was done; name another file with --events.",
+            f"{name} is a report or a plan, which could no longer be read with events appended to it.",
+            hint="Nothing was done. Name another file with --events.",
         )
 
 

@@ -36,7 +36,8 @@ async def serve_health(address: str, health: Callable[[], Awaitable[tuple[bool, 
             await web.TCPSite(runner, host.strip("[]"), int(port)).start()
         except (OSError, OverflowError):
             raise UsageError(
-                f"Nothing can listen at {address} for health.", hint="Correct worker_health, or end what listens there."
+                f"The worker cannot listen on {address} for health checks.",
+                hint="Correct worker_health, or end the process that listens there.",
             ) from None
         yield
     finally:

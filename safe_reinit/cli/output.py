@@ -357,7 +357,7 @@ def unwritten(name: str, error: OSError) -> UsageError:
         return UnreadError("stdout could not be written: nobody reads it any more.", hint="")
     why = "nobody reads it any more" if isinstance(error, BrokenPipeError) else error.strerror or "an error"
     return UsageError(
-        f"{name} could not be written: {why}.", hint="Nothing was changed in the cloud; correct where it leads."
+        f"{name} could not be written: {why}.", hint=f"Nothing was changed in the cloud. Correct where {name} goes."
     )
 
 

@@ -353,7 +353,7 @@ class Progress:
         """Report the wait for the minute of the last start; where nobody sees a live line, once."""
         data: Any = event.data
         text = f"{self._name(event.instance_id)} is {data['instance']} and was started a moment ago: "
-        text += f"nothing is changed for {duration(data['limit'])} more, so that another start would show"
+        text += f"nothing is changed for another {duration(data['limit'])}, so that a further start would show"
         if sys.stderr.isatty():
             self._live(text)
         elif self._waits.get(event.instance_id, ("", 0.0))[0] != "wait-start":
@@ -409,7 +409,7 @@ def _tag_left(event: Event) -> str:
     until = (
         f"until the run is resumed: safe-reinit resume {event.run_id}"
         if event.data["owed"]
-        else "and no other run begins on it: take it off in the ECS console."
+        else "and no other run can begin on it: remove the tag in the ECS console."
     )
     return f"safe-reinit: The tag {LOCK_TAG} of run {event.run_id} stays on {event.instance_id}, {until}"
 

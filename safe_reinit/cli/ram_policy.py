@@ -51,7 +51,7 @@ def _is_seen(plan: Plan) -> bool:
 
 def _refusal(plan: Plan) -> RunRefused:
     why = report.refusal(plan)
-    return RunRefused(f"What the run needs cannot be told: {why}", hint=why.hint)
+    return RunRefused(f"The permissions that the run needs are not known: {why}", hint=why.hint)
 
 
 def _print(plan: Plan, calls: Sequence[Call], config: Settings, output: Output) -> None:
@@ -64,9 +64,9 @@ def _print(plan: Plan, calls: Sequence[Call], config: Settings, output: Output) 
     if config.quiet:
         return
     if not plan.options.password:
-        print_stderr("It denies setting a password, since this run sets none.")
+        print_stderr("The policy denies setting a password, because this run sets none.")
     if not plan.runnable:
-        print_stderr(f"Whoever has these rights, the run would be refused as things are: {report.refusal(plan)}")
+        print_stderr(f"Even with these permissions, the run would be refused now: {report.refusal(plan)}")
 
 
 def _check(plan: Plan, proofs: Sequence[Proof], output: Output) -> int:
@@ -76,10 +76,8 @@ def _check(plan: Plan, proofs: Sequence[Proof], output: Output) -> int:
     else:
         print_lines((_line(proof) for proof in proofs), sys.stdout)
     if missing:
-        more = "" if _is_seen(plan) else " What else a run needs can be told once these are there."
-        print_stderr(
-            f"safe-reinit: Missing: {', '.join(missing)}.{more} Print the policy: safe-reinit policy without --check."
-        )
+        more = "" if _is_seen(plan) else " Once they are granted, the others can be checked."
+        print_stderr(f"safe-reinit: Missing: {', '.join(missing)}.{more} To print the policy, leave out --check.")
         return RunRefused.exit_code
     if not _is_seen(plan):
         print_stderr(f"safe-reinit: {_refusal(plan)} {_refusal(plan).hint}")

@@ -43,10 +43,12 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     config = configs[0]
     set_output(output, config, flags)
     if flags.get("save") is not None:
-        raise UsageError("--save takes the plan of one region.", hint="Save one plan for each: give --region once.")
+        raise UsageError(
+            "--save saves the plan of one region only.", hint="Save one plan for each region: give --region once."
+        )
     if flags.get("once") is not None:
         raise UsageError(
-            "--once is the key of one run, and each region has a run of its own.",
+            "--once is the key of one run, but each region has its own run.",
             hint="Give --region once, with a key for each region.",
         )
     password = password_of(config, flags)
@@ -77,7 +79,7 @@ def _refuse_fixed_endpoint(config: Settings, client: Client) -> None:
     """Refuse an endpoint of ECS that is one region's: what has no RegionId would be asked of the wrong one."""
     if not client.endpoint and (config.endpoint or config.endpoints.get("ecs")):
         raise UsageError(
-            "An endpoint of ECS is that of one region, and --region names several.",
+            "An ECS endpoint belongs to one region, but --region names several.",
             hint="Leave out --endpoint and endpoints.ecs, so that each region's own is used; or give --region once.",
         )
 
@@ -99,12 +101,12 @@ def _discover(clients: Sequence[Client], selection: DiskSelection, progress: Pro
     nowhere = set(search.instances).difference(*(owners for _, owners in existing.values()))
     if nowhere:
         raise RunRefused(
-            f"No instance {', '.join(sorted(nowhere))} is shown in {', '.join(existing)}.",
+            f"No instance {', '.join(sorted(nowhere))} was found in {', '.join(existing)}.",
             hint="Check --instance and --region, and that ecs:DescribeInstances is allowed.",
         )
     unseen = set(named).difference(*(disks for disks, _ in existing.values()))
     if unseen and len(unseen) < 10:
-        progress.note(f"In none of these regions is shown: {', '.join(sorted(unseen))}")
+        progress.note(f"None of these regions has: {', '.join(sorted(unseen))}")
     by_region: dict[str, list[str]] = {}
     nothing: NoDiskFound | None = None
     for place, client in enumerate(clients):
@@ -118,7 +120,9 @@ def _discover(clients: Sequence[Client], selection: DiskSelection, progress: Pro
         if own:
             by_region[client.region] = list(dict.fromkeys(own))
         else:
-            progress.note(f"{client.region} is left out: nothing is shown there, or the right to see it is missing.")
+            progress.note(
+                f"{client.region} is left out: nothing was found there, or the permission to read it is missing."
+            )
     if not by_region:
         raise nothing or RunRefused("Nothing was found.", hint="Check --region.")
     return by_region
@@ -129,7 +133,7 @@ def _refuse_ambiguous(ids: Sequence[str], existing: Mapping[str, frozenset[str]]
         holding = [region for region, there in existing.items() if each in there]
         if len(holding) > 1:
             raise RunRefused(
-                f"{each} is shown in {' and '.join(holding)}, and an id is of one region.",
+                f"{each} was found in {' and '.join(holding)}, but an id belongs to one region.",
                 hint="Nothing was changed; give --region once.",
             )
 
@@ -204,8 +208,8 @@ class _Regions:
             print_lines([report.Line()], stream)
         disks = sum(len(job.disks) for job in self._whole.jobs)
         order = ", then ".join(plan.region for plan in self._to_run)
-        out = "".join(f"; left out, since all is refused there: {plan.region}" for plan in self._left_out)
-        text = f"In all: {disks} disks on {self._total} instances, one region after the other: {order}{out}"
+        out = "".join(f"; left out because everything there is refused: {plan.region}" for plan in self._left_out)
+        text = f"In total: {disks} disks on {self._total} instances, one region after the other: {order}{out}"
         lost = [report.Line(report.loss(self._whole), "bold")] if self._to_run else []
         print_lines([report.Line(text, "bold"), *lost], stream)
 
@@ -237,7 +241,7 @@ class _Regions:
         result = self._not_begun(client, plan, why) if why else self._begin(interrupt, client, plan)
         self._outcomes += [job.outcome for job in result.jobs[: len(plan.jobs)]]
         if not why and (result.run_id is None or result.outcome == "bug"):
-            self._why = f"the run in {plan.region} could not go on"
+            self._why = f"the run in {plan.region} could not continue"
         return result
 
     def _closed(self, interrupt: Interrupt, client: Client) -> str:
@@ -250,7 +254,7 @@ class _Regions:
             done = self._outcomes.count("done")
             text = f"{ended} of {self._total} jobs have ended, {done} of them done. Next: {client.region}."
             if not consent.go_on(text, self.progress, interrupt, waits=False):
-                self._why = "the command was ended before" if interrupt.over else "somebody decided not to go on"
+                self._why = "the command was ended before" if interrupt.over else "somebody decided not to continue"
         return self._why
 
     def _begin(self, interrupt: Interrupt, client: Client, plan: Plan) -> Report:
@@ -275,8 +279,8 @@ class _Regions:
     def _broken(self, client: Client, plan: Plan, bug: Exception) -> Report:
         """Report a run of which nobody knows how far it came: nothing is claimed of its disks."""
         error = Error(
-            f"An unexpected {type(bug).__name__} ended the run in {plan.region}; the journal knows how far it came.",
-            hint="See safe-reinit runs, go on with safe-reinit resume RUN, and report this.",
+            f"An unexpected {type(bug).__name__} ended the run in {plan.region}; the journal has its state.",
+            hint="Find the run with safe-reinit runs, continue it with safe-reinit resume RUN, and report this.",
         )
         begun = replace(self._begun, region=plan.region, reason=plan.reason)
         result = report.of_error(begun, self.output.now(), error, calls_of(plan))

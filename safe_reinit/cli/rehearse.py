@@ -70,8 +70,8 @@ def _run_twin(client: Client, twin: Plan, plan: Plan, progress: Progress, output
     if twin.fingerprint != plan.fingerprint:
         checks = ", ".join(finding.check for finding in twin.blockers) or "other facts"
         raise RunRefused(
-            f"The twin is not like the machine ({checks}), so a rehearsal would say nothing.",
-            hint="Please report this; the real disks were only looked at.",
+            f"The simulated copy differs from the machine ({checks}), so a rehearsal would prove nothing.",
+            hint="Please report this; the real disks were only read.",
         )
     progress.of(twin)
     progress.settle()

@@ -26,7 +26,8 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     """Go on with a run and give the exit code."""
     if flags["accept"] and flags["verdict"] != "wipe-again":
         raise UsageError(
-            "--accept goes with --verdict wipe-again only.", hint="Leave it out: a resumed run had consent."
+            "--accept can be given only with --verdict wipe-again.",
+            hint="Leave it out: the run was confirmed when it began.",
         )
     stored, config = history.run_of(run_id, flags)
     set_output(output, config, flags, run_id=run_id)
@@ -106,10 +107,10 @@ def _wipe_again(
             left = sorted(set(pending) - {job.instance_id for job in made.jobs})
             if left and made.runnable:  # the run in its place would not start them, and the old one is closed by it
                 raise RunRefused(
-                    f"Run {stored.run_id} stopped {', '.join(left)}, and no disk of the new plan is on it any more, "
+                    f"Run {stored.run_id} stopped {', '.join(left)}, but no disk of the new plan is attached to it, "
                     "so nothing would start it again.",
-                    hint="Nothing was changed; attach the disk again, or end the run with --verdict reinitialised or "
-                    "intact, which starts the machine, and then plan the wipe of the disk where it is now.",
+                    hint="Nothing was changed. Attach the disk again. Or end the run with --verdict reinitialised or "
+                    "intact, which starts the machine, and then plan the wipe of the disk where it is attached now.",
                 )
             return made
 

@@ -77,16 +77,19 @@ def selection_of(flags: Mapping[str, Any]) -> DiskSelection:
     )
     if search.any and not (search.system or search.data):
         raise UsageError(
-            "--instance and --tag name instances, not which of their disks.",
+            "--instance and --tag select instances, but not which of their disks.",
             hint="Add --system-disk, --data-disks or both.",
         )
     if (search.system or search.data) and not search.any:
         raise UsageError(
-            "--system-disk and --data-disks are disks of instances, and none is named.", hint="Add --instance or --tag."
+            "--system-disk and --data-disks select disks of instances, but no instance is given.",
+            hint="Add --instance or --tag.",
         )
     for instance_id in instances:
         if not instance_id.startswith("i-") or not instance_id.isascii() or not instance_id.isprintable():
-            raise UsageError(f"{instance_id!r} is not an instance id.", hint="Correct --instance: those begin with i-.")
+            raise UsageError(
+                f"{instance_id!r} is not an instance id.", hint="Correct --instance: instance ids begin with i-."
+            )
     disk_ids = (*(flags.get("disk") or ()), *(read_ids(file) if file else ()))
     if not disk_ids and not search.any:
         raise UsageError("No disk given.", hint="Add --disk d-...")

@@ -45,7 +45,7 @@ def set_output(
     on_stdout = config.events == "-"
     if on_stdout and config.output != "text":
         raise UsageError(
-            "--events - and --output json or markdown both want stdout.", hint="Write the events to a file."
+            "--events - and --output json or markdown both write to stdout.", hint="Write the events to a file."
         )
     for setting in (Settings.report, Settings.events):
         name = config.of(setting).value
@@ -53,7 +53,7 @@ def set_output(
             folder = Path(name).parent
             if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(name).is_dir():
                 raise UsageError(
-                    f"{name} cannot be written: its folder is not there, or not yours to write in.",
+                    f"{name} cannot be written: its folder does not exist, or you may not write to it.",
                     hint=f"Correct {setting.option}.",
                 )
     refuse_clashes(config, flags, *inputs)
@@ -101,7 +101,9 @@ def password_again(plan: Mapping[str, Any], config: Settings, flags: Mapping[str
 
 def _from_stdin(flags: Mapping[str, Any]) -> str:
     if not flags.get("confirm") and not flags.get("dry_run"):
-        raise UsageError("--password-stdin needs --confirm, since stdin cannot be asked.", hint="Add --confirm.")
+        raise UsageError(
+            "--password-stdin needs --confirm, because stdin cannot answer a question.", hint="Add --confirm."
+        )
     password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise UsageError("There is no password on stdin.", hint="Write one line to stdin.")
@@ -148,12 +150,12 @@ def _client_at(simulator: Simulator, config: Settings, clock: Clock) -> Client:
         config = config.having(Settings.region, simulator.region)
     if config.of(Settings.journal).location == Settings.journal.option:
         raise UsageError(
-            "--journal keeps a run that can be gone on with, and an embedded simulator ends with its command.",
+            "--journal keeps runs to be resumed, but the built-in simulator ends with its command.",
             hint="Leave out --journal, or start safe-reinit simulator and name it with --endpoint.",
         )
     if config.of(Settings.runner).location == Settings.runner.option and config.runner != "local":
         raise UsageError(
-            "The workers of Temporal do not see an embedded simulator, which ends with its command.",
+            "Temporal's workers cannot reach the built-in simulator, which ends with its command.",
             hint="Leave out --runner, or start safe-reinit simulator and name it with --endpoint.",
         )
     config = config.having(Settings.endpoint, simulator.url).having(Settings.profile, None)
@@ -170,7 +172,7 @@ def _simulator(config: Settings, stack: ExitStack, world: dict[str, Any] | None)
             Simulator(world=world or config.world, faults=config.faults, speed=_SIMULATION_SPEED)
         )
     except (ValueError, OSError) as error:
-        raise UsageError(f"The simulator cannot begin: {error}", hint="Correct --world or --faults.") from None
+        raise UsageError(f"The simulator cannot start: {error}", hint="Correct --world or --faults.") from None
     if not config.quiet:
         print_stderr("SIMULATION: an embedded simulator answers; no cloud is touched.")
     return simulator

@@ -30,7 +30,7 @@ def config_check(flags: Mapping[str, Any], output: Output) -> None:
     for each in messages:
         print_stdout(f"{path}: warning: {each}")
     good = "can be used; see the warnings above" if messages else "good"
-    print_stdout(f"{path}: {good}." if path else "There is no configuration file; the defaults hold.")
+    print_stdout(f"{path}: {good}." if path else "There is no configuration file; the defaults apply.")
 
 
 def config_show(flags: Mapping[str, Any], output: Output) -> None:

@@ -59,8 +59,8 @@ def _only_disk(client: Client, instance_id: str, progress: Progress) -> str:
     found = client.discover_disks(Search((instance_id,), system=True, data=True), progress.call)
     if len(found) > 1:
         raise UsageError(
-            f"{instance_id} has {len(found)} disks ({', '.join(found)}), and one of them is wiped.",
-            hint="Nothing was changed; say which with --disk.",
+            f"{instance_id} has {len(found)} disks ({', '.join(found)}), but only one can be wiped.",
+            hint="Nothing was changed. Choose one with --disk.",
         )
     return found[0]
 
@@ -81,7 +81,7 @@ def _measure(rounds: Rounds, plan: Plan, confirm: str | None, output: Output, pr
         return refused
     if confirm != rounds.instance_id:
         return RunRefused(
-            f"Nobody confirmed that the disk {rounds.disk_id} of {rounds.instance_id} is wiped.",
+            f"Nobody confirmed the wipe of the disk {rounds.disk_id} of {rounds.instance_id}.",
             hint=f"Nothing was changed; if nobody needs this machine, add --confirm {rounds.instance_id}",
         )
 
@@ -115,14 +115,14 @@ def _judged(result: Verification, rounds: Rounds) -> Error | None:
     """Return how it ended though the runs ended well."""
     if not result.as_found:
         return NotRestarted(
-            f"{rounds.instance_id} ran before and was not seen Running in the end; its runs have ended.",
-            hint="Look at it in the ECS console, and start it there if nobody else stopped it.",
+            f"{rounds.instance_id} was Running before, but was not seen Running at the end; its runs have ended.",
+            hint="Check it in the ECS console, and start it there if nobody else stopped it.",
         )
     open_ = {each.name: each.verdict for each in result.assumptions if each.verdict != "agrees"}
     if not open_:
         return None
     text = ", ".join(f"{name} {verdict}" for name, verdict in open_.items())
     return Error(
-        f"ECS was not seen to be as runs assume: {text}.",
-        hint="The machine is as it was found. Please send what was measured (--save FILE has no ids) to the project.",
+        f"ECS was not shown to behave as runs assume: {text}.",
+        hint="The machine is as it was found. Please send the measurements to the project (--save FILE has no ids).",
     )

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ..temporal.worker import Settings as WorkerSettings
 
 _ENDING = (
-    "Stopping: no further machine begins, and those that are under way are finished and started again. Other workers "
-    "go on with the rest. Press Ctrl-C again to quit now."
+    "Stopping: the worker begins no more machines, finishes those that it has begun and starts them again. Other "
+    "workers continue with the rest. Press Ctrl-C again to quit now."
 )
 
 
@@ -111,7 +111,7 @@ async def _serve(server: Server, settings: WorkerSettings, shards: Shards, healt
         print_stderr(f"Working for {whom} at {server.text}, task queue {settings.queue}.")
         if settings.deployment:
             command = server.command_for(serving.version)
-            print_stderr(f"Nothing comes here until version {serving.version.build_id} is current: {command}")
+            print_stderr(f"This worker gets no runs until its version {serving.version.build_id} is current: {command}")
 
     serving = Serving(server, settings, shards, end)
     await serving.connect()

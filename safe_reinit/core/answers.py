@@ -116,11 +116,11 @@ def lost(job: JobState, command: Command, at: float, due: float | None = None, c
     job = with_step(job, command, replace(step, state="failed"))
     if command.action == "UntagResources":
         return job
-    message = f"No answer to {command.action} of {command.subject} came, however often it was sent."
+    message = f"ECS never answered {command.action} of {command.subject}, however often it was sent."
     if code:
         message = (
-            f"ECS answered {command.action} of {command.subject} with {code}, however often it was sent, "
-            "which does not say whether it was done."
+            f"ECS answered every {command.action} of {command.subject} with {code}, which does not say whether the "
+            "call was carried out."
         )
     hint = "Check the network, then check again with --dry-run."
     if code:
@@ -171,10 +171,8 @@ def refused(
 
 
 def _gone(command: Command, failure: Failure) -> Failure:
-    message = (
-        f"ECS knows no instance {command.subject} any more ({failure.code}), so it cannot be started: it was released."
-    )
-    hint = "Ask ActionTrail who released it (DeleteInstance); its disks may have been released with it."
+    message = f"ECS no longer knows {command.subject} ({failure.code}): it was released, so it cannot be started."
+    hint = "Search ActionTrail for who released it (DeleteInstance); its disks may have been released with it."
     return replace(failure, message=message, hint=hint)
 
 

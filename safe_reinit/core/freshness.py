@@ -48,4 +48,4 @@ def is_too_slow(observation: Observation, job: JobState, rate: float) -> bool:
 
 def slowly(observation: Observation) -> str:
     """Return how slowly ECS answers, for people."""
-    return f"ECS answers slowly: {observation.took:.1f} s a call"
+    return f"ECS answers slowly: {observation.took:.1f} s per call"

@@ -41,4 +41,4 @@ def held_back(
 def drifted(drift: tuple[str, ...]) -> Failure:
     """Return that facts of a job have changed since the plan, which ends it."""
     hint = "Check the new facts with --dry-run, then decide again."
-    return Failure(None, f"What the plan stands on has moved: {'; '.join(drift)}.", hint=hint)
+    return Failure(None, f"Facts that the plan is based on have changed: {'; '.join(drift)}.", hint=hint)

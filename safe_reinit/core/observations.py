@@ -81,8 +81,11 @@ def _sample_lag(job: JobState, observation: Observation, lag: float | None) -> J
             job = changed(job, lag=max(shown_at - done_by, job.lag or 0.0))
     if lag_of(job) < MAX_GAP or not pending_wipes(job) or job.turned_back:
         return job
-    message = f"ECS shows changes {lag_of(job):.0f}s late or more: whether somebody uses the machine cannot be told."
-    hint = "No further disk is wiped; try again when Describe calls show changes within a few seconds."
+    message = (
+        f"ECS shows changes {lag_of(job):.0f}s late or later, so the run cannot tell whether somebody is using the "
+        "machine."
+    )
+    hint = "No further disk is wiped. Try again when Describe calls show changes within a few seconds."
     return fail(job, Failure(None, message, hint=hint))
 
 
@@ -121,8 +124,8 @@ def _unobserved_failure(observation: Observation, consequence: str = "") -> Fail
     if observation.credentials_refused:
         return _credentials_refused(observation.credentials_refused, observation.why)
     why = f" ({observation.why})" if observation.why else ""
-    message = f"For too long no look at ECS was answered{why}{consequence}."
-    return Failure(None, message, hint="Check the network, then look with --dry-run.")
+    message = f"ECS has not answered any Describe call for too long{why}{consequence}."
+    return Failure(None, message, hint="Check the network, then check again with --dry-run.")
 
 
 def _evolve_missing(job: JobState, observation: Observation) -> JobState:
@@ -142,7 +145,9 @@ def _evolve_missing(job: JobState, observation: Observation) -> JobState:
     return fail(
         job,
         Failure(
-            None, f"ECS does not list {what} any more: released, or not to be seen.", hint="Look in the ECS console."
+            None,
+            f"ECS no longer lists {what}: it was released, or these credentials cannot see it.",
+            hint="Check in the ECS console whether it still exists.",
         ),
     )
 
@@ -163,11 +168,11 @@ def _evolve_snapshot_wait(job: JobState, observation: Observation) -> JobState:
     if since is None or observation.at - since <= job.limits.snapshot or not is_open(job, "wait-snapshot"):
         return job
     names = ", ".join(snapshot.snapshot_id for snapshot in observation.progressing)
-    what = f"The snapshot {names} was still being created" if names else "A snapshot of a disk was not seen to end"
+    what = f"The snapshot {names} was still being created" if names else "The run did not see a snapshot of a disk end"
     failure = Failure(
         "DiskCreatingSnapshot",
-        f"{what} when --timeout-snapshot had passed.",
-        hint="Wait for the snapshot, or give --timeout-snapshot more time.",
+        f"{what} within --timeout-snapshot." if not names else f"{what} after --timeout-snapshot.",
+        hint="Wait until the snapshot is complete, or increase --timeout-snapshot.",
     )
     return close_phase(fail(job, failure), "wait-snapshot", observation.when, "timeout")
 
@@ -183,9 +188,9 @@ def _evolve_unwatched(job: JobState, observation: Observation) -> JobState:
     job = changed(job, watched_at=max(before, observation.at))
     if not gap:
         return job
-    message = f"{job.instance_id} shows no StartTime and was not seen for {observation.at - before:.0f}s: "
-    message += "whether somebody used it meanwhile cannot be told."
-    return fail(job, Failure(None, message, hint="Make sure that nobody uses it, then look with --dry-run."))
+    message = f"{job.instance_id} shows no StartTime and was not observed for {observation.at - before:.0f}s, so the "
+    message += "run cannot tell whether somebody used it in the meantime."
+    return fail(job, Failure(None, message, hint="Make sure that nobody uses it, then check again with --dry-run."))
 
 
 def _evolve_settling(job: JobState, observation: Observation) -> JobState:
@@ -199,18 +204,18 @@ def _evolve_settling(job: JobState, observation: Observation) -> JobState:
         return job
     at = instance.start_settled_at
     if at is None:
-        message = f"{job.instance_id} is Running and shows no StartTime: a start after our stop would not show."
+        message = (
+            f"{job.instance_id} is Running and shows no StartTime, so a start after this run's stop would not show."
+        )
     else:
         clock = (
-            f"ECS's clock shows {timestamp(observation.date)}"
-            if observation.date
-            else "ECS does not say what time it is"
+            f"ECS's clock shows {timestamp(observation.date)}" if observation.date else "ECS does not report its time"
         )
         message = (
-            f"A start of {job.instance_id} by somebody else shows only after {timestamp(at)}, since StartTime has "
-            f"minutes only, and {clock}."
+            f"A start of {job.instance_id} by somebody else would be visible only after {timestamp(at)}, because "
+            f"StartTime has a resolution of one minute, and {clock}."
         )
-    return fail(job, Failure(None, message, hint="Look at the instance in the ECS console; nothing was wiped."))
+    return fail(job, Failure(None, message, hint="Nothing was wiped. Check the instance in the ECS console."))
 
 
 def _evolve_power(job: JobState, status: str, observation: Observation) -> JobState:
@@ -241,8 +246,8 @@ def _user(job: JobState) -> str:
     if not job.unrecorded_by:
         return "somebody else is using the instance"
     return (
-        "somebody else is using the instance, or this run itself started it and could not write that into the journal "
-        f"(held before by {job.unrecorded_by})"
+        "somebody else is using the instance, or this run started it itself and could not record that in the journal "
+        f"(its earlier holder was {job.unrecorded_by})"
     )
 
 
@@ -258,7 +263,9 @@ def _evolve_restart(job: JobState, observation: Observation) -> JobState:
 def _evolve_stop(job: JobState, status: str, observation: Observation) -> JobState:
     stop = job.stop
     if stop.state == "again" and status in ("Stopping", "Stopped"):
-        message = f"{job.instance_id} is {status}, but our stop was proven not done: somebody else is stopping it."
+        message = (
+            f"{job.instance_id} is {status}, but this run's stop was not carried out: somebody else is stopping it."
+        )
         return close_phase(
             fail(replace(job, stop=replace(stop, state="failed")), Failure(None, message)),
             "stop",
@@ -272,7 +279,7 @@ def _evolve_stop(job: JobState, status: str, observation: Observation) -> JobSta
         return changed(job, stop=changed(stop, state="accepted", moving=True), force=force)
     started = observation.instance is not None and stop.start_time != observation.instance.start_time
     if status != "Running" or stop.moving or started:
-        message = f"{job.instance_id} went to {status} instead of Stopped: {_user(job)}."
+        message = f"{job.instance_id} became {status} instead of Stopped: {_user(job)}."
         return close_phase(
             fail(replace(job, stop=replace(stop, state="failed")), Failure(None, message)),
             "stop", observation.when, "refused",
@@ -287,15 +294,15 @@ def _evolve_start(job: JobState, status: str, observation: Observation) -> JobSt
     if status == "Running":
         return close_phase(replace(job, start=replace(start, state="done")), "start", observation.when, "ok")
     if start.state == "done":
-        message = f"{job.instance_id} was Running after its start and is {status} now, and not by this run."
-        return fail(job, Failure(None, message, hint="Find out who or what did that, and start it when it is due."))
+        message = f"{job.instance_id} was Running after its start and is now {status}, but not because of this run."
+        return fail(job, Failure(None, message, hint="Find out who or what did that, and start it if it should run."))
     if status == "Starting":
         return changed(job, start=changed(start, state="accepted", moving=True))
     if status == "Stopped" and not start.moving:
         return changed(job, start=_settle_lost(start, observation.at, settling(job)))
     if not start.moving:
         return job
-    failure = Failure(None, f"{job.instance_id} went to {status} instead of Running.")
+    failure = Failure(None, f"{job.instance_id} became {status} instead of Running.")
     return close_phase(
         fail(replace(job, start=replace(start, state="failed")), failure), "start", observation.when, "refused"
     )
@@ -317,7 +324,7 @@ def _evolve_limits(job: JobState, observation: Observation) -> JobState:
     if _overdue(stop, at, limits.stop) and (is_open(job, "stop") or not job.turned_back):
         failure = _too_late(job, observation, stop, "StopInstance", "--timeout-stop")
         if not stop.answer:
-            failure = replace(failure, hint="Look at the guest in the console (VNC); nothing was wiped.")
+            failure = replace(failure, hint="Nothing was wiped. Check the guest system in the console (VNC).")
         job = close_phase(fail(job, failure), "stop", observation.when, "timeout")
     job = _evolve_snapshot_wait(_evolve_snapshot_limit(job, observation), observation)
     job = _evolve_down(job, observation)
@@ -361,7 +368,7 @@ def _evolve_wipe_limit(job: JobState, observation: Observation) -> JobState:
         return job
     waiting, limits, since = pending_wipes(job), job.limits, observation.at - job.wiping_since
     if waiting and not job.turned_back and since > limits.send_wipes:
-        when = f"{limits.send_wipes:.0f}s after the first wipe, half of --timeout-reinit: the rest is for wipes to end"
+        when = f"{limits.send_wipes:.0f}s after the first wipe (half of --timeout-reinit; wipes need the rest to end)"
         job = fail(job, _not_in_time(waiting[0], when))
     if since <= limits.reinit:
         return job
@@ -377,7 +384,7 @@ def _not_in_time(wipe: Wipe, when: str) -> Failure:
     """Return the failure of a wipe that has waited for as long as wipes may wait."""
     act: ActionName = "ResetDisk" if wipe.snapshot_id else "ReInitDisk"
     waited = "could not be sent" if wipe.refused_since is None else "was refused each time"
-    hint = "Its calls are in safe-reinit show; check again with --dry-run when nothing holds it up any more."
+    hint = "safe-reinit show lists its calls. Check again with --dry-run once nothing delays them any more."
     return Failure(None, f"{act} of {wipe.disk_id} {waited} until {when}.", action=act, hint=hint)
 
 
@@ -398,10 +405,10 @@ def _evolve_snapshot_limit(job: JobState, observation: Observation) -> JobState:
         return job
     failure = Failure(
         None,
-        f"The safety snapshot of {late[0].disk_id} was not accomplished ({late[0].progress or 'not shown'}) "
-        "when --timeout-snapshot had passed.",
+        f"The safety snapshot of {late[0].disk_id} was not complete ({late[0].progress or 'not shown'}) after "
+        "--timeout-snapshot.",
         action="CreateSnapshot",
-        hint="Give --timeout-snapshot more time; nothing was wiped.",
+        hint="Nothing was wiped. Increase --timeout-snapshot.",
     )
     return close_phase(fail(job, failure), "snapshot", observation.when, "timeout")
 
@@ -422,5 +429,5 @@ def _credentials_refused(code: str, why: str) -> Failure:
     row = error_codes.lookup(error_codes.EVERY, code)
     meaning = row.meaning if row else f"{why or 'the credentials are refused'}."
     hint = row.fix if row else "Check the credentials."
-    hint = f"{hint} Then resume the run with working credentials, if the machine is not as promised."
-    return Failure(code, f"Nothing can be looked at any more ({code}): {meaning}", hint=hint)
+    hint = f"{hint} Then resume the run with working credentials, if the power state is not as planned."
+    return Failure(code, f"ECS refuses all Describe calls now ({code}): {meaning}", hint=hint)

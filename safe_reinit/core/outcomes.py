@@ -87,8 +87,8 @@ def too_slow(command: Command, observation: Observation, oldest: float) -> Failu
     """Return why the machine comes back, or is not stopped: no observation before a wipe can be fresh enough."""
     return Failure(
         None,
-        f"{slowly(observation)}. {command.action} of {command.subject} was not sent, since what is seen before it may "
-        f"be at most {oldest:.0f} s old.",
+        f"{slowly(observation)}. {command.action} of {command.subject} was not sent, because the observation before it "
+        f"may be at most {oldest:.0f} s old.",
         action=command.action,
         hint="Wait until ECS answers faster, then check again with --dry-run.",
     )

@@ -72,22 +72,22 @@ class Reports:
 def waited_for(run_id: str, failure: Failure, jobs: Iterable[Job], seconds: float) -> str:
     """Return what people must know as soon as the journal cannot be written."""
     return (
-        f"{failure.message} Run {run_id} stops, wipes and starts nothing until that is possible again, and waits for "
-        f"it at most {seconds:.0f} s (journal_outage). {_not_back(jobs)}".rstrip()
+        f"{failure.message} Until the journal can be written again, run {run_id} stops, wipes and starts nothing. It "
+        f"waits at most {seconds:.0f} s (journal_outage). {_not_back(jobs)}".rstrip()
     )
 
 
 def written_again(run_id: str) -> str:
     """Return what people must know once the journal can be written again."""
-    return f"The journal can be written again: run {run_id} goes on."
+    return f"The journal can be written again: run {run_id} continues."
 
 
 def unrecorded(run_id: str, failure: Failure, jobs: Iterable[Job]) -> str:
     """Return what people must know once the journal is waited for no more: what the run does next."""
     return (
-        f"{failure.message} Run {run_id} stops and wipes nothing more, and starts the machines that it stopped unless "
+        f"{failure.message} Run {run_id} stops and wipes nothing more. It starts the machines that it stopped, unless "
         f"the outcome of a wipe is in doubt. {_not_back(jobs)}"
-        "What happens from here on may be missing in the journal: keep this output."
+        "Keep this output: what happens from now on may be missing from the journal."
     )
 
 

@@ -88,12 +88,11 @@ def lose_record(job: JobState) -> JobState:
     if not any(wipe.pending or wipe.state == "lost" for wipe in job.disks):
         return job
     message = (
-        "The journal is on another server than the one on which the run began, or was failed over or restored: what "
-        f"was done last may be missing there, so no disk of {job.instance_id} is wiped any more, and whether one was "
-        "cannot be told."
+        "The journal is not on the server where the run began, or it was failed over or restored. It may lack what "
+        f"the run did last, so no disk of {job.instance_id} is wiped any more, and it is unknown whether one was."
     )
     disks = tuple(replace(wipe, state="unknown") if wipe.pending else wipe for wipe in job.disks)
-    hint = "Look for ReInitDisk in ActionTrail, then say what it shows with --verdict."
+    hint = "Search ActionTrail for ReInitDisk, then tell the run what it shows with --verdict."
     return fail(replace(job, disks=disks), Failure(None, message, hint=hint))
 
 
@@ -116,10 +115,12 @@ def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: b
         what = "plan" if stopped_at is None else "stop"
         message = f"The {what} of {job.instance_id} is older than plan_expires allows, so nothing more is wiped."
     elif unwatched:
-        message = f"{job.instance_id} showed no StartTime, so whether somebody used it meanwhile cannot be told."
+        message = f"{job.instance_id} showed no StartTime, so it is unknown whether somebody used it in the meantime."
     elif not caller_pinned:
-        message = "STS did not say whose credentials the plan was made with, so these cannot be compared with them: "
-        message += f"no disk of {job.instance_id} is wiped any more."
+        message = (
+            "STS did not say whose credentials the plan was made with, so they cannot be compared with the present "
+        )
+        message += f"ones. No disk of {job.instance_id} is wiped any more."
     else:
         return job
     return fail(job, Failure(None, message, hint="Check again with --dry-run, and make a new plan."))
@@ -131,8 +132,8 @@ def accept_verdict(job: JobState, verdict: Verdict) -> JobState:
     job = _settle_by_verdict(job, verdict)
     if not unsent:
         return job
-    message = f"A verdict sends no wipe, so {', '.join(unsent)} was left as it is."
-    return fail(job, Failure(None, message, hint="Make a new plan for it where you still want it wiped."))
+    message = f"A verdict sends no wipe, so {', '.join(unsent)} was left unchanged."
+    return fail(job, Failure(None, message, hint="Make a new plan for it if you still want it wiped."))
 
 
 def _settle_by_verdict(job: JobState, verdict: Verdict) -> JobState:

@@ -237,7 +237,7 @@ class Scheduler:
         job, others = due.job, self.in_use.reason(self._rollout.max_parallel)
         first = is_up(job) or not job.state.tried
         if why or not (first and others) or self._limits.closed(due.command.action, at):
-            return waiting(job.state, due.observation), why or "ECS throttles, or its quota is used up"
+            return waiting(job.state, due.observation), why or "ECS throttles the calls, or their quota is used up"
         job.held_since = at if job.held_since is None else job.held_since
         job.next_at = max(job.next_at, due.observation.at + job.max_interval)
         wait = waiting(job.state, due.observation)

@@ -20,18 +20,18 @@ def evolve_tag(job: JobState, observation: Observation) -> JobState:
     if tag.state == "asked" or (tag.at is not None and observation.at < tag.at):
         return job  # this observation may be older than what our call does
     if shown not in (None, job.tag_value):
-        message = f"{job.instance_id} bears the tag {LOCK_TAG} of another run, {shown}."
-        hint = f"Look at that run (safe-reinit show {shown}, on the host it runs on); nothing was wiped."
+        message = f"{job.instance_id} has the tag {LOCK_TAG} of another run, {shown}."
+        hint = f"Nothing was wiped. See that run with safe-reinit show {shown}, on the host where it runs."
         return fail(replace(job, tag=replace(tag, state="failed")), Failure(None, message, hint=hint))
     if shown and _unsure(tag):
         return replace(job, tag=_settled(replace(tag, reads=tag.reads + 1), observation.at, settling(job)))
     if shown is None and (tag.state == "done" or tag.reads):
-        message = f"Somebody took the tag {LOCK_TAG} off {job.instance_id}."
+        message = f"Somebody removed the tag {LOCK_TAG} from {job.instance_id}."
         hint = "Find out who, then check again with --dry-run."
         return fail(replace(job, tag=replace(tag, state="failed")), Failure(None, message, hint=hint))
     if tag.state == "accepted" and observation.at - (tag.at or observation.at) > job.limits.retry:
-        message = f"ECS accepted the tag {LOCK_TAG} for {job.instance_id} and does not show it."
-        return fail(job, Failure(None, message, hint="Look at the tags of the instance in the ECS console."))
+        message = f"ECS accepted the tag {LOCK_TAG} for {job.instance_id}, but does not show it."
+        return fail(job, Failure(None, message, hint="Check the instance's tags in the ECS console."))
     return job
 
 
@@ -73,7 +73,7 @@ def _evolve_snapshot(job: JobState, safety: SafetySnapshot, observation: Observa
         return with_safety(job, replace(safety, step=step))
     message = f"The safety snapshot {safety.snapshot_id} of {safety.disk_id} {why}, so nothing was wiped."
     failed = replace(safety, step=replace(step, state="failed"))
-    hint = "Look at the snapshot in the ECS console, then check again with --dry-run."
+    hint = "Check the snapshot in the ECS console, then try again with --dry-run."
     return close_phase(
         fail(with_safety(job, failed), Failure(None, message, hint=hint)), "snapshot", observation.when, "refused"
     )

@@ -62,7 +62,7 @@ LAG_BOUND = 5.0
 """Cloud seconds by which Describe calls are taken to lag before that was sampled."""
 UNSETTLED_LIMIT = 150.0
 """Cloud seconds for which the minute of the last start is waited for: 90 s are enough where the clocks are right."""
-PLAN_AGAIN = "Make a new plan for these disks when you want them wiped."
+PLAN_AGAIN = "Make a new plan for these disks if you still want them wiped."
 """What to do about jobs that never began."""
 MAX_RESENDS = 2
 """How often ReInitDisk may be sent again after its answer was lost."""
@@ -225,7 +225,7 @@ def left_unsent(job: JobState, why: str = "") -> JobState:
     """Return the state of an interrupted job with the failure that this is where a wipe is never sent because of it."""
     if not job.interrupted or not any(wipe.pending for wipe in job.disks):
         return job
-    hint = "Look at the machine with --dry-run before another try."
+    hint = "Before you try again, check the machine with --dry-run."
     return fail(job, Failure(None, f"The run was interrupted{why and f': {why}'}.", hint=hint))
 
 
@@ -235,9 +235,10 @@ def held_up(job: JobState, at: float, why: str = "") -> JobState:
         return replace(job, stuck_since=at)
     if at - job.stuck_since <= job.limits.retry or job.turned_back:
         return job
-    why = why or "the looks before it failed or took long, or ECS throttled"
+    why = why or "the Describe calls before it failed or were slow, or ECS throttled them"
     message = f"The next call could not be made for too long: {why}."
-    return fail(job, Failure(None, message, hint="Check the network, rights and quota, then look with --dry-run."))
+    hint = "Check the network, permissions and quota, then check again with --dry-run."
+    return fail(job, Failure(None, message, hint=hint))
 
 
 def is_settled(observation: Observation) -> bool:

@@ -10,7 +10,7 @@ from datetime import datetime
 from ..model import Outcome, Rollout
 from ..model.codec import timestamp
 
-NOT_CONFIRMED = "nobody agreed to go on"
+NOT_CONFIRMED = "nobody agreed to continue"
 _CANARY_FROM = 11
 """From so many jobs on there is a canary unless another number is asked for."""
 
@@ -64,7 +64,7 @@ def release(rollout: Rollout, outcomes: Sequence[Outcome | None], now: datetime,
     ends = stages(rollout, total)
     stage = min(bisect_right(ends, ended), max(0, len(ends) - 1))
     if stage > 0 and set(outcomes[: _canary(rollout, total)]) - {"done"}:
-        return Release(0, 0, "the canary did not end done")
+        return Release(0, 0, "the canary did not succeed")
     return Release(ends[stage] if ends else 0, stage)
 
 

@@ -23,7 +23,7 @@ def evolve_wipes(job: JobState, observation: Observation) -> JobState:
         disk = observation.disks.get(wipe.disk_id)
         if disk is not None and not (disk.status == "In_use" and disk.instance_id == job.instance_id):
             where = f"{disk.status} on {disk.instance_id or 'no instance'}"
-            gone = "" if observation.instance else f" ECS does not show {job.instance_id}: released, or not to be seen."
+            gone = "" if observation.instance else f" ECS does not show {job.instance_id}: released or not visible."
             return fail(job, Failure(None, f"{disk.disk_id}: In_use on {job.instance_id} -> {where}.{gone}"))
     return job
 
@@ -154,19 +154,19 @@ def in_doubt(wipe: Wipe) -> Wipe:
 def unknown_wipe(job: JobState, before: Wipe, disk: Disk | None) -> Failure:
     """Return why what happened to a disk is unknown; ``before`` is its wipe before that was found."""
     disk_id = before.disk_id
-    shown = disk.status if disk is not None else "not shown"
+    last = f"the disk was last seen {disk.status}" if disk is not None else "ECS does not show the disk"
     act = "ResetDisk" if before.snapshot_id else "ReInitDisk"
     if before.state in ("todo", "refused") and not before.losses:
-        message = f"{disk_id} is ReIniting, but not by a call of this run: somebody else is wiping it."
+        message = f"{disk_id} is ReIniting, but not because of this run: somebody else is wiping it."
     elif before.state in ("lost", "todo", "resend", "refused") and before.answer:
         what = "a code that this program does not know" if before.unknown_code else "which does not say what was done"
-        message = f"ECS answered {act} of {disk_id} with {before.answer}, {what}, and nothing seen since shows it."
+        message = f"ECS answered {act} of {disk_id} with {before.answer}, {what}, and no observation since shows it."
     elif before.state in ("lost", "todo", "resend", "refused"):
-        came = f"is in the journal (held before by {job.unrecorded_by})" if job.unrecorded_by else "came"
-        message = f"No answer to {act} of {disk_id} {came}, and nothing seen since shows whether it was done."
+        came = f"is in the journal (its earlier holder was {job.unrecorded_by})" if job.unrecorded_by else "came"
+        message = f"No answer to {act} of {disk_id} {came}, and no observation since shows whether it was carried out."
     elif before.resetting:
-        message = f"{act} of {disk_id} was accepted, and the roll-back was still in progress when last seen."
+        message = f"ECS accepted {act} of {disk_id}, and the roll-back was still in progress when it was last seen."
     else:
-        message = f"{act} of {disk_id} was accepted but not seen to end; it was last {shown}."
-    hint = f"Ask ActionTrail for the event {act} of {disk_id}; start the instance only when you know."
+        message = f"ECS accepted {act} of {disk_id}, but the run did not see it end; {last}."
+    hint = f"Search ActionTrail for the event {act} of {disk_id}. Do not start the instance until you know its outcome."
     return Failure(None, message, action=act, hint=hint)

@@ -87,7 +87,7 @@ def closed(rollout: Rollout, total: int, outcomes: Sequence[Outcome], now: datet
         now: by the local clock.
     """
     if set(outcomes[: canary_of(rollout, total)]) - {"done"}:
-        return "the canary did not end done"
+        return "the canary did not succeed"
     return release(rollout, [*outcomes, *[None] * (total - len(outcomes))], now).closed
 
 

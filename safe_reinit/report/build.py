@@ -296,7 +296,7 @@ def _with_power(error: Failure | None, state: JobState, outcome: Outcome, resume
     if error is not None and state.gone:
         return replace(error, hint=_GONE)
     if outcome == "not-restarted" and state.promised == "Stopped" and state.instance_status:
-        message = f"{state.instance_id} is {state.instance_status} and not Stopped; this run did not start it."
+        message = f"{state.instance_id} is {state.instance_status} instead of Stopped; this run did not start it."
         error = error or Failure(None, message)
         return replace(error, hint=f"{_POWER['Running']} {error.hint or ''}".rstrip())
     if error is None or outcome not in ("not-restarted", "stranded"):
@@ -307,26 +307,29 @@ def _with_power(error: Failure | None, state: JobState, outcome: Outcome, resume
         text = _ENDED.format(instance=f"{state.instance_id} is {state.instance_status or 'not seen'}")
     elif state.instance_locks and state.instance_status == "Stopped":
         locks = ", ".join(state.instance_locks)
-        text = f"ECS has locked the instance ({locks}), so it cannot be started: have the lock removed, then {resume}."
+        text = f"ECS has locked the instance ({locks}), so it cannot be started. Have the lock removed, then {resume}."
     else:
         text = _POWER.get(state.instance_status, _NOT_STARTED).format(resume=resume)
     return replace(error, hint=f"{text} {error.hint or ''}".rstrip())
 
 
-_GONE = "The instance was released: ask ActionTrail by whom (DeleteInstance), and whether its disks were, too."
+_GONE = (
+    "The instance was released. Search ActionTrail for who released it (DeleteInstance), and whether its disks were "
+    "released with it."
+)
 _OTHERS_DOING = (
-    "This run did not stop the instance, so it does not start it either, and has ended: find out who stopped it, and "
+    "This run has ended. It did not stop the instance, so it does not start it either: find out who stopped it, and "
     "start it in the ECS console if it should run."
 )
-_ENDED = "{instance}. The journal of this run ends with this process, so nothing can resume it."
-_NOT_STARTED = "See in the ECS console what state the instance is in; {resume} goes on with it."
+_ENDED = "{instance}. The journal of this run ends with this process, so the run cannot be resumed."
+_NOT_STARTED = "Check in the ECS console what state the instance is in. Then continue with {resume}."
 _POWER = {
     "Stopped": "The instance is Stopped: {resume} starts it, or start it in the ECS console.",
-    "Stopping": "The instance is still Stopping: see what its guest does in the console (VNC); "
-    "once it is Stopped, {resume} starts it.",
-    "Starting": "The instance is still Starting: give it time; {resume} sees whether it comes up.",
+    "Stopping": "The instance is still Stopping: check its guest system in the console (VNC). "
+    "Once it is Stopped, {resume} starts it.",
+    "Starting": "The instance is still Starting: give it time. {resume} checks whether it comes up.",
     "Running": "The instance is not Stopped, as was promised: find out who started it.",
-    "": "The instance was not seen in the end: see in the ECS console whether it is there; {resume} starts it.",
+    "": "The instance was not seen at the end: check in the ECS console whether it exists. {resume} starts it.",
 }
 """What to do by the state in which a machine was seen last that is not as promised."""
 
@@ -340,7 +343,7 @@ def _with_lost_snapshots(state: JobState, run_id: str) -> Failure | None:
     ]
     if state.error is None or not lost:
         return state.error
-    also = f"A snapshot of {', '.join(lost)} may exist all the same: look for the tag {LOCK_TAG} {run_id}."
+    also = f"A snapshot of {', '.join(lost)} may exist nevertheless: search for the tag {LOCK_TAG} {run_id}."
     return replace(state.error, hint=f"{state.error.hint or ''} {also}".lstrip())
 
 

@@ -104,8 +104,8 @@ def _listed(things: Sequence[Text]) -> Value:
 
 
 _RESUME_POWER = (
-    "resume brings the power back and wipes nothing. If you start the instance in the ECS console instead, run resume "
-    "as well: it sees that and closes the run. Until then no other run can begin on it."
+    "resume restores the power state and wipes nothing. If you start the instance in the ECS console instead, run "
+    "resume as well: it detects that and closes the run. Until then, no other run can begin on the instance."
 )
 
 
@@ -116,7 +116,7 @@ def what_now(report: Report) -> Iterator[Value]:
         yield from _about_doubt(doubtful, report, resume=resume)
     broken = [job for job in report.jobs if job.outcome != "unknown" and breaks_promise(job)]
     if len(broken) > FULL_DETAIL_LIMIT:
-        yield (Text(f"The power of {len(broken)} instances is not as promised: "), *_names(broken), Text("."))
+        yield (Text(f"The power state of {len(broken)} instances is not as planned: "), *_names(broken), Text("."))
     for job in broken if len(broken) <= FULL_DETAIL_LIMIT else ():
         shown = f" is {job.power_after or 'not seen'}, but {job.power_promised} was promised."
         yield (Text("Instance "), *_machine(job), Text(shown))
@@ -129,17 +129,17 @@ def _about_doubt(jobs: Sequence[JobReport], report: Report, *, resume: bool) -> 
     event, did = ("ResetDisk", "rolled back") if is_undo(report) else ("ReInitDisk", "wiped")
     yield (
         Text("Do not start "), *_names(jobs), Text(f", and do not send {event} for "), *_listed(ids),
-        Text(f" yourself. A disk that was not {did} still has its data, and a start would write over it."),
+        Text(f" yourself. A disk that was not {did} still has its data, and a start would overwrite it."),
     )  # fmt: skip
     if resume:
-        yield (Text("First let the run check again: it may be that ECS was only slow."),)
-    ask = "If it is still unknown then, ask" if resume else "Ask"
+        yield (Text("First let the run check again: perhaps ECS was only slow."),)
+    ask = "If it is still unknown then, search" if resume else "Search"
     sent = [phase.started_at for job in jobs for phase in job.phases if phase.name == "reinit"]
-    verdict = " Then give the verdict that it shows." if resume else ""
+    verdict = " Then give the verdict that matches it." if resume else ""
     yield (
         Text(f"{ask} ActionTrail for the event {event} of "), *_listed(ids), Text(" between "),
         min(sent, default=report.started_at), Text(" and "), report.ended_at,
-        Text(f"; it shows an event after about ten minutes.{verdict}"),
+        Text(f"; an event appears there after about ten minutes.{verdict}"),
     )  # fmt: skip
 
 
@@ -162,8 +162,8 @@ class Step:
 _RECOMMENDED = "Recommended: check again what ECS shows; it changes nothing while that is unknown."
 _VERDICTS = {
     "reinitialised": "If ActionTrail shows that ECS carried it out (this starts the machine):",
-    "intact": "If ActionTrail shows that ECS refused it or never got it (this starts the machine):",
-    "wipe-again": "To do it again, whatever happened: a new plan is made, and asks for consent:",
+    "intact": "If ActionTrail shows that ECS refused it or never received it (this starts the machine):",
+    "wipe-again": "To do it again, whatever happened (this makes a new plan and asks for consent):",
 }
 _STORY = "To read what the run did:"
 
@@ -209,7 +209,7 @@ def about(report: Report) -> Iterator[tuple[str, Value]]:
 def power(job: JobReport) -> str:
     """Return how the power of an instance was, is, and was to be."""
     before, after = job.power_before or "not seen", job.power_after or "not seen"
-    return f"Power: {before} before, {after} after, {job.power_promised} promised"
+    return f"Power: {before} before, {after} after, {job.power_promised} planned"
 
 
 def details(disk: DiskReport) -> list[str]:
@@ -253,13 +253,11 @@ def phases(job: JobReport) -> Iterator[tuple[Value, ...]]:
 
 def no_findings(report: Report) -> str:
     """Return what it means that there are none."""
-    return "The checks found nothing." if report.plan else "Nothing was judged."
+    return "The checks found nothing." if report.plan else "Nothing was checked."
 
 
 def unlisted_calls(report: Report) -> str:
     """Return which calls the report does not list; ``""`` where it lists all."""
     if report.omitted_reads is not None:
-        return (
-            f"{report.omitted_reads:,} look{'' if report.omitted_reads == 1 else 's'} besides, counted and not listed."
-        )
+        return f"{report.omitted_reads:,} more read{'' if report.omitted_reads == 1 else 's'}, counted but not listed."
     return "" if report.calls else "No request was sent."

@@ -29,11 +29,11 @@ _LISTED_WAVES = 6
 _NAME_WIDTH = 28
 _ACCEPTED_RANK = 2
 """The rank of an accepted risk; what has a lower one refuses the run."""
-_A = {"snapshot": "a snapshot", "image": "an image", "unknown": "nobody knows what"}
+_A = {"snapshot": "a snapshot", "image": "an image", "unknown": "something unknown"}
 _NO_ERASURE = "A wipe is not a certified erasure."
 _WATCHED = (
-    "It shows no StartTime, so it is observed from your confirmation on, and not wiped after a gap. "
-    "What is written to it before the first observation is lost, too."
+    "It shows no StartTime, so the run observes it from your confirmation on, and wipes nothing after a gap. "
+    "Data written before the first observation is lost, too."
 )
 
 
@@ -103,7 +103,7 @@ def _head(plan: Plan) -> Iterator[Line]:
     if caller.source:
         yield Line(f"  credentials: {caller.source[:1].lower()}{caller.source[1:]}", "dim")
     if plan.once:
-        yield Line(f"  once, under the key {plan.once}", "dim")
+        yield Line(f"  at most once under the key {plan.once}", "dim")
     if used := plan.guard.class_:
         yield Line(f"  {text.class_text(used.name, used.allowed)}", "dim")
 
@@ -117,7 +117,7 @@ def _foot(plan: Plan) -> str:
 
 def _left_out(plan: Plan) -> Iterator[Line]:
     """Yield the disks that the run leaves out, since their job is refused, with what refuses it."""
-    yield Line("  Left out, since they are refused:", "bold")
+    yield Line("  Left out because they are refused:", "bold")
     for job in plan.skipped:
         subjects = {job.instance_id, *(disk.disk_id for disk in job.disks)}
         checks = dict.fromkeys(found.check for found in plan.skipped_blockers if found.subject in subjects)
@@ -140,7 +140,7 @@ def _job_lines(job: PlannedJob, plan: Plan, *, full: bool) -> Iterator[Line]:
     if _is_watched(job):
         yield Line(f"    {_WATCHED}")
     if job.sharing and job.will_stop:
-        yield Line(f"    Other disks that go down with it, data untouched: {', '.join(job.sharing)}")
+        yield Line(f"    Other disks that go down with it (their data is untouched): {', '.join(job.sharing)}")
     planned = steps(job, plan)
     width = max(len(action) for action, *_ in planned)
     for number, (action, subject, note, limit) in enumerate(planned, 1):
@@ -163,11 +163,11 @@ def _disk_text(disk: PlannedDisk, *, full: bool) -> str:
 def _power_text(job: PlannedJob, plan: Plan) -> str:
     """Return what happens to the power of one instance."""
     if job.will_start and not job.will_stop:
-        return "stopped by the run before, started after the wipe"
+        return "stopped by the earlier run, started after the wipe"
     if job.will_start:
         return f"stopped and started again, down for at most {duration(downtime(job, plan))}"
     if job.will_stop:
-        return "stopped, and left stopped"
+        return "stopped and left stopped"
     return "stays stopped" if job.power_before == "Stopped" else "not stopped by this plan"
 
 
@@ -190,7 +190,7 @@ def _in_common(plan: Plan) -> Iterator[Line]:
             yield Line(f"      {_WATCHED}")
     sharing = {disk_id for job in plan.jobs if job.will_stop for disk_id in job.sharing}
     if sharing:
-        yield Line(f"  Other disks that go down with them, data untouched: {len(sharing)}")
+        yield Line(f"  Other disks that go down with them (their data is untouched): {len(sharing)}")
     yield Line(f"  {_order(plan)}")
 
 
@@ -230,7 +230,7 @@ def _order(plan: Plan) -> str:
     sizes = [end - begin for begin, end in zip((0, *ends), ends, strict=False)]
     parts = []
     if has_canary(rollout, total):
-        parts.append(f"{sizes.pop(0)} first, as a canary that must end done")
+        parts.append(f"{sizes.pop(0)} first, as a canary that must succeed")
     if len(sizes) > 1:
         waves = ", ".join(map(str, sizes[:_LISTED_WAVES])) + (" ..." if len(sizes) > _LISTED_WAVES else "")
         parts.append(f"{len(sizes)} waves of {waves}")
@@ -238,9 +238,9 @@ def _order(plan: Plan) -> str:
         parts.append(f"the other {sizes[0]}" if parts else f"all {sizes[0]}")
     words = f"In order: {', then '.join(parts)}; at most {rollout.max_parallel} down at once"
     if rollout.stop_after_failures is not None:
-        words += f"; none begins once {rollout.stop_after_failures} have failed"
+        words += f"; no job begins once {rollout.stop_after_failures} have failed"
     if rollout.deadline is not None:
-        words += f"; none begins after {text.minute(rollout.deadline)}"
+        words += f"; no job begins after {text.minute(rollout.deadline)}"
     return words
 
 

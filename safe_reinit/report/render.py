@@ -57,7 +57,7 @@ def _inside(part: content.Part, report: Report) -> Iterator[str]:
         case "left":
             yield from (f"- {_cell(line)}" for line in remains(report))
         case "findings":
-            yield from _table(("Level", "Check", "Subject", "What is the case", "What can be done"), (
+            yield from _table(("Level", "Check", "Subject", "What was found", "What to do"), (
                 (found.level, found.check, found.subject, found.message, found.fix) for found in report.findings
             )) or [content.no_findings(report)]  # fmt: skip
         case "calls":

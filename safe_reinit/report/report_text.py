@@ -14,7 +14,7 @@ from .content import next_steps
 from .many import FULL_DETAIL_LIMIT, count_of, groups, named
 from .text import WELL, Line, name_of
 
-_NOT_SEEN = "was not seen in the last look (it was released, or the right to see it is missing)"
+_NOT_SEEN = "was not seen at the end (it was released, or the permission to read it is missing)"
 
 
 def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
@@ -147,7 +147,7 @@ def _last_runs(report: Report) -> Iterator[str]:
     for runs in groups((disk.last_run for disk in disks if disk.last_run), lambda run: (run.state, run.data, run.undo)):
         newest = max(runs, key=lambda run: (run.started_at, run.run_id))
         others = len({run.run_id for run in runs}) - 1
-        more = f" ({others} more runs: the JSON report, or --verbose, names each)" if others else ""
+        more = f" ({others} more runs; the JSON report or --verbose lists each)" if others else ""
         yield f"Of {count_of(len(runs), 'disk')}: {text.last_run_text(newest)}{more}"
 
 
@@ -156,10 +156,10 @@ def _remains(report: Report) -> Iterator[str]:
     left = list(text.remains(report))
     taken = sum(disk.safety_snapshot is not None for job in report.jobs for disk in job.disks)
     if taken:
-        yield f"{count_of(taken, 'safety snapshot')} taken by this run; the JSON report, or --verbose, names each."
+        yield f"{count_of(taken, 'safety snapshot')} taken by this run; the JSON report or --verbose lists each."
     if len(left) > 1:
         kept = f"{count_of(len(left) - 1, 'disk')} {'has' if len(left) == 2 else 'have'} snapshots that keep old data"
-        yield f"{kept}; the JSON report, or --verbose, names them."
+        yield f"{kept}; the JSON report or --verbose lists them."
     yield from left[-1:]
 
 

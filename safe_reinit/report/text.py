@@ -62,7 +62,7 @@ def name_of(job: PlannedJob | JobReport) -> str:
 
 def class_text(name: str, allowed: Sequence[str]) -> str:
     """Return what came from the class of the disks."""
-    return f"class {name}: {', '.join(allowed) or 'nothing came from it'}"
+    return f"class {name}: {', '.join(allowed) or 'no effect on this run'}"
 
 
 def becomes_text(becomes: Becomes) -> str:

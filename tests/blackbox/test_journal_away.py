@@ -182,8 +182,8 @@ def test_what_another_host_did_is_not_blamed_on_somebody_else(
     again = run("resume", run_id, journal=path)
 
     assert again.returncode == 4, again.stderr
-    assert "somebody else is using the instance, or this run itself started it" in again.stderr
-    assert "(held before by alice@h1, process " in again.stderr
+    assert "somebody else is using the instance, or this run started it itself" in again.stderr
+    assert "(its earlier holder was alice@h1, process " in again.stderr
     assert "untouched" in again.stdout
     shown = run("show", run_id, "--verbose", journal=path).stdout
     assert "MISSING here: what alice@h1, process " in shown

@@ -477,7 +477,7 @@ def test_a_tag_that_stays_is_said_on_stderr(tmp_path: Path) -> None:
         done = say(*words, journal=tmp_path / "j.db")
 
     assert done.returncode == 0, done.stderr
-    assert f"stays on {INSTANCE}, and no other run begins on it: take it off in the ECS console." in done.stderr
+    assert f"stays on {INSTANCE}, and no other run can begin on it: remove the tag in the ECS console." in done.stderr
 
 
 # ---------------------------------------------------------------------------------------------------- killed, resumed

@@ -168,7 +168,7 @@ def test_a_run_that_goes_on_where_nobody_can_be_asked_begins_nothing_new(
     ended = command_line("resume", run_id, env={**KEY, **where_is(fleet)})
 
     assert ended.code == 7, ended.err
-    assert "nobody can be asked here" in ended.err
+    assert "there is nobody to ask" in ended.err
     assert wiped(fleet) == ["d-0"]
 
 

@@ -272,7 +272,7 @@ def test_a_snapshot_whose_answers_are_all_lost_may_exist() -> None:
     assert_intact(done, state)
     assert len(taken(state, DATA)) == 1
     assert done.error is not None
-    assert f"look for the tag safe-reinit:run {done.report.run_id}" in done.error.hint
+    assert f"search for the tag safe-reinit:run {done.report.run_id}" in done.error.hint
 
 
 # --------------------------------------------------------------------------------------- what becomes of it meanwhile
@@ -353,7 +353,7 @@ def test_a_snapshot_that_is_never_accomplished_ends_with_its_time() -> None:
 
     assert_intact(done, state)
     assert ("snapshot", "timeout") in [(phase.name, phase.result) for phase in done.report.jobs[0].phases]
-    assert "was not accomplished (0%)" in str(done.error)
+    assert "was not complete (0%)" in str(done.error)
     assert safety_of(done) == {DATA: the_one_of(state)}
 
 

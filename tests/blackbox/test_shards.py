@@ -75,7 +75,7 @@ def test_a_canary_that_fails_lets_no_other_shard_begin(path: Path) -> None:
 
     assert engine.stages == [(0,), (1, 2, 3)]
     assert done.outcomes == {"failed": [0], "refused": list(range(1, MANY))}
-    assert "the canary did not end done" in str(done.jobs[7].error)
+    assert "the canary did not succeed" in str(done.jobs[7].error)
 
 
 def test_no_machine_begins_once_too_many_have_failed_in_any_shard(path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_stage_waits_for_somebody_to_agree(path: Path) -> None:
 
     assert engine.stages == [(0,), (1,), (2,)]
     assert done.outcomes == {"done": list(range(8)), "refused": list(range(8, MANY))}
-    assert "nobody agreed to go on" in str(done.jobs[9].error)
+    assert "nobody agreed to continue" in str(done.jobs[9].error)
 
 
 def test_a_cancel_of_the_run_ends_all_its_shards_in_order(path: Path) -> None:

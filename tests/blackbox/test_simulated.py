@@ -117,7 +117,7 @@ def test_an_embedded_simulation_is_kept_in_no_journal(run: Command, path: Path) 
     result = run("--simulate", "--disk", "d-sim-web1-data", "--dry-run", journal=path)
 
     assert result.returncode == 2
-    assert "an embedded simulator ends with its command" in result.stderr
+    assert "the built-in simulator ends with its command" in result.stderr
     assert not path.exists()
 
 

@@ -140,7 +140,7 @@ def test_a_machine_comes_back_at_once_where_ecs_is_too_slow_for_a_wipe(run: Make
 
         assert child.returncode == 4, text
         assert truth(sim) == ("Running", 0)
-        assert "ECS answers slowly: 7.0 s a call. ReInitDisk of d-0 was not sent" in text
+        assert "ECS answers slowly: 7.0 s per call. ReInitDisk of d-0 was not sent" in text
 
 
 def test_a_slow_ecs_is_said(run: Make, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_slow_ecs_is_said(run: Make, tmp_path: Path) -> None:
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text("utf-8").splitlines()]
     text = [event["data"]["why"] for event in events if event["event"] == "wait"]
 
-    assert re.search(r"ECS answers slowly: [2-9]\.\d s a call", done.stderr)
+    assert re.search(r"ECS answers slowly: [2-9]\.\d s per call", done.stderr)
     assert text
     assert text[0].startswith("ECS answers slowly: ")
 

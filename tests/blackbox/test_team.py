@@ -233,8 +233,8 @@ def test_a_right_that_is_revoked_in_mid_run_is_waited_for(
 
     assert sent == (0, "Stopped")
     assert (child.returncode, power(sim), wipes(sim)) == (0, "Running", 1), err
-    assert f"{NOT_ALLOWED}. Run r-" in err
-    assert "waits for it at most 120 s (journal_outage)" in err
+    assert f"{NOT_ALLOWED}. Until the journal can be written again, run r-" in err
+    assert "waits at most 120 s (journal_outage)" in err
     assert "The journal can be written again" in err
 
 

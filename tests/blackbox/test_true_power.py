@@ -88,7 +88,7 @@ def test_a_machine_released_before_its_stop_is_not_said_to_run() -> None:
 
         assert done.outcome == "refused"
         assert f"({INSTANCE}) is Running" not in text
-        assert "was not seen in the last look" in text
+        assert "was not seen at the end" in text
         assert "data intact" not in text
         assert done.error is not None
         assert "released" in str(done.error)

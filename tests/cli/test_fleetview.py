@@ -148,10 +148,10 @@ def test_a_machine_without_a_name_is_called_by_its_id() -> None:
 
 def test_a_job_that_never_began_has_no_time() -> None:
     """Of a job that ended before anything was seen of it, no time is claimed."""
-    ended = Seen(a_plan(2)).done(1, 99.0, "refused", code=None, message="Not begun: the canary did not end done.")
+    ended = Seen(a_plan(2)).done(1, 99.0, "refused", code=None, message="Not begun: the canary did not succeed.")
 
     assert ended.took is None
-    assert ended.text == "lab-1 REFUSED (i-1): Not begun: the canary did not end done."
+    assert ended.text == "lab-1 REFUSED (i-1): Not begun: the canary did not succeed."
 
 
 def test_only_throttled_answers_count_as_such() -> None:

@@ -61,7 +61,7 @@ def test_a_profile_without_credentials_is_named(command_line: CommandLine) -> No
         ("--disk d-1 --region cn-x --accept never-startd", "Did you mean never-started?"),
         ("resume r-20260102T030405Z-4f2a", "journal.db has no run r-20260102T030405Z-4f2a"),
         ("show r-20260102T030405Z-4f2a", "safe-reinit runs lists those it has; root, each user"),
-        ("--disk d-1 --report none/x.json --region cn-x", "its folder is not there, or not yours to write in"),
+        ("--disk d-1 --report none/x.json --region cn-x", "its folder does not exist, or you may not write to it"),
     ],
 )
 def test_a_misuse_says_what_to_do_now(capsys: pytest.CaptureFixture[str], line: str, says: str) -> None:

@@ -143,7 +143,7 @@ def test_everything_is_shown_before_consent(tmp_path: Path, path: Path) -> None:
 
         assert done.returncode == 3
         assert acts(sim) == []
-    for text in ("d-a0", "d-b0", "In all: 2 disks on 2 instances", f"{HERE}, then {THERE}", "no --confirm"):
+    for text in ("d-a0", "d-b0", "In total: 2 disks on 2 instances", f"{HERE}, then {THERE}", "no --confirm"):
         assert text in done.stderr
 
 
@@ -220,7 +220,7 @@ def test_a_disk_that_is_in_no_region_blocks_all(tmp_path: Path, path: Path) -> N
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--instance", "i-x", "--data-disks"), f"No instance i-x is shown in {HERE}, {THERE}."),
+        (("--instance", "i-x", "--data-disks"), f"No instance i-x was found in {HERE}, {THERE}."),
         (("--tag", "env=none", "--data-disks"), "No instance with env=none found"),
         (("--tag", "env=lab", "--system-disk"), "None of these instances has a disk of the selected kind."),
     ],
@@ -491,7 +491,7 @@ def test_a_killed_command_is_resumed_run_by_run(tmp_path: Path, path: Path, at: 
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("plan", *LAB, "--save", "x.json"), "--save takes the plan of one region"),
+        (("plan", *LAB, "--save", "x.json"), "--save saves the plan of one region"),
         (("policy", *LAB), "not one region"),
         (("rehearse", *LAB), "not one region"),
         (("undo", "r-20260102T030405Z-4f2a", *REGIONS), "not one region"),
@@ -511,7 +511,7 @@ def test_an_endpoint_of_one_region_is_not_used_for_several(tmp_path: Path, path:
     run = command("ecs.cn-hangzhou.aliyuncs.com", tmp_path)
     done = run(*LAB, journal=path, environment={"SAFE_REINIT_TIME_SCALE": ""})
     assert done.returncode == 2
-    assert "An endpoint of ECS is that of one region" in done.stderr
+    assert "An ECS endpoint belongs to one region" in done.stderr
 
 
 def test_the_same_region_twice_is_one(tmp_path: Path, path: Path) -> None:
@@ -586,7 +586,7 @@ def test_a_run_that_cannot_begin_keeps_the_next_region_from_beginning(
         result = json.loads(capsys.readouterr().out)
         assert (result["exit_code"], result["outcome"]) == (code, outcome)
         assert [(job["instance_id"], job["outcome"]) for job in result["jobs"]] == [(each, "refused") for each in jobs]
-        assert "could not go on" in result["jobs"][-1]["error"]["message"]
+        assert "could not continue" in result["jobs"][-1]["error"]["message"]
         assert (result["region"], result["account"]) == (f"{HERE},{THERE}", "1000000000000001")
         assert begun == [HERE]
         assert (result["next"][0] == f"safe-reinit runs --journal {tmp_path / 'j.db'}") == (outcome == "bug")
@@ -597,5 +597,5 @@ def test_an_id_that_two_regions_show_is_refused() -> None:
     """It is of one region; which one is meant, or whose answer is wrong, nobody can tell."""
     shown = {HERE: frozenset({"d-1", "d-2"}), THERE: frozenset({"d-2"})}
     regions._refuse_ambiguous(["d-1"], shown)
-    with pytest.raises(RunRefused, match=f"d-2 is shown in {HERE} and {THERE}"):
+    with pytest.raises(RunRefused, match=f"d-2 was found in {HERE} and {THERE}"):
         regions._refuse_ambiguous(["d-1", "d-2"], shown)

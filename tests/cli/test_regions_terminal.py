@@ -91,4 +91,4 @@ def test_a_region_that_never_begins_is_told_above_the_table(terminal: Open) -> N
 
         assert person.end() == 7, person.shown
         assert wiped(sim) == ["d-a0", "d-a1"]
-    assert "REFUSED: Not begun: somebody decided not to go on" in " ".join(person.shown.split())
+    assert "REFUSED: Not begun: somebody decided not to continue" in " ".join(person.shown.split())

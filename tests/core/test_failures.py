@@ -50,7 +50,7 @@ def test_what_has_moved_is_named_with_what_to_do() -> None:
     """A plan whose facts have moved names each of them, and says that they are to be checked."""
     assert drifted(("d-1.Size: 40 -> 50", "d-1.Type: data -> system")) == Failure(
         None,
-        "What the plan stands on has moved: d-1.Size: 40 -> 50; d-1.Type: data -> system.",
+        "Facts that the plan is based on have changed: d-1.Size: 40 -> 50; d-1.Type: data -> system.",
         hint="Check the new facts with --dry-run, then decide again.",
     )
 
@@ -61,8 +61,8 @@ def test_an_ecs_that_is_too_slow_is_said_with_the_call_that_was_not_sent() -> No
 
     assert outcomes.too_slow(WIPE, slow, 15.0) == Failure(
         None,
-        "ECS answers slowly: 25.0 s a call. ReInitDisk of d-1 was not sent, since what is seen before it may be at "
-        "most 15 s old.",
+        "ECS answers slowly: 25.0 s per call. ReInitDisk of d-1 was not sent, because the observation before it may be "
+        "at most 15 s old.",
         action="ReInitDisk",
         hint="Wait until ECS answers faster, then check again with --dry-run.",
     )
@@ -86,8 +86,8 @@ def test_credentials_that_are_refused_are_named_by_their_code(code: str, why: st
 
     assert job.error == Failure(
         code,
-        f"Nothing can be looked at any more ({code}): {text}",
-        hint=f"{hint} Then resume the run with working credentials, if the machine is not as promised.",
+        f"ECS refuses all Describe calls now ({code}): {text}",
+        hint=f"{hint} Then resume the run with working credentials, if the power state is not as planned.",
     )
 
 
@@ -181,7 +181,7 @@ def test_a_job_that_has_failed_counts_before_it_ends(state: str, cannot: bool) -
 def test_who_may_have_started_a_machine_is_said_as_far_as_it_is_known(by: str) -> None:
     """A machine that runs after our stop was started by others, or by a session that could not write that down."""
     stopped = a_job(stop=Step("done", tries=1, at=0.0), unrecorded_by=by)
-    itself = f", or this run itself started it and could not write that into the journal (held before by {by})"
+    itself = f", or this run started it itself and could not record that in the journal (its earlier holder was {by})"
 
     known = observations.evolve_observed(stopped, values.an_observation(at=10.0, status="Running"))
 
@@ -202,9 +202,9 @@ def test_a_machine_that_is_gone_is_said_to_be_released() -> None:
     assert known.gone
     assert known.error == Failure(
         "InvalidInstanceId.NotFound",
-        "ECS knows no instance i-1 any more (InvalidInstanceId.NotFound), so it cannot be started: it was released.",
+        "ECS no longer knows i-1 (InvalidInstanceId.NotFound): it was released, so it cannot be started.",
         "REQ-1", "StartInstance",
-        "Ask ActionTrail who released it (DeleteInstance); its disks may have been released with it.",
+        "Search ActionTrail for who released it (DeleteInstance); its disks may have been released with it.",
     )  # fmt: skip
 
 
@@ -268,8 +268,8 @@ def two_down() -> list[Job]:
 def test_a_run_that_waits_for_its_journal_says_so(down: bool) -> None:
     """What is waited for and for how long is said, and which machines are down for it."""
     assert waited_for("r-1", AWAY, two_down() if down else [Job(0, a_job())], 120.0) == (
-        "The journal is away. Run r-1 stops, wipes and starts nothing until that is possible again, and waits for it "
-        f"at most 120 s (journal_outage). {NOT_BACK if down else ''}".rstrip()
+        "The journal is away. Until the journal can be written again, run r-1 stops, wipes and starts nothing. It "
+        f"waits at most 120 s (journal_outage). {NOT_BACK if down else ''}".rstrip()
     )
 
 
@@ -277,9 +277,9 @@ def test_a_run_that_waits_for_its_journal_says_so(down: bool) -> None:
 def test_a_run_that_goes_on_without_its_journal_says_what_it_does(down: bool) -> None:
     """What is done without a journal is said, which machines are down, and that the output is to be kept."""
     assert unrecorded("r-1", AWAY, two_down() if down else [Job(0, a_job())]) == (
-        "The journal is away. Run r-1 stops and wipes nothing more, and starts the machines that it stopped unless the "
+        "The journal is away. Run r-1 stops and wipes nothing more. It starts the machines that it stopped, unless the "
         f"outcome of a wipe is in doubt. {NOT_BACK if down else ''}"
-        "What happens from here on may be missing in the journal: keep this output."
+        "Keep this output: what happens from now on may be missing from the journal."
     )
 
 
@@ -301,7 +301,7 @@ def test_to_interrupt_a_job_twice_changes_nothing() -> None:
 
     assert interrupt(once) is once
     assert once.error == Failure(
-        None, "The run was interrupted.", hint="Look at the machine with --dry-run before another try."
+        None, "The run was interrupted.", hint="Before you try again, check the machine with --dry-run."
     )
 
 

@@ -89,7 +89,7 @@ def test_ecs_that_answers_slowly_is_worth_a_word() -> None:
     assert not is_slow(observed(10.0), 50.0)
     assert is_slow(observed(10.1), 50.0)
     assert not is_slow(observed(None), 1.0)
-    assert slowly(observed(2.345)) == "ECS answers slowly: 2.3 s a call"
+    assert slowly(observed(2.345)) == "ECS answers slowly: 2.3 s per call"
 
 
 def test_ecs_that_answers_too_slowly_is_never_fresh() -> None:

@@ -35,7 +35,7 @@ def test_a_call_on_a_fresh_observation_is_sent() -> None:
     ("at", "observation", "why"),
     [
         (1010.0, SEEN, ""),
-        (1010.0, SLOW, "ECS answers slowly: 2.0 s a call"),
+        (1010.0, SLOW, "ECS answers slowly: 2.0 s per call"),
         (1010.0, replace(SEEN, why="ECS does not answer"), "ECS does not answer"),
     ],
 )
@@ -63,4 +63,4 @@ def test_an_ecs_that_can_never_be_fast_enough_turns_the_job_back() -> None:
     never = replace(SEEN, answered_at=1025.0)
 
     assert held(1026.0, never, stuck_since=990.0) == (True, Failed(too_slow(WIPE, never, 15.0)))
-    assert held(1026.0, never) == (True, HeldUp(1026.0, "ECS answers slowly: 25.0 s a call"))
+    assert held(1026.0, never) == (True, HeldUp(1026.0, "ECS answers slowly: 25.0 s per call"))

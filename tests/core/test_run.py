@@ -307,7 +307,7 @@ def test_a_journal_that_is_lost_at_the_intentions_stops_the_calls(action: str) -
     assert all(each.turned_back and each.error == REMOVED for each in run.states)
     assert not any(wipe.tries for each in run.states for wipe in each.disks)
     assert len(run.said) == 1
-    assert "keep this output" in run.said[0]
+    assert "Keep this output" in run.said[0]
     assert ("i-0" in run.said[0]) == (action == WIPE), "the machines that are down are named"
     again = [each for each in effects if isinstance(each, Commit)][1]
     assert [position for position, _ in again.states] == list(range(MANY)), "what was not written is written next"
@@ -370,7 +370,7 @@ def test_a_journal_that_comes_back_in_time_costs_only_the_wait(action: str) -> N
     assert len(run.said) == 2
     assert "at most 120 s (journal_outage)" in run.said[0]
     assert ("i-0" in run.said[0]) == (action == WIPE), "the machines that are down are named"
-    assert run.said[1] == f"The journal can be written again: run {RUN} goes on."
+    assert run.said[1] == f"The journal can be written again: run {RUN} continues."
 
 
 @pytest.mark.parametrize(("tries", "back"), [(0, True), (1, False)], ids=["not wiped", "in doubt"])
@@ -596,7 +596,7 @@ def test_drift_ends_the_job_before_the_call_and_says_what_it_is() -> None:
     run.answer(run.to(Recheck, WIPE), Drifted(("i-0.InstanceName: web -> other",), "Stopped"))
 
     assert run.state.error is not None
-    assert run.state.error.message == "What the plan stands on has moved: i-0.InstanceName: web -> other."
+    assert run.state.error.message == "Facts that the plan is based on have changed: i-0.InstanceName: web -> other."
     assert run.state.disks[0].tries == 0
     run.finish()
     assert run.calls == [START]
@@ -834,7 +834,7 @@ def test_where_no_observation_is_ever_fresh_enough_the_machine_comes_back() -> N
     run.answer(run.to(Recheck, WIPE))
 
     assert run.state.error is not None
-    assert run.state.error.message.startswith("ECS answers slowly: 15.1 s a call.")
+    assert run.state.error.message.startswith("ECS answers slowly: 15.1 s per call.")
     run.finish()
     assert run.calls == [START]
 
@@ -855,7 +855,7 @@ def test_a_job_whose_call_is_never_in_time_turns_back(action: str, slow: str) ->
         assert run.at < began + 400.0, "it waits for ever"
 
     assert run.state.error is not None
-    assert ("ECS answers slowly: 16.0 s a call" if slow == "the recheck" else "too long") in run.state.error.message
+    assert ("ECS answers slowly: 16.0 s per call" if slow == "the recheck" else "too long") in run.state.error.message
 
 
 # ------------------------------------------------------------------------------------------------------------- an undo
@@ -1166,7 +1166,7 @@ def test_what_the_quota_holds_back_waits_and_says_so() -> None:
     run.finish()
 
     assert run.at >= BEGIN + 20.0
-    assert "ECS throttles, or its quota is used up" in {each["why"] for each in run.reported("wait")}
+    assert "ECS throttles the calls, or their quota is used up" in {each["why"] for each in run.reported("wait")}
     assert state.outcome(run.state) == "done"
 
 
@@ -1265,7 +1265,7 @@ def test_a_stage_waits_for_whoever_is_asked(agreed: bool) -> None:
     assert [each.wipes for each in run.machines] == [1, int(agreed), int(agreed)]
     if not agreed:
         assert run.states[1].error is not None
-        assert run.states[1].error.message == "Not begun: nobody agreed to go on."
+        assert run.states[1].error.message == "Not begun: nobody agreed to continue."
 
 
 def unseen_starts(count: int = 2) -> Steps:
@@ -1316,7 +1316,7 @@ def test_a_gap_before_its_stage_ends_a_machine_without_start_time(pauses: float)
     assert state.outcome(run.states[1]) == ("done" if pauses == 15.0 else "refused")
     if pauses > 15.0:
         assert run.states[1].error is not None
-        assert run.states[1].error.message.startswith("i-1 shows no StartTime and was not seen for 16s")
+        assert run.states[1].error.message.startswith("i-1 shows no StartTime and was not observed for 16s")
 
 
 @pytest.mark.parametrize("late", [15.0, 16.0])

@@ -41,13 +41,13 @@ def test_who_hands_over_before_anything_has_begun_has_nothing_to_do() -> None:
 def test_a_shard_of_a_run_that_begins_nothing_more_ends_what_has_not_begun(down: bool) -> None:
     """The reason is said of each; a machine that is down by it is wiped, and comes back."""
     run = Steps(1, down=down)
-    run.run = Run("r-1", run._rollout, run.states, none_begins="the canary did not end done")
+    run.run = Run("r-1", run._rollout, run.states, none_begins="the canary did not succeed")
     run.finish()
 
     assert actions(run) == (["ReInitDisk", "StartInstance"] if down else [])
     error = run.state.error
     assert (error is None) if down else (error is not None and error.message)
-    assert down or str(error and error.message) == "Not begun: the canary did not end done."
+    assert down or str(error and error.message) == "Not begun: the canary did not succeed."
 
 
 class Beside(Steps):

@@ -294,7 +294,7 @@ def test_a_journal_that_fails_at_any_commit_leaves_no_machine_down(number: int) 
     assert world.cloud.machines[values.INSTANCE_ID].status == "Running"
     assert len(heard.said) <= 1
     if len(world.book.waited) >= number and heard.outcomes != ["done"]:
-        assert "keep this output" in heard.said[0]
+        assert "Keep this output" in heard.said[0]
 
 
 @pytest.mark.usefixtures("inline")

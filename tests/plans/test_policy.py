@@ -401,7 +401,7 @@ def test_a_run_that_would_be_refused_has_its_policy_and_a_word(person: Person) -
 
     assert code == 0
     assert json.loads(out)["Version"] == "1"
-    assert "would be refused as things are: " in err
+    assert "would be refused now: " in err
 
 
 @pytest.mark.parametrize("words", [("--disk", "d-nothing"), (), ("--disk", "nonsense")], ids=["unknown", "none", "bad"])
@@ -539,7 +539,7 @@ def test_without_any_right_it_is_said_that_more_may_be_needed(person: Person) ->
 
     assert code == 3
     assert document["missing"] == ["ecs:DescribeDisks"]
-    assert "What else a run needs can be told once these are there" in err
+    assert "Once they are granted, the others can be checked" in err
 
 
 def test_a_disk_that_is_not_there_is_no_missing_right(person: Person) -> None:

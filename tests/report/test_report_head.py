@@ -52,7 +52,8 @@ def test_an_unknown_outcome_says_what_to_do() -> None:
     assert "ActionTrail for the event ReInitDisk of d-bp000001 between 2026-01-02 03:04:35Z and 2026-01-02" in said
     assert said.index("First let the run check again") < said.index(resume)
     assert (
-        f"If ActionTrail shows that ECS refused it or never got it (this starts the machine):{resume} --verdict" in said
+        f"If ActionTrail shows that ECS refused it or never received it (this starts the machine):{resume} --verdict"
+        in said
     )
 
 
@@ -61,7 +62,7 @@ def test_an_unknown_undo_asks_for_its_own_call() -> None:
     calls = (Call(NOW, "ResetDisk", ("d-1",), False, 200, "R", "OK"),)
     said = what_now(a_report(a_job(1, "unknown"), calls=calls, next=()))
 
-    assert "Ask ActionTrail for the event ResetDisk" in said
+    assert "Search ActionTrail for the event ResetDisk" in said
     assert "verdict" not in said
     assert "ReInitDisk" not in said
 
@@ -73,7 +74,7 @@ def test_a_machine_that_is_down_is_named_with_what_brings_it_back(outcome: str) 
     power = {"stranded": "Stopping", "not-restarted": "Starting"}[outcome]
 
     assert said.startswith(f"Instance lab-0001 (i-bp000001) is {power}, but Running was promised.")
-    assert "resume brings the power back and wipes nothing." in said
+    assert "resume restores the power state and wipes nothing." in said
     assert "resume" not in what_now(a_report(a_job(1, outcome), next=()))  # type: ignore[arg-type]
 
 

@@ -144,7 +144,7 @@ def test_of_many_what_went_well_is_folded() -> None:
     assert [name for name, inside in cards.items() if inside is not None and "open" in inside.attrib] == ["j1"]
     assert len(cards) == MANY + 1
     assert ["open" in group.attrib for group in groups] == [True, False]
-    assert "7 looks besides" in text_of(page)
+    assert "7 more reads" in text_of(page)
 
 
 def test_instances_to_which_the_same_happened_share_a_row() -> None:
@@ -317,7 +317,7 @@ def test_a_phase_that_did_not_end_well_has_a_pattern_and_a_word() -> None:
         assert result in found
         assert result in patterns
         assert any(title.endswith(f": {result}") for title in titles)
-    assert any("not seen to end: unknown" in title for title in titles)
+    assert any("its end was not seen: unknown" in title for title in titles)
 
 
 def test_a_phase_that_nobody_saw_end_lasts_to_the_end_of_the_run() -> None:

@@ -162,8 +162,8 @@ def test_what_is_lost_of_a_machine_without_start_time_is_said() -> None:
     plan = replace(plan, jobs=tuple(replace(job, expected={}) for job in plan.jobs))
 
     assert shown(plan)[5] == (
-        "      It shows no StartTime, so it is observed from your confirmation on, "
-        "and not wiped after a gap. What is written to it before the first observation is lost, too."
+        "      It shows no StartTime, so the run observes it from your confirmation on, "
+        "and wipes nothing after a gap. Data written before the first observation is lost, too."
     )
 
 
@@ -225,26 +225,26 @@ def test_disks_that_share_the_downtime_are_counted() -> None:
     """Other disks of machines that are stopped are down with them, and that is said."""
     plan = changed(changed(a_plan(6), 0, sharing=("d-x", "d-y")), 1, sharing=("d-z",))
 
-    assert "  Other disks that go down with them, data untouched: 3" in shown(plan)
+    assert "  Other disks that go down with them (their data is untouched): 3" in shown(plan)
 
 
 @pytest.mark.parametrize(
     ("rollout", "text"),
     [
-        (Rollout(), "1 first, as a canary that must end done, then the other 29; at most 100 down at once"),
+        (Rollout(), "1 first, as a canary that must succeed, then the other 29; at most 100 down at once"),
         (Rollout(canary=0, max_parallel=5), "all 30; at most 5 down at once"),
         (
             Rollout(canary=2, waves=((10, False),)),
-            "2 first, as a canary that must end done, then 3 waves of 10, 10, 8;",
+            "2 first, as a canary that must succeed, then 3 waves of 10, 10, 8;",
         ),
-        (Rollout(canary=0, stop_after_failures=3), "none begins once 3 have failed"),
+        (Rollout(canary=0, stop_after_failures=3), "no job begins once 3 have failed"),
         (
             Rollout(canary=0, deadline=datetime(2026, 1, 2, 5, 0, tzinfo=UTC)),
-            "none begins after 2026-01-02 05:00 UTC",
+            "no job begins after 2026-01-02 05:00 UTC",
         ),
         (
             Rollout(canary=0, deadline=datetime(2026, 1, 2, 5, 0, tzinfo=timezone(timedelta(hours=8)))),
-            "none begins after 2026-01-01 21:00 UTC",
+            "no job begins after 2026-01-01 21:00 UTC",
         ),
     ],
 )
@@ -317,7 +317,7 @@ def skipping(plan: Plan, count: int) -> Plan:
 def test_what_is_left_out_is_named_with_the_reason(jobs: int, full: bool) -> None:
     """What --skip-refused leaves out is all named, with what refuses it, and apart from what is wiped."""
     lines = shown(skipping(a_plan(jobs), 2), full=full)
-    first = lines.index("  Left out, since they are refused:")
+    first = lines.index("  Left out because they are refused:")
     last = jobs - 1
 
     assert lines[first + 1 : first + 3] == [
@@ -379,12 +379,12 @@ def test_what_went_wrong_has_a_line_of_its_own(outcome: Any) -> None:
 
 def test_what_was_not_touched_for_one_reason_shares_a_line() -> None:
     """Machines that were never begun are counted, with the reason once."""
-    why = replace(a_job(0, "refused").error, message="Not begun: the canary did not end done.", code=None)  # type: ignore[type-var]
+    why = replace(a_job(0, "refused").error, message="Not begun: the canary did not succeed.", code=None)  # type: ignore[type-var]
     never = [replace(a_job(number, "refused"), error=why, phases=()) for number in range(1, MANY)]
     result = a_report(a_job(0, "failed"), *never)
 
     line = "29 instances (i-bp000001, i-bp000002 and 27 more) refused, untouched: "
-    assert f"{line}Not begun: the canary did not end done." in texts(result)
+    assert f"{line}Not begun: the canary did not succeed." in texts(result)
 
 
 def test_the_snapshots_that_keep_old_data_are_counted() -> None:
@@ -393,8 +393,8 @@ def test_the_snapshots_that_keep_old_data_are_counted() -> None:
     result = a_report(*(a_job(number) for number in range(MANY)), findings=tuple(kept))
 
     assert [line for line in texts(result) if line.startswith("  ")] == [
-        "  30 safety snapshots taken by this run; the JSON report, or --verbose, names each.",
-        "  30 disks have snapshots that keep old data; the JSON report, or --verbose, names them.",
+        "  30 safety snapshots taken by this run; the JSON report or --verbose lists each.",
+        "  30 disks have snapshots that keep old data; the JSON report or --verbose lists them.",
         f"  {report.text.NO_ERASURE}",
     ]
 

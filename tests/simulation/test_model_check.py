@@ -266,7 +266,7 @@ def rechecked(world: World, command: Command, *, drift: bool) -> Iterator[World]
     """Hold the facts against the plan before a call, observe the whole again, and send what is still decided."""
     assert world.known is not None
     if drift and drifted(world, world.known):
-        failure = Failure(None, "What the plan stands on has moved.")
+        failure = Failure(None, "Facts that the plan is based on have changed.")
         yield replace(world, known=core_state.fail(world.known, failure))
         return
     whole = observe(world)

@@ -100,7 +100,7 @@ def test_a_worker_serves_the_account_of_its_credentials_until_a_signal(
     assert (
         f"Working for account 1000000000000001 in cn-hangzhou at the Temporal server {temporal.server.address}" in text
     )
-    assert "SIGTERM: Stopping: no further machine begins" in text
+    assert "SIGTERM: Stopping: the worker begins no more machines" in text
     assert "run-command, shard 0: An unexpected OSError at test_temporal_command.py:" in text
     assert not [word for word in ("hunter2", "Traceback") if word in text]
     assert shards.ended == {0}

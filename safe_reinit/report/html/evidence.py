@@ -18,7 +18,7 @@ _LEVELS: tuple[tuple[Level, str, Tone], ...] = (
 _UNFOLDED_FINDINGS = 10
 """Up to so many findings of a check are shown one by one; of more, what they have in common is shown first."""
 _UNFOLDED_CHANGES = 40
-"""Up to so many calls that are no looks are open from the start."""
+"""Up to so many calls that may change something are open from the start."""
 _UNFOLDED_IDS = 4
 """Up to so many ids of a call are open from the start."""
 
@@ -55,7 +55,7 @@ def _alike(found: Sequence[Finding], how: Tone, accepted: int) -> Markup:
         (code(each.subject), escaped(each.message), joined((escaped(each.fix), _foreseen(each))), _facts(each))
         for each in found
     )
-    one_by_one = table("stacked findings", ("Subject", "What is the case", "What can be done", "Facts"), rows)
+    one_by_one = table("stacked findings", ("Subject", "What was found", "What to do", "Facts"), rows)
     kind = "" if first.level == "info" else "printed"
     if len(found) <= _UNFOLDED_FINDINGS:
         return folded(joined(marks, " "), one_by_one, unfolded=True, kind=kind)
@@ -84,14 +84,16 @@ def _facts(found: Finding) -> Markup:
 
 
 def calls(report: Report) -> Markup:
-    """Return every call that the report lists; the looks apart from what may change something."""
+    """Return every call that the report lists; those that only read apart from those that may change something."""
     reads = [call for call in report.calls if call.only_reads]
     changes = [call for call in report.calls if not call.only_reads]
     parts = (
-        [_table("Acts and dry runs of acts", changes, unfolded=len(changes) <= _UNFOLDED_CHANGES)] if changes else []
+        [_table("Changing calls and their dry runs", changes, unfolded=len(changes) <= _UNFOLDED_CHANGES)]
+        if changes
+        else []
     )
     if reads:
-        parts.append(_table("Looks", reads, unfolded=False))
+        parts.append(_table("Reads", reads, unfolded=False))
     if unlisted := content.unlisted_calls(report):
         parts.append(tag("p", escaped(unlisted)))
     return joined(parts)

@@ -161,7 +161,7 @@ _LABELS = {
     "overview": ("Outcome", "Power", "Disks"),
     "disks": ("Data", "Now", "Accepted risks", "Safety snapshot"),
     "phases": ("From", "To", "Took", "Result"),
-    "findings": ("Case", "What can be done", "Facts"),
+    "findings": ("Found", "What to do", "Facts"),
     "calls": ("Call", "Subject", "Answer", "RequestId"),
 }
 """What stands before a cell where the table is too narrow for columns."""

@@ -86,7 +86,7 @@ def timeline(jobs: Sequence[JobReport], ended_at: datetime) -> Markup:
         _legend(phases),
         tag("table", tag("caption", *_caption(axis)), tag("thead", head), tag("tbody", *rows),
             class_=f"timeline {'roomy' if roomy else 'dense'}", style=_grid(axis)),
-        tag("p", escaped(f"Without a bar: {plural(left_out, 'instance')}; nothing was begun."))
+        tag("p", escaped(f"Without a bar: {plural(left_out, 'instance')} on which nothing was begun."))
         if left_out else NOTHING,
     ))  # fmt: skip
 
@@ -136,7 +136,7 @@ def _bar(phase: Phase, axis: Axis, ended_at: datetime, *, worded: bool) -> Marku
 
 def _title(phase: Phase, end: datetime) -> str:
     took = duration((end - phase.started_at).total_seconds())
-    until = f"{timestamp(end)[11:19]}, {took}" if phase.ended_at else "not seen to end"
+    until = f"{timestamp(end)[11:19]}, {took}" if phase.ended_at else "its end was not seen"
     return f"{phase.name} {timestamp(phase.started_at)[11:19]} to {until}: {phase.result}"
 
 

@@ -46,9 +46,9 @@ def data_badge(data: DataState, verb: str) -> Markup:
 def meaning(report: Report) -> str:
     """Return in one sentence what the outcome means."""
     if report.outcome == "planned":
-        return "A dry run that could run; nothing was changed."
+        return "The dry run found nothing that stops the run; nothing was changed."
     if report.outcome == "done":
-        return "Every disk verified and power as promised."
+        return "Every disk is verified and the power state is as planned."
     text = BY_OUTCOME[report.outcome].meaning
     return f"{text[0].upper()}{text[1:]}."
 
