@@ -238,7 +238,7 @@ class Interrupt:
             "Left at once while the journal could not be written; the run is left as it stands.",
             hint="Find it with safe-reinit runs, and continue with safe-reinit resume RUN."
             if resumable
-            else "The journal of this run ends with this process, so nothing can resume it.",
+            else "The journal of this run ends with this process, so the run cannot be resumed.",
         )
 
 

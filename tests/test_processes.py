@@ -127,7 +127,7 @@ def handles(pid: int, number: int) -> bool:
 
 @pytest.mark.parametrize(
     ("number", "new"),
-    [(signal.SIGKILL, False), (signal.SIGQUIT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)],
+    [(signal.SIGKILL, False), (signal.SIGUSR1, False), (signal.SIGTERM, False), (signal.SIGTERM, True)],
 )
 def test_a_signal_reaches_it(command_line: CommandLine, number: signal.Signals, *, new: bool) -> None:
     """Its end is told by the signal, or by its exit code where it handles it; a process forked is waited for as any."""

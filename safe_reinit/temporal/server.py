@@ -274,5 +274,6 @@ def runtime(metrics: str = "") -> Runtime:
         )
     except (RuntimeError, ValueError):
         raise UsageError(
-            f"Nothing can listen at {metrics} for metrics.", hint="Correct worker_metrics, or end what listens there."
+            f"The worker cannot listen on {metrics} for metrics.",
+            hint="Correct worker_metrics, or end the process that listens there.",
         ) from None

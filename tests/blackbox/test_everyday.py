@@ -20,7 +20,7 @@ from tests.conftest import KEY, CommandLine, Ended, changing
 pytestmark = pytest.mark.virtual_time
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "howto" / "target-rules.md").read_text("utf-8")
-CONFIG = re.findall(r"```yaml\n(allow:.*?)```", PAGE, re.S)[0]
+CONFIG = re.findall(r"```yaml\n(region:.*?)```", PAGE, re.S)[0]
 """The file of the everyday lines."""
 LAB, STAGING, PROD = {"env": "lab"}, {"env": "staging"}, {"env": "prod"}
 MACHINES: dict[str, dict[str, Any]] = {

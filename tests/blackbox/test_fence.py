@@ -97,7 +97,7 @@ def test_a_run_says_for_how_long_it_waits(tmp_path: Path) -> None:
         finally:
             child.kill()
 
-        assert re.search(r"nothing is changed for \d+(s|m)", text)
+        assert re.search(r"nothing is changed for another \d+(s|m)", text)
 
 
 def test_the_plan_says_how_long_the_run_waits(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_a_locked_journal_is_not_blamed_on_ecs(
     _, err = child.communicate(timeout=900)
 
     assert (child.returncode, power(sim)) == (0, "Running")
-    assert "another process keeps it locked. Run r-" in err
+    assert "another process keeps it locked. Until the journal can be written again, run r-" in err
     assert set(meanwhile) == {"the journal cannot be written"}
     assert not [why for why in reasons() if "ECS" in why]
 

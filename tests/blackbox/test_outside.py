@@ -186,7 +186,7 @@ def test_a_run_whose_journal_ends_with_the_process_names_no_resume(
     text = f"{raised.value.report.error.hint} {' '.join(raised.value.__notes__)}"  # type: ignore[attr-defined]
 
     assert raised.value.report.outcome == "stranded"  # type: ignore[attr-defined]
-    assert "The journal of this run ends with this process, so nothing can resume it." in text
+    assert "The journal of this run ends with this process, so the run cannot be resumed." in text
     assert "safe-reinit resume" not in text
 
 

@@ -216,7 +216,7 @@ def refused(sim: Simulator, name: str, **more: Any) -> str:
 def test_a_run_that_is_not_there() -> None:
     """A run that the journal does not have is a usage error, and nothing is asked of ECS."""
     with simulated() as sim:
-        with pytest.raises(UsageError, match="has no run"):
+        with pytest.raises(UsageError, match="There is no run yet"):
             client(sim).plan_undo("r-20260101T000000Z-ffff")
         assert sim.state()["calls"] == []
 
@@ -647,7 +647,7 @@ def test_a_person_is_asked_what_became_of_an_undo(sim: Simulator, path: Path, te
     """Of an undo in doubt a person is asked what ResetDisk did, and what the words mean."""
     doubtful = in_doubt(sim, wiped(sim))
     person = terminal(sim, "resume", str(doubtful.report.run_id), "--journal", str(path))
-    person.wait_for("What ResetDisk of run")
+    person.wait_for("cannot see what ResetDisk did")
     person.wait_for("type reinitialised (it was rolled back) or intact")
     person.type("reinitialised\n")
 

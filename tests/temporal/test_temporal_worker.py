@@ -102,7 +102,7 @@ def test_an_address_that_is_taken_is_refused(run: Run, what: str) -> None:
     settings = Settings(run.queue, metrics=address if what == "metrics" else "")
     with (
         working(run.temporal.server, Remembering([]), Settings(run.queue), address),
-        pytest.raises(UsageError, match=f"Nothing can listen at {address} for {what}") as refused,
+        pytest.raises(UsageError, match=f"The worker cannot listen on {address} for {what}") as refused,
     ):
         start_worker(run.temporal.server, Remembering([]), settings, address if what == "health" else "")
 
