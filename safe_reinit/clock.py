@@ -34,7 +34,7 @@ def refuse_platform() -> None:
         missing = "a Python without CLOCK_BOOTTIME"
     if missing:
         raise UsageError(
-            f"safe-reinit runs on Linux only, and this is {missing}: use a Linux machine or container.",
+            f"safe-reinit runs only on Linux, but this is {missing}: use a Linux machine or container.",
             hint="",
         )
 
@@ -93,7 +93,7 @@ def time_scale(environment: Mapping[str, str], *, loopback: bool) -> float:
         return 1.0
     if not loopback:
         raise UsageError(
-            "SAFE_REINIT_TIME_SCALE is set, and the endpoint is not on this machine.",
+            "SAFE_REINIT_TIME_SCALE is set, but the endpoint is not on this machine.",
             hint="Unset it: it is for simulators only.",
         )
     try:

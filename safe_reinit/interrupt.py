@@ -229,13 +229,13 @@ class Interrupt:
         """Release a run whose thread hangs, and report it as it stands."""
         close = self._close
         if close is None:
-            raise RunRefused("Left at once, before this run made any call.", hint="See safe-reinit runs.")
+            raise RunRefused("Quit at once, before this run made any call.", hint="See safe-reinit runs.")
         closing = Background(close, _THREAD)
         closing.start()
         if closing.ended.wait(_CLOSE_TIMEOUT):
             return closing.result()
         raise OutcomeUnknown(
-            "Left at once while the journal could not be written; the run is left as it stands.",
+            "Quit at once while the journal could not be written; the run is left as it is.",
             hint="Find it with safe-reinit runs, and continue with safe-reinit resume RUN."
             if resumable
             else "The journal of this run ends with this process, so the run cannot be resumed.",

@@ -84,7 +84,7 @@ def test_a_plan_of_another_region_is_not_loaded(sim: Simulator, tmp_path: Path) 
     other = safe_reinit.connect(
         region="cn-beijing", endpoint=sim.url, credentials=sim.access_key, journal=tmp_path / "j.db"
     )
-    with pytest.raises(UsageError, match="is of region cn-hangzhou"):
+    with pytest.raises(UsageError, match="is for the region cn-hangzhou"):
         other.load_plan(tmp_path / "p.json")
 
 

@@ -29,7 +29,7 @@ def test_the_command_refuses_another_system_in_one_line(name: str) -> None:
 
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("safe-reinit: safe-reinit runs on Linux only")
+    assert done.stderr.startswith("safe-reinit: safe-reinit runs only on Linux")
     assert name in done.stderr
     assert "use a Linux machine" in done.stderr
 
@@ -41,5 +41,5 @@ def test_the_library_refuses_another_system() -> None:
         "import safe_reinit\ntry:\n    safe_reinit.connect\nexcept safe_reinit.UsageError as error:\n    print(error)",
     )
 
-    assert "runs on Linux only, and this is Windows" in done.stdout
+    assert "runs only on Linux, but this is Windows" in done.stdout
     assert done.stderr == ""

@@ -52,7 +52,7 @@ def unknown_run(run_id: str, journal: Reader) -> UsageError:
     """Make the error that says that a journal has no such run."""
     return UsageError(
         f"The journal {journal.place} has no run {run_id}.",
-        hint="safe-reinit runs lists those it has; root, each user and --journal FILE have a journal each.",
+        hint="safe-reinit runs lists its runs. Root, each user and each --journal FILE have separate journals.",
     )
 
 
@@ -64,14 +64,14 @@ def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
     if at_work or stored is None:
         _print_message(
             flags,
-            f"Run {run_id} was asked to end in order. Whoever is at work on it hears that within a second or so; where "
-            f"nobody is any more, bring its machines back: safe-reinit resume {run_id}. "
+            f"Run {run_id} was asked to stop. The process that is working on it stops within a second or so. If there "
+            f"is none any more, start its machines again: safe-reinit resume {run_id}. "
             f"See how it ends: safe-reinit show {run_id}",
         )
     else:
         with readable(stored):
             left = _left_by(stored)
-        _print_message(flags, f"Nobody is at work on run {run_id}: it wipes nothing any more. {left}")
+        _print_message(flags, f"No process is working on run {run_id}, so it wipes nothing more. {left}")
 
 
 def _left_by(run: StoredRun) -> str:
@@ -81,14 +81,16 @@ def _left_by(run: StoredRun) -> str:
     doubtful = [wipe.disk_id for state in is_open for wipe in state.disks if wipe.in_doubt]
     sentences = []
     if down:
-        sentences.append(f"{some(down)} may be stopped. To start what it stopped: safe-reinit resume {run.run_id}.")
+        sentences.append(
+            f"{some(down)} may be stopped. To start it again (wipes nothing): safe-reinit resume {run.run_id}."
+        )
     if doubtful:
         sentences.append(
-            f"Whether {some(doubtful)} was wiped is not known. To see what ECS shows of that: "
-            f"safe-reinit resume {run.run_id}; it says what to do where that is not enough."
+            f"It is unknown whether {some(doubtful)} was wiped. To check what ECS shows: "
+            f"safe-reinit resume {run.run_id}; it says what to do if that is not enough."
         )
     if not sentences:
-        sentences.append(f"It left no machine stopped. To write down how it ended: safe-reinit resume {run.run_id}.")
+        sentences.append(f"It left no machine stopped. To record how it ended: safe-reinit resume {run.run_id}.")
     if run.shards and is_open:
         sentences.append("That needs a worker: safe-reinit worker.")
     return " ".join(sentences)
@@ -107,10 +109,11 @@ def cancel_all(flags: Mapping[str, Any]) -> None:
             with contextlib.suppress(EndedError):
                 (cancelled if journal.cancel(run.run_id, "safe-reinit cancel --all") else left).append(run.run_id)
     if cancelled:
-        _print_message(flags, f"Asked to end in order: {', '.join(cancelled)}. See how they end: safe-reinit runs")
+        _print_message(flags, f"Asked to stop: {', '.join(cancelled)}. See how they end: safe-reinit runs")
     if left:
         _print_message(
-            flags, f"Nobody is at work on {', '.join(left)}: to resume one brings its machines back, and wipes nothing."
+            flags,
+            f"No process is working on {', '.join(left)}. To resume one starts its machines again and wipes nothing.",
         )
     if not cancelled and not left:
         _print_message(flags, "No run is open.")
@@ -119,7 +122,7 @@ def cancel_all(flags: Mapping[str, Any]) -> None:
 def hold(reason: str, flags: Mapping[str, Any]) -> None:
     """Have nothing stopped or wiped any more by any run of the journal."""
     if not reason.strip():
-        raise UsageError("The reason is empty.", hint='Say why: --reason "change freeze".')
+        raise UsageError("The reason is empty.", hint='Give a reason: --reason "change freeze".')
     with open_journal(flags, begin=True) as journal:
         journal.hold_all(printable(reason.strip()))
         stored = journal.runs(0)
@@ -127,10 +130,10 @@ def hold(reason: str, flags: Mapping[str, Any]) -> None:
     left = [run.run_id for run in stored if run.open and not run.attended]
     sentences = [f"Held: no run of the journal {journal.place} stops or wipes a machine."]
     if at_work:
-        sentences.append(f"These end in order, and their machines come back: {at_work}.")
+        sentences.append(f"These stop cleanly and start their machines again: {at_work}.")
     if left:
         sentences.append(
-            f"Nobody may be at work on {', '.join(left)}: until the hold is lifted, a resume brings the machines back, "
+            f"No process may be working on {', '.join(left)}. Until the hold is lifted, resume starts machines again "
             "and wipes nothing. See safe-reinit runs --needs-me."
         )
     _print_message(flags, " ".join([*sentences, "Lift it: safe-reinit unhold"]))
@@ -142,10 +145,10 @@ def unhold(flags: Mapping[str, Any]) -> None:
     with open_journal(flags) as journal:
         lifted = journal.lift_hold()
         left = [run.run_id for run in journal.runs(0) if run.open and not run.attended]
-    sentences = [f"Lifted: {lifted}. Runs may begin again." if lifted else "There was no hold."]
+    sentences = [f"Lifted: {lifted}. Runs can begin again." if lifted else "There was no hold."]
     if lifted and left:
         sentences.append(
-            f"To resume {', '.join(left)} may wipe again what is still to be wiped. To bring only the machines back: "
+            f"To resume {', '.join(left)} can now wipe the remaining disks. To start only the machines again: "
             f"safe-reinit cancel {left[0]}, then resume it."
         )
     _print_message(flags, " ".join(sentences))
@@ -171,13 +174,13 @@ def audit(flags: Mapping[str, Any], run_id: str | None, newest: int, output: Out
     with saying_none(print_stderr), read_journal(flags) as journal:
         entries = journal.audit_entries(run_id, newest + 1)
     if len(entries) > newest:
-        print_stderr("Older acts are not listed. To list more: --limit N")
+        print_stderr("Older entries are not listed. To list more: --limit N")
     entries = entries[:newest]
     if output.json:
         output.document({"schema": 1, **encode(Audit(tuple(entries)))})
         return
     if not entries:
-        print_stdout(f"Nothing is recorded of {run_id}." if run_id else "Nothing is recorded yet.")
+        print_stdout(f"Nothing is recorded for {run_id}." if run_id else "Nothing is recorded yet.")
     for each in entries:
         who = f"{each.user} (role {each.role})" if each.role else each.user
         print_stdout("  ".join(filter(None, (each.at, who, each.action, each.run_id, each.detail))))

@@ -34,7 +34,7 @@ def save(plan: Plan, path: str, client: Client, config: Settings) -> Plan:
     kept = plan_store.save_plan(plan, path, endpoint(client, config), config.plan_expires)
     until = timestamp(plan.made_at + timedelta(seconds=config.plan_expires))
     if not config.quiet:
-        print_stderr(f"Saved to {path}: digest {kept.digest}, may be applied until {until}.")
+        print_stderr(f"Saved to {path}: digest {kept.digest}, can be applied until {until}.")
     return kept
 
 
@@ -83,7 +83,7 @@ def _state(saved: Saved, used_by: str | None, unknown: str, *, expired: bool) ->
     states = [f"USED: run {used_by} ran it"] if used_by else []
     states += [f"EXPIRED at {until}, by this machine's clock"] if expired else []
     states += ["REFUSED: it cannot be applied, see below"] if not saved.plan.runnable else []
-    text = "; ".join(states) or f"may be applied until {until}, if nothing has moved since"
+    text = "; ".join(states) or f"can be applied until {until}, if nothing has changed since"
     return f"{text}{unknown}"
 
 
@@ -102,4 +102,4 @@ def _with_journal(saved: Saved, result: Report, flags: Mapping[str, Any]) -> tup
     except (OSError, UsageError):
         if named and not is_there(place):
             raise
-        return None, result, f"; whether it was run is not known, since the journal {redacted(place)} cannot be read"
+        return None, result, f"; it is unknown whether it was run, because the journal {redacted(place)} cannot be read"

@@ -211,15 +211,15 @@ def holding(run: StoredRun) -> str:
     if run.attended:
         return f"at work: {last_heard(run.holder)}"
     if run.shards and not any(each.open for each in run.jobs):
-        return "all its machines are finished, and its report is not written down yet"
+        return "all its machines are finished, but its report is not recorded yet"
     if run.shards:
-        return "no worker is at work on it now"
-    return f"its holder may be dead: {last_heard(run.holder)}" if run.at_work else "nobody is at work on it"
+        return "no worker is working on it now"
+    return f"its process may be dead: {last_heard(run.holder)}" if run.at_work else "no process is working on it"
 
 
 def last_heard(holder: Holder | None) -> str:
     """Return who holds a run, and when that was last known."""
-    return f"{holder} (last heard of {holder.silent_for:.0f} s ago)" if holder else ""
+    return f"{holder} (last heard from {holder.silent_for:.0f} s ago)" if holder else ""
 
 
 def left_stopped(state: JobState) -> bool:

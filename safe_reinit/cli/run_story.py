@@ -45,7 +45,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> int:
     config = resolve(flags, os.environ, flags.get("config"))
     if not _RUN_OR_SHARD.fullmatch(name):
         if config.report:
-            raise UsageError("--report is for a run, and this is a plan file.", hint="Leave --report out.")
+            raise UsageError("--report is for a run, but this is a plan file.", hint="Leave --report out.")
         planfile.show(name, flags, output)
         return 0
     with read_journal(flags) as journal:
@@ -116,9 +116,9 @@ class _Story:
         took = duration((result.ended_at - result.started_at).total_seconds()) if stored.ended_at else ""
         begun = f"{result.started_at:%Y-%m-%d %H:%M:%S} UTC"
         parts = [begun, f"took {took}" if took else "", f"by {self.begun_by}" if self.begun_by else ""]
-        yield Line(f"  begun {', '.join(filter(None, parts))}{f'; reason: {result.reason}' if result.reason else ''}")
+        yield Line(f"  started {', '.join(filter(None, parts))}{f'; reason: {result.reason}' if result.reason else ''}")
         if result.once:
-            yield Line(f"  once, under the key {result.once}")
+            yield Line(f"  at most once under the key {result.once}")
         yield Line(f"  in {result.region}, account {result.account or 'not known'}")
         yield Line(f"  to {self._to_do()}")
 
@@ -249,7 +249,7 @@ def _missing(stored: StoredRun, events: Sequence[Mapping[str, Any]]) -> Iterator
         if tries > answers[action, subject]
     ]
     if lacking:
-        yield (f"any answer of {', '.join(lacking)}. The journal was away then, or the process was killed.")
+        yield (f"any answer to {', '.join(lacking)}. The journal was not available then, or the process was killed.")
     for who in sorted({each.unrecorded_by for each in states if each.unrecorded_by}):
         yield f"what {who} may have done while the journal could not be written."
 

@@ -31,11 +31,11 @@ _ENDING = (
 )
 _HOW_TO_QUIT = "Press Ctrl-C again to quit now."
 _PARTING = (
-    "Ctrl-C ends it in order. To leave it to its workers, close this terminal, or send this command SIGTERM "
-    "(kill {}): it goes on."
+    "Ctrl-C ends the run cleanly. To leave the run to its workers, close this terminal, or send this command SIGTERM "
+    "(kill {}): the run continues."
 )
-_PARTED = "This command ends. The run goes on: its workers have it."
-_LEAVING = "Quitting now: the run is left as it stands."
+_PARTED = "This command ends. The run continues on its workers."
+_LEAVING = "Quitting now: the run is left as it is."
 
 
 class Stopped(BaseException):

@@ -65,7 +65,7 @@ def _text(path: Path) -> str:
             return ""
         raise UsageError(  # taken as empty it would protect nothing
             f"The configuration {path} is not a regular file, so it was not read.",
-            hint="Write it to a file of your own and name that with --config or SAFE_REINIT_CONFIG.",
+            hint="Write it to a regular file, and name that file with --config or SAFE_REINIT_CONFIG.",
         ) from None
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"The configuration file {path} cannot be read.", hint="Make it readable UTF-8.") from None
@@ -111,7 +111,7 @@ def _refuse_bomb(path: Path, root: yaml.Node | None) -> None:
         size_known = sizes.get(id(node), 0)
         if size_known is None or (size_known or 0) > _MOST_VALUES:
             raise UsageError(
-                f"The configuration file {path} repeats itself through aliases endlessly, or {_MOST_VALUES} times"
+                f"The aliases in the configuration file {path} repeat values endlessly or over {_MOST_VALUES} times"
                 f" (line {node.start_mark.line + 1}).",
                 hint="Write out what the aliases (*name) stand for.",
             )
@@ -135,7 +135,7 @@ def _refuse_other_number(path: Path, node: yaml.ScalarNode) -> None:
     if not is_number or _AS_WRITTEN.fullmatch(text):
         return
     raise UsageError(
-        f"The configuration file {path} has {text[:40]} at line {node.start_mark.line + 1}, and versions of YAML differ"
+        f"The configuration file {path} has {text[:40]} at line {node.start_mark.line + 1}, but YAML versions disagree"
         " on which number that is.",
         hint=f"Put it in quotes if it is text ('{text[:40]}'), or write the number in plain digits.",
     )

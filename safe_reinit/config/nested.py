@@ -74,8 +74,8 @@ def warnings(made: TargetRules) -> list[str]:
                 bare = re.sub(_ONE_LETTER, "-", pattern)  # a class of one letter is how that letter is written
                 if not fnmatchcase(bare, bare):
                     texts.append(
-                        f"At {path}.{name}{key}: the pattern {pattern} does not match the text {pattern} itself, since "
-                        f"[...] stands for one character; to match that text write {_literally(pattern)}"
+                        f"At {path}.{name}{key}: the pattern {pattern} does not match the text {pattern} itself, "
+                        f"because [...] stands for one character; to match that text, write {_literally(pattern)}"
                     )
     return texts
 

@@ -91,7 +91,7 @@ def region(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[a-z]{2,}(-[a-z0-9]+)+", value):
         raise ValueError("not a region id such as cn-hangzhou")
     if zone := re.fullmatch(r"([a-z]+-.+)-[a-z]|(.+\d)[a-z]", value):
-        raise ValueError(f"a zone and not a region: that is {zone[1] or zone[2]}")
+        raise ValueError(f"a zone and not a region; the region is {zone[1] or zone[2]}")
     return value
 
 
@@ -139,7 +139,7 @@ def journal(value: object) -> str:
     first = next(part for part in (*given.split("/"), given) if part)
     if _HOST.match(given) and not os.path.isdir(first):
         raise ValueError(
-            "neither a file in a folder that exists nor postgresql://USER@HOST/DATABASE, and looks like a database; "
+            "neither a file in an existing folder nor postgresql://USER@HOST/DATABASE, and looks like a database; "
             "for a file write ./ before it"
         )
     return given

@@ -234,7 +234,7 @@ class Session:
             raise
         begun = report.started(moment(stored.started_at))
         result = report.of_run(begun, self.clock.now(), plan, states, calls, run_id=run_id)
-        self._end(lease, self.naming_runs(result), (), audited=("close", "a new plan takes its place"))
+        self._end(lease, self.naming_runs(result), (), audited=("close", "replaced by a new plan"))
 
     def calls_of(self, run_id: str) -> list[Call]:
         """Return the calls of a run that the journal has."""
@@ -376,7 +376,7 @@ class Session:
     def _may_send(self, run: HeldRun, action: str) -> str:
         """Return why a changing call may not be sent (any more), immediately before its first byte."""
         if run.plan.simulated and not self.connection.origin.simulated:
-            return "the plan is for a simulator, and something else answers at its endpoint now"
+            return "the plan is for a simulator, but something else now answers at its endpoint"
         return may_send(run.lease, action)
 
     def _saw_call(self, run: HeldRun, exchanges: deque[Call], call: Call) -> None:
@@ -410,12 +410,12 @@ class Session:
                 return
             raise RunRefused(
                 f"STS did not say whose credentials run {run.name} was started with, and ECS does not list its "
-                "instances to these.",
+                "instances for the present ones.",
                 hint="Use the credentials that it was started with.",
             )
         if account != run.plan.account:
             raise RunRefused(
-                f"Run {run.name} is of account {run.plan.account}, and these credentials are of {account}.",
+                f"Run {run.name} belongs to account {run.plan.account}, but these credentials belong to {account}.",
                 hint="Use credentials of that account.",
             )
 

@@ -54,7 +54,7 @@ def refuse_used_key(journal: Reader, key: str, fingerprint: str, endpoint: str) 
     if (use.fingerprint, use.endpoint) != (fingerprint, endpoint):
         raise RunRefused(
             f"The key {key} belongs to another plan, that of run {use.run_id}: it has other disks or other options.",
-            hint=f"Nothing was changed. See safe-reinit show {use.run_id}; give this plan a key of its own.",
+            hint=f"Nothing was changed. See safe-reinit show {use.run_id}; give this plan its own key.",
         )
     what = f"The report of run {use.run_id}"
     report = stored.report if stored else as_written(what, use.report_text, dict) if use.report_text else None

@@ -90,7 +90,7 @@ class NoJournalError(UsageError):
     def __init__(self, place: str) -> None:
         super().__init__(
             f"There is no run yet: the journal {place} does not exist.",
-            hint="Root and each user have a journal each. To name another one: --journal FILE.",
+            hint="Root and each user have their own journal. To name another one: --journal FILE.",
         )
         self.place = place
 

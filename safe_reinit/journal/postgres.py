@@ -275,7 +275,7 @@ class Postgres(Database):
                 if boottime() >= until:
                     raise
             if boottime() >= until:
-                raise psycopg.OperationalError("what became of a COMMIT is not known")
+                raise psycopg.OperationalError("it is unknown whether a COMMIT succeeded")
             threading.Event().wait(_RETRY_INTERVAL)
 
     def make_room(self) -> None:

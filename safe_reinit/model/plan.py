@@ -81,7 +81,7 @@ class Rollout:
             "quota_share": not 0.0 < self.quota_share <= 1.0,
         }
         if any(wrong.values()):
-            raise ValueError(f"No rollout is possible by this {' and '.join(name for name in wrong if wrong[name])}.")
+            raise ValueError(f"No rollout is possible with this {' and '.join(name for name in wrong if wrong[name])}.")
 
 
 @dataclass(frozen=True)

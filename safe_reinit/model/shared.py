@@ -75,10 +75,12 @@ class InUse:
         """Return for what a run waits that allows so many machines down at once; ``""`` where nothing is in use."""
         runs = f"run{'' if len(self.run_ids) == 1 else 's'} {', '.join(self.run_ids)}"
         if not self.down:
-            return f"{runs} will use the quota of ReInitDisk up" if self.wipes else ""
+            return f"{runs} will use up the quota of ReInitDisk" if self.wipes else ""
         are = f"{self.instance_id} is" if self.down == 1 else f"{self.down} machines are"
-        down = f"{are} down in {runs}, and at most {most} may be at once (--max-parallel)"
-        idle = f"; nobody is at work on {', '.join(self.idle)}: safe-reinit resume {self.idle[0]}" if self.idle else ""
+        down = f"{are} down in {runs}, and at most {most} may be down at once (--max-parallel)"
+        idle = (
+            f"; no process is working on {', '.join(self.idle)}: safe-reinit resume {self.idle[0]}" if self.idle else ""
+        )
         return f"{down}{idle}"
 
     def taken_within(self, action: str, seconds: float) -> int:

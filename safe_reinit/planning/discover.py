@@ -139,7 +139,7 @@ def discover_disks(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
     without = [each for each in ids if not owned[each]]
     if without:
         raise RunRefused(
-            f"No disk of {', '.join(without[:3])}{' ...' if len(without) > 3 else ''} is shown.",
+            f"No disks found on {', '.join(without[:3])}{' ...' if len(without) > 3 else ''}.",
             hint="Check --instance and --region, and that ecs:DescribeDisks is allowed.",
         )
     chosen = [

@@ -133,9 +133,9 @@ def refuse_other_place(path: str, saved: Saved, here: str) -> None:
     """
     if here == saved.endpoint:
         return
-    places = {"": "the real cloud", plan_file.SIMULATION: "an embedded simulator (--simulate)"}
+    places = {"": "the real cloud", plan_file.SIMULATION: "the built-in simulator (--simulate)"}
     there, here = (places.get(each, f"the endpoint {each}") for each in (saved.endpoint, here))
-    raise UsageError(f"The plan {path} is of {there}, and what would be asked is {here}.", hint="Make a plan there.")
+    raise UsageError(f"The plan {path} is for {there}, but this command uses {here}.", hint="Make a plan there.")
 
 
 def refuse_other_plan(path: str, saved: Saved, region: str, endpoint: str, digest: str | None) -> None:
@@ -147,14 +147,14 @@ def refuse_other_plan(path: str, saved: Saved, region: str, endpoint: str, diges
     """
     if saved.plan.region != region:
         raise UsageError(
-            f"The plan {path} is of region {saved.plan.region}, and this client is of {region}.",
+            f"The plan {path} is for the region {saved.plan.region}, but this client uses {region}.",
             hint="Connect to the region of the plan.",
         )
     refuse_other_place(path, saved, endpoint)
     if digest is not None and not quotes(digest, str(saved.plan.digest)):
         raise RunRefused(
-            f"{digest!r} is neither the digest of {path} nor at least the first {MIN_QUOTED} characters of it.",
-            hint=f"Nothing was changed; read what is in that file: {shlex.join(['safe-reinit', 'show', path])}",
+            f"{digest!r} is neither the digest of {path} nor at least its first {MIN_QUOTED} characters.",
+            hint=f"Nothing was changed. Read what is in that file: {shlex.join(['safe-reinit', 'show', path])}",
         )
 
 
@@ -168,11 +168,11 @@ def refuse_change(path: str, saved: Saved, plan: Plan, now: Plan, settings: Sett
         when = "was made" if now.account else "is applied"
         raise RunRefused(
             f"STS did not say whose credentials these are when the plan {path} {when}, so they cannot be compared.",
-            hint="Nothing was changed; make a new plan when GetCallerIdentity is answered.",
+            hint="Nothing was changed. Make a new plan once GetCallerIdentity is answered.",
         )
     if now.account != plan.account:
         raise RunRefused(
-            f"The plan {path} is of account {plan.account}, and these credentials are of {now.account}.",
+            f"The plan {path} belongs to account {plan.account}, but these credentials belong to {now.account}.",
             hint="Use credentials of that account; nothing was changed.",
         )
     expires_at = _expires_at(saved, settings)
@@ -195,7 +195,7 @@ def with_password(path: str, saved: Saved, password: str | None) -> Plan:
         UsageError: the plan needs a password and there is none, or the other way round.
     """
     if (saved.plan.options.password is not None) != bool(password):
-        needs = "sets no password, and one was given" if password else "sets a password, which is in no file"
+        needs = "sets no password, but one was given" if password else "sets a password, which is never stored"
         raise UsageError(f"The plan {path} {needs}.", hint="Leave it out." if password else "Give it again.")
     return saved.with_password(password)
 

@@ -70,7 +70,7 @@ class Planner:
             )
         if plan.account != stored.account:
             raise RunRefused(
-                f"Run {stored.run_id} is of account {stored.account}, and these credentials are of {plan.account}.",
+                f"Run {stored.run_id} belongs to account {stored.account}, but these credentials to {plan.account}.",
                 hint="Use credentials of that account.",
             )
         return plan
@@ -116,7 +116,9 @@ class Planner:
         """
         old, used = plan.options, plan.guard.class_
         if old.password is not None and not password:
-            raise UsageError(f"Run {run_id} was to set a password.", hint="Give it again, with --password-env.")
+            raise UsageError(
+                f"Run {run_id} sets a password, which is never stored.", hint="Give it again with --password-env."
+            )
         granted = used.allowed if used else ()
         options = replace(
             old,

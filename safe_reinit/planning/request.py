@@ -298,9 +298,9 @@ def not_runnable(plan: Plan, confirm: str, target_rules: TargetRules) -> Error |
     own = next((each.max_disks for each in target_rules.classes if used is not None and same_class(used, each)), None)
     if target_rules.limit is not None and own is None and plan.guard.disks > target_rules.limit:
         return RunRefused(
-            f"The run has {plan.guard.disks} disks, and the configuration limits a run to {target_rules.limit} "
+            f"The run has {plan.guard.disks} disks, but the configuration limits a run to {target_rules.limit} "
             "(max_disks).",
-            hint="Plan fewer disks, or change max_disks of the configuration.",
+            hint="Plan fewer disks, or change max_disks in the configuration.",
         )
     if not isinstance(confirm, str):
         return UsageError("confirm is not a string.", hint="Give plan.confirm_with, once you have read the plan.")
@@ -323,7 +323,7 @@ def settings(config: object, flags: Mapping[str, Any]) -> Settings:
     named = str(config) if isinstance(config, os.PathLike) else config
     if named is not None and not (isinstance(named, str) and named):
         raise UsageError(
-            "config is neither a file nor a dict of settings.", hint="Leave it out to use the file found by itself."
+            "config is neither a file nor a dict of settings.", hint="Leave it out to use the default file."
         )
     return resolve(flags, os.environ, named, arguments=True)
 
@@ -348,5 +348,5 @@ def refuse_places(settings: Settings, **given: object) -> None:
     if settings.journal is None:
         raise UsageError(
             "connect got a cloud but no journal.",
-            hint="Name the journal file, one of its own for a cloud that is not Alibaba Cloud.",
+            hint="Name a journal file. A cloud that is not Alibaba Cloud needs its own.",
         )

@@ -106,7 +106,7 @@ def read(raw: bytes) -> Saved:
         raise EditedError("it was changed after it was saved: its digest does not match its content")
     if content.get("tool_version") != VERSION:
         made_by = printable(str(content.get("tool_version")))[:32]
-        raise UnreadableError(f"it was saved by version {made_by}, and this is {VERSION}")
+        raise UnreadableError(f"it was saved by version {made_by}, but this is {VERSION}")
     try:
         return _decoded(content)
     except (DecodeError, plan_schema.FormError) as error:
@@ -119,7 +119,7 @@ def _decoded(content: Mapping[str, Any]) -> Saved:
     had_password = isinstance(options, dict) and bool(options.get("password"))
     plan = from_json(body, Secret("") if had_password else None)
     if canonical(to_json(plan)) != canonical(body):
-        raise DecodeError("At $: a member is missing, or is not as it is written.")
+        raise DecodeError("At $: a member is missing, or is not as safe-reinit writes it.")
     plan_schema.check(plan, body)
     endpoint, expires_at = content.get("endpoint"), to_moment(content.get("expires_at"), "$.expires_at")
     if not isinstance(endpoint, str) or not _ENDPOINT.fullmatch(endpoint):
@@ -136,7 +136,7 @@ def _content(raw: bytes) -> dict[str, Any]:
             raw.decode("utf-8-sig"), object_pairs_hook=_once, parse_float=_whole, parse_constant=_no_number
         )
     except json.JSONDecodeError as error:
-        what = "it is empty" if not raw.strip() else f"its JSON ends or breaks off in line {error.lineno}"
+        what = "it is empty" if not raw.strip() else f"it is not valid JSON at line {error.lineno} (cut short?)"
         raise UnreadableError(what) from None
     except UnicodeDecodeError:
         raise UnreadableError("it is not UTF-8") from None

@@ -46,7 +46,7 @@ class Activities:
             ended = self._shards.carry(request.run_id, shard, request.digest, _heartbeat(), self.hand_over)
         if not ended:
             raise ApplicationError(
-                "The worker ends, and has let the shard go: another worker takes it over.", type="handed-over",
+                "The worker is stopping and has released the shard: another worker takes it over.", type="handed-over",
                 category=ApplicationErrorCategory.BENIGN,
             )  # fmt: skip
 

@@ -76,7 +76,7 @@ class WorkflowCarrier:
                     raise
                 raise RunRefused(
                     f"Temporal has no open workflow of run {self.run_id}.",
-                    hint=f"What you said is in the journal; safe-reinit resume {self.run_id} goes on with it.",
+                    hint=f"Your request is in the journal; safe-reinit resume {self.run_id} continues the run.",
                 ) from None
 
         self._call(call)
@@ -127,14 +127,14 @@ async def _describe(server: Server, client: Client, run_id: str) -> Carried:
     if not polling.current:
         return _unserved(server, queue, polling)
     if described.raw_description.pending_workflow_task.attempt > 1:
-        return Carried("open", "A worker polls and leaves its tasks unanswered: it hangs, or is of another version.",
-                       "See the log of the workers, and restart them one by one.")  # fmt: skip
+        return Carried("open", "A worker polls but does not answer its tasks: it hangs, or has another version.",
+                       "Check the workers' logs, and restart the workers one by one.")  # fmt: skip
     for each in described.raw_description.pending_activities:
         if each.attempt > 1 and each.HasField("last_failure"):
             what = f"attempt {each.attempt} of {each.activity_type.name}"
             failed = each.last_failure
             text = "a worker fell silent." if failed.HasField("timeout_failure_info") else failed.message
-            return Carried("open", f"Temporal is at {what}: {text}", "It is tried again by itself.")
+            return Carried("open", f"Temporal is at {what}: {text}", "It is tried again automatically.")
     return Carried("open")
 
 
@@ -142,16 +142,16 @@ def _unserved(server: Server, queue: str, polling: Pollers) -> Carried:
     """Return why the server gives the tasks of a run to no worker."""
     if not polling.versions:
         return Carried(
-            "open", f"No worker polls the task queue {queue}, so nothing of this run moves.",
-            "Start one: safe-reinit worker. A machine that is down stays down until one is there.",
+            "open", f"No worker polls the task queue {queue}, so this run makes no progress.",
+            "Start one: safe-reinit worker. A machine that is down stays down until a worker runs.",
         )  # fmt: skip
     version = polling.makes_current
-    text = f"Workers poll the task queue {queue}, and none is of the current version"
+    text = f"Workers poll the task queue {queue}, but none has the current version"
     if not version.deployment_name:
-        return Carried("open", f"{text}: they are of no deployment, so nothing of this run moves.",
+        return Carried("open", f"{text}: they belong to no deployment, so this run makes no progress.",
                        "Set temporal_deployment for them, or start workers of the current version.")  # fmt: skip
     return Carried(
-        "open", f"{text} of deployment {version.deployment_name}, so nothing of this run moves.",
+        "open", f"{text} of deployment {version.deployment_name}, so this run makes no progress.",
         f"Make the version of one current: {server.command_for(version)}",
     )  # fmt: skip
 
@@ -161,7 +161,7 @@ async def _closed(client: Client, run_id: str, status: WorkflowExecutionStatus |
         return Carried("ended")
     if status is WorkflowExecutionStatus.CANCELED:
         return Carried("cancelled")
-    going_on = f"safe-reinit resume {run_id} goes on with it."
+    going_on = f"safe-reinit resume {run_id} continues it."
     if status is WorkflowExecutionStatus.FAILED:
         try:
             await client.get_workflow_handle(workflow_id(run_id)).result()
@@ -170,4 +170,4 @@ async def _closed(client: Client, run_id: str, status: WorkflowExecutionStatus |
             hint = next(iter(cause.details), going_on) if isinstance(cause, ApplicationError) else going_on
             text = cause.message if isinstance(cause, ApplicationError) else "Its workflow failed."
             return Carried("failed", text, str(hint))
-    return Carried("terminated", "Somebody ended the workflow of this run at the Temporal server.", going_on)
+    return Carried("terminated", "Somebody ended the workflow of this run on the Temporal server.", going_on)

@@ -49,27 +49,26 @@ _WRONG: tuple[tuple[str, type[RunRefused | UsageError], str, str], ...] = (
     ),
     (
         r"Unauthenticated|UNAUTHENTICATED|PermissionDenied|PERMISSION_DENIED", RunRefused,
-        "The Temporal server {address} does not let us into namespace {namespace} with {shown}.",
+        "The Temporal server {address} refuses access to the namespace {namespace} with {shown}.",
         "Correct temporal_api_key_file or temporal_tls_cert, or have them given access to the namespace.",
     ),
     (
         r"PrivateKeyParseError|InconsistentKeys|NoCertificatesPresented|CertificateParseError", UsageError,
-        "The client certificate for the Temporal server {address} cannot be used: a file is no PEM, or the key is of "
-        "another certificate.",
+        "The client certificate for the Temporal server {address} cannot be used: a file is not PEM, or the key "
+        "belongs to another certificate.",
         "Correct temporal_tls_cert and temporal_tls_key.",
     ),
     (
-        r"InvalidContentType|InvalidMessage", RunRefused, f"{_NO_TLS}what listens there speaks no TLS.",
+        r"InvalidContentType|InvalidMessage", RunRefused, f"{_NO_TLS}what listens there does not use TLS.",
         "Correct temporal (HOST:PORT), or leave the TLS settings out.",
     ),
     (r"NotValidForName", RunRefused, f"{_NO_TLS}its certificate is for another name.", "Correct temporal (HOST:PORT)."),
     (r"Expired", RunRefused, f"{_NO_TLS}its certificate has expired.", "Have it renewed."),
-    (r"InvalidCertificate", RunRefused, f"{_NO_TLS}its certificate is not of a CA that is trusted here.", _FILES),
+    (r"InvalidCertificate", RunRefused, f"{_NO_TLS}its certificate is not from a CA that is trusted here.", _FILES),
     (
         r"Alert|PeerIncompatible|connection closed|UnexpectedEof|HandshakeEof|ConnectionReset|BrokenPipe", RunRefused,
-        "The Temporal server {address} closes the connection at once, as one does that wants TLS or another client "
-        "certificate.",
-        f"Set temporal_tls where it wants TLS. {_FILES}",
+        "The Temporal server {address} closes the connection at once. It may need TLS or another client certificate.",
+        f"Set temporal_tls if it needs TLS. {_FILES}",
     ),
     (
         r"dns error|[Ii]nvalid ?[Uu]ri|invalid authority", RunRefused,
@@ -170,11 +169,11 @@ class Server:
         if status in ("", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN"):
             return RunRefused(
                 f"The Temporal server {self.address} does not answer.",
-                hint="See that it runs and can be reached from here, and try again. The journal has every run.",
+                hint="Check that it runs and can be reached from here, then try again. The journal has every run.",
             )
         return RunRefused(
-            f"The Temporal server {self.address} refused what it was asked ({status}).",
-            hint="Try again; the log of the server says why.",
+            f"The Temporal server {self.address} refused the request ({status}).",
+            hint="Try again; the server's log says why.",
         )
 
     def _read(self, name: str, setting: str) -> bytes | None:
@@ -193,7 +192,7 @@ def server_of(settings: Settings) -> Server:
         UsageError: they name none, or half a certificate.
     """
     if not settings.temporal:
-        raise UsageError("No Temporal server is named.", hint="Set temporal: HOST:PORT, or give --temporal.")
+        raise UsageError("No Temporal server given.", hint="Set temporal: HOST:PORT, or give --temporal.")
     if bool(settings.temporal_tls_cert) is not bool(settings.temporal_tls_key):
         raise UsageError("A client certificate needs its key, and a key its certificate.",
                          hint="Set both temporal_tls_cert and temporal_tls_key.")  # fmt: skip

@@ -98,7 +98,7 @@ class Serving:
             try:
                 await self.connect()
             except Error as error:
-                logs.worker(f"A key or certificate was replaced, and cannot be used: {error} {error.hint}")
+                logs.worker(f"A key or certificate was replaced, but the new one cannot be used: {error} {error.hint}")
 
     async def check(self) -> None:
         """Load replaced files, and log once that the server does not answer, and that it does again."""
@@ -109,7 +109,7 @@ class Serving:
         except RPCError as error:
             trouble = str(self._server.explain(error))
         if trouble and not self._trouble:
-            logs.worker(f"{trouble} The shards that this worker has go on, and their machines come back.")
+            logs.worker(f"{trouble} This worker continues its shards, and starts their machines again.")
         if self._trouble and not trouble:
             logs.worker(f"The Temporal server {self._server.address} answers again.")
         self._trouble = trouble
@@ -117,7 +117,7 @@ class Serving:
     async def health(self) -> tuple[bool, str]:
         """Return whether this worker polls, as the server has seen not long ago, and a sentence about it."""
         if self._end.is_set():
-            return False, "This worker ends: it finishes what it has, and takes nothing new."
+            return False, "This worker is stopping: it finishes its shards and takes no new ones."
         try:
             polling = self.identity in (await pollers(self._client, self._settings.queue)).versions
         except RPCError as error:

@@ -61,19 +61,19 @@ _ASSUMPTIONS = (
     ),
     (
         "S2",
-        f"Describe calls show what is true at most {LAG_BOUND:.0f} s late, and as late throughout a run",
+        f"Describe calls lag by at most {LAG_BOUND:.0f} s, and by the same time throughout a run",
         "another time, region or load may lag more",
     ),
-    ("S3", "StartTime moves at every start", "starts by maintenance events and by the console were not tried"),
+    ("S3", "StartTime changes at every start", "starts by maintenance events and by the console were not tried"),
     (
         "S4",
         "a request arrives within its deadline (60 s for a changing call) or never",
-        "no answer was lost on purpose, so what a request does that was held up on its way was not tried",
+        "no answer was lost on purpose, so a request that is delayed on its way was not tried",
     ),
     (
         "S5",
         f"the Date of answers and StartTime differ by less than {CLOCKS_DIFFER:.0f} s",
-        "StartTime has minutes only, so the difference is known between bounds",
+        "StartTime has a resolution of one minute, so the difference is known only within bounds",
     ),
 )
 
@@ -83,7 +83,7 @@ def _use(records: Sequence[Record]) -> _Finding:
     each = [(record.start_took, record.stop_took) for record in records]
     took = [start + stop for start, stop in each if start is not None and stop is not None]
     if not took:
-        return _Finding("unknown", "no whole stop and start was observed")
+        return _Finding("unknown", "no complete stop and start was observed")
     least = Bounds(min(one.at_least for one in took), min(one.at_most for one in took))
     needed = MAX_GAP + LAG_BOUND
     measured = f"the quickest start and stop took {least} together"
@@ -104,9 +104,9 @@ def _lag(records: Sequence[Record]) -> _Finding:
     for record in records:
         sampled = record.stop_lag
         if sampled is not None and any(lag.at_least > sampled.at_most + _CLOCK_ACCURACY for lag in record.lags):
-            return _Finding("contradicts", f"{measured}, and more than the {sampled.at_most:.1f} s of the stop before")
+            return _Finding("contradicts", f"{measured}, and more than the {sampled.at_most:.1f} s of the earlier stop")
     if any(record.wipe_lag is None for record in records):
-        return _Finding("unknown", f"{measured}; ReIniting was not seen, so of DescribeDisks nothing is known")
+        return _Finding("unknown", f"{measured}; ReIniting was not seen, so nothing is known about DescribeDisks")
     whole = all(len(record.lags) == len(("stop", "wipe", "start")) for record in records)
     return _Finding("agrees" if whole and max(one.at_most for one in lags) <= LAG_BOUND else "unknown", measured)
 
@@ -118,7 +118,7 @@ def _start_time(records: Sequence[Record]) -> _Finding:
     if not started or any(None in times for times in started):
         return _Finding("unknown", "no start with a StartTime before and after it was observed")
     same = sum(before == after for before, after in started)
-    return _Finding("contradicts" if same else "agrees", f"{len(started) - same} of {len(started)} starts moved it")
+    return _Finding("contradicts" if same else "agrees", f"{len(started) - same} of {len(started)} starts changed it")
 
 
 def _arrival(records: Sequence[Record], deadline: float) -> _Finding:
@@ -141,9 +141,13 @@ def _arrival(records: Sequence[Record], deadline: float) -> _Finding:
         if before[0].code == "Unanswered" and late > deadline:
             return _Finding("contradicts", f"{measured}; {action} took effect {late:.0f} s later, or somebody else did")
     if unexplained:
-        return _Finding("unknown", f"{measured}; {unexplained} changes were by no call of the run: somebody else's")
+        return _Finding(
+            "unknown", f"{measured}; {unexplained} changes came from somebody else, not from a call of the run"
+        )
     in_time = not any(each in unused for each in lost)
-    return _Finding("agrees" if in_time else "unknown", measured if in_time else f"{measured}, and not seen to arrive")
+    return _Finding(
+        "agrees" if in_time else "unknown", measured if in_time else f"{measured}, and those were not seen to arrive"
+    )
 
 
 def _clocks(records: Sequence[Record]) -> _Finding:

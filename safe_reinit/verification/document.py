@@ -100,13 +100,13 @@ def order(dry_runs: Sequence[DryRun]) -> str:
     denied = {each.action for each in rows if error_codes.lacks_right(each.code)}
     wrong = [each for each in rows if each.status != fits[each.action]]
     if not wrong:
-        return "unknown: no DryRun was answered in a state that the call does not fit"
+        return "unknown: no DryRun was answered in a state in which the call is not possible"
     if any(each.action in denied and error_codes.lacks_right(each.code) for each in wrong):
-        return "the right before the state"
+        return "the permission before the state"
     if any(each.action in denied for each in wrong):
-        return "the state before the right"
+        return "the state before the permission"
     judged = "the state is checked" if all(each.code != error_codes.PROVEN for each in wrong) else "not every state is"
-    return f"unknown ({judged}): these credentials lack no right that was asked for"
+    return f"unknown ({judged}): these credentials lack no permission that was tried"
 
 
 def refusals(calls: Sequence[Call]) -> tuple[Refusal, ...]:

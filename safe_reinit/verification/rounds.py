@@ -84,7 +84,7 @@ class Rounds:
         if not plan.runnable or power == "Running":
             return None
         return RunRefused(
-            f"{self.instance_id} is {power}, and what is measured is a stop and a start.",
+            f"{self.instance_id} is {power}, but a stop and a start are to be measured.",
             hint="Nothing was changed; start the machine first.",
         )
 
@@ -105,7 +105,9 @@ class Rounds:
                 return
             if (power := plan.jobs[0].power_before) != "Running":
                 self.as_found = False
-                self.notes.append(f"between two runs somebody or something changed its power: it is {power or 'gone'}")
+                self.notes.append(
+                    f"between two runs somebody or something changed its power state: it is {power or 'gone'}"
+                )
                 return
             if not plan.runnable:
                 self.notes.append("a further run was refused: " + "; ".join(each.message for each in plan.blockers))

@@ -48,7 +48,7 @@ def test_what_people_did_is_listed_and_outlives_the_runs(run: Command, path: Pat
     assert (acts[1][2], acts[2][2]) == ("done", "incident 7")
     assert [line.split("  ")[1:3] for line in shown] == [[who(), act] for act, _, _ in reversed(acts)]
     assert audit(run, path, name) == [*acts[:2], acts[4]]
-    assert "Nothing is recorded of r-x" in run("audit", "r-x", journal=path).stdout
+    assert "Nothing is recorded for r-x" in run("audit", "r-x", journal=path).stdout
 
 
 def test_only_the_newest_acts_are_listed_unless_more_are_asked_for(run: Command, path: Path) -> None:

@@ -45,7 +45,7 @@ def test_a_hold_brings_machines_back_and_lets_no_run_begin(sim: Simulator, run: 
     assert "HELD: incident 7" in run("runs", journal=path).stdout
     assert json.loads(run("runs", "--output", "json", journal=path).stdout)["held"].startswith("incident 7")
 
-    assert "may begin again" in run("unhold", journal=path).stderr
+    assert "can begin again" in run("unhold", journal=path).stderr
     assert run("--disk", SECOND, "--stop-instance", "--confirm", SECOND, journal=path).returncode == 0
     assert "There was no hold" in run("unhold", journal=path).stderr
 
@@ -130,7 +130,7 @@ def test_the_runs_that_need_somebody(sim: Simulator, run: Command, path: Path) -
     assert SECOND not in shown
     assert f"LEFT STOPPED: {INSTANCE}; " in shown
     left = run("hold", "--reason", "now", journal=path).stderr
-    assert f"Nobody may be at work on {name}: until the hold is lifted, a resume brings" in left
+    assert f"No process may be working on {name}. Until the hold is lifted, resume starts" in left
 
 
 def test_a_run_whose_holder_may_be_dead_needs_somebody(sim: Simulator, run: Command, path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_run_whose_holder_may_be_dead_needs_somebody(sim: Simulator, run: Comm
     assert child.returncode == 0
     assert working.startswith(f"No run is known to need you.\n{name} is at work: ")
     assert working.endswith(f"s ago); stopped for it: {INSTANCE}\n")
-    assert "its holder may be dead: " in silent
+    assert "its process may be dead: " in silent
     assert "PERHAPS LEFT STOPPED" in silent
     assert f"safe-reinit resume {name}" in silent
     assert (kept["holder"]["alive"], kept["holder"]["silent"]) == (True, True)

@@ -237,7 +237,7 @@ def test_show_says_which_calls_are_missing(run: Command, path: Path) -> None:
     (missing,) = json.loads(run("show", name, "--output", "json", journal=path).stdout)["missing"]
 
     assert missing.startswith(
-        f"any answer of StopInstance of {INSTANCE}. The journal was away then, or the process was"
+        f"any answer to StopInstance of {INSTANCE}. The journal was not available then, or the process was"
     )
     assert f"MISSING here: {missing}" in run("show", name, journal=path).stdout
 

@@ -53,7 +53,7 @@ def test_a_run_says_whose_machines_it_waits_for_and_may_be_cancelled(sim: Simula
         comes_to(sim, "Stopping")
         (other,) = (each["run_id"] for each in listed(run, path))
         second = run.start(*RUN_SECOND, *ONE, journal=path)
-        why = f"{INSTANCE} is down in run {other}, and at most 1 may be at once (--max-parallel)"
+        why = f"{INSTANCE} is down in run {other}, and at most 1 may be down at once (--max-parallel)"
         read_until(second.stderr, why)
         (own,) = (each["run_id"] for each in listed(run, path) if each["run_id"] != other)
         assert f"  waits: {why}" in run("runs", journal=path).stdout

@@ -454,8 +454,8 @@ def test_a_plan_of_another_account_is_refused(person: Person, monkeypatch: pytes
         acts = changing(sim)
 
     assert text.code == 3
-    assert "of account 1000000000000001" in text.err
-    assert "of 1000000000000077" in text.err
+    assert "belongs to account 1000000000000001" in text.err
+    assert "belong to 1000000000000077" in text.err
     assert acts == []
 
 
@@ -517,7 +517,7 @@ def test_a_plan_of_the_real_cloud_is_not_applied_at_a_simulator(person: Person, 
     text = person.apply()
 
     assert text.code == 2
-    assert "is of the real cloud" in text.err
+    assert "is for the real cloud" in text.err
     assert sim.url in text.err
     assert changing(sim) == []
 
@@ -530,7 +530,7 @@ def test_a_simulated_plan_never_meets_the_real_cloud(person: Person, monkeypatch
     applied = person.apply()
 
     assert (text.code, shown.code, applied.code) == (0, 0, 2)
-    assert "of an embedded simulator (--simulate)" in applied.err
+    assert "for the built-in simulator (--simulate)" in applied.err
     assert "the real cloud" in applied.err
 
 
@@ -581,7 +581,7 @@ WRONG: dict[str, tuple[int, str]] = {
     "device": (2, "it is not a file"),
     "empty": (2, "it is empty"),
     "large": (2, "too large"),
-    "text": (2, "its JSON ends or breaks off"),
+    "text": (2, "it is not valid JSON"),
     "report": (2, "not a safe-reinit plan"),
     "world-writable": (2, "Others may write"),
     "link-to-plan": (0, ""),
@@ -675,7 +675,7 @@ def test_a_journal_that_cannot_be_read_does_not_hide_a_plan(person: Person) -> N
     shown = person("show", str(person.file))
 
     assert shown.code == 0
-    assert "whether it was run is not known" in shown.out
+    assert "it is unknown whether it was run" in shown.out
 
 
 def test_a_held_instance_is_not_touched(person: Person, sim: Simulator) -> None:

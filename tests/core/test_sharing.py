@@ -115,7 +115,7 @@ def test_a_run_that_waits_between_its_machines_says_so_once() -> None:
     """Nothing is observed meanwhile, so that no event would tell of it."""
     assert [each.text for each in overtaken().effects if isinstance(each, Notify)] == [
         "Run r-1 waits; machines not begun keep running: i-9 is down in run r-2, and at most 1 "
-        "may be at once (--max-parallel)."
+        "may be down at once (--max-parallel)."
     ]
 
 
@@ -125,7 +125,7 @@ def test_two_others_are_told_as_two() -> None:
     run.use(down=2)
     run.go_on_for(200.0)
 
-    assert "2 machines are down in run r-2, and at most 2 may be at once" in run.said()
+    assert "2 machines are down in run r-2, and at most 2 may be down at once" in run.said()
 
 
 def test_what_brings_a_machine_back_is_written_down_beside_a_stop_that_finds_no_room() -> None:
@@ -269,7 +269,7 @@ def test_a_wait_for_a_run_that_nobody_is_at_work_on_names_the_way_on() -> None:
     text = [each.text for each in run.effects if isinstance(each, Notify)]
 
     assert len(text) == 2
-    assert text[1].endswith("nobody is at work on r-2: safe-reinit resume r-2.")
+    assert text[1].endswith("no process is working on r-2: safe-reinit resume r-2.")
 
 
 def test_a_machine_that_waits_for_others_is_observed_seldom_and_its_wait_has_no_limit() -> None:

@@ -161,7 +161,7 @@ def test_a_file_of_another_version_says_so() -> None:
     """A file that another version saved and this one cannot read names both versions, and is not called edited."""
     content = {**copy.deepcopy(FILE), "tool_version": "9.9.9", "new_member": 1}
 
-    with pytest.raises(plan_file.UnreadableError, match=r"version 9\.9\.9, and this is") as caught:
+    with pytest.raises(plan_file.UnreadableError, match=r"version 9\.9\.9, but this is") as caught:
         plan_file.read(signed(content))
     assert not isinstance(caught.value, plan_file.EditedError)
 
@@ -366,7 +366,7 @@ def test_a_name_in_what_moved_moves_no_cursor() -> None:
     [
         (b"", "it is empty"),
         (b"\xff\xfe{\x00", "it is not UTF-8"),
-        (b'{"kind": "x",\n "a', "breaks off in line 2"),
+        (b'{"kind": "x",\n "a', "not valid JSON at line 2"),
         (b'{"kind": "x", "kind": "x"}', "it contains a name twice"),
         (b'{"kind": NaN}', "NaN in it is not a JSON number"),
         (b"[]", "not a safe-reinit plan"),

@@ -122,7 +122,7 @@ def test_a_worker_of_a_deployment_says_how_it_becomes_current(
     def end() -> None:
         wait_for(lambda: answers(port))
         carrier.submit()
-        wait_for(lambda: "none is of the current version of deployment wipes" in carrier.describe().text, 0.3)
+        wait_for(lambda: "none has the current version of deployment wipes" in carrier.describe().text, 0.3)
         result.append(carrier.describe().hint.partition(": ")[2])
         wait_for(lambda: temporal.program(*shlex.split(result[0])[1:], "--yes"), 0.5)
         wait_for(lambda: carrier.describe().status == "ended", 0.3)
@@ -249,7 +249,7 @@ def test_a_worker_needs_a_server(capsys: pytest.CaptureFixture[str]) -> None:
     code, text = ended(capsys)
 
     assert code == 2
-    assert "No Temporal server is named." in text
+    assert "No Temporal server given." in text
 
 
 @pytest.mark.usefixtures("here")

@@ -256,7 +256,7 @@ def test_without_a_worker_people_are_told(run: Run) -> None:
 
     shown = run.carrier.describe()
 
-    assert shown.text == f"No worker polls the task queue {run.queue}, so nothing of this run moves."
+    assert shown.text == f"No worker polls the task queue {run.queue}, so this run makes no progress."
     assert "safe-reinit worker" in shown.hint
     assert replace(run, run_id="run-none").carrier.describe().status == "missing"
 

@@ -67,7 +67,7 @@ def test_a_namespace_that_is_not_there(temporal: Temporal) -> None:
 
 def test_tls_where_there_is_none(temporal: Temporal) -> None:
     """A server without TLS is asked with it."""
-    assert "speaks no TLS" in str(refusal(replace(temporal.server, tls=True)))
+    assert "does not use TLS" in str(refusal(replace(temporal.server, tls=True)))
 
 
 def test_no_tls_where_it_is_wanted(front: Front) -> None:
@@ -82,7 +82,7 @@ def test_a_certificate_of_an_unknown_authority(front: Front, tmp_path: Path) -> 
     """The CA that is trusted did not sign the server's certificate."""
     other = authority(tmp_path, "localhost")
 
-    assert "not of a CA that is trusted here" in str(refusal(Server(front.address, ca=str(other.bundle))))
+    assert "not from a CA that is trusted here" in str(refusal(Server(front.address, ca=str(other.bundle))))
 
 
 def test_a_certificate_for_another_name(front: Front, opening: Server) -> None:
@@ -153,7 +153,7 @@ def test_a_wrong_key(front: Front, opening: Server, tmp_path: Path, status: grpc
     key.write_text("secret-2\n")
     asyncio.run(replace(opening, api_key_file=str(key)).connect())
 
-    assert "does not let us into namespace default with this API key" in str(refused)
+    assert "refuses access to the namespace default with this API key" in str(refused)
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def test_a_worker_that_hangs_is_told_of(run: Run) -> None:
 
     run.submit()
 
-    assert "A worker polls and leaves its tasks unanswered" in run.temporal.ask(hang).text
+    assert "A worker polls but does not answer its tasks" in run.temporal.ask(hang).text
 
 
 @pytest.mark.slow

@@ -147,7 +147,7 @@ def test_a_plan_keeps_what_carries_it(young: Simulator, path: Path) -> None:
     """Planned for Temporal, it never runs locally, whatever the settings say by then."""
     plan = planned(client(young, path, "127.0.0.1:1"))
 
-    with pytest.raises(UsageError, match="No Temporal server is named"):
+    with pytest.raises(UsageError, match="No Temporal server given"):
         cloudlike.client(young, journal=path).run(plan, confirm=DISK)
     assert wipes(young) == 0
 

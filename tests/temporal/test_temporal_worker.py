@@ -61,7 +61,7 @@ def test_a_worker_tells_its_health(tmp_path: Path, caplog: pytest.LogCaptureFixt
     away = f"The Temporal server {temporal.server.address} does not answer."
     assert (status, says) == (503, f"{away}\n")
     logged = [each for each in caplog.messages if "Temporal" in each]
-    assert logged == [f"{away} The shards that this worker has go on, and their machines come back."]
+    assert logged == [f"{away} This worker continues its shards, and starts their machines again."]
 
 
 def test_a_worker_that_ends_says_so(run: Run) -> None:
@@ -77,7 +77,7 @@ def test_a_worker_that_ends_says_so(run: Run) -> None:
     shards.let(0)
     worker.leave()
 
-    assert (status, says) == (503, "This worker ends: it finishes what it has, and takes nothing new.\n")
+    assert (status, says) == (503, "This worker is stopping: it finishes its shards and takes no new ones.\n")
     assert shards.ended == {0}
 
 

@@ -195,7 +195,7 @@ def test_a_right_that_is_missing_shows_what_a_dry_run_checks_first(spare: Any) -
 
         assert (code, machine.changing) == (3, [])
     assert "not-allowed-to-start" in said
-    assert document["dry_run_order"] == "the right before the state"
+    assert document["dry_run_order"] == "the permission before the state"
 
 
 def test_a_run_that_fails_ends_the_measuring(spare: Any) -> None:

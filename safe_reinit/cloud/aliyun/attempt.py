@@ -22,8 +22,8 @@ CANNOT_MAKE = "the request could not be made"
 NO_CERTIFICATES = "the certificates to trust cannot be read"
 NO_TLS = "no trusted TLS connection could be made"
 _HINTS = {
-    CANNOT_MAKE: "Nothing was sent, and the network is not the cause. Look for characters in the key id, a name or a "
-    "parameter that HTTP cannot carry, such as a line break; if there is none, please report it.",
+    CANNOT_MAKE: "Nothing was sent, and the network is not the cause. Check the key id, names and "
+    "parameters for characters that HTTP cannot carry, such as a line break; if there are none, please report it.",
     NO_CERTIFICATES: "Correct --ca-bundle, else REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE, whichever is set.",
     NO_TLS: "Use --ca-bundle with the authority that signed the certificate, or check --endpoint and the proxy.",
 }

@@ -42,8 +42,8 @@ _OBJECT_TIMEOUT = 60.0
 """Real seconds in which it has to answer, as long as an external command has."""
 
 _NONE = (
-    "No credentials were found in Alibaba's default chain: environment, aliyun CLI profile, credentials.ini, "
-    "RAM role of this machine"
+    "No credentials were found in Alibaba Cloud's default credential chain: environment, aliyun CLI profile, "
+    "credentials.ini, RAM role of this machine"
 )
 _GIVE = (
     "Run aliyun configure, or set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET. "
