@@ -25,7 +25,6 @@ from safe_reinit.cloud.endpoints import Endpoint
 from safe_reinit.journal import sqlite
 from safe_reinit.simulator import embedded
 from safe_reinit.simulator.engine import Engine
-from safe_reinit.simulator.state.clock import SimulatedClock
 from tests import inprocess, virtualprocesses
 from tests.simulation.patching import cooperative
 from tests.simulation.scheduler import BEGIN, Process, Scheduler, VirtualClock
@@ -75,14 +74,11 @@ class Simulator(embedded.Simulator):
         access_key: str | None = None,
         travel: float = 0.0,
     ) -> None:
-        super().__init__(world, faults, speed, seed, access_key)
         virtual = current()
+        super().__init__(world, faults, speed, seed, access_key, VirtualClock(virtual.scheduler, speed))
         self._name = f"127.0.0.1:{len(virtual.simulators) + 1}"
         virtual.connections[self._name] = inprocess.Connection(self._engine, virtual.scheduler.sleep, travel=travel)
         virtual.simulators[self.url] = self
-
-    def _clock(self, speed: float) -> SimulatedClock:
-        return VirtualClock(current().scheduler, speed)
 
     def start(self) -> None:
         """Do nothing: it answers since it was made."""

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, cast
@@ -22,7 +23,8 @@ class Simulator:
     """A simulated ECS on a free loopback port.
 
     `world`: None for the packaged one, a path to a YAML file, or a dict of the same shape; `faults`: a path or a list;
-    `speed`: simulated seconds in a real one; `access_key`: `ID:SECRET` in the place of the world's first key.
+    `speed`: simulated seconds in a real one; `access_key`: `ID:SECRET` in the place of the world's first key; `clock`:
+    the clock to live by, in the place of one of that speed.
     A world or faults that are not valid raise a ValueError of one sentence.
     """
 
@@ -33,16 +35,15 @@ class Simulator:
         speed: float = 15.0,
         seed: int = 0,
         access_key: str | None = None,
+        clock: SimulatedClock | None = None,
     ) -> None:
-        clock = self._clock(check_speed(speed))
-        self._engine = Engine(Options(world, faults, speed, seed, split_access_key(access_key), clock))
+        clock = clock or SimulatedClock(check_speed(speed))
+        self._options = Options(world, faults, speed, seed, split_access_key(access_key), clock)
+        self._engine = Engine(self._options)
+        self._server: Server | None = None
         self._port = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-
-    def _clock(self, speed: float) -> SimulatedClock:
-        """Return the clock that the simulator lives by."""
-        return SimulatedClock(speed)
 
     def __enter__(self) -> Simulator:
         self.start()
@@ -71,7 +72,7 @@ class Simulator:
     def _serve(self, ready: concurrent.futures.Future[int]) -> None:
         loop = asyncio.new_event_loop()
         try:
-            server = Server(self._engine)
+            self._server = server = Server(self._engine)
             self._loop = loop
             try:
                 ready.set_result(loop.run_until_complete(_started(server)))
@@ -110,6 +111,19 @@ class Simulator:
     def do(self, request: dict[str, Any]) -> None:
         """Do what `POST /_simulator/do` does; a ValueError with one sentence says why not."""
         self._on_loop(lambda: self._engine.do(request))
+
+    def replace_world(self, world: dict[str, Any]) -> None:
+        """Simulate another world at the same address and with the same faults; what was asked so far is forgotten."""
+
+        def begin() -> None:
+            # the time at which it begins is that of the first world, which has come
+            engine = Engine(replace(self._options, world={**world, "begins": None}))
+            engine.faults = self._engine.faults
+            self._engine = engine
+            if self._server is not None:
+                self._server.engine = engine
+
+        self._on_loop(begin)
 
     def _on_loop(self, work: Callable[[], _Result]) -> _Result:
         """Run on the simulator's thread, so that nothing is looked at while it changes."""

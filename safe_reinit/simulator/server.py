@@ -60,10 +60,15 @@ class _Connection(web.RequestHandler):
 
 
 class Server:
-    """An engine behind an HTTP address. Made, started and closed on one event loop."""
+    """An engine behind an HTTP address. Made, started and closed on one event loop.
+
+    Attributes:
+        engine: what answers; another one takes its place at once.
+
+    """
 
     def __init__(self, engine: Engine, log: Callable[[str], None] | None = None) -> None:
-        self._engine = engine
+        self.engine = engine
         self._log = log
         self._web: web.Server | None = None
         self._listener: asyncio.Server | None = None
@@ -90,18 +95,18 @@ class Server:
             headers={name.lower(): value for name, value in request.headers.items()},
             body=await request.read(),
         )
-        reply, call = gateway.respond(self._engine, raw)
+        reply, call = gateway.respond(self.engine, raw)
         if self._log is not None and call is not None:
             self._log(call.line())
         if reply.delay:
-            await asyncio.sleep(reply.delay / self._engine.cloud.clock.speed)
+            await self.engine.cloud.clock.sleep(reply.delay)
         if reply.ending != "answer":
             # What is returned after this reaches nobody: the connection is gone.
             _cut(request, reset=reply.ending == "reset")
         return self._response(reply)
 
     def _response(self, reply: Reply) -> web.Response:
-        return web.Response(status=reply.status, body=reply.body, headers=gateway.headers_of(self._engine, reply))
+        return web.Response(status=reply.status, body=reply.body, headers=gateway.headers_of(self.engine, reply))
 
 
 def _cut(request: web.BaseRequest, *, reset: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from datetime import UTC, datetime
@@ -29,6 +30,10 @@ class SimulatedClock:
     def now(self) -> float:
         """Return simulated time; it never goes back, whatever happens to the host's clock."""
         return self._start + (time.monotonic() - self._monotonic) * self.speed
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for so many simulated seconds, before an answer leaves."""
+        await asyncio.sleep(seconds / self.speed)
 
 
 def real_now() -> float:
