@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 
 from .errors import UsageError
@@ -63,6 +64,13 @@ class Clock:
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Wait for so many cloud seconds or until the event is set; tell whether it is."""
         return event.wait(max(0.0, seconds) / self.rate)
+
+    def busy(self) -> AbstractContextManager[object]:
+        """Return what counts as work under way, from now until its ``with`` block ends in whichever thread.
+
+        Real time passes meanwhile. A clock that passes over idle time, as tests use it, stands still.
+        """
+        return nullcontext()
 
 
 class EmbeddedClock(Clock):

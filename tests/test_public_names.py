@@ -12,14 +12,16 @@ from typing import Any
 import pytest
 
 import safe_reinit
+from safe_reinit import testing
 from safe_reinit.version import VERSION
 
 OWN = {"Endable", "Making", "Settings", "Setup"}
 """What this package alone makes and hands around, though it is in a signature."""
 
 OTHERS = {
-    "Any", "BaseException", "Callable", "ClassVar", "Item", "Iterator", "Literal", "Mapping", "None", "PathLike",
-    "ForwardRef", "Patterns", "Self", "Sequence", "Signals", "Tags", "True", "False", "Unpack",
+    "AbstractContextManager", "Any", "BaseException", "Callable", "ClassVar", "Item", "Iterator", "Literal", "Mapping",
+    "None", "PathLike", "ForwardRef", "Path", "Patterns", "Required", "Self", "Sequence", "Signals", "Tags", "True",
+    "False", "Unpack",
 }  # fmt: skip
 """Names of Python in annotations, and names for tuples of texts."""
 
@@ -45,21 +47,23 @@ def types_of(annotation: object) -> set[str]:
     return words - OTHERS
 
 
-def test_what_a_signature_names_is_public() -> None:
+@pytest.mark.parametrize("module", [safe_reinit, testing], ids=lambda module: module.__name__)
+def test_what_a_signature_names_is_public(module: Any) -> None:
     """Each type in a signature or a member of a public name has a name and a page itself."""
     missing = {
         f"{name}: {kind}"
-        for name in safe_reinit.__all__
-        for annotation in annotations(getattr(safe_reinit, name))
-        for kind in types_of(annotation) - {*safe_reinit.__all__, *OWN}
+        for name in module.__all__
+        for annotation in annotations(getattr(module, name))
+        for kind in types_of(annotation) - {*safe_reinit.__all__, *testing.__all__, *OWN}
     }
 
     assert missing == set()
 
 
-def test_dir_is_what_there_is() -> None:
+@pytest.mark.parametrize("module", ["safe_reinit", "safe_reinit.testing"])
+def test_dir_is_what_there_is(module: str) -> None:
     """``dir()`` lists the public names before any of them was used, and each is there."""
-    ask = "import safe_reinit as s; print(dir(s) == sorted(s.__all__) and all(hasattr(s, name) for name in dir(s)))"
+    ask = f"import {module} as s; print(dir(s) == sorted(s.__all__) and all(hasattr(s, name) for name in dir(s)))"
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
 
     assert done.stdout == "True\n"

@@ -127,11 +127,12 @@ class Driver:
         if (heard := self._store.read_in_use()) is not None and heard.in_use.ahead:
             self._inbox.append(heard)  # a shard knows that before its first machine begins
         try:
-            while not self.leave.is_set():
-                until = self._round()
-                if until is None:
-                    break
-                self._wait(until)
+            with self.clock.busy():
+                while not self.leave.is_set():
+                    until = self._round()
+                    if until is None:
+                        break
+                    self._wait(until)
             self._store.keep()  # also the events since the last commit
         finally:
             for each in executors:
@@ -249,14 +250,16 @@ class Driver:
         self, executor: DaemonExecutor, effect: Describe | Recheck | Call | Ask, leaf: Callable[[], Input]
     ) -> None:
         """Carry an effect out in a thread; what comes of it is an input of a later step."""
+        busy = contextlib.nullcontext() if isinstance(effect, Ask) else self.clock.busy()  # a person may take any time
 
         def work() -> None:
-            try:
-                answer = leaf()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the machines must come back
-                answer = self._failed(effect, error)
-            self._inbox.append(answer)
-            self.wake.set()
+            with busy:
+                try:
+                    answer = leaf()
+                except Exception as error:  # noqa: BLE001 - whatever it is, the machines must come back
+                    answer = self._failed(effect, error)
+                self._inbox.append(answer)
+                self.wake.set()
 
         try:
             executor.submit(work)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,11 +17,11 @@ from safe_reinit.clock import boottime
 from safe_reinit.core import state
 from safe_reinit.execution import driver as driving
 from safe_reinit.execution.driver import Driver
-from safe_reinit.execution.executor import DaemonExecutor
 from safe_reinit.journal import JournalError, LeaseLostError, open_to_write
 from safe_reinit.model import Event, JobState, Limits, Rollout
 from safe_reinit.model.codec import decode, encode
 from safe_reinit.plans.plan import to_json
+from safe_reinit.testing import VirtualClock
 from tests import values
 from tests.cloudlike import TinyClock
 from tests.execution.worlds import World, many, one
@@ -40,41 +42,6 @@ class Inline(Executor):
         future: Future[Any] = Future()
         future.set_result(function(*args, **kwargs))
         return future
-
-
-class Threads(DaemonExecutor):
-    """The real executor, which counts the calls that are under way, so that a clock can stand still for them."""
-
-    under_way = 0
-    lock = threading.Lock()
-
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """See ``Executor``."""
-        if self._name == "safe-reinit-ask":  # no time passes for a call, and any time for a person
-            return super().submit(function, *args, **kwargs)
-        with Threads.lock:
-            Threads.under_way += 1
-
-        def work() -> Any:
-            try:
-                return function(*args, **kwargs)
-            finally:
-                with Threads.lock:
-                    Threads.under_way -= 1
-
-        return super().submit(work)
-
-
-class PatientClock(TinyClock):
-    """A clock that stands still while calls are under way, and leaps where a run only waits for time."""
-
-    def wait(self, event: threading.Event, seconds: float) -> bool:
-        """See ``Clock``."""
-        while Threads.under_way and not event.is_set():
-            event.wait(0.01)
-        if not event.is_set():
-            self.at += max(0.0, seconds)
-        return event.is_set()
 
 
 def obey(world: World, meanwhile: Callable[[str], object] = lambda _: None) -> None:
@@ -414,15 +381,47 @@ def test_who_is_asked_between_two_stages_decides(agreed: bool) -> None:
     assert heard.outcomes == (["done"] * 3 if agreed else ["done", "refused", "refused"])
 
 
+class CountingClock(TinyClock):
+    """A clock that counts what is under way."""
+
+    busy_now = 0
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """See ``Clock``."""
+        self.busy_now += 1
+        yield
+        self.busy_now -= 1
+
+
+@pytest.mark.usefixtures("inline")
+def test_the_clock_knows_what_is_under_way_and_that_a_person_is_not() -> None:
+    """The loop and each question or call count as work; while somebody is asked, only the loop does."""
+    world = many(3)
+    world.plan = replace(world.plan, rollout=Rollout(canary=1, pause="canary"))
+    clock = world.clock = CountingClock()
+    found: dict[str, set[int]] = {}
+
+    def note(name: str) -> bool:
+        found.setdefault(name, set()).add(clock.busy_now)
+        return True
+
+    obey(world, note)
+    carried(world, ask=lambda _question: note("ask"))
+
+    assert {"StopInstance", "ReInitDisk", "describe_disks", "get_caller", "ask"} <= set(found)
+    assert found.pop("ask") == {1}
+    assert set.union(*found.values()) == {2}
+    assert clock.busy_now == 0
+
+
 # ----------------------------------------------------------------------------------------------------------- threads
 
 
 @pytest.fixture
-def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let a run have its threads, and its clock wait for them; none of them is left behind."""
+def threads() -> Iterator[None]:
+    """Check that none of the threads of a run is left behind."""
     before = set(threading.enumerate())
-    monkeypatch.setattr(driving, "DaemonExecutor", Threads)
-    Threads.under_way = 0
     yield
     until = boottime() + LONG
     while left := [each.name for each in threading.enumerate() if each not in before]:  # what hung goes on first
@@ -446,8 +445,8 @@ def journalled(world: World) -> Iterator[Any]:
 
 
 def patient(world: World) -> World:
-    """Give a world a clock that waits for the threads of its run."""
-    world.clock = PatientClock()
+    """Give a world a clock that stands still while calls are under way, and leaps where a run only waits for time."""
+    world.clock = VirtualClock(datetime.fromtimestamp(world.clock.time(), UTC))
     return world
 
 
@@ -464,7 +463,6 @@ def test_a_run_leaves_no_thread_behind_and_all_its_answers_in_the_journal() -> N
     assert heard.outcomes == ["done"] * 12
     assert world.states == [decode(JobState, encode(each)) for each in heard.driver.run.states]
     assert world.cloud.acts.count("ReInitDisk") == 12
-    assert Threads.under_way == 0
 
 
 def pausing(world: World) -> World:
@@ -598,11 +596,7 @@ def test_a_wipe_that_hangs_keeps_no_other_machine_down() -> None:
     def hang(disk_id: str, *_: Any, **__: Any) -> Any:
         if disk_id == "d-0":
             hung.append(disk_id)
-            with Threads.lock:
-                Threads.under_way -= 1  # the clock does not wait for this one
-            goes_on.wait(LONG)
-            with Threads.lock:
-                Threads.under_way += 1
+            world.clock.wait(goes_on, math.inf)  # time goes on for the others
         return reinit(disk_id, *_, **__)
 
     patient(world)
