@@ -11,6 +11,7 @@ from . import report, temporal
 from .clock import Clock, time_scale
 from .cloud.given import given
 from .cloud.locate import locate
+from .cloud.simulation import active
 from .config import Settings
 from .config.arguments import Config, ConfigArguments
 from .error_mapping import done, reporting
@@ -83,11 +84,13 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
     if unknown := set(settings) - set(ConfigArguments.__annotations__):
         raise TypeError(f"connect() got an unexpected keyword argument {min(unknown)!r}")
     resolved = request.settings(config, flags)
+    if (simulation := active()) is not None:
+        resolved = resolved.having(Settings.journal, simulation.journal).having(Settings.runner, "local")
     owners = request.owner_parameters(owner or {})
     if cloud is not None:
         request.refuse_places(resolved, profile=profile, endpoint=endpoint, credentials=credentials)
     place = locate(resolved, os.environ, own, cloud)
-    clock = clock or Clock(time_scale(os.environ, loopback=place.loopback))
+    clock = simulation.clock if simulation else clock or Clock(time_scale(os.environ, loopback=place.loopback))
     demand_descriptors()
     load_all(resolved.journal)
     return Client(Setup(place, resolved, clock, request.target_rules_of(resolved), owners))

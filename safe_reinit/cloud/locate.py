@@ -16,6 +16,7 @@ from .connection import Connection
 from .endpoints import parse
 from .given import KeySource, SecretKey
 from .interface import Cloud, CloudFactory, MaySend, OnCall
+from .simulation import active as simulation_of_a_test
 
 
 class Place(Protocol):
@@ -61,11 +62,15 @@ def locate(
 
     """
     endpoint = parse(settings.endpoint) if settings.endpoint and cloud is None else None
+    profile, simulation = settings.profile or "", simulation_of_a_test()
+    if simulation is not None and cloud is None:
+        simulation.demand(endpoint or simulation.endpoint)
+        endpoint, profile, credentials = simulation.endpoint, "", simulation.access_key
     place = Connection(
         region=settings.region or _region(environment, settings.profile),
         endpoint=endpoint,
         endpoints={product: parse(host) for product, host in settings.endpoints.items()},
-        profile=settings.profile or "",
+        profile=profile,
         access_key=credentials if isinstance(credentials, tuple) else None,
         key_source=None if isinstance(credentials, tuple) else credentials,
         ca_bundle=_readable(settings.ca_bundle),
@@ -82,7 +87,12 @@ def connect(connection: Connection, on_call: OnCall, may_send: MaySend = lambda 
         on_call: is told every exchange.
         may_send: is asked immediately before the first byte of a changing call; see ``MaySend``.
 
+    Raises:
+        UsageError: a test has a simulated ECS, and this is another place.
+
     """
+    if (simulation := simulation_of_a_test()) is not None and connection.cloud is None:
+        simulation.demand(connection.endpoint)
     return (connection.cloud or partial(aliyun.connect, connection))(on_call, may_send)
 
 
