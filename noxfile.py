@@ -77,6 +77,13 @@ def lint(session: nox.Session) -> None:
     _python(session, "-m", "mypy")
 
 
+@nox.session(venv_backend="uv|virtualenv")
+def pyright(session: nox.Session) -> None:
+    """Programs that use the package, as pyright sees them in its strict mode (it installs pyright)."""
+    session.install("-e", ".[testing]", "pyright[nodejs]>=1.1.400")
+    session.run("pyright", "--pythonpath", f"{session.virtualenv.location}/bin/python")
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests but the slow ones, in development mode and random order; arguments after -- go to pytest."""

@@ -276,6 +276,57 @@ def _accepted(setting: Any) -> str:
     return f"{_ACCEPTS.get(getattr(setting.read, '__name__', ''), accepts)} | None"
 
 
+_TABLES = {"Instance": "add_instance", "Disk": "add_disk", "Snapshot": "add_snapshot", "Image": "add_image"}
+"""The kinds of things of a world, and what adds them in a test."""
+_MEMBERS = {"When": "str | datetime", "Ids": "str | Sequence[str]", "Seconds": "float", "dict": "Mapping"}
+"""What a program gives a member of a world, by the simulator's name for it."""
+
+
+def members() -> str:
+    """Write safe_reinit/testing/members.py: the members of the things of a world, typed."""
+    from safe_reinit.simulator import specs
+
+    lines = [
+        '"""The members of instances and the like, typed: ``docs/generate.py`` makes this file from the simulator."""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "from collections.abc import Mapping, Sequence",
+        "from datetime import datetime",
+        "from typing import Literal, Required, TypedDict",
+    ]
+    for kind, adds in _TABLES.items():
+        spec = getattr(specs, f"{kind}Spec")
+        lines += [
+            "",
+            "",
+            f"class {kind}Members(TypedDict, total=False):",
+            f'    """The arguments of ``EcsWorld.{adds}``; ``docs/world.schema.json`` says what each means."""',
+            "",
+        ]
+        kinds = inspect.get_annotations(spec)
+        for name, each in spec.model_fields.items():
+            line = f"    {name}: {_member(kinds[name], needed=each.is_required())}"
+            if len(line) > 120:  # as ruff breaks it
+                head, words = line[:-1].split("[", 1)
+                line = f"{head}[\n        {words}\n    ]"
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _member(kind: str, *, needed: bool) -> str:
+    from safe_reinit.simulator import reading
+
+    kind = re.sub(r"Annotated\[(.*), \w+\(.*\)\]$", r"\1", kind).replace("'", '"')
+    kind = kind.replace("tuple[EventSpec, ...]", "Sequence[Mapping[str, object]]")
+    for name in ("Mode", "Stock", "Lifecycle"):
+        words = ", ".join(f'"{word}"' for word in typing.get_args(getattr(reading, name)))
+        kind = re.sub(rf"\b{name}\b", f"Literal[{words}]", kind)
+    for name, given in _MEMBERS.items():
+        kind = re.sub(rf"\b{name}\b", given, kind)
+    return f"Required[{kind}]" if needed else kind
+
+
 # ------------------------------------------------------------------------------------------------------- exit codes
 
 
@@ -419,13 +470,46 @@ def library() -> str:
         "| name | |",
         "|---|---|",
     ]
-    named = {name: getattr(safe_reinit, name) for name in safe_reinit.__all__}
+    return _page([*lines, *_names(safe_reinit)])
+
+
+def testing() -> str:
+    """Write docs/reference/testing.md: every public name for tests, with its docstring."""
+    from safe_reinit import testing
+
+    lines = [
+        "# The library for tests",
+        "",
+        "These are the public names of `safe_reinit.testing`. [Test your program](../howto/testing.md) has examples. With pytest,",
+        "three of them are fixtures:",
+        "",
+        "| fixture | is | |",
+        "|---|---|---|",
+        *_fixtures(),
+        "",
+        "| name | |",
+        "|---|---|",
+    ]
+    return _page([*lines, *_names(testing)])
+
+
+def _fixtures() -> Iterator[str]:
+    """Yield a row for each fixture of the plugin for pytest."""
+    from safe_reinit.testing import plugin
+
+    kinds = {"ecs_world": "EcsWorld", "simulated_ecs": "SimulatedEcs", "virtual_clock": "VirtualClock"}
+    for name, kind in kinds.items():
+        yield f"| `{name}` | [`{kind}`](#{kind.lower()}) | {_cell(_marked(inspect.getdoc(getattr(plugin, name)) or ''))} |"
+
+
+def _names(module: Any) -> Iterator[str]:
+    """Yield the rows of the public names of a module, and then a section for each."""
+    named = {name: getattr(module, name) for name in module.__all__}
     order = sorted(named, key=lambda name: (_rank(named[name]), name))
-    lines += [f"| [`{name}`](#{name.lower()}) | {_cell(_summary(name, named[name]))} |" for name in order]
+    yield from (f"| [`{name}`](#{name.lower()}) | {_cell(_summary(name, named[name]))} |" for name in order)
     for name in order:
         title = f"`{name}`" if name.startswith("_") else name  # without backticks Markdown would make it bold
-        lines += ["", f"## {title}", "", *_documented(name, named[name])]
-    return _page(lines)
+        yield from ("", f"## {title}", "", *_documented(name, named[name]))
 
 
 def _rank(thing: Any) -> int:
@@ -588,5 +672,7 @@ def pages(report: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, str]
         "docs/reference/report.md": document("The report", of_report, report, "report.schema.json"),
         "docs/reference/events.md": document("Events", of_event, event, "event.schema.json", _members_of_data()),
         "docs/reference/library.md": library(),
+        "docs/reference/testing.md": testing(),
         "safe_reinit/config/arguments.py": arguments(),
+        "safe_reinit/testing/members.py": members(),
     }

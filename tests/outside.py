@@ -9,6 +9,7 @@ import sys
 from datetime import timedelta
 
 import safe_reinit
+from safe_reinit.testing import EcsWorld, SimulatedEcs
 
 
 def wipe(disk_id: str) -> safe_reinit.Report:
@@ -52,10 +53,23 @@ def own_credentials(client: safe_reinit.CredentialsClient) -> list[safe_reinit.C
     return [safe_reinit.connect(region="cn-hangzhou", credentials=each) for each in (key, client)]
 
 
-def misspelt(client: safe_reinit.Client) -> None:
+def simulated() -> tuple[str, ...]:
+    """Test a program without an account."""
+    with SimulatedEcs(EcsWorld("world.yaml")) as ecs:
+        ecs.world.add_instance("i-1", status="Stopped", tags={"env": "lab"})
+        ecs.world.add_snapshot("s-1", disk="d-1")
+        ecs.lose_answer("ReInitDisk", nth=2)
+        wipe("d-1")
+        return ecs.wiped
+
+
+def misspelt(client: safe_reinit.Client, world: EcsWorld) -> None:
     """Use names that are not there, and values of other types."""
     safe_reinit.conect(region="cn-hangzhou")  # type: ignore[attr-defined] # pyright: ignore
     safe_reinit.connect(regoin="cn-hangzhou")  # type: ignore[call-arg] # pyright: ignore
     safe_reinit.connect(on_unknown="sometimes")  # type: ignore[arg-type] # pyright: ignore
     safe_reinit.connect(config={"timeout_stp": "5m"})  # type: ignore[arg-type] # pyright: ignore
     client.plan(["d-1"], stop_instance="yes")  # type: ignore[arg-type] # pyright: ignore
+    world.add_disk("d-1", sise=40)  # type: ignore[call-arg] # pyright: ignore
+    world.add_instance("i-1", status="Runing")  # type: ignore[arg-type] # pyright: ignore
+    world.add_snapshot("s-1")  # type: ignore[call-arg] # pyright: ignore

@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "verification": {"client", "clock", "cloud", "core", "errors", "model", "planning", "threads", "version"},
     "simulator": set(),
+    "testing": {"clock", "cloud", "model", "simulator"},
     "cli": {
         "checks", "client", "clock", "cloud", "config", "core", "error_mapping", "errors", "execution", "files",
         "interrupt", "journal", "model", "planning", "plans", "report", "simulator", "temporal", "threads",
@@ -87,6 +88,7 @@ ONLY_IN = {
     "temporalio": {"temporal"},
     "pydantic": {"cli", "simulator"},
     "yaml": {"config", "simulator"},
+    "pytest": {"testing/plugin.py"},
 }
 """The one place, or the few, for each library and for the clock."""
 PURE = {"model", "version", "errors", "core", "checks", "plans"}
@@ -153,7 +155,7 @@ def test_what_is_imported_is_declared() -> None:
     """Every package that the code imports is a dependency or in an extra, and every dependency is imported."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    declared = [*project["dependencies"], *extras["postgres"], *extras["temporal"]]
+    declared = [*project["dependencies"], *extras["postgres"], *extras["temporal"], *extras["testing"]]
     imported = {name for path in FILES for kind, name in imports_of(path) if kind == "theirs"}
 
     needed = {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in imported - sys.stdlib_module_names}

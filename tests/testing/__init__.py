@@ -1,0 +1,1 @@
+"""What ``safe_reinit.testing`` promises to the tests of a program."""
