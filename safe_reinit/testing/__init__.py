@@ -8,6 +8,14 @@
 
 With pytest these are fixtures (``safe_reinit.testing.plugin``). Without it, ``with SimulatedEcs(world) as ecs:`` does
 the same. While it lasts, every client of the process reaches the simulated ECS and nothing else.
+
+| file | what is in it |
+|---|---|
+| ``ecs``, ``records`` | the simulated ECS and what goes wrong in it; its record, typed |
+| ``world``, ``members`` | what there is at the beginning, and the members that each thing takes |
+| ``clock`` | virtual time |
+| ``guard`` | no way to the real cloud, also for other libraries |
+| ``plugin`` | the fixtures for pytest |
 """
 
 from __future__ import annotations
