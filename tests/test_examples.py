@@ -36,6 +36,12 @@ CLUSTER: dict[str, dict[str, Any]] = {
 }
 JOB: dict[str, Any] = CLUSTER["CronJob"]["spec"]["jobTemplate"]["spec"]
 POD: dict[str, Any] = JOB["template"]["spec"]
+OOS: dict[str, Any] = yaml.safe_load((EXAMPLES / "oos/safe-reinit.yml").read_text("utf-8"))
+(TASK,) = OOS["Tasks"]
+EXECUTION = {
+    "regionId": "cn-hangzhou", "instanceId": "i-bp1host", "diskIds": DISK, "key": "CHG-1", "digest": "",
+    "OOSAssumeRole": "OOSServiceRole",
+}  # fmt: skip
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
 PAGES = ("docs/howto/container.md", "docs/howto/nightly.md")
 NIGHT = "--tag env=lab --system-disk --confirm lab --deadline 3h --quiet --reason nightly --once "
@@ -68,9 +74,18 @@ def scripts() -> Iterator[tuple[str, str]]:
     assert (shell, option) == ("/bin/sh", "-c")
     yield "systemd", command
     yield "kubernetes", POD["containers"][0]["args"][0]
+    yield "oos", invoked(EXECUTION)
+
+
+def invoked(parameters: dict[str, str]) -> str:
+    """Return what OOS has Cloud Assistant run: the text of the task with these parameters in it."""
+    text: str = TASK["Properties"]["commandContent"]
+    return re.sub(r"{{ (\w+) }}", lambda match: parameters[match[1]], text)
 
 
 SCRIPTS = dict(scripts())
+COMMANDS = {"oos": 2}
+"""How many commands a script has, if not one."""
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -81,7 +96,7 @@ def test_every_command_of_a_script_is_understood(name: str) -> None:
     joined = re.sub(r"\$\([^()]*(\([^()]*\))*[^()]*\)|^\s*exec ", "x ", script.replace("\\\n", " "), flags=re.M)
     lines = [re.sub(r"^ *(exec|x) ", "", line) for line in joined.splitlines() if "safe-reinit " in line]
 
-    assert sum(blocks.parsed(line) for line in lines) == 1
+    assert sum(blocks.parsed(line) for line in lines) == COMMANDS.get(name, 1)
 
 
 @pytest.mark.parametrize("name", ["cron", "systemd", "kubernetes"])
@@ -153,6 +168,39 @@ def test_a_pipeline_asks_before_it_applies() -> None:
     assert (GITLAB[".wipe"]["interruptible"], GITLAB[".wipe"]["retry"]) == (False, 0)
     for name in ("github plan", "github apply", "gitlab plan", "gitlab apply"):
         assert 'test -n "$SAFE_REINIT_JOURNAL"' in SCRIPTS[name]
+
+
+def test_a_template_has_every_name_that_it_uses() -> None:
+    """The text has each parameter once, the task gives only what its action takes, and only the digest may be empty."""
+    used = re.findall(r"{{ ([\w.:]+) }}", yaml.safe_dump([OOS["RamRole"], TASK, OOS["Outputs"]], width=1000))
+    properties = {"regionId", "instanceId", "commandType", "commandContent", "timeout"}
+
+    assert OOS["FormatVersion"] == "OOS-2019-06-01"
+    assert sorted({*used} - {"wipe.output"}) == sorted(OOS["Parameters"]) == sorted(EXECUTION)
+    assert (set(TASK["Properties"]), TASK["OnError"], TASK["Outputs"]["output"]["ValueSelector"]) == (
+        properties, "ACS::END", "invocationOutput",
+    )  # fmt: skip
+    assert {name: each["Default"] for name, each in OOS["Parameters"].items() if "Default" in each} == {
+        "digest": "", "OOSAssumeRole": "OOSServiceRole",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["regionId", "diskIds", "key", "digest"])
+@pytest.mark.parametrize("value", ["';touch ran;'", "$(touch ran)", "`touch ran`", "{{ key }}", "../x", "x\ntouch ran"])
+def test_a_parameter_of_a_template_is_no_shell(name: str, value: str, tmp_path: Path) -> None:
+    """The pattern refuses what is no id; and if nobody asks the pattern, the script runs none of it."""
+    program = tmp_path / "bin/safe-reinit"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexit 2\n")
+    program.chmod(0o700)
+    assert all(re.search(OOS["Parameters"][each].get("AllowedPattern", ""), EXECUTION[each]) for each in EXECUTION)
+    assert not re.search(OOS["Parameters"][name]["AllowedPattern"], value)
+
+    script = invoked({**EXECUTION, name: value}).replace("/usr/local/bin", str(program.parent))
+    script = script.replace("/var/lib", str(tmp_path))
+    ended = subprocess.run(["sh", "-c", script], cwd=tmp_path, check=False)
+
+    assert (ended.returncode, (tmp_path / "ran").exists()) == (2, False)
 
 
 def test_every_action_is_pinned() -> None:
@@ -279,6 +327,26 @@ def test_the_template_applies_what_it_planned_once(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_an_execution_without_a_digest_only_plans(folder: Path) -> None:
+    """The template plans, refuses another digest, and applies the one that it printed once, however often it runs."""
+
+    def execute(digest: str) -> subprocess.CompletedProcess[str]:
+        script = invoked({**EXECUTION, "digest": digest}).replace("/var/lib/safe-reinit", str(folder))
+        return run_script(script.replace("/usr/local/bin/", ""), folder, sim)
+
+    with Simulator(world=QUICK, speed=1) as sim:
+        early, planned, other = execute("0" * 32), execute(""), execute("0" * 32)
+        (digest,) = re.findall(r"digest ([0-9a-f]{32})", planned.stdout)
+        untouched = wipes(sim)
+        applied = [execute(digest) for _ in range(2)]
+        wiped = wipes(sim)
+
+    assert [each.returncode for each in (early, planned, other, *applied)] == [2, 0, 3, 0, 0], (other, applied)
+    assert "ALREADY DONE" in applied[1].stdout
+    assert (untouched, wiped) == (0, 1)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cron", "systemd", "kubernetes"])
 def test_a_night_that_is_started_twice_wipes_once(name: str, tmp_path: Path) -> None:
     """The line of each timer, run twice with its configuration: one wipe, and 0 both times."""
@@ -298,6 +366,19 @@ def test_a_night_that_is_started_twice_wipes_once(name: str, tmp_path: Path) -> 
 
     assert [each.returncode for each in ended] == [0, 0], ended
     assert wiped == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_has_none_of_the_usual_faults(name: str) -> None:
+    """ShellCheck finds nothing in what a pipeline, a timer, a cluster or a template runs."""
+    if shutil.which("shellcheck") is None:
+        pytest.skip("there is no ShellCheck: nox -s examples installs it")
+    shell = "bash" if name.startswith(("git", "kub")) else "sh"
+    found = subprocess.run(
+        ["shellcheck", f"--shell={shell}", "-"], input=SCRIPTS[name], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout
 
 
 @pytest.mark.slow
