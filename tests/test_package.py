@@ -157,6 +157,16 @@ def test_the_workflow_is_careful() -> None:
     assert "- run: .ci/run\n" in workflow
 
 
+def test_every_job_of_the_workflow_counts() -> None:
+    """The last job waits for every other one, and together they run what a release depends on."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))["jobs"]
+    run = "\n".join(step["run"] for job in jobs.values() for step in job["steps"] if "run" in step)
+    sessions = {name for names in re.findall(r"nox -s ([\w ]+)", run) for name in names.split()}
+
+    assert set(jobs["gate"]["needs"]) == set(jobs) - {"gate"}
+    assert sessions == {"ansible", "audit", "coverage", "distribution", "examples", "lowest", "once", "package"}
+
+
 def test_a_release_has_no_password() -> None:
     """Only the job that uploads may ask for a token, and it runs no code of the repository or of a dependency."""
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text("utf-8"))
