@@ -68,7 +68,7 @@ def test_only_ctrl_c_ends_a_run_that_workers_carry(number: signal.Signals, elsew
         signal.raise_signal(number)
 
     assert (runner.stop.is_set(), runner.leave.is_set(), runner.wake.is_set()) == (ends, not ends, True)
-    assert message[0].startswith(f"{number.name}: {'Stopping' if ends else 'This command ends. The run goes on'}")
+    assert message[0].startswith(f"{number.name}: {'Stopping' if ends else 'This command ends. The run continues'}")
 
 
 @pytest.mark.usefixtures("here")
