@@ -110,6 +110,7 @@ def test_the_wheel_says_what_it_needs(built: Path) -> None:
     assert needs
     assert all(">=" in each for each in needs)
     assert "safe-reinit = safe_reinit.__main__:main" in commands  # the command that `uvx safe-reinit` looks for
+    assert "[pytest11]\nsafe_reinit.testing.plugin = safe_reinit.testing.plugin" in commands  # what pytest looks for
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from alibabacloud_tea_openapi.utils_models import Config
 from darabonba.exceptions import UnretryableException
 
 import safe_reinit
+from safe_reinit.cli.app import run as run_command
 from safe_reinit.testing import EcsWorld, RealCloudError, SimulatedEcs, VirtualClock
 from tests.conftest import CommandLine
 
@@ -118,7 +119,12 @@ def test_a_throttled_plan_waits_in_virtual_time(ecs: SimulatedEcs) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"profile": "production"}, {"credentials": ("LTAI5real", "real-secret")}, {"journal": "/production/journal.db"}],
+    [
+        {"profile": "production"},
+        {"credentials": ("LTAI5real", "real-secret")},
+        {"credentials": lambda: pytest.fail("nobody asks for a real key")},
+        {"journal": "/production/journal.db"},
+    ],
     ids=" ".join,
 )
 def test_whatever_a_client_is_given_it_reaches_the_simulated_ecs(ecs: SimulatedEcs, arguments: dict[str, Any]) -> None:
@@ -212,6 +218,14 @@ def test_a_run_is_resumed_by_another_client(ecs: SimulatedEcs) -> None:
         client.resume(run.run_id, verdict="intact")
 
     assert ecs.instance(INSTANCE).status == "Running"
+
+
+def test_a_command_in_the_process_is_on_virtual_time(ecs: SimulatedEcs, capsys: pytest.CaptureFixture[str]) -> None:
+    """A program that calls the command line in its own process gets the same cloud and the same clock."""
+    assert run_command(["--disk", DISK, "--stop-instance", "--confirm", DISK]) == 0
+
+    assert ecs.wiped == (DISK,)
+    assert "d-lab on lab (i-lab): reinitialised" in capsys.readouterr().out
 
 
 # ------------------------------------------------------------------------------------------------------ child processes
