@@ -372,8 +372,8 @@ _KINDS = {
 }
 
 
-def document(title: str, intro: list[str], schema: Mapping[str, Any], file: str, more: Sequence[str] = ()) -> str:
-    """Write the page of a JSON document from its schema, and more below it."""
+def document(title: str, intro: list[str], schema: Mapping[str, Any], file: str) -> str:
+    """Write the page of a JSON document from its schema."""
     lines = [f"# {title}", "", *intro, f"The JSON Schema is [{file}](../{file}).", ""]
     lines += _members(schema["title"], schema)
     for name, part in schema.get("$defs", {}).items():
@@ -382,53 +382,45 @@ def document(title: str, intro: list[str], schema: Mapping[str, Any], file: str,
             lines += _members(name, part)
         elif "enum" in part:
             lines += [f"One of {', '.join(f'`{each}`' for each in part['enum'])}."]
-    return _page([*lines, *more])
+    return _page(lines)
 
 
-_DATA: Mapping[str, tuple[str, ...]] = {
-    "intend": ("action", "force", "attempt"),
-    "answer": ("action", "force", "code", "request_id"),
-    "state": ("instance", "disks"),
-    "wait": ("phase", "for", "elapsed", "limit", "why", "seen", "instance", "disks", "progress"),
-    "dropped": ("count",),
-    "done": ("outcome", "power", "owed", "tag_left", "data", "code", "message"),
-}
-"""The members of ``data`` by the kind of event; a test holds the page against the events of a run."""
-_OF_DATA = {
-    "intend": "A changing call is about to be sent. `force`: whether it is a power cut. `attempt`: 2 for the second time.",
-    "answer": "The call was answered, or got no answer. `code` is as in a call; `request_id` is present if it was answered.",
-    "state": "The state in ECS has changed: the status of the instance, and of each disk by its id.",
-    "wait": "The run is waiting. Times are in cloud seconds, and `progress` has the progress of snapshots.",
-    "dropped": "This many events are missing here, because they were not read in time. Only `--events` has it.",
-    "done": "The job has ended. `power`: the status of the instance. `owed`: something is still pending, and the job stays open "
-    "until it is resumed. `tag_left`: the lock tag is still on the instance. `data`: what the run did to each disk. `code` "
-    "and `message` are present if the job did not end as `done`.",
-}
+def events(schema: Mapping[str, Any]) -> str:
+    """Write docs/reference/events.md: the members of every event, and what each kind has in its data."""
+    from safe_reinit.model import EVENTS
 
-
-def _members_of_data() -> list[str]:
-    """Write which members the data of each event has."""
-    rows = [
-        f"| `{event}` | {', '.join(f'`{name}`' for name in names)} | {_OF_DATA[event]} |"
-        for event, names in _DATA.items()
-    ]
-    return [
+    kinds = [(name, kind.__name__, schema["$defs"][kind.__name__]) for name, kind in EVENTS.items()]
+    usual = {**kinds[0][2]["properties"], "event": {"enum": list(EVENTS)}, "data": {"type": "object"}}
+    lines = [
+        "# Events",
         "",
-        "## The members of data",
+        "Each line of `--events FILE` is an event. The library passes the events `intend`, `answer`, `wait`, `state` and `done` to",
+        "`on_event`, as an object of the class that is named below. The JSON Schema is",
+        "[event.schema.json](../event.schema.json).",
         "",
-        "| event | members | |",
-        "|---|---|---|",
-        "| `finding` | those of [Finding](report.md#finding) | What a check found. |",
-        "| `look`, `call` | those of [Call](report.md#call) | One HTTP exchange: a Describe call, or any other call. |",
-        *rows,
+        *_members("_Event", {"properties": usual}),
     ]
+    for name, kind, part in kinds:
+        data = part["properties"]["data"]["$ref"].rpartition("/")[2]
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            f"{_marked(part['description'])} In Python: [`{kind}`](library.md#{kind.lower()}).",
+        ]
+        if data in ("Call", "Finding"):
+            lines += ["", f"`data` has the members of [{data}](report.md#{data.lower()})."]
+        else:
+            lines += ["", "Members of `data`:", "", *_members(data, schema["$defs"][data])]
+    return _page(lines)
 
 
 def _members(name: str, part: Mapping[str, Any]) -> list[str]:
     """List the members of an object, with what the code says of them."""
     from safe_reinit import model
 
-    said = _said(getattr(model, name)) if hasattr(model, name) else {}
+    home = model.events if name == "_Event" else model
+    said = _said(getattr(home, name)) if hasattr(home, name) else {}
     rows = []
     for member, each in part["properties"].items():
         text = said.get(member, said.get(f"{member}_", "")).replace("``None``", "``null``")  # it is a page about JSON
@@ -530,6 +522,8 @@ def _value(name: str, thing: Any) -> str:
     """Describe a public name that is neither a class nor a function: the version, or a type by another name."""
     if isinstance(thing, str):
         return "The version of the package, a text."
+    if name == "Event":
+        return f"Any of {', '.join(f'``{kind.__name__}``' for kind in typing.get_args(thing))}."
     if typing.get_origin(thing) is typing.Literal:
         return f"One of {', '.join(f'``{word}``' for word in typing.get_args(thing))}."
     return _CALLABLES[name]
@@ -557,6 +551,8 @@ def _documented(name: str, thing: Any) -> Iterator[str]:
             yield from ("", "| attribute | |", "|---|---|", *_attributes(thing))
     elif dataclasses.is_dataclass(thing):
         yield from ("| attribute | type | |", "|---|---|---|", *_fields(thing))
+    elif typing.is_typeddict(thing):
+        yield from _keys(thing)
     for member in _methods(thing):
         yield from ("", f"### {name}.{member}", "")
         found = inspect.getattr_static(thing, member)
@@ -624,10 +620,20 @@ def _marked(text: str) -> str:
 
 
 def _fields(thing: Any) -> Iterator[str]:
-    said = _said(thing)
+    homes = [each for each in reversed(thing.__mro__) if dataclasses.is_dataclass(each)]
+    said = {name: text for home in homes for name, text in _said(home).items()}  # type: ignore[arg-type] # classes
     for each in dataclasses.fields(thing):
         kind = each.type if isinstance(each.type, str) else getattr(each.type, "__name__", str(each.type))
         yield f"| `{each.name}` | {_code(kind)} | {_cell(_marked(said.get(each.name, '')))} |"
+
+
+def _keys(thing: Any) -> Iterator[str]:
+    """List the members of a typed dict, unless another page says what they are."""
+    if said := _said(thing):
+        yield from ("| member | type | |", "|---|---|---|")
+        for name, kind in thing.__annotations__.items():
+            text = getattr(kind, "__forward_arg__", "") or kind.__name__
+            yield f"| `{name}` | {_code(text)} | {_cell(_marked(said.get(name, '')))} |"
 
 
 def _attributes(thing: type) -> Iterator[str]:
@@ -664,13 +670,12 @@ def pages(report: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, str]
         "`--output json` prints the report, and `--report FILE.json` writes it, for every exit code. Every member is always",
         'present. An unknown text is `""`. A time, a number or an object can be null if the table says so.',
     ]
-    of_event = ["Each line of `--events FILE` is an event, and the library passes each one to `on_event`."]
     return {
         "docs/reference/commands.md": commands(),
         "docs/reference/configuration.md": configuration(),
         "docs/reference/exit-codes.md": exit_codes(),
         "docs/reference/report.md": document("The report", of_report, report, "report.schema.json"),
-        "docs/reference/events.md": document("Events", of_event, event, "event.schema.json", _members_of_data()),
+        "docs/reference/events.md": events(event),
         "docs/reference/library.md": library(),
         "docs/reference/testing.md": testing(),
         "safe_reinit/config/arguments.py": arguments(),

@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import logging
 
-from .model import Call, Event, Plan
+from .model import AnswerEvent, Call, DoneEvent, Event, IntendEvent, Plan, StateEvent, WaitEvent
 
 _all = logging.getLogger("safe_reinit")
 _all.addHandler(logging.NullHandler())  # else what is wrong would be printed where nobody asked for it
@@ -63,12 +63,20 @@ def again(action: str, seconds: float) -> None:
 
 def event(event: Event) -> None:
     """INFO: an intention, an answer, a new state, an end that is done. WARNING: another end. DEBUG: a wait."""
-    outcome = event.data.get("outcome") if event.event == "done" else None
-    levels = {"wait": logging.DEBUG, "done": logging.INFO if outcome == "done" else logging.WARNING}
-    what = outcome or event.data.get("action") or event.data.get("phase") or event.data.get("instance") or ""
-    code = f" {event.data['code']}" if event.event == "answer" else ""
+    level, what, code = logging.INFO, "", ""
+    match event:
+        case DoneEvent(data=done):
+            level, what = logging.INFO if done["outcome"] == "done" else logging.WARNING, done["outcome"]
+        case WaitEvent(data=wait):
+            level, what = logging.DEBUG, wait["phase"]
+        case StateEvent(data=state):
+            what = state["instance"]
+        case IntendEvent(data=intended):
+            what = intended["action"]
+        case AnswerEvent(data=answered):
+            what, code = answered["action"], f" {answered['code']}"
     subject = event.disk_id or event.instance_id or ""
-    _log(_run, levels.get(event.event, logging.INFO), "%s %s %s: %s%s", event.run_id, event.event, subject, what, code)
+    _log(_run, level, "%s %s %s: %s%s", event.run_id, event.event, subject, what, code)
 
 
 def lease(run_id: str, message: str) -> None:

@@ -23,6 +23,7 @@ def wipe(disk_id: str) -> safe_reinit.Report:
     def told(event: safe_reinit.Event) -> None:
         name: safe_reinit.EventName = event.event
         sys.stdout.write(name)
+        sys.stdout.write(sentence(event))
 
     try:
         report = client.run(plan, confirm=plan.confirm_with, on_event=told)
@@ -33,6 +34,35 @@ def wipe(disk_id: str) -> safe_reinit.Report:
     states: list[safe_reinit.DataState] = [disk.data for job in report.jobs for disk in job.disks]
     sys.stdout.write(f"{states} {report.already_done}")
     return report
+
+
+def sentence(event: safe_reinit.Event) -> str:
+    """Match every kind: a checker knows what the data of each has, and that there is no other."""
+    match event:
+        case safe_reinit.ReadEvent(data=call) | safe_reinit.CallEvent(data=call):
+            return call.action
+        case safe_reinit.FindingEvent(data=finding):
+            return finding.message
+        case safe_reinit.IntendEvent(disk_id=disk_id, data=intended):
+            return f"{disk_id} {intended['action']} {intended['attempt'] + 1}"
+        case safe_reinit.AnswerEvent(data=answered):
+            return answered["code"] + (answered.get("request_id") or "")
+        case safe_reinit.WaitEvent(data=wait):
+            return wait["for"] + wait["why"] + str(wait["elapsed"] / 2)
+        case safe_reinit.StateEvent(data=state):
+            return " ".join(state["disks"].values())
+        case safe_reinit.DoneEvent(data=done):
+            outcome: safe_reinit.Outcome = done["outcome"]
+            return outcome + done.get("message", "")
+        case safe_reinit.DroppedEvent(data=dropped):
+            return str(dropped["count"] + 1)
+
+
+def code(event: safe_reinit.Event) -> str:
+    """Narrow by the name of the kind."""
+    if event.event == "answer":
+        return event.data["code"]
+    return event.data["code"]  # type: ignore # pyright: ignore
 
 
 def configured() -> safe_reinit.Client:

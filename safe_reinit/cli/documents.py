@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, get_origin, get_type_hints, is_typeddict
 
 from ..journal import AuditEntry
-from ..model import Event, Report
+from ..model import EVENTS, Report
 from ..verification.document import Verification
 from .explain import Checks, Explained
 
@@ -97,8 +99,8 @@ class PlanFile:
 class ShowDocument(Report):
     """What ``show --output json`` prints: the report as it stands, and what belongs to it."""
 
-    events: tuple[Event, ...]
-    """What happened in the run, in order; of a plan file nothing did."""
+    events: tuple[Any, ...]
+    """What happened in the run, in order, each an ``Event``; of a plan file nothing did."""
     missing: tuple[str, ...]
     """What is known to be missing, or may be, among the events: one sentence each."""
     file: PlanFile | None
@@ -186,25 +188,24 @@ def schemas() -> dict[str, Mapping[str, Any]]:
     from ..plans import plan_file  # noqa: PLC0415 - needed for this alone
 
     kinds = {
-        "report": Report, "event": Event, "checks": Checks, "explain": Explained, "runs": Runs, "audit": Audit,
+        "report": Report, "checks": Checks, "explain": Explained, "runs": Runs, "audit": Audit,
         "show": ShowDocument, "config-show": ConfigDocument, "config-check": ConfigCheck,
         "policy-check": RamPolicyCheck, "verification": Verification,
     }  # fmt: skip
-    return {
-        **{name: schema_of(kind) for name, kind in kinds.items()},
-        "policy": RAM_POLICY,
-        "plan": plan_file.schema(),
-    }
+    made = {name: schema_of(kind) for name, kind in kinds.items()}
+    event = _schema_of_events()
+    made["show"]["properties"]["events"]["items"] = {"anyOf": event["anyOf"]}
+    made["show"]["$defs"] |= event["$defs"]
+    return {**made, "event": event, "policy": RAM_POLICY, "plan": plan_file.schema()}
 
 
-def schema_of(kind: type) -> dict[str, Any]:
+def schema_of(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a class, or several
     """Make the JSON Schema of a document that is a value of ours: every member is always there, and no other."""
     from pydantic import TypeAdapter  # noqa: PLC0415 - a quarter of a second, for this alone
 
     made: dict[str, Any] = TypeAdapter(kind).json_schema(mode="serialization")
-    for part in (made, made.get("$defs", {}).get("Event")):  # an event says its schema wherever it stands
-        if part is not None:
-            part["properties"]["schema"] = {"const": 1}
+    if "properties" in made:
+        made["properties"]["schema"] = {"const": 1}
     for part in (made, *made.get("$defs", {}).values()):
         if "properties" in part:
             part["properties"] = {name.removesuffix("_"): each for name, each in part["properties"].items()}
@@ -212,3 +213,26 @@ def schema_of(kind: type) -> dict[str, Any]:
             for member in part["properties"].values():
                 member.pop("default", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def _schema_of_events() -> dict[str, Any]:
+    """Make the JSON Schema of an event, which is of one of its kinds and says its schema wherever it stands."""
+    made = schema_of(functools.reduce(operator.or_, map(_model, EVENTS.values())))
+    for kind in EVENTS.values():
+        part, data = made["$defs"][kind.__name__], get_type_hints(kind)["data"]
+        part["properties"]["schema"] = {"const": 1}
+        part["required"] = sorted(part["properties"])
+        if is_typeddict(data):
+            hints = get_type_hints(data, include_extras=True)
+            needed = sorted(name for name, hint in hints.items() if get_origin(hint) is not NotRequired)
+            made["$defs"][data.__name__]["required"] = needed
+    return made
+
+
+def _model(kind: Any) -> Any:  # noqa: ANN401 - pydantic reads no TypedDict of this Python
+    """Return a class of events, or a typed dict, as a model of pydantic with the same members."""
+    from pydantic import create_model  # noqa: PLC0415 - a quarter of a second, for this alone
+
+    hints = get_type_hints(kind)
+    members: Any = {name: (_model(hint) if is_typeddict(hint) else hint, ...) for name, hint in hints.items()}
+    return create_model(kind.__name__, __doc__=kind.__doc__, **members)

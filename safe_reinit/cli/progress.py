@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ..clock import Clock
 from ..config import Settings
 from ..errors import UsageError
-from ..model import LOCK_TAG, Call, Event, Plan
+from ..model import LOCK_TAG, Call, CallEvent, DoneEvent, DroppedEvent, Event, FindingEvent, Plan, ReadEvent
 from ..model.codec import encode
 from ..model.letters import printable
 from ..plans.plan import steps
@@ -196,7 +196,7 @@ class Progress:
         """Report the plan's findings, and record what it is about."""
         self.of(plan)
         for found in plan.findings:
-            self._write(Event(plan.made_at, None, "finding", data=encode(found)))
+            self._write(FindingEvent(at=plan.made_at, run_id=None, data=found))
 
     def call(self, call: Call) -> None:
         """Report one HTTP exchange."""
@@ -205,7 +205,7 @@ class Progress:
                 with self._lock:
                     self._fleet.call(call)
             return
-        self._write(Event(call.at, None, "read" if call.only_reads else "call", data=encode(call)))
+        self._write((ReadEvent if call.only_reads else CallEvent)(at=call.at, run_id=None, data=call))
         if self._fleet is not None:
             with self._lock:
                 self._fleet.call(call)
@@ -220,7 +220,7 @@ class Progress:
             self._count(event)
             return
         self._write(event)
-        if event.event == "done" and event.data.get("tag_left"):
+        if event.event == "done" and event.data["tag_left"]:
             self.print_line(_tag_left(event))
         if self._quiet:
             return
@@ -386,7 +386,7 @@ class Progress:
 
     def _dropped(self, count: int) -> None:
         if self._events is not None:
-            dropped = Event(self._clock.now(), None, "dropped", data={"count": count})
+            dropped = DroppedEvent(at=self._clock.now(), run_id=None, data={"count": count})
             _write(replace(dropped, simulated=self._simulated()), self._events)
 
 
@@ -405,7 +405,7 @@ def _kind(why: str) -> str:
     return why.partition(":")[0]
 
 
-def _tag_left(event: Event) -> str:
+def _tag_left(event: DoneEvent) -> str:
     until = (
         f"until the run is resumed: safe-reinit resume {event.run_id}"
         if event.data["owed"]

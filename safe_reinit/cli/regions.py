@@ -22,8 +22,8 @@ from ..core.state import PLAN_AGAIN
 from ..error_mapping import error_of, reporting, safely
 from ..errors import Error, RunRefused, UsageError
 from ..interrupt import Interrupt
-from ..model import Event, Failure, Outcome, Plan, Report
-from ..model.report import ending
+from ..model import DoneEvent, Failure, Outcome, Plan, Report
+from ..model.events import ending
 from ..planning.discover import NoDiskFound
 from ..planning.planner import calls_of
 from ..plans import regions
@@ -298,6 +298,6 @@ class _Regions:
         for job in result.jobs[: len(plan.jobs)]:
             untouched = {disk.disk_id: disk.data for disk in job.disks}
             data = ending("refused", job.power_before, Failure(None, str(error)), untouched)
-            event = Event(client.clock.now(), None, "done", job.instance_id, None, data)
+            event = DoneEvent(at=client.clock.now(), run_id=None, instance_id=job.instance_id, data=data)
             safely(self.progress.event)(event)  # what the regions before it came to must be told whatever listens
         return replace(result, jobs=jobs, next=after(result, self._argv(plan), client))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ..model import Command, JobState, Observation, Outcome
+from ..model import Command, JobState, Observation, Outcome, StateData, WaitData
 from .polling import TICK_INTERVAL, max_interval
 from .state import outcome
 
@@ -51,9 +50,9 @@ class Job:
     """How much longer its stop took than that took before: what follows is expected to as well."""
     troubled: str = ""
     """Why the call that is due could not be made, for people."""
-    reported: Mapping[str, Any] | None = None
+    reported: StateData | None = None
     """The state that was reported last."""
-    reported_wait: Mapping[str, Any] | None = None
+    reported_wait: WaitData | None = None
     """The wait that was reported last."""
     held: Due | None = None
     """The call that was decided for it on the last observation, and has to wait for the quota or for other runs."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..model import Command, EventName, Failure, JobState, Observation, Wait
-from ..model.report import ending
+from ..model import Command, DoneData, EventName, Failure, JobState, Observation, StateData, Wait, WaitData
+from ..model.events import ending
 from .freshness import is_slow, slowly
 from .inputs import Emit
 from .jobs import Job
@@ -35,7 +35,7 @@ class Reports:
         if observation.answered:
             shown = observation.instance.status if observation.instance else ""
             status = shown if observation.instance_requested else job.state.instance_status
-            data = {"instance": status, "disks": _disk_statuses(job.state, observation)}
+            data: StateData = {"instance": status, "disks": _disk_statuses(job.state, observation)}
             if job.reported != data:
                 job.reported = data
                 self._emit("state", job.state.instance_id, None, data)
@@ -103,7 +103,7 @@ def _disk_statuses(job: JobState, observation: Observation) -> dict[str, str]:
     return {disk_id: disk.status for disk_id, disk in observation.disks.items()}
 
 
-def _done_data(job: JobState, observation: Observation | None) -> dict[str, object]:
+def _done_data(job: JobState, observation: Observation | None) -> DoneData:
     """Return the data of the event of a job that has ended."""
     came_to = outcome(job)
     failure = job.error if came_to != "done" else None
@@ -112,7 +112,7 @@ def _done_data(job: JobState, observation: Observation | None) -> dict[str, obje
     return ending(came_to, job.instance_status, failure, data, pending=is_pending(job), tag_left=tag_left)
 
 
-def _wait_data(wait: Wait, job: JobState, observation: Observation, why: str = "") -> dict[str, object]:
+def _wait_data(wait: Wait, job: JobState, observation: Observation, why: str = "") -> WaitData:
     """Return the data of the event of a wait; ``why`` says what keeps the job from going on, where that is known."""
     return {
         "phase": wait.phase,

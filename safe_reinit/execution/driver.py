@@ -41,6 +41,7 @@ from ..core.run import Run
 from ..journal import NO_SPOOL, JournalError, LateAnswer, Lease, LeaseLostError, Spool
 from ..model import Call as Exchange
 from ..model import Event, JobState, Observation, Plan, TargetRules, error_codes
+from ..model.events import event_of
 from .calls import Calls
 from .executor import DaemonExecutor
 from .observe import observe_jobs
@@ -220,8 +221,10 @@ class Driver:
     def _carry_out(self, effect: Effect) -> Input | None:
         match effect:
             case Emit(name, instance_id, disk_id, data):
-                simulated = self.plan.simulated
-                event = Event(self.clock.now(), self.run_id, name, instance_id, disk_id, data, simulated=simulated)
+                event = event_of(
+                    name, at=self.clock.now(), run_id=self.run_id, instance_id=instance_id, disk_id=disk_id, data=data,
+                    simulated=self.plan.simulated,
+                )  # fmt: skip
                 with contextlib.suppress(Exception):  # whoever listens and fails leaves no machine stopped
                     self.on_event(event)
             case Notify(text):

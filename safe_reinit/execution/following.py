@@ -13,8 +13,9 @@ from ..clock import boottime
 from ..error_mapping import error_of, with_report
 from ..errors import Error, OutcomeUnknown, RunRefused, UsageError
 from ..journal import EndedError, JournalError, JournalLostError, StoredRun
-from ..model import Call, Event, Report, Rollout
+from ..model import Call, Report, Rollout
 from ..model.codec import decode
+from ..model.events import event_of
 from ..plans import shards
 from .records import moment
 from .session import Session
@@ -226,7 +227,7 @@ class Following:
             self._session.on_call(decode(Call, event["data"]))
         else:
             members = {name: each for name, each in event.items() if name not in ("schema", "at")}
-            self._session.on_event(Event(moment(event["at"]), **members))
+            self._session.on_event(event_of(at=moment(event["at"]), **members))
 
     def _cancel(self) -> None:
         if not self._cancelled:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ..core import state
 from ..journal import JournalError, Lease, LeaseLostError, Spool
-from ..model import Call, Event, EventName, JobState, OnUnknown, Plan, error_codes
+from ..model import Call, CallEvent, JobState, OnUnknown, Plan, ReadEvent, error_codes
 from ..model.codec import members, to_moment
 
 
@@ -38,9 +38,8 @@ def first_states(plan: Plan, run_id: str, on_unknown: OnUnknown, at: float) -> l
 
 def call_event(run_id: str, call: Call, plan: Plan) -> dict[str, object]:
     """Return what the journal has of a call."""
-    name: EventName = "read" if call.only_reads else "call"
-    event = Event(call.at, run_id, name, data=members(call), simulated=plan.simulated)
-    return {"schema": 1, **members(event)}
+    kind = ReadEvent if call.only_reads else CallEvent
+    return {"schema": 1, **members(kind(at=call.at, run_id=run_id, data=call, simulated=plan.simulated))}
 
 
 def moment(text: str) -> datetime:

@@ -10,7 +10,7 @@ and lock reasons stay the words that ECS used, so that an unknown word can be sh
 | ``facts``, ``finding``, ``guard`` | what checks judge, what they found, and which targets are allowed |
 | ``options``, ``plan`` | what the caller asks for, and the plan |
 | ``job``, ``shared`` | the state of a job; what runs share |
-| ``report``, ``run_id`` | the report of a run; what the id of a run looks like |
+| ``report``, ``events``, ``run_id`` | the report of a run, and its events; what the id of a run looks like |
 | ``error_codes/`` | what each ECS error code means |
 | ``codec``, ``written`` | values as JSON and back |
 | ``letters``, ``secret`` | names that people chose; a text that is never shown |
@@ -33,6 +33,26 @@ if TYPE_CHECKING:
     from .cloud import SnapshotLink as SnapshotLink
     from .cloud import UnreadableRow as UnreadableRow
     from .cloud import Unseen as Unseen
+    from .events import EVENTS as EVENTS
+    from .events import AnswerData as AnswerData
+    from .events import AnswerEvent as AnswerEvent
+    from .events import CallEvent as CallEvent
+    from .events import DoneData as DoneData
+    from .events import DoneEvent as DoneEvent
+    from .events import DroppedData as DroppedData
+    from .events import DroppedEvent as DroppedEvent
+    from .events import Event as Event
+    from .events import EventName as EventName
+    from .events import FindingEvent as FindingEvent
+    from .events import IntendData as IntendData
+    from .events import IntendEvent as IntendEvent
+    from .events import ReadEvent as ReadEvent
+    from .events import StateData as StateData
+    from .events import StateEvent as StateEvent
+    from .events import WaitData as WaitData
+    from .events import WaitEvent as WaitEvent
+    from .events import ending as ending
+    from .events import event_of as event_of
     from .facts import DiskFacts as DiskFacts
     from .finding import Finding as Finding
     from .finding import Level as Level
@@ -87,8 +107,6 @@ if TYPE_CHECKING:
     from .report import Call as Call
     from .report import ClassReference as ClassReference
     from .report import DiskReport as DiskReport
-    from .report import Event as Event
-    from .report import EventName as EventName
     from .report import Identity as Identity
     from .report import JobReport as JobReport
     from .report import LastRun as LastRun
@@ -104,7 +122,8 @@ if TYPE_CHECKING:
     from .shared import Stage as Stage
 
 PARTS = (
-    "finding", "secret", "options", "cloud", "other_products", "guard", "facts", "plan", "job", "report", "shared",
+    "finding", "secret", "options", "cloud", "other_products", "guard", "facts", "plan", "job", "report", "events",
+    "shared",
 )  # fmt: skip
 """Where the names above are looked for, those first that the others are built on."""
 

@@ -1,10 +1,9 @@
-"""What is told of a run: its calls and events while it goes on, and its report at the end."""
+"""What is told of a run: its calls, and its report at the end."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -39,48 +38,6 @@ class Call:
     def only_reads(self) -> bool:
         """Whether a call of this API changes nothing, whatever it is asked; a dry run of an act is no look."""
         return self.action.startswith(("Describe", "Get"))
-
-
-EventName = Literal["read", "finding", "intend", "call", "answer", "wait", "state", "done", "dropped"]
-
-
-@dataclass(frozen=True)
-class Event:
-    """One thing that happened in a run; every output renders these."""
-
-    at: datetime
-    """When, by the clock of the run."""
-    run_id: str | None
-    """``None`` before there is a run."""
-    event: EventName
-    """What kind of thing: a look or call was made, a finding, an intention, its answer, a wait, a state, the end; or
-    that events were dropped, because they were not read in time."""
-    instance_id: str | None = None
-    disk_id: str | None = None
-    data: Mapping[str, object] = field(default_factory=dict)
-    """What belongs to it, in words of JSON: of ``read`` and ``call`` the members of a ``Call``; of ``intend`` action,
-    force and attempt; of ``answer`` action, force, code and, where ECS answered, request_id; of ``wait`` phase, for,
-    elapsed and limit (cloud seconds; a limit of 0 is none), why (what keeps it from going on, such as an ECS that does
-    not answer, answers slowly or throttles, or another run; ``""`` where nothing does), seen (whether instance is what
-    ECS shows now, or what it showed last), instance, disks and progress; of ``state`` the statuses of instance and
-    disks; of ``done`` outcome, power, owed, tag_left, data (of each disk what the run did to it) and, where it went
-    wrong, code and message; of ``dropped`` count."""
-    simulated: bool = False
-    """Whether a simulator answers, so that no real machine is involved."""
-
-
-def ending(
-    outcome: str,
-    power: str,
-    failure: Failure | None,
-    data: Mapping[str, DataState],
-    *,
-    pending: bool = False,
-    tag_left: bool = False,
-) -> dict[str, object]:
-    """Return the ``data`` of the event ``done``."""
-    wrong = {"code": failure.code, "message": failure.message} if failure else {}
-    return {"outcome": outcome, "power": power, "owed": pending, "tag_left": tag_left, "data": dict(data), **wrong}
 
 
 Outcome = Literal[

@@ -22,7 +22,7 @@ from safe_reinit.cli.progress import Progress
 from safe_reinit.cli.writer import Writer
 from safe_reinit.clock import Clock
 from safe_reinit.config import resolve
-from safe_reinit.model import Event
+from safe_reinit.model import StateData, StateEvent
 from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import (
     COMMAND_TIMEOUT,
@@ -253,7 +253,8 @@ def test_events_that_are_dropped_are_an_event_with_a_count(
     progress._log.must(lambda: bool(read.wait(COMMAND_TIMEOUT)))
     monkeypatch.setattr(progress._log, "_most", 3)
     for number in range(10):
-        progress.event(Event(Clock().now(), "r-1", "state", f"i-{number}", None, {"instance": "Running", "disks": {}}))
+        shown = StateData(instance="Running", disks={})
+        progress.event(StateEvent(at=Clock().now(), run_id="r-1", instance_id=f"i-{number}", data=shown))
     read.set()
     assert progress._log.flushed().wait(COMMAND_TIMEOUT)
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from safe_reinit.cli.progress import Progress
 from safe_reinit.clock import Clock
 from safe_reinit.config import resolve
 from safe_reinit.model import Call, Event, EventName, Limits, Plan, Rollout
+from safe_reinit.model.events import event_of
 from safe_reinit.simulator import Simulator
 from tests import virtual
 from tests.commands import Command
@@ -32,6 +33,12 @@ from tests.conftest import KEY, CommandLine
 from tests.fleets import a_plan
 from tests.terminals import TERMINAL_TIMEOUT, Open, Terminal, where_is
 from tests.values import NOW, recoverable
+
+
+def happened(event: EventName, instance: str | None, disk: str | None, data: Any, at: datetime = NOW) -> Event:
+    """Make an event; of a job that has ended nothing is left unless its data says so."""
+    data = {"tag_left": False, **data} if event == "done" else data
+    return event_of(event, at=at, run_id="r-1", instance_id=instance, disk_id=disk, data=data)
 
 
 class Seen:
@@ -43,7 +50,7 @@ class Seen:
     def tell(self, number: int, event: EventName, at: float, *, disk: bool = False, **data: Any) -> Any:
         """Tell of one event of a job, or of its disk."""
         instance, disk_id = (None, f"d-{number}") if disk else (f"i-{number}", None)
-        return self.view.event(Event(NOW, "r-1", event, instance, disk_id, data), at)
+        return self.view.event(happened(event, instance, disk_id, data), at)
 
     def wait(self, number: int, phase: str, at: float) -> None:
         """Tell that a job waits."""
@@ -100,7 +107,7 @@ def test_an_event_of_nobody_counts_nothing() -> None:
     """What belongs to no job of the plan, as a finding or a tag of another thing, moves nothing."""
     seen = Seen(a_plan(2))
     seen.tell(0, "intend", 1.0, action="TagResources", attempt=1)
-    seen.view.event(Event(NOW, None, "finding", data={"check": "spot"}), 1.0)
+    seen.view.event(happened("finding", None, None, {"check": "spot"}), 1.0)
     seen.tell(77, "wait", 1.0, phase="stop")
 
     assert seen.counts == {"waiting to begin": 2}
@@ -640,7 +647,7 @@ def test_a_stop_is_waited_for_until_the_power_is_cut(capsys: pytest.CaptureFixtu
         "instance": "Stopping", "disks": {}, "progress": [],
     }  # fmt: skip
     for elapsed in (12.0, 360.0):
-        progress.event(Event(NOW, "r-1", "wait", "i-0", None, {**wait, "elapsed": elapsed}))
+        progress.event(happened("wait", "i-0", None, {**wait, "elapsed": elapsed}))
         progress.settle()
     progress.close()
 
@@ -656,8 +663,8 @@ def test_what_was_never_begun_is_told_once(capsys: pytest.CaptureFixture[str]) -
     progress.of(a_plan(5))
     closed = {"outcome": "refused", "power": "Running", "code": None, "message": "Not begun: the canary failed."}
     for number in range(1, 5):
-        progress.event(Event(NOW, "r-1", "done", f"i-{number}", None, closed))
-    progress.event(Event(NOW, "r-1", "done", "i-0", None, {**closed, "message": "Another reason."}))
+        progress.event(happened("done", f"i-{number}", None, closed))
+    progress.event(happened("done", "i-0", None, {**closed, "message": "Another reason."}))
 
     progress.close()
 
@@ -676,11 +683,11 @@ def test_what_happened_before_a_run_is_followed_is_counted_and_not_told(capsys: 
     ended = {"outcome": "done", "power": "Running", "code": None, "message": ""}
     stop = {"action": "StopInstance", "force": False, "attempt": 1}
     for number in range(5):
-        progress.event(Event(joined - timedelta(minutes=5), "r-1", "intend", f"i-{number}", None, stop))
-    progress.event(Event(joined - timedelta(minutes=2), "r-1", "done", "i-0", None, ended))
+        progress.event(happened("intend", f"i-{number}", None, stop, joined - timedelta(minutes=5)))
+    progress.event(happened("done", "i-0", None, ended, joined - timedelta(minutes=2)))
     assert progress._fleet is not None
     counts = dict(progress._fleet.counts())
-    progress.event(Event(joined, "r-1", "done", "i-1", None, ended))
+    progress.event(happened("done", "i-1", None, ended, joined))
     progress.close()
 
     assert counts == {"waiting to begin": 0, "stop": 4, "done": 1}
@@ -695,7 +702,7 @@ def test_a_name_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress(resolve({}, {}, None), Clock())
     progress.of(replace(plan, jobs=(odd, *plan.jobs[1:])))
     for name, data in (("wait", {"phase": "stop"}), ("done", {"outcome": "failed", "power": "", "message": "a\nb"})):
-        progress.event(Event(NOW, "r-1", name, "i-0", None, data))  # type: ignore[arg-type]
+        progress.event(happened(name, "i-0", None, data))  # type: ignore[arg-type]
     progress.close()
     lines = capsys.readouterr().err.splitlines()
 

@@ -1,0 +1,223 @@
+"""What is told of a run while it goes on: one class for each kind of event, and ``Event``, any of them.
+
+Every output renders these. ``data`` has what belongs to the kind, in words of JSON; ``event`` names the kind there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, get_args
+
+from .finding import Finding
+from .job import ActionName, DataState, Failure, PhaseName
+from .report import Call, Outcome
+
+EventName = Literal["read", "finding", "intend", "call", "answer", "wait", "state", "done", "dropped"]
+
+
+class IntendData(TypedDict):
+    """The call that is about to be sent."""
+
+    action: ActionName
+    """The API."""
+    force: bool
+    """Whether it is a power cut."""
+    attempt: int
+    """2 for the second time."""
+
+
+class AnswerData(TypedDict):
+    """The call that was answered, or got no answer."""
+
+    action: ActionName
+    """The API."""
+    force: bool
+    """Whether it is a power cut."""
+    code: str
+    """As in a ``Call``: ``OK``, an ECS error code, ``Unanswered`` or ``NotSent``."""
+    request_id: NotRequired[str | None]
+    """Only if ECS answered."""
+
+
+_For = TypedDict("_For", {"for": str})  # it cannot be a name in a class
+
+
+class WaitData(_For):
+    """What a job waits for (``for``), and what ECS shows meanwhile."""
+
+    phase: PhaseName | Literal["wait-start"]
+    """``wait-start``: nothing is changed before the minute in which the instance was started is over."""
+    elapsed: float
+    """Cloud seconds since the wait began."""
+    limit: float
+    """Cloud seconds; 0 is no limit."""
+    why: str
+    """What keeps it from going on, such as an ECS that does not answer, answers slowly or throttles, or another run;
+    ``""`` where nothing does."""
+    seen: bool
+    """Whether ``instance`` is what ECS shows now, or what it showed last."""
+    instance: str
+    """The status of the instance."""
+    disks: dict[str, str]
+    """The status of each disk, by its id."""
+    progress: list[str]
+    """The progress of each snapshot that is being taken."""
+
+
+class StateData(TypedDict):
+    """What ECS shows now of the things of a job."""
+
+    instance: str
+    """The status of the instance."""
+    disks: dict[str, str]
+    """The status of each disk, by its id."""
+
+
+_StillOpen = TypedDict("_StillOpen", {"owed": bool})  # noqa: UP013 - no code of ours may use this name
+
+
+class DoneData(_StillOpen):
+    """What a job came to; ``owed``: whether something is still pending, so that it stays open until it is resumed."""
+
+    outcome: Outcome
+    """Of this job alone."""
+    power: str
+    """The status of the instance."""
+    tag_left: bool
+    """Whether the lock tag is still on the instance."""
+    data: dict[str, DataState]
+    """What the run did to each disk, by its id."""
+    code: NotRequired[str | None]
+    """The ECS error code, where the job did not end as ``done``."""
+    message: NotRequired[str]
+    """What went wrong, where the job did not end as ``done``."""
+
+
+class DroppedData(TypedDict):
+    """How much is missing."""
+
+    count: int
+    """So many events."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Event:
+    """What every event has."""
+
+    at: datetime
+    """When, by the clock of the run."""
+    run_id: str | None
+    """``None`` before there is a run."""
+    event: EventName
+    """The name of its kind."""
+    instance_id: str | None = None
+    """The instance that it is about, where it is about one."""
+    disk_id: str | None = None
+    """The disk that it is about, where it is about one."""
+    data: object
+    """What belongs to this kind."""
+    simulated: bool = False
+    """Whether a simulator answers, so that no real machine is involved."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadEvent(_Event):
+    """A call that only reads has ended; ``on_call`` tells programs of it."""
+
+    event: Literal["read"] = "read"
+    data: Call
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallEvent(_Event):
+    """Any other call has ended; ``on_call`` tells programs of it."""
+
+    event: Literal["call"] = "call"
+    data: Call
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingEvent(_Event):
+    """A check found something; programs read it in the plan."""
+
+    event: Literal["finding"] = "finding"
+    data: Finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntendEvent(_Event):
+    """A changing call is about to be sent."""
+
+    event: Literal["intend"] = "intend"
+    data: IntendData
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerEvent(_Event):
+    """A changing call was answered, or got no answer."""
+
+    event: Literal["answer"] = "answer"
+    data: AnswerData
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitEvent(_Event):
+    """A job is waiting; ``for`` says for what."""
+
+    event: Literal["wait"] = "wait"
+    data: WaitData
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateEvent(_Event):
+    """The state in ECS has changed."""
+
+    event: Literal["state"] = "state"
+    data: StateData
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoneEvent(_Event):
+    """A job has ended; if something is still ``owed``, it stays open until it is resumed."""
+
+    event: Literal["done"] = "done"
+    data: DoneData
+
+
+@dataclass(frozen=True, kw_only=True)
+class DroppedEvent(_Event):
+    """Events are missing here, because they were not read in time; only ``--events`` has it."""
+
+    event: Literal["dropped"] = "dropped"
+    data: DroppedData
+
+
+Event: TypeAlias = (
+    ReadEvent | FindingEvent | IntendEvent | CallEvent | AnswerEvent | WaitEvent | StateEvent | DoneEvent | DroppedEvent
+)
+"""Any event; its class says which."""
+EVENTS: Mapping[EventName, type[Event]] = {kind.event: kind for kind in get_args(Event)}
+"""The class of each kind."""
+
+
+def event_of(event: EventName, **members: Any) -> Event:  # noqa: ANN401 - of each kind others
+    """Make an event of the kind that is named."""
+    return EVENTS[event](**members)
+
+
+def ending(
+    outcome: Outcome,
+    power: str,
+    failure: Failure | None,
+    data: Mapping[str, DataState],
+    *,
+    pending: bool = False,
+    tag_left: bool = False,
+) -> DoneData:
+    """Return the ``data`` of the event ``done``."""
+    done: DoneData = {"outcome": outcome, "power": power, "owed": pending, "tag_left": tag_left, "data": dict(data)}
+    if failure is not None:
+        done["code"], done["message"] = failure.code, failure.message
+    return done
