@@ -14,6 +14,7 @@ from .cloud.locate import locate
 from .cloud.simulation import active
 from .config import Settings
 from .config.arguments import Config, ConfigArguments
+from .config.wording import raising_arguments, speaks_to_its_maker
 from .error_mapping import done, reporting
 from .errors import Error, RunRefused, UsageError
 from .execution.descriptors import demand_descriptors, load_all
@@ -72,41 +73,43 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
 
     Raises:
         TypeError: there is no such setting.
-        UsageError: an argument or a setting is not usable, two of them contradict each other, no region is known, or
-            there is a cloud and no journal is named.
+        UsageError: an argument or a setting is not usable, two contradict each other, or no region or journal is known.
         RunRefused: the process may open too few files for a run.
 
     """
-    own = given(credentials)
-    if own is not None and profile is not None:
-        raise UsageError("connect got both a profile and credentials.", hint="Give one of them.")
-    flags = {"region": region, "profile": profile, "endpoint": endpoint, "journal": journal, **settings}
-    if unknown := set(settings) - set(ConfigArguments.__annotations__):
-        raise TypeError(f"connect() got an unexpected keyword argument {min(unknown)!r}")
-    resolved = request.settings(config, flags)
-    if (simulation := active()) is not None:
-        resolved = resolved.having(Settings.journal, simulation.journal).having(Settings.runner, "local")
-    owners = request.owner_parameters(owner or {})
-    if cloud is not None:
-        request.refuse_places(resolved, profile=profile, endpoint=endpoint, credentials=credentials)
-    place = locate(resolved, os.environ, own, cloud)
-    clock = simulation.clock if simulation else clock or Clock(time_scale(os.environ, loopback=place.loopback))
-    demand_descriptors()
-    load_all(resolved.journal)
-    return Client(Setup(place, resolved, clock, request.target_rules_of(resolved), owners))
+    with raising_arguments(not isinstance(config, Settings)) as of_program:
+        own = given(credentials)
+        if own is not None and profile is not None:
+            raise UsageError("connect got both a profile and credentials.", hint="Give one of them.")
+        flags = {"region": region, "profile": profile, "endpoint": endpoint, "journal": journal, **settings}
+        if unknown := set(settings) - set(ConfigArguments.__annotations__):
+            raise TypeError(f"connect() got an unexpected keyword argument {min(unknown)!r}")
+        resolved = request.settings(config, flags)
+        if (simulation := active()) is not None:
+            resolved = resolved.having(Settings.journal, simulation.journal).having(Settings.runner, "local")
+        owners = request.owner_parameters(owner or {})
+        if cloud is not None:
+            request.refuse_places(resolved, profile=profile, endpoint=endpoint, credentials=credentials)
+        place = locate(resolved, os.environ, own, cloud)
+        clock = simulation.clock if simulation else clock or Clock(time_scale(os.environ, loopback=place.loopback))
+        demand_descriptors()
+        load_all(resolved.journal)
+        return Client(Setup(place, resolved, clock, request.target_rules_of(resolved), owners, of_program))
 
 
+@speaks_to_its_maker
 class Client:
     """Plans and runs reinitialisations in one region. Safe to use from several threads; made by ``connect``.
 
     Attributes:
         planner: makes its plans; the commands of this package ask it for more than programs need.
         own_runs: its runs, for the same commands.
+        of_program: whether a program made it, and not one of these commands.
 
     """
 
     def __init__(self, setup: Setup) -> None:
-        self._setup = setup
+        self._setup, self.of_program = setup, setup.of_program
         self.planner = Planner(setup)
         self.own_runs = Runs(setup)
 
@@ -266,8 +269,7 @@ class Client:
             password: the password to set, where the plan had one: it is in no file.
 
         Raises:
-            UsageError: the file is no plan, was changed, could be written by others, or is of another region or
-                endpoint.
+            UsageError: the file is no plan, was changed, could be written by others, or is for another region or cloud.
             RunRefused: it has another digest, another account made it, it is expired, or what it stands on has changed.
         """
         name = os.fspath(path)
@@ -301,8 +303,7 @@ class Client:
 
         Args:
             plan: made by ``plan`` or ``plan_undo`` of this client; it can be run once.
-            confirm: ``plan.confirm_with``, or the name of the class of all its disks where that is unattended; in any
-                case of letters.
+            confirm: ``plan.confirm_with``, or the unattended class of all its disks; in any case of letters.
             run_id: the id of the run, made by ``new_run_id``; else a new one. ``stored`` returns the run from its first
                 event on.
             on_event: is told what happens, from threads of the run. An ``Exception`` that it raises is ignored; an exit

@@ -20,8 +20,8 @@ OWN = {"Endable", "Making", "Settings", "Setup"}
 
 OTHERS = {
     "AbstractContextManager", "Any", "BaseException", "Callable", "ClassVar", "Item", "Iterator", "Literal", "Mapping",
-    "None", "NotRequired", "PathLike", "ForwardRef", "Path", "Patterns", "Required", "Self", "Sequence", "Signals", "Tags",
-    "True", "False", "Unpack",
+    "None", "NotRequired", "PathLike", "ForwardRef", "Path", "Patterns", "Required", "Self", "Sequence", "Signals",
+    "Tags", "True", "False", "Unpack",
 }  # fmt: skip
 """Names of Python in annotations, and names for tuples of texts."""
 

@@ -11,6 +11,7 @@ it.
 | ``readers``, ``nested`` | how one value is read; how the target rules are read: allow, protect, classes |
 | ``file``, ``problems`` | reads the file; collects its errors |
 | ``arguments`` | the settings as typed arguments for Python programs, generated from the table |
+| ``wording`` | messages for Python programs: they name the argument in place of the option |
 """
 
 from __future__ import annotations

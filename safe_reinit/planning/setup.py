@@ -21,3 +21,5 @@ class Setup:
     target_rules: TargetRules
     owner: Owner = ()
     """The legacy owner parameters of ReInitDisk."""
+    of_program: bool = False
+    """Whether a program uses the library, and not the command line."""

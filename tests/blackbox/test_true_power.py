@@ -38,11 +38,11 @@ def calls(sim: Simulator, action: str) -> list[datetime]:
 
 
 def test_a_stop_that_takes_too_long_is_said_and_no_limit_is_shown_as_passed() -> None:
-    """Once --timeout-stop has passed every wait says so, and shows the limit that counts from then."""
+    """Once timeout_stop has passed every wait says so, and shows the limit that counts from then."""
     with simulated(world(**DEAF)) as sim:
         done = run(sim, limits={"stop": 60.0, "start": 120.0})
         waits = [event.data for event in done.events if event.event == "wait"]
-        late = [each for each in waits if "--timeout-stop had passed" in str(each["why"])]
+        late = [each for each in waits if "timeout_stop= had passed" in str(each["why"])]
 
         assert done.outcome == "stranded"
         assert late

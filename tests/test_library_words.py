@@ -1,0 +1,125 @@
+"""What a program reads: no sentence of the library names an option of the command line."""
+
+from __future__ import annotations
+
+import re
+from types import FunctionType
+from typing import Any
+
+import pytest
+
+import safe_reinit
+from safe_reinit.client import Client
+from safe_reinit.config.wording import as_arguments
+from safe_reinit.errors import BY_OUTCOME, Error
+from safe_reinit.model.error_codes import TABLE
+from tests import virtual
+from tests.cloudlike import DATA, client, run, simulated, world
+
+pytestmark = pytest.mark.virtual_time
+
+
+def texts(value: Any) -> list[str]:
+    """Return every sentence that a report, a plan or an error has for people."""
+    if isinstance(value, Error):
+        return [str(value), value.hint, *(texts(value.report) if value.report else ())]
+    errors = [each.error for each in (value, *value.jobs) if getattr(each, "error", None)]
+    found = [text for finding in value.findings for text in (finding.message, finding.fix)]
+    return found + [text for error in errors for text in (error.message, error.hint or "")]
+
+
+def options(value: Any) -> list[str]:
+    """Return those of its sentences that name an option."""
+    return [text for text in texts(value) if "--" in text]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "read"),
+    [
+        ("Add --snapshot.", "Add snapshot=True."),
+        ("Accept it with --accept no-recent-snapshot.", 'Accept it with accept=["no-recent-snapshot"].'),
+        ("Check --region and --endpoint.", "Check region= and endpoint=."),
+        ("Then check again with --dry-run.", "Then check again with client.plan."),
+        ("Use --password-env, --password-stdin or --password-prompt.", "Use password=."),
+        ("Set a password (--password-env or --password-stdin).", "Set a password (password=)."),
+        ("2 failed (--stop-after-failures 2)", "2 failed (stop_after_failures=2)"),
+        ("So --verdict intact does not apply; --verdict does.", 'So verdict="intact" does not apply; verdict= does.'),
+        ("Name the disks with --disk.", "Name the disks with disk_ids=."),
+        ("Run aliyun configure --profile ops.", "Run aliyun configure for the profile ops."),
+        ("Nothing -- at all.", "Nothing -- at all."),
+    ],
+)  # fmt: skip
+def test_an_option_becomes_its_argument(sentence: str, read: str) -> None:
+    """A sentence with options is read with the arguments that stand for them, and stays one."""
+    assert as_arguments(sentence) == read
+
+
+def test_no_hint_keeps_an_option() -> None:
+    """The hint of each exception, and of each ECS error code, is one for programs, too."""
+    hints = [each.hint for each in BY_OUTCOME.values()] + [each.fix for each in TABLE]
+
+    assert [hint for hint in hints if " --" in as_arguments(hint)] == []
+
+
+def test_every_public_method_speaks_to_its_maker() -> None:
+    """No public method of a client returns or raises a sentence as the command line has it."""
+    methods = {name: each for name, each in vars(Client).items() if isinstance(each, FunctionType) and name[0] != "_"}
+
+    assert {"plan", "run", "resume", "load_plan"} <= set(methods)
+    assert [name for name, method in methods.items() if not hasattr(method, "__wrapped__")] == []
+
+
+def test_no_finding_names_an_option() -> None:
+    """Of every disk of the default world, which has one for each check, a program reads of arguments alone."""
+    with virtual.simulate() as sim:
+        disks = list(sim.state()["disks"])
+        plan = client(sim).plan(disks, max_disks=len(disks), key_pair="none", password="none", expect_instance="i-0")
+
+    assert len({finding.check for finding in plan.findings}) > 30
+    assert options(plan) == []
+    assert any("accept=[" in text for text in texts(plan))
+
+
+def test_the_command_line_reads_of_options() -> None:
+    """The same plan of a client that a command made names options."""
+    with simulated() as sim:
+        plan = client(sim, having={}).plan([DATA])
+
+    assert any("--stop-instance" in text for text in options(plan))
+
+
+@pytest.mark.parametrize("fails", ["StopInstance", "ReInitDisk", "StartInstance", ""])
+def test_no_run_that_goes_wrong_names_an_option(fails: str) -> None:
+    """Neither the exception of a run, nor its report, nor its events name an option."""
+    fault = {"action": fails, "nth": "every", "error": {"code": "InvalidRegionId.NotFound"}}
+    with simulated(world(instance={"ignores_stop": not fails}), [fault] if fails else []) as sim:
+        done = run(sim, limits={"stop": 60.0, "start": 60.0})
+
+    assert done.error is not None
+    assert options(done.error) + options(done.report) == []
+    assert [event for event in done.events if re.search(r"(?<!\w)--\w", str(event.data))] == []
+
+
+def test_no_refusal_names_an_option() -> None:
+    """What is refused before anything is sent names no option either."""
+    with simulated() as sim:
+        ours = client(sim)
+        plan = ours.plan([DATA])
+        refused: list[Error] = []
+        for wrong in (
+            lambda: ours.run(plan, confirm=DATA),
+            lambda: ours.stored("r-20260102T030405Z-4f2a"),
+            lambda: ours.resume("r-20260102T030405Z-4f2a", verdict="intact"),
+            lambda: ours.load_plan("/nowhere"),
+            safe_reinit.connect,
+            lambda: safe_reinit.connect(region="cn-hangzhou", endpoint="a/b"),
+            lambda: safe_reinit.connect(region="cn-hangzhou", config="/nowhere"),
+            lambda: safe_reinit.connect(region="cn-hangzhou", ca_bundle="/nowhere"),
+            lambda: safe_reinit.connect(region="cn-hangzhou", profile="nobody").plan([DATA]),
+            lambda: safe_reinit.connect(region="cn-hangzhou", journal="mysql://nowhere").runs(),
+        ):
+            with pytest.raises(Error) as caught:
+                wrong()
+            refused.append(caught.value)
+
+    assert [options(error) for error in refused if options(error)] == []
