@@ -39,12 +39,12 @@ import reference_pages  # noqa: E402 - likewise
 import states_page  # noqa: E402 - likewise
 
 _DOES = {
-    "again": "sends the call again with growing waits, within the limit of its phase",
-    "refused": "takes the call as refused and does not send it again",
-    "credentials": "renews the credentials and sends the call again, within the limit of its phase",
-    "lost": "takes the outcome as open and observes what happened",
+    "again": "repeats the call with increasing delays, within the time limit above",
+    "refused": "treats the call as refused and does not repeat it",
+    "credentials": "renews the credentials and repeats the call, within the time limit above",
+    "lost": "treats the outcome as open and observes what happened",
 }
-_NO_RIGHT = "sends StartInstance and UntagResources again until the limit of the phase, and no other call"
+_NO_RIGHT = "repeats StartInstance and UntagResources, within the time limit above, and no other call"
 _SECTIONS = (
     ("ReInitDisk", REINIT_DISK),
     ("ResetDisk", RESET_DISK),
@@ -62,20 +62,21 @@ def errors() -> str:
         "# Error codes",
         "",
         "This page explains each ECS error code, what the tool does after it, and what you can do. The meaning of a code depends on",
-        "the call that it answers: what is documented for that call comes first, then what holds for every call. The tool never",
-        "interprets the message of an error.",
+        'the call that it answers: if a code is documented for that call, that entry applies; otherwise the entry under "every',
+        'call". The tool never interprets the message of an error. *documented* says which editions of the API reference name the',
+        "code.",
         "",
-        "A family of codes has an entry with a star: `Throttling*` is every code that begins like this, and `*.Initializing` every",
-        "code that ends like this. An answer with a status of 500 or more proves nothing, whatever its code: the tool treats the",
-        "outcome as open and observes what happened.",
+        "An entry with a star stands for a family of codes: `Throttling*` for every code that begins with this text, and",
+        "`*.Initializing` for every code that ends with it. An answer with HTTP status 500 or higher proves nothing, whatever its",
+        "code: the tool treats the outcome as open and observes what happened.",
         "",
         "After a refusal the data on the disk is unchanged, and the tool restores the power state. A call is repeated for at most",
         "this long:",
         "",
         "| call | how long it is repeated |",
         "|---|---|",
-        "| ReInitDisk, ResetDisk | 5 minutes, or `--timeout-snapshot` while a snapshot of the disk is being created, but never later than half of `--timeout-reinit` after the first wipe of the machine |",
-        "| CreateSnapshot | as ReInitDisk |",
+        "| ReInitDisk, ResetDisk | 5 minutes, or `--timeout-snapshot` while a snapshot of the disk is being created; never longer than half of `--timeout-reinit` from the first wipe of the machine |",
+        "| CreateSnapshot | as for ReInitDisk |",
         "| StopInstance | until `--timeout-stop` |",
         "| StartInstance | until `--timeout-start` |",
         "| TagResources, UntagResources | 5 minutes |",
@@ -86,8 +87,9 @@ def errors() -> str:
         "",
         "- **ReInitDisk and ResetDisk** are never repeated. The tool observes the disk for 20 seconds without a gap. If it sees no",
         "  ReIniting (ResetDisk: if no roll-back is in progress), the call counts as refused (exit code 4, the machine is started",
-        "  again). Otherwise the outcome is unknown (exit code 5) until the end of the work is seen.",
-        "- **StartInstance and UntagResources** are repeated until their limit, because the machine is down or still has the tag.",
+        "  again). Otherwise the outcome is unknown (exit code 5), unless the run later sees the wipe end.",
+        "- **StartInstance and UntagResources** are repeated until their limit, because otherwise the machine would stay down or",
+        "  keep the tag.",
         "- **Every other call** counts as refused.",
     ]
     for name, rows in _SECTIONS:
@@ -108,7 +110,7 @@ def _told(row: Code) -> tuple[str, ...]:
     )
     head = f"{row.meaning}{calls} HTTP {row.status}; documented: {row.source}."
     more = ("- foreseen by: " + _foreseen(row),) if "ReInitDisk" in row.actions and row in REINIT_DISK else ()
-    return "", f"### {row.code}", "", head, "", *more, f"- the tool {_does(row)}", f"- you: {row.fix}"
+    return "", f"### {row.code}", "", head, "", *more, f"- the tool {_does(row)}", f"- what to do: {row.fix}"
 
 
 _BOTH = ("TagResources", "UntagResources")
@@ -117,7 +119,7 @@ _BOTH = ("TagResources", "UntagResources")
 def _foreseen(code: Code) -> str:
     foreseen = ", ".join(f"[{name}](checks.md#{name})" for name in code.checks)
     if code.unforeseen:
-        return f"{foreseen}; not surely: {code.unforeseen}" if foreseen else f"nothing: {code.unforeseen}"
+        return f"{foreseen}; not always: {code.unforeseen}" if foreseen else f"no check: {code.unforeseen}"
     return foreseen
 
 

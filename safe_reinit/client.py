@@ -49,32 +49,32 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
 ) -> Client:
     """Make a client for one region. Nothing is sent yet.
 
-    Of several regions each has its own client, its own plans and its own runs: make all plans (to ``plan`` say with
-    ``elsewhere`` how many disks those of the others have), and run none before every one is runnable.
+    For several regions, make one client for each region. Make all plans first, and tell each call of ``plan`` with
+    ``elsewhere`` how many disks the plans of the other regions have. Run none of them before all of them are runnable.
 
     Args:
-        region: the region id, ``cn-hangzhou``; else from the environment, the configuration or the aliyun CLI profile.
-        profile: the aliyun CLI profile whose credentials are used; else Alibaba's default credential chain.
+        region: the region id; by default from the environment, the configuration or the aliyun CLI profile.
+        profile: the aliyun CLI profile to take credentials from; by default Alibaba Cloud's default credential chain.
         endpoint: ``[http://|https://]HOST[:PORT]`` of ECS; a loopback one serves every product.
-        config: the path of a configuration file, or what it would say as a dict; a file found by itself if none.
-            Environment variables count instead of what it says, and arguments instead of both.
-        credentials: an AccessKey id and its secret, and the token of STS where the key is temporary; or what is asked
-            for them before each request: a function, a client of ``alibabacloud_credentials`` (which assumes a role,
-            for example), or an SDK client of yours. A key of another account, user or role is refused.
-        journal: the journal file; else that of the configuration, of root or of the user. On loopback with
+        config: the path of a configuration file, or its contents as a dict. Without it, the usual file is read.
+            Environment variables override the file, and arguments override both.
+        credentials: an AccessKey id and its secret and, for a temporary key, the STS token; or what is asked for them
+            before each request: a function, a client of ``alibabacloud_credentials`` (which assumes a role, for
+            example), or your own SDK client. A key of another account, user or role is refused.
+        journal: the journal file; by default that of the configuration, of root or of the user. On loopback with
             ``credentials`` it is kept in memory unless it is named.
-        cloud: makes the cloud that is called, in the place of the one over Alibaba Cloud's SDK: your own SDK client, or
-            a fake one. It knows by itself where it is and who calls. The journal is to be named then; a cloud that is
-            not Alibaba Cloud needs one of its own, so that its runs never stand in the way of real ones.
-        clock: the clock that waits run on; else one at the speed of real time.
+        cloud: makes the ``Cloud`` that is called instead of Alibaba Cloud's SDK, for example one that uses your own
+            SDK client, or a fake. It must know its own endpoint and caller. You must then name a journal. For anything
+            other than the real Alibaba Cloud, use a separate journal, so that its runs never block real ones.
+        clock: the clock for waiting; by default one that runs at the speed of real time.
         owner: the legacy owner parameters of ReInitDisk (ECS API reference): ``owner_account``, ``owner_id``,
             ``resource_owner_account``, ``resource_owner_id``.
         settings: any other setting, by its name: ``timeout_stop="5m"`` or ``timeout_stop=timedelta(minutes=5)``.
 
     Raises:
         TypeError: there is no such setting.
-        UsageError: an argument or a setting is not usable, two contradict each other, or no region or journal is known.
-        RunRefused: the process may open too few files for a run.
+        UsageError: an argument or a setting is not valid, two contradict each other, or no region or journal is known.
+        RunRefused: the limit of open files of this process is too low for a run.
 
     """
     with raising_arguments(not isinstance(config, Settings)) as of_program:
@@ -102,7 +102,7 @@ class Client:
     """Plans and runs reinitialisations in one region. Safe to use from several threads; made by ``connect``.
 
     Attributes:
-        planner: makes its plans; the commands of this package ask it for more than programs need.
+        planner: makes the plans of this client; meant for the commands of this package, not for your programs.
         own_runs: its runs, for the same commands.
         of_program: whether a program made it, and not one of these commands.
 
@@ -131,12 +131,12 @@ class Client:
 
     @property
     def clock(self) -> Clock:
-        """The clock that runs go by."""
+        """The clock that runs use."""
         return self._setup.clock
 
     @property
     def journal(self) -> str | None:
-        """Where runs are written down: a file, or a database without its password; ``None`` for this process only."""
+        """Where runs are recorded: a file, or a database without its password; ``None`` for this process only."""
         return self.own_runs.journal
 
     def is_simulated(self) -> bool:
@@ -144,7 +144,7 @@ class Client:
         return self._setup.connection.origin.simulated
 
     def discover_disks(self, search: Search, on_call: Callable[[Call], None] | None = None) -> Sequence[str]:
-        """Return the ids of the disks that a search means.
+        """Return the ids of the disks that a search finds.
 
         Raises:
             UsageError: there are no credentials.
@@ -172,37 +172,37 @@ class Client:
         once: str | None = None,
         on_call: Callable[[Call], None] | None = None,
     ) -> Plan:
-        """Look at the disks and make the plan; findings do not raise, ``plan.runnable`` tells.
+        """Check the disks and make the plan; findings raise no exception, ``plan.runnable`` says whether it can run.
 
-        What the class of the disks allows (configuration, ``classes``) needs no argument; ``plan.options`` has what is
-        in force.
+        You need not pass what the class of the disks allows (``classes`` in the configuration). ``plan.options`` shows
+        which options apply.
 
         Args:
             disk_ids: ids of disks in this region, ``d-...``; one that is named twice counts once.
             stop_instance: whether a Running instance may be stopped.
-            leave_stopped: whether it stays Stopped after a wipe; else what the configuration says.
-            snapshot: whether a snapshot of each disk is taken after the stop, before the wipe; else what the
+            leave_stopped: whether the instance stays Stopped after the wipe; by default, as the configuration says.
+            snapshot: whether a snapshot of each disk is taken after the stop, before the wipe; by default as the
                 configuration, or the class of the disks, says.
             pending_starts: ids of instances that an earlier run stopped; they are started after the wipe.
             accept: names of checks whose risks are accepted.
-            max_disks: how many disks the run may have; else 10, or what the configuration says.
-            discovered: whether they were found (``discover_disks``, a file) rather than named: then 1 unless said.
+            max_disks: how many disks the run may have; by default 10, or what the configuration says.
+            discovered: whether the disks were found, not named (``discover_disks``, a file): ``max_disks`` is then 1.
             elsewhere: how many disks are planned in other regions for the same purpose: they count for ``max_disks``.
             expect_instance: refuse unless the disks are on this instance.
             key_pair: the key pair to log in with, for a system disk of Linux (ECS API reference, ReInitDisk:
                 KeyPairName).
             password: the password to set, for a system disk (Password); in no plan, report or log.
             security_enhancement: ``Active`` or ``Deactive``, for a system disk (SecurityEnhancementStrategy).
-            reason: a change ticket, kept in plan, journal and report.
+            reason: a change ticket, kept in the plan, the journal and the report.
             once: a key under which this plan is run at most once, by whichever process has this journal.
-            on_call: is called for each HTTP exchange; what it raises is ignored.
+            on_call: is called for each HTTP exchange; its exceptions are ignored.
 
         Returns:
             the plan, also one that may not be run: ``plan.blockers`` say why.
 
         Raises:
-            UsageError: no or a malformed disk id, a name in ``accept`` that is no check, a text that is no line of
-                text, no credentials.
+            UsageError: a disk id is missing or malformed, a name in ``accept`` is not a check, a text is not one line,
+                or there are no credentials.
             RunRefused: a name in ``accept`` is a block, or ECS could not be asked.
 
         """
@@ -228,15 +228,15 @@ class Client:
     ) -> Plan:
         """Plan to roll the disks that a run wiped back to the safety snapshots it took (ResetDisk).
 
-        What was written to them since is lost. The plan is run as any other; its options are those of ``plan``.
+        Data written to them since then is lost. Run the plan like any other; the arguments are those of ``plan``.
 
         Args:
             run_id: the run, in this client's journal.
 
         Raises:
             UsageError: there is no such run, or it is of another region or endpoint.
-            RunRefused: it is still open, of another account, wiped nothing, took no safety snapshot of a disk that it
-                wiped, or ECS could not be asked.
+            RunRefused: the run is still open, belongs to another account, wiped nothing, or took no snapshot of a disk
+                that it wiped; or ECS did not answer.
         """
         given = Request(
             stop_instance=stop_instance, leave_stopped=leave_stopped, snapshot=snapshot, accept=accept,
@@ -248,7 +248,7 @@ class Client:
         """Save a plan in a new file, and return it with the ``digest`` of that file.
 
         Raises:
-            UsageError: there is such a file, or its folder cannot be written.
+            UsageError: the file already exists, or its folder is not writable.
             RunRefused: it cannot be written.
         """
         name = os.fspath(path)
@@ -270,7 +270,7 @@ class Client:
 
         Raises:
             UsageError: the file is no plan, was changed, could be written by others, or is for another region or cloud.
-            RunRefused: it has another digest, another account made it, it is expired, or what it stands on has changed.
+            RunRefused: it has another digest, another account made it, it has expired, or facts behind it have changed.
         """
         name = os.fspath(path)
         saved = plan_store.read_plan(name, trusted=True)
@@ -297,31 +297,30 @@ class Client:
     ) -> Report:
         """Run a plan to its end and report.
 
-        Each call is made at most once for each observation that shows it to be due, and what is intended is in the
-        journal before it is sent. ECS is called as its API reference has it: StopInstance (StoppedMode KeepCharging),
-        CreateSnapshot, ReInitDisk or ResetDisk, StartInstance, TagResources and UntagResources.
+        A call is made at most once for each observation that requires it, and its intention is in the journal before it
+        is sent. These calls change something: StopInstance (StoppedMode KeepCharging), CreateSnapshot, ReInitDisk or
+        ResetDisk, StartInstance, TagResources and UntagResources.
 
         Args:
             plan: made by ``plan`` or ``plan_undo`` of this client; it can be run once.
-            confirm: ``plan.confirm_with``, or the unattended class of all its disks; in any case of letters.
-            run_id: the id of the run, made by ``new_run_id``; else a new one. ``stored`` returns the run from its first
-                event on.
-            on_event: is told what happens, from threads of the run. An ``Exception`` that it raises is ignored; an exit
-                (``SystemExit``, ``KeyboardInterrupt``) ends the run in order, and is raised again then.
+            confirm: ``plan.confirm_with``, or the name of the disks' class if that is unattended; case does not matter.
+            run_id: the run's id, made by ``new_run_id``; by default a new one. From its first event, ``stored`` has it.
+            on_event: is called with each event, from threads of the run. An ``Exception`` that it raises is ignored;
+                ``SystemExit`` or ``KeyboardInterrupt`` ends the run cleanly, and is raised again then.
             on_call: is called for each HTTP exchange in the same way.
             stop: lets another thread ask the run to end.
-            go_on: is asked, with what has ended so far, whether the next stage of a rollout that pauses begins. Where
-                workers carry the run, ``None`` leaves the question open, and the run waiting for an answer.
+            go_on: is called when a rollout pauses, with what has ended so far, and returns whether the next stage
+                begins. If workers carry out the run, ``None`` leaves the question open, and the run keeps waiting.
 
         Returns:
-            the report of a run that is ``done``: every disk proven reinitialised, and the power as promised. With
+            the report of a run that is ``done``: every disk proven reinitialised, and the power state as planned. With
             ``already_done`` it is that of an earlier run with the key of the plan, and nothing was done now.
 
         Raises:
-            Error: of the class of the outcome unless it is ``done``; ``error.report`` is the whole truth.
+            Error: of the outcome's class, unless that is ``done``; ``error.report`` is the full report.
             UsageError: the journal cannot be used; nothing was sent.
-            BaseException: what was raised from outside while the run went on (``KeyboardInterrupt``): the run was ended
-                in order first. It has the attributes ``run_id`` and ``report``, and a note that says how to resume.
+            BaseException: what was raised from outside during the run (such as ``KeyboardInterrupt``), after the run
+                was ended cleanly. It has the attributes ``run_id`` and ``report``, and a note that says how to resume.
 
         """
         begun = report.started(self.clock.now())
@@ -369,25 +368,26 @@ class Client:
         stop: Interrupt | None = None,
         go_on: Callable[[str], bool | None] | None = None,
     ) -> Report:
-        """Go on with a run whose process is gone, or that left something owed, and report.
+        """Continue a run whose process has ended or that is not finished, and return its report.
 
-        Nothing that was answered is repeated; the outcome of what was not is observed, behind the fence; the power
-        comes back as promised. No consent is needed: the run had it.
+        A call that was answered is not repeated. If a call was not answered, the run observes what happened. Then it
+        restores the power state. No consent is needed, because it was given when the run began.
 
         Args:
             run_id: its name, as ``runs`` and the report have it.
-            verdict: what became of the disks whose outcome is unknown, where you know it (from ActionTrail). It sends
+            verdict: what happened to the disks whose outcome is unknown, if you know it (from ActionTrail). It sends
                 no wipe: other disks of the run that were not wiped yet stay as they are.
-            password: the password to set, where the plan had one.
-            on_event: is called for each event. If workers carry the run, it is called for past events first.
+            password: the password to set, if the plan had one.
+            on_event: is called for each event. If workers carry out the run, it is called for past events first.
             on_call: is called for each HTTP exchange, past ones first in the same way.
             stop: lets another thread ask the run to end.
             go_on: is asked as in ``run``, also about a stage that somebody agreed to before.
 
         Raises:
             UsageError: there is no such run in the journal, or it is of another region or endpoint.
-            RunRefused: it has ended, somebody holds it, or the verdict is about nothing or against what ECS shows.
-            Error: of the class of the outcome unless it is ``done``; ``error.report`` is the whole truth.
+            RunRefused: the run has ended, another process holds it, no disk is in doubt, or the verdict contradicts
+                what ECS shows.
+            Error: of the outcome's class, unless that is ``done``; ``error.report`` is the full report.
         """
         interrupt = stop or Interrupt()
 
@@ -404,24 +404,24 @@ class Client:
         return done(interrupt.carry(carried, resumable=self.own_runs.place is not None))
 
     def abandon(self, run_id: str) -> None:
-        """Release an open run's instances, because you make a new plan; its lock tag comes off, its outcome stays.
+        """Close an open run for a new plan of its instances: its lock tag is removed, its outcome does not change.
 
         Raises:
             UsageError: there is no such run.
-            RunRefused: it has ended, or somebody holds it.
-            RunFailed: its lock tag could not be taken off.
+            RunRefused: it has ended, or another process holds it.
+            RunFailed: the lock tag could not be removed.
         """
         self.own_runs.abandon(run_id)
 
     def cancel(self, run_id: str) -> bool:
-        """Ask a run to end in order: calls in flight end, the power comes back, no wipe is sent.
+        """Ask a run to end cleanly: calls in progress end, the power state is restored, no further wipe is sent.
 
-        A run of this client is asked directly. Any other is asked through the journal, whichever process, user or host
-        carries it out: it hears that within a second or so. No process is signalled, and asking twice is asking once.
-        The end is not waited for: ``resume`` or ``runs`` tell how it ends.
+        A run of this client is told directly. Any other run is told through the journal, whichever process, user or
+        host carries it out, and reacts within about a second. No signal is sent, and a second request has no further
+        effect. This method does not wait for the end of the run; use ``resume`` or ``runs`` to see how it ended.
 
         Returns:
-            whether a session is at work on it; if not, ``resume`` brings its machines back, and sends no wipe.
+            whether a process is working on it; if not, ``resume`` starts its machines again and sends no wipe.
 
         Raises:
             UsageError: there is no such run, or the journal cannot be written.
@@ -430,10 +430,10 @@ class Client:
         return self.own_runs.cancel(run_id)
 
     def runs(self, limit: int | None = 20) -> Sequence[StoredRun]:
-        """Return the runs of the journal, newest first; those of other regions, too.
+        """Return the runs in the journal, newest first, including those of other regions.
 
         Args:
-            limit: how many of those that have ended at least; every open run is returned besides. ``None`` for all.
+            limit: how many of the runs that have ended to return at least, besides every open one; ``None`` for all.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -444,7 +444,7 @@ class Client:
         """Return a run of the journal.
 
         Raises:
-            UsageError: there is none, it is of another region or endpoint, or what the journal has is not this run's:
-                it was removed or replaced while this client carried the run out.
+            UsageError: there is no such run, it belongs to another region or endpoint, or the journal was removed or
+                replaced while this client carried the run out.
         """
         return self.own_runs.stored(run_id)

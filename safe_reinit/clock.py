@@ -41,7 +41,7 @@ def refuse_platform() -> None:
 
 
 class Clock:
-    """The present, and waiting; ``rate`` is the number of cloud seconds in a real one."""
+    """The current time, and waiting. ``rate`` is the number of cloud seconds per real second."""
 
     def __init__(self, rate: float = 1.0) -> None:
         self.rate = rate
@@ -50,7 +50,7 @@ class Clock:
         self._anchor = (time.time() - boottime()) * rate
 
     def now(self) -> datetime:
-        """Return the local time, aware, in UTC: for reports and journals only, never for judging."""
+        """Return the local time as an aware datetime in UTC: for reports and journals only, never for a decision."""
         return datetime.fromtimestamp(time.time(), UTC)
 
     def time(self) -> float:
@@ -62,7 +62,7 @@ class Clock:
         time.sleep(max(0.0, seconds) / self.rate)
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Wait for so many cloud seconds or until the event is set; tell whether it is."""
+        """Wait for this many cloud seconds, or until the event is set; return whether it is set."""
         return event.wait(max(0.0, seconds) / self.rate)
 
     def busy(self) -> AbstractContextManager[object]:

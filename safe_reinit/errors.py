@@ -35,7 +35,7 @@ class Error(Exception):
     code: str | None = None
     """The ECS error code behind it, where there is one."""
     request_id: str | None = None
-    """The ``RequestId`` of that answer."""
+    """The ``RequestId`` of the answer."""
     action: str | None = None
     """The API that answered so."""
     report: Report | None = None

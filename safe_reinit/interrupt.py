@@ -100,7 +100,7 @@ class Interrupt:
 
     @contextmanager
     def on_signals(self, *numbers: signal.Signals) -> Iterator[Self]:
-        """Ask the run to end in order when a signal arrives while the block lasts; only in the main thread.
+        """Ask the run to end cleanly when a signal arrives while the block lasts; only in the main thread.
 
         Ctrl-C in the thread that called ``run`` needs none of this: it does the same. A signal that is ignored stays
         ignored.
@@ -157,7 +157,7 @@ class Interrupt:
     def raised(self, error: BaseException) -> None:
         """Record an exit (``SystemExit``, ``KeyboardInterrupt``) that a listener raised in a thread of the run.
 
-        It asks the run to end in order, and ``carry`` raises it again when it has ended.
+        It asks the run to end cleanly, and ``carry`` raises it again when it has ended.
         """
         self._raised = self._raised or error
         self.ask(type(error).__name__)
@@ -188,7 +188,7 @@ class Interrupt:
     def carry(self, work: Callable[[], Report], *, resumable: bool = True) -> Report:
         """Do the work of a run in a thread of its own, so that what is raised in this one never stops it halfway.
 
-        An exception from outside (Ctrl-C, the time limit of a worker) asks the run to end in order, and is raised again
+        An exception from outside (Ctrl-C, the time limit of a worker) asks the run to end cleanly, and is raised again
         when it has ended; a second one leaves the run at once. It has then the attributes ``run_id`` and ``report``,
         and says how to resume the run, where it can be ``resumable``.
         """

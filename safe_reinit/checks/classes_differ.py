@@ -4,8 +4,9 @@ What it does
     Compares the classes that the configuration assigns to the disks of the run.
 
 Why it stops you
-    It does not stop you by itself. Stopping, snapshots and accepted risks are options of a whole run, so what the class
-    of one disk allows must not apply to a disk that is in another class or in none.
+    It does not stop you by itself. Whether machines are stopped, whether snapshots are taken and which risks are
+    accepted applies to the whole run. So what the class of one disk allows must not apply to a disk in another class,
+    or in none.
 
 How to fix it
     Run the disks of each class separately, or give the options by hand.

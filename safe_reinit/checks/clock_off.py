@@ -6,7 +6,7 @@ What it does
 
 Why it stops you
     Every request is signed with the local time, and a signature is valid for 15 minutes. If the clock drifts a little
-    further, every call is refused, possibly between the stop of the instance and its start.
+    further, ECS refuses every call, possibly after the instance has been stopped and before it is started again.
 
 How to fix it
     Set the clock of this machine (NTP), then check again with --dry-run.

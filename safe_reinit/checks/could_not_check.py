@@ -2,16 +2,16 @@
 
 What it does
     Reports every Describe call whose answer cannot be relied on, and the permission that would allow it.
-    DescribeInstances is reported by instance-not-seen. Calls to other products count only if the configuration lists
-    them under require_answers.
+    A missing answer to DescribeInstances is reported by instance-not-seen instead. Missing answers from other products
+    are reported here only if the configuration lists them under require_answers.
 
 Why it stops you
     Without the permission for a Describe call, ECS can answer it with an empty list (ECS API reference,
     DescribeInstances). "No snapshot in progress" and "no permission to see snapshots" then look the same, and the
     machine would be stopped for a wipe that could not be checked.
 
-    A row that cannot be read (a size that is not a number, an invalid time) counts as not seen, but only for its own
-    resource: the finding names the id, the field and its content.
+    If one row of an answer cannot be read (a size that is not a number, an invalid time), only that resource counts as
+    not seen. The finding names the id, the field and its content.
 
 How to fix it
     Grant the named permission to these credentials, then check again with --dry-run. If a row cannot be read, compare

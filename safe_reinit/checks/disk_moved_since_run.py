@@ -1,12 +1,12 @@
-"""The disk is no longer on the instance of the run that is undone or planned again.
+"""The disk has moved to another instance since the run that you undo or repeat.
 
 What it does
     In an undo, and in a plan that replaces an open run (resume --verdict wipe-again), compares the current instance of
     the disk (DescribeDisks, InstanceId) with the instance that the journal recorded for that run.
 
 Why it stops you
-    ResetDisk and ReInitDisk follow the disk: they stop the machine that the disk is on now, not the one of the run, and
-    that machine loses its data on the disk. Somebody moved the disk there for a reason, and may rely on that data.
+    The run would stop the machine that the disk is on now, not the machine of the earlier run, and that machine would
+    lose its data on the disk. Somebody moved the disk there for a reason, and may rely on that data.
 
 How to fix it
     Find out who moved the disk, and why. Attach it to its instance again; or, if the other machine may be stopped and

@@ -1,4 +1,4 @@
-"""The disk is a multi-attach disk.
+"""The disk can be attached to several instances.
 
 What it does
     Reads MultiAttach, MountInstanceNum and Attachments of the disk (DescribeDisks). Any of them can show that several

@@ -8,7 +8,8 @@ Why it stops you
     asked for this comparison, and it failed: this is the wrong disk, or it has been moved.
 
 How to fix it
-    Look up the disk of the instance you mean, or use --expect-instance with the instance that the disk is really on.
+    Look up the disk of the instance that you mean. If this is the right disk, pass its actual instance with
+    --expect-instance.
 """
 
 from __future__ import annotations

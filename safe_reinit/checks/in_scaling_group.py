@@ -12,9 +12,9 @@ Why it stops you
     alone.
 
 How to fix it
-    Put the instance into Standby in its scaling group first, then check again with --dry-run. If only the tag shows the
-    group, the tool cannot see that the instance is in Standby: if it is Running, stop it yourself while it is in
-    Standby; then run again with --accept in-scaling-group.
+    Put the instance into Standby in its scaling group first, then check again with --dry-run. If only the tag shows
+    the group, the tool cannot see whether the instance is in Standby. Put it into Standby; if it is Running, stop it
+    yourself; then run again with --accept in-scaling-group.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The instance of the disk cannot be seen.
 
 What it does
-    Looks up the instance that the disk names (DescribeInstances). Also reports a disk that is In_use and not shared but
-    names no instance at all.
+    Looks up the instance that the disk names (DescribeInstances). It also reports a disk that is In_use and is not
+    shared, but for which ECS names no instance.
 
 Why it stops you
     ECS accepts the wipe only if the instance is Stopped, not locked and not expired, and the tool must restore the

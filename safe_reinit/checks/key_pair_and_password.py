@@ -1,7 +1,7 @@
 """A key pair and a password were given together.
 
 What it does
-    Checks whether both --key-pair and a password (--password-env or --password-stdin) were given.
+    Checks whether both --key-pair and a password (--password-env, --password-stdin or --password-prompt) were given.
 
 Why it stops you
     Binding a key pair disables password login (ECS API reference, ReInitDisk), so the two contradict each other: the

@@ -6,8 +6,8 @@ What it does
     under require_answers is reported by could-not-check instead, and stops you.
 
 Why it stops you
-    It does not stop you: a plan can be made without these answers. But what they would have shown can destroy the
-    instance (a scaling group), keep it from starting (a disabled key) or make ECS refuse the wipe.
+    It does not stop you: a plan can be made without these answers. But what these answers would have shown can matter:
+    a scaling group can destroy the instance, a disabled key can keep it from starting, or ECS can refuse the wipe.
 
 How to fix it
     Grant the named permission to these credentials, or make the endpoint of the product reachable; then check again

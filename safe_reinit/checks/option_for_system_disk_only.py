@@ -5,8 +5,8 @@ What it does
     (DescribeDisks).
 
 Why it stops you
-    These options set the login of a fresh operating system, and ReInitDisk documents them for system disks only. If you
-    gave one, you expected to wipe a system disk, so this may be the wrong disk.
+    These options set how to log in to a fresh operating system, and the API reference of ReInitDisk documents them for
+    system disks only. If you gave one, you expected to wipe a system disk, so this may be the wrong disk.
 
 How to fix it
     Check which disk you mean. For a data disk, leave the option out.

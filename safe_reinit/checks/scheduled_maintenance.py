@@ -2,8 +2,9 @@
 
 What it does
     Reads the system events of the instance that have not ended (DescribeInstanceHistoryEvents: Scheduled, Executing,
-    Inquiring). If the instance would be stopped for the wipe, every such event is a risk. If it is already Stopped,
-    only an event that may start it is a risk: any event except those that stop or release an instance.
+    Inquiring). If the instance would be stopped for the wipe, every such event is a risk. If the instance is already
+    Stopped, only events that may start it are a risk, that is, all events except those that stop or release an
+    instance.
 
 Why it stops you
     Maintenance by ECS may restart or move the instance between the stop and the wipe: then the wipe is refused, or the

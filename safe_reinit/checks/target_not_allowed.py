@@ -7,8 +7,8 @@ What it does
     match too.
 
 Why it stops you
-    The configuration says where this tool may work at all. The wrong profile, the wrong region or an id from the wrong
-    window look just like the right ones until the data is gone.
+    The configuration says where this tool may work at all. A wrong profile, a wrong region or an id copied from the
+    wrong window looks just like the right one until the data is gone.
 
 How to fix it
     Make sure that this is the disk you mean and that these are the credentials you mean. If both are right, add the

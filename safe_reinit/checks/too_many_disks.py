@@ -3,8 +3,8 @@
 What it does
     Counts the disks of the whole run, across all regions if a command names several. The limit is 10 for disks named by
     hand, 1 for disks found by a tag or on an instance, and `max_disks` of the class for disks in a class. `--max-disks`
-    or `max_disks` in the configuration sets another limit; for a class with its own limit, the command line can only
-    lower it.
+    or `max_disks` in the configuration sets another limit; if the class has its own limit, the command line can only
+    lower that limit.
 
 Why it stops you
     A pattern that matches too much, or a list with one line too many, wipes disks that nobody meant to wipe. The whole

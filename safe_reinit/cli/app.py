@@ -176,7 +176,7 @@ def undo(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN
 
 @app.command(short_help="List the runs, and the machines left stopped.")
 @click.option(
-    "--prune", metavar="AGE", help="Forget runs that ended longer ago than this, such as 720h or 30d; open runs stay."
+    "--prune", metavar="AGE", help="Prune runs that ended longer ago than this, such as 720h or 30d; open runs stay."
 )
 @options.limit("The number of newest runs to list; open runs are always listed.")
 @click.option(
@@ -207,7 +207,7 @@ def audit(ctx: click.Context, /, run_id: str | None, limit: int, **flags: Any) -
     """List who did what to the journal's runs, or to one run, newest first.
 
     It lists each run that was begun, undone, taken over, cancelled or pruned, each verdict and each hold. An entry
-    stays when its run is forgotten.
+    stays when its run is pruned.
     """
     from . import history  # noqa: PLC0415 - see above
 

@@ -55,7 +55,7 @@ class ListedRun:
     region: str
     account: str
     simulated: bool
-    """Whether a simulator answered, so that no real machine is involved."""
+    """Whether the answers came from a simulator, so that no real machine was affected."""
     jobs: tuple[ListedJob, ...]
     waits: str | None = None
     """What an open run is waiting for, as a sentence: an answer, or room beside other runs."""

@@ -57,7 +57,7 @@ def unknown_run(run_id: str, journal: Reader) -> UsageError:
 
 
 def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
-    """Ask for the end of a run, in order, through the journal."""
+    """Ask for the end of a run, cleanly, through the journal."""
     with open_journal(flags, "worker") as journal:
         at_work = journal.cancel(run_id, "safe-reinit cancel")
         stored = journal.run(run_id)

@@ -59,7 +59,7 @@ def config_show(flags: Mapping[str, Any], output: Output) -> None:
 
 
 def config_grace(flags: Mapping[str, Any]) -> None:
-    """Print how many seconds a worker needs to end in order: as many as a machine that has just begun, at most."""
+    """Print how many seconds a worker needs to end cleanly: as many as a machine that has just begun, at most."""
     config = _settings(flags)
     phases = (config.timeout_stop, config.timeout_snapshot, config.timeout_reinit, config.timeout_start)
     print_stdout(str(round(sum(phases) + config.journal_outage) + _GRACE_MARGIN))

@@ -83,7 +83,7 @@ class Signals:
     def run(
         self, notify: Callable[[str, Callable[[], None]], None], note: Callable[[str], None] | None = None
     ) -> Iterator[Interrupt]:
-        """End a run in order on a signal while the block lasts; after it signals end the waiting for its output.
+        """End a run cleanly on a signal while the block lasts; after it signals end the waiting for its output.
 
         Args:
             notify: says a line to the person, and then does something, once the line is out.

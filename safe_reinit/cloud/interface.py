@@ -41,7 +41,7 @@ Item = TypeVar("Item", covariant=True)
 
 
 class CloudError(Exception):
-    """A call that did not succeed. Its text is ours: no text of ECS, of the SDK or of the transport is in it."""
+    """A call that did not succeed. Its message is our own: it has no text of ECS, the SDK or the HTTP library."""
 
     action: str
     """The API that was called."""
@@ -105,7 +105,7 @@ class Refused(CloudError):
 
 
 class Unanswered(CloudError):
-    """No answer that can be read came: the call may or may not have been done.
+    """No readable answer arrived: the call may or may not have been carried out.
 
     Attributes:
         why: what of the answer is missing or cannot be read, in our words; ``""`` where that is not known.
@@ -127,7 +127,7 @@ class Unanswered(CloudError):
 
 
 class NotSent(CloudError):
-    """No byte of the request left this machine: the call was not done.
+    """No byte of the request left this machine: the call was not made.
 
     Attributes:
         why: the step that failed, in our words: ``the name of the endpoint cannot be resolved``.
@@ -201,7 +201,7 @@ MaySend = Callable[[str], str]
 
 
 class Cloud(Protocol):
-    """What a run asks of the cloud. Every method may raise ``Refused``, ``Unanswered`` or ``NotSent``."""
+    """The calls that a run makes to the cloud. Every method may raise ``Refused``, ``Unanswered`` or ``NotSent``."""
 
     @property
     def loopback(self) -> bool:

@@ -154,7 +154,7 @@ class Settings(Table):
     )
     pause: Setting[Literal["none", "canary", "wave"] | None] = Setting(
         read.one_of("none", "canary", "wave"), None,
-        "when to ask whether to continue: after the canary (the default on a terminal), after each wave, or never",
+        "when to ask whether to continue: never, after the canary (the default on a terminal), or after each wave",
         group="Many machines", sample="canary", unset="canary on a terminal, else none",
     )
     max_parallel: Setting[int] = Setting(

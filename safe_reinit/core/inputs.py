@@ -100,7 +100,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Unanswered:
-    """No answer that can be read came: the call may or may not have been done."""
+    """No readable answer arrived: the call may or may not have been carried out."""
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ WIPE_STATES: Mapping[WipeState, str] = {
     "asked": "the intention is in the journal; no answer yet",
     "accepted": "ECS accepted it or shows ReIniting; its end has not been seen yet",
     "lost": "no answer came, or one that proves nothing: it may or may not have been carried out",
-    "resend": "an answer was lost, and it may be sent again: nobody can have used the machine since",
+    "resend": "an answer was lost, and the call may be sent again, because nobody can have used the machine since then",
     "done": "proven done",
     "refused": "certainly not carried out, and not sent again",
     "unknown": "unknown whether it was carried out; it is not sent again",
@@ -112,8 +112,10 @@ WIPE: tuple[WipeTransition, ...] = (
     WipeTransition("lost", "resend", "Observed", "In_use through the settling time, and nobody used the machine"),
     WipeTransition("lost", "refused", "Observed", "In_use through the settling time after an unknown error code"),
     WipeTransition("lost", "done", "Observed", "In_use after ReIniting, or the end of the roll-back"),
-    WipeTransition("lost", "unknown", "Observed", "nothing shows it in time, or the machine may have been used"),
-    WipeTransition("accepted", "done", "Observed", "In_use after ReIniting, or through the settling time"),
+    WipeTransition(
+        "lost", "unknown", "Observed", "nothing shows in time that it was done, or somebody may have used the machine"
+    ),
+    WipeTransition("accepted", "done", "Observed", "In_use after ReIniting, or In_use for the whole settling time"),
     WipeTransition(
         "accepted", "unknown", "Observed", "its end was not seen in time, or the disk is attached elsewhere"
     ),
@@ -138,7 +140,9 @@ STEP: tuple[StepTransition, ...] = (
     StepTransition("again", "asked", "Intended", "the intention to send it again is in the journal", _ALL),
     StepTransition("resend", "asked", "Intended", "the intention to send it once more is in the journal", _ALL),
     StepTransition("asked", "none", "Withdrawn", "never sent", ("stop", "force", "snapshot", "tag")),
-    StepTransition("asked", "again", "Withdrawn", "not sent now, but sent before or still due", _ALL),
+    StepTransition(
+        "asked", "again", "Withdrawn", "not sent this time, but it was sent before or is still needed", _ALL
+    ),
     StepTransition("asked", "resend", "Withdrawn", "not sent, and an earlier answer was lost", _ALL),
     StepTransition("asked", "accepted", "CallAccepted", "ECS accepts it", (*_POWER, "snapshot", "tag")),
     StepTransition("asked", "done", "CallAccepted", "ECS accepts it, and there is nothing to wait for", ("untag",)),
@@ -168,7 +172,11 @@ STEP: tuple[StepTransition, ...] = (
     StepTransition("again", "failed", "Observed", _SOMEBODY, ("stop",)),
     StepTransition("resend", "failed", "Observed", _SOMEBODY, ("stop",)),
     StepTransition(
-        "accepted", "failed", "Observed", "not Running in time, or neither Starting nor Running", ("start",)
+        "accepted",
+        "failed",
+        "Observed",
+        "the instance was not Running in time, or is neither Starting nor Running",
+        ("start",),
     ),
     StepTransition("lost", "failed", "Observed", "not Running in time", ("start",)),
     StepTransition("again", "failed", "Observed", "not Running in time", ("start",)),

@@ -69,7 +69,7 @@ class Carrier(Protocol):
 class Following:
     """Follows one run to its end.
 
-    Whoever ends this asks the run to end in order. A process that is killed leaves it to those who carry it.
+    Whoever ends this asks the run to end cleanly. A process that is killed leaves it to those who carry it.
 
     Args:
         session: the session of this process; it holds no lease of the run.
@@ -78,7 +78,7 @@ class Following:
         joins: whether another process began the run; past events are then told first.
 
     Attributes:
-        stop: set by somebody who wants the run to end in order.
+        stop: set by somebody who wants the run to end cleanly.
         leave: set by somebody who waits no longer; the run goes on.
         wake: set to end the wait for the next look.
 

@@ -300,7 +300,7 @@ class Session:
         return self._finish(run, driver, bug)
 
     def _cancelled(self, why: str) -> None:
-        """End the run in order, because somebody asked for that through the journal."""
+        """End the run cleanly, because somebody asked for that through the journal."""
         self.interrupt.ask(by="")
         self.interrupt.notify(f"{why}: finishing the current call; machines that were stopped are started again.")
 

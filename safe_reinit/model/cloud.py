@@ -161,7 +161,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class UnreadableRow:
-    """A row of a list that cannot be read as documented, so that what it describes counts as not seen."""
+    """A row of a list that does not have the documented form. What it describes counts as not seen."""
 
     action: str
     """The API that was asked."""

@@ -1,4 +1,4 @@
-"""What is told of a run while it goes on: one class for each kind of event, and ``Event``, any of them.
+"""What a run reports while it is carried out: one class for each kind of event, and ``Event``, any of them.
 
 Every output renders these. ``data`` has what belongs to the kind, in words of JSON; ``event`` names the kind there.
 """
@@ -25,7 +25,7 @@ class IntendData(TypedDict):
     force: bool
     """Whether it is a power cut."""
     attempt: int
-    """2 for the second time."""
+    """2 if this is the second attempt of the same call."""
 
 
 class AnswerData(TypedDict):
@@ -48,16 +48,16 @@ class WaitData(_For):
     """What a job waits for (``for``), and what ECS shows meanwhile."""
 
     phase: PhaseName | Literal["wait-start"]
-    """``wait-start``: nothing is changed before the minute in which the instance was started is over."""
+    """``wait-start``: the run changes nothing until the minute in which the instance was started is over."""
     elapsed: float
     """Cloud seconds since the wait began."""
     limit: float
     """Cloud seconds; 0 is no limit."""
     why: str
-    """What keeps it from going on, such as an ECS that does not answer, answers slowly or throttles, or another run;
-    ``""`` where nothing does."""
+    """What delays it, such as an ECS that does not answer, answers slowly or throttles, or another run; ``""`` if
+    nothing does."""
     seen: bool
-    """Whether ``instance`` is what ECS shows now, or what it showed last."""
+    """Whether ``instance`` is what ECS shows now, rather than what it showed last."""
     instance: str
     """The status of the instance."""
     disks: dict[str, str]
@@ -67,7 +67,7 @@ class WaitData(_For):
 
 
 class StateData(TypedDict):
-    """What ECS shows now of the things of a job."""
+    """What ECS now shows of a job's instance and disks."""
 
     instance: str
     """The status of the instance."""
@@ -79,10 +79,10 @@ _StillOpen = TypedDict("_StillOpen", {"owed": bool})  # noqa: UP013 - no code of
 
 
 class DoneData(_StillOpen):
-    """What a job came to; ``owed``: whether something is still pending, so that it stays open until it is resumed."""
+    """How a job ended; ``owed``: whether something remains to be done, so that it stays open until it is resumed."""
 
     outcome: Outcome
-    """Of this job alone."""
+    """The outcome of this job alone."""
     power: str
     """The status of the instance."""
     tag_left: bool
@@ -90,16 +90,16 @@ class DoneData(_StillOpen):
     data: dict[str, DataState]
     """What the run did to each disk, by its id."""
     code: NotRequired[str | None]
-    """The ECS error code, where the job did not end as ``done``."""
+    """The ECS error code, if the job did not end as ``done``."""
     message: NotRequired[str]
-    """What went wrong, where the job did not end as ``done``."""
+    """What went wrong, if the job did not end as ``done``."""
 
 
 class DroppedData(TypedDict):
-    """How much is missing."""
+    """How many events are missing."""
 
     count: int
-    """So many events."""
+    """The number of events."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,24 +107,24 @@ class _Event:
     """What every event has."""
 
     at: datetime
-    """When, by the clock of the run."""
+    """When it happened, by the clock of the run."""
     run_id: str | None
-    """``None`` before there is a run."""
+    """``None`` as long as there is no run."""
     event: EventName
-    """The name of its kind."""
+    """The kind of event."""
     instance_id: str | None = None
-    """The instance that it is about, where it is about one."""
+    """The instance that it is about, if it is about one."""
     disk_id: str | None = None
-    """The disk that it is about, where it is about one."""
+    """The disk that it is about, if it is about one."""
     data: object
-    """What belongs to this kind."""
+    """What belongs to this kind of event."""
     simulated: bool = False
-    """Whether a simulator answers, so that no real machine is involved."""
+    """Whether the answers come from a simulator, so that no real machine is involved."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadEvent(_Event):
-    """A call that only reads has ended; ``on_call`` tells programs of it."""
+    """A call that only reads has ended; programs get it through ``on_call``."""
 
     event: Literal["read"] = "read"
     data: Call
@@ -132,7 +132,7 @@ class ReadEvent(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CallEvent(_Event):
-    """Any other call has ended; ``on_call`` tells programs of it."""
+    """Any other call has ended; programs get it through ``on_call``."""
 
     event: Literal["call"] = "call"
     data: Call
@@ -180,7 +180,7 @@ class StateEvent(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DoneEvent(_Event):
-    """A job has ended; if something is still ``owed``, it stays open until it is resumed."""
+    """A job has ended; if something is still ``owed``, it stays open until the run is resumed."""
 
     event: Literal["done"] = "done"
     data: DoneData

@@ -16,14 +16,14 @@ class Finding:
     check: str
     """Its name, as ``safe-reinit explain`` takes it."""
     level: Level
-    """``block`` refuses the run; ``risk`` refuses it unless it is accepted by name; ``info`` is told."""
+    """``block`` stops the run; ``risk`` stops it unless you accept it by name; ``info`` is only reported."""
     subject: str
     """What it is about: the id of a disk or an instance, an API, a class of the configuration, or ``run``."""
     message: str
-    """What is the case and why it matters, one sentence."""
+    """What was found and why it matters, in one sentence."""
     fix: str
-    """What the person can do now, one sentence."""
+    """What you can do now, in one sentence."""
     fact: Mapping[str, str | int | bool | None] = field(default_factory=dict)
-    """The live facts behind it, by ECS's field names; ``None`` for one that ECS did not show."""
+    """The facts behind it, by ECS's field names; a fact is ``None`` if ECS did not show it."""
     predicts: str | None = None
-    """The error code with which ECS would answer ReInitDisk, where its API reference documents one."""
+    """The error code with which ECS would refuse ReInitDisk, if the API reference documents one."""

@@ -20,7 +20,7 @@ Tags = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Match:
-    """What a target must be like; ``None`` asks nothing, and all that is asked must be so."""
+    """What a target must match. ``None`` matches everything; all conditions that are given must be met."""
 
     accounts: Patterns | None = None
     regions: Patterns | None = None
@@ -57,7 +57,7 @@ class Protect:
 
 @dataclass(frozen=True)
 class Hours:
-    """A window of the day, in minutes since midnight at ``offset``; over midnight where it ends before it begins."""
+    """A time window of the day, in minutes since midnight at ``offset``; past midnight if it ends before it begins."""
 
     begin: int
     end: int
@@ -124,7 +124,7 @@ class RunClass:
 
 @dataclass(frozen=True)
 class Guard:
-    """What is judged of every target of one run, at the plan and again before each act."""
+    """What is checked of every target of a run: when the plan is made, and again before each changing call."""
 
     allow: Allow = Allow()
     protect: Protect = Protect()

@@ -29,11 +29,11 @@ class Failure:
     """What went wrong in a job, for the report."""
 
     code: str | None
-    """The ECS error code, ``NotSent``, or ``None`` where it was no answer to a call."""
+    """The ECS error code, ``NotSent``, or ``None`` if the error was not the answer to a call."""
     message: str
-    """What happened to which thing, in sentences for people."""
+    """What happened, and to what, in sentences for people."""
     request_id: str | None = None
-    """The ``RequestId`` of that answer."""
+    """The ``RequestId`` of the answer."""
     action: str | None = None
     """The API that was called."""
     hint: str | None = None
@@ -42,7 +42,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One stretch of a job that a person would name."""
+    """One step of a job."""
 
     name: PhaseName
     """``wait-snapshot``, ``stop``, ``snapshot``, ``reinit`` or ``start``."""
@@ -51,7 +51,8 @@ class Phase:
     ended_at: datetime | None = None
     """``None`` where its end was not seen."""
     result: PhaseResult = "ok"
-    """``refused``: ECS, or what was seen, ended it; ``timeout``: its time passed; ``unknown``: its end was not seen."""
+    """``refused``: ECS refused the call, or what the run observed ended the step; ``timeout``: the time limit was
+    reached; ``unknown``: the end was not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,7 +411,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer to a call that ECS accepted; the work goes on behind it."""
+    """The answer to a call that ECS accepted; ECS may still be working on it."""
 
     request_id: str
     snapshot_id: str = ""

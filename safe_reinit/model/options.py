@@ -10,7 +10,7 @@ from .written import milliseconds
 
 @dataclass(frozen=True)
 class Options:
-    """What the person asked for; the effective values, whatever their source."""
+    """The effective options of a run, whatever their source."""
 
     stop_instance: bool = False
     """Whether a Running instance may be stopped for the wipe."""

@@ -55,15 +55,15 @@ class Rollout:
     """How a run spreads over many jobs."""
 
     max_parallel: int = 100
-    """How many instances are down at once at most."""
+    """How many instances may be down at once."""
     canary: int | None = None
-    """So many jobs go first, and must end done before any other begins; ``None``: 1 of more than ten."""
+    """This many jobs go first and must be done before others begin; ``None``: 1 if there are more than ten."""
     waves: tuple[tuple[int, bool], ...] = ()
     """The sizes of the waves after it: each a number of jobs, or (``True``) a percentage; the last is repeated."""
     pause: Literal["none", "canary", "wave"] | None = None
     """After what somebody is asked whether to go on; ``None``: after the canary where it is run on a terminal."""
     stop_after_failures: int | None = None
-    """No new job begins once so many have failed: ended in another way than done, or cannot end done any more."""
+    """No new job begins once this many have failed, that is, have ended other than done or can no longer be done."""
     deadline: datetime | None = None
     """No new job begins after it; judged by the local clock."""
     quota_share: float = permille(0.8)
@@ -99,11 +99,11 @@ class Becomes:
     """What a disk is after ReInitDisk, or after ResetDisk in an undo (ECS API reference, ReInitDisk and ResetDisk)."""
 
     kind: BecomesKind
-    """``empty``, ``snapshot`` or ``image``; ``unknown`` where what it would go back to was not seen."""
+    """``empty``, ``snapshot`` or ``image``; ``unknown`` if the tool could not see what the disk would become."""
     id: str | None = None
-    """Of the snapshot or the image, also of one that was not seen."""
+    """The id of the snapshot or image, even if ECS does not show that snapshot or image."""
     created_at: datetime | None = None
-    """When that was created (ECS's CreationTime); ``None`` where ECS does not show it."""
+    """When the snapshot or image was created (CreationTime in ECS); ``None`` if ECS does not show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class Making:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do, judged; nothing in it is secret and nothing in it has been done."""
+    """What a run would do, with the findings of the checks. It contains no secret, and nothing of it has been done."""
 
     plan_id: str
     """Made up when the plan is made: a plan is run once."""
@@ -173,7 +173,7 @@ class Plan:
     """The options in force: what was asked for, and what the class of the disks allows."""
     limits: Limits
     reason: str | None
-    """The change ticket that was given."""
+    """The text of ``--reason``, for example a change ticket."""
     jobs: tuple[PlannedJob, ...]
     """One for each instance, in the order in which their disks were named."""
     findings: tuple[Finding, ...]

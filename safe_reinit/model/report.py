@@ -18,7 +18,7 @@ class Call:
     """One HTTP exchange with the cloud."""
 
     at: datetime
-    """When the answer came, or was given up."""
+    """When the answer arrived, or the tool stopped waiting for it."""
     action: str
     """The API, ``ReInitDisk``."""
     subject: tuple[str, ...]
@@ -28,15 +28,15 @@ class Call:
     http_status: int | None
     """``None`` without an answer."""
     request_id: str | None
-    """What Alibaba Cloud's support asks for."""
+    """The id that Alibaba Cloud support asks for."""
     code: str
     """``OK``, an ECS error code, ``Unanswered`` or ``NotSent``."""
     attempt: int = 1
-    """2 for the second time that the same was asked."""
+    """2 if this is the second attempt of the same call."""
 
     @property
     def only_reads(self) -> bool:
-        """Whether a call of this API changes nothing, whatever it is asked; a dry run of an act is no look."""
+        """Whether a call of this API changes nothing, whatever it is asked; a dry run of a changing call is no read."""
         return self.action.startswith(("Describe", "Get"))
 
 
@@ -57,7 +57,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who the credentials belong to; the account stands by itself."""
+    """Whom the credentials belong to. The account is a separate field of the report."""
 
     arn: str
     type: str
@@ -65,27 +65,28 @@ class Identity:
 
 @dataclass(frozen=True)
 class ClassReference:
-    """The class of the configuration that all disks of a run are in, and what it allowed to it."""
+    """The class that all disks of the run are in, and what it allowed."""
 
     name: str
     sha256: str
-    """Of what the configuration said of it."""
+    """SHA-256 of the definition of the class in the configuration."""
     allowed: tuple[str, ...]
-    """What was not asked for by hand and came from it; nothing outside its hours."""
+    """The options that came from the class and were not given on the command line. Empty outside the hours of the
+    class."""
 
 
 @dataclass(frozen=True)
 class PlanReference:
-    """How the plan of a run is named."""
+    """The names of the plan of a run."""
 
     fingerprint: str
-    """SHA-256 of what is to be done, without times and states; 64 hex characters."""
+    """SHA-256 of what the plan would do, not including times and states; 64 hexadecimal characters."""
     digest: str | None
-    """SHA-256 of the plan's file; ``None`` without one."""
+    """SHA-256 of the plan's file; ``None`` if the plan was not saved."""
     confirm_with: str
     """What ``--confirm`` takes."""
     class_: ClassReference | None = None
-    """``None`` where the disks are in no class."""
+    """``None`` if the disks are not in a class."""
 
 
 @dataclass(frozen=True)
@@ -94,17 +95,17 @@ class LastRun:
 
     run_id: str
     state: Literal["open", "ended"]
-    """``open``: something of it is still to be found out or to be done, or it goes on."""
+    """``open``: the run is still going on, or something remains to be done or to be found out."""
     data: DataState
     """What that run did to the disk, as far as it is known."""
     undo: bool
-    """Whether it rolled disks back, or was to."""
+    """Whether the run was an undo."""
     started_at: str
 
 
 @dataclass(frozen=True, slots=True)
 class DiskReport:
-    """What became of one disk."""
+    """What happened to one disk."""
 
     disk_id: str
     disk_name: str
@@ -113,28 +114,29 @@ class DiskReport:
     type: str
     """``system`` or ``data``."""
     device: str
-    """The device name that ECS shows; it can move."""
+    """The device name that ECS shows; it can change."""
     size_gib: int | None
     """GiB; ``None`` if not seen."""
     data: DataState
-    """What this run did to what was on it. ``untouched``: it never intended to wipe it, which says nothing of what
-    others did; ``intact``: it intended to, and that was proven refused or never sent."""
+    """What this run did to the data. ``untouched``: the run never intended to wipe the disk (others may have);
+    ``intact``: it intended to, but ECS refused or the call was never sent."""
     evidence: Evidence | None
-    """How it was seen: ``transition`` (ReIniting, then In_use), ``settled``, or a person said so (``operator``)."""
+    """How the run knows that the disk was wiped: ``transition`` (ECS showed ReIniting, then In_use), ``settled`` (ECS
+    accepted the call, and the disk then stayed In_use for the settling time) or ``operator`` (a person said so)."""
     becomes: Becomes
-    """What the wipe makes, or would make, of it."""
+    """What the disk becomes, or would become, after the wipe."""
     safety_snapshot: str | None
     """The id of the snapshot that the run took."""
     waivers: tuple[str, ...]
     """The risks that were accepted for it."""
     last_run: LastRun | None = None
-    """The open run of the disk in the journal, else the last one that did something to it, else the last one; ``None``
-    where the journal knows of no other run."""
+    """Another run of this disk from the journal: the open one if there is one, otherwise the last one that did
+    something to the disk, otherwise the last one; ``None`` if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
-    """What became of one instance and its disks."""
+    """What happened to one instance and its disks."""
 
     instance_id: str | None
     """``None`` for a disk that was not found."""
@@ -142,14 +144,14 @@ class JobReport:
     power_before: str
     """ECS's status of the instance before the run; ``""`` if not seen."""
     power_after: str
-    """The same after it."""
+    """The status of the instance after the run."""
     power_promised: Literal["Running", "Stopped"]
-    """What it had to be for the state that was reached."""
+    """The status that the instance should have after what happened."""
     outcome: Outcome
     """Of this instance alone."""
     error: Failure | None
     phases: tuple[Phase, ...]
-    """What was waited for, in order."""
+    """What the job waited for, in order."""
     disks: tuple[DiskReport, ...]
 
     @property
@@ -163,49 +165,49 @@ class JobReport:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole truth about a run or a dry run; its members are those of the JSON report, schema 1."""
+    """The full report of a run or a dry run; its members are those of the JSON report, schema 1."""
 
     schema: int
     """1."""
     tool_version: str
     run_id: str | None
-    """``r-20260102T030405Z-4f2a``; of several regions all runs, with commas; ``None`` where nothing was run."""
+    """``r-20260102T030405Z-4f2a``; with several regions all ids, separated by commas; ``None`` if nothing was run."""
     outcome: Outcome
-    """Of all jobs together."""
+    """The outcome of all jobs together."""
     exit_code: int
-    """That of the command."""
+    """The exit code of the command."""
     dry_run: bool
     simulated: bool
-    """Whether a simulator answered, so that no real machine is involved."""
+    """Whether the answers came from a simulator, so that no real machine was affected."""
     started_at: datetime
     ended_at: datetime
     region: str
-    """The region id; several with commas, in their order."""
+    """The id of the region; several ids are separated by commas, in the order given."""
     account: str
     """The id of the Alibaba Cloud account."""
     caller: Identity | None
-    """``None`` where that was not looked at."""
+    """``None`` if it was not determined."""
     operator: Operator
     """Who ran the command."""
     reason: str | None
-    """The change ticket that was given."""
+    """The text of ``--reason``, for example a change ticket."""
     once: str | None
     """The key under which the plan is run at most once; ``None`` without one."""
     already_done: bool
-    """Whether an earlier run with this key is reported: it is done, and this command changed nothing."""
+    """``true`` if this is the report of an earlier run with the same ``--once`` key; this command changed nothing."""
     plan: PlanReference | None
     jobs: tuple[JobReport, ...]
     """One for each instance."""
     error: Failure | None
-    """What stands for the whole; each job has its own."""
+    """The error of the run as a whole; each job also has its own."""
     findings: tuple[Finding, ...]
     """What the checks found."""
     calls: tuple[Call, ...]
-    """Every HTTP exchange in order; over 20 jobs without the looks."""
+    """Every HTTP exchange in order. With more than 20 jobs, reads (Describe calls) are left out."""
     omitted_reads: int | None
-    """How many looks were left out of ``calls``; ``None`` where none were."""
+    """How many reads were left out of ``calls``; ``None`` if none were."""
     next: tuple[str, ...]
-    """Commands that can be typed now."""
+    """Commands that you can type now."""
     warnings: tuple[str, ...]
     """What else went wrong in this command, one sentence each: it changed nothing of what happened to the disks."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Secret:
-    """A text that no output may show: ``repr`` and ``str`` are ``***``, and JSON refuses it."""
+    """A text that no output may show: ``repr`` and ``str`` return ``***``, and it cannot be converted to JSON."""
 
     __slots__ = ("_text",)
 

@@ -25,7 +25,7 @@ OnCall = Callable[[Call], None]
 
 
 class Planner:
-    """Makes the plans of one client. ``on_call`` is called for each HTTP exchange; what it raises is ignored."""
+    """Makes the plans of one client. ``on_call`` is called for each HTTP exchange; its exceptions are ignored."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup

@@ -131,7 +131,7 @@ class RunWorkflow:
         )  # fmt: skip
 
     async def _cancel(self, request: CarryRequest) -> None:
-        """Have the journal say that the run is to end: those who carry its shards read that there, and end in order.
+        """Have the journal say that the run is to end: those who carry its shards read that there, and end cleanly.
 
         Their activities are not cancelled: the server would drop one that is waiting for a worker, and would not give
         one to another worker whose own is lost.

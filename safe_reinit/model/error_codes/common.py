@@ -7,7 +7,7 @@ from .row import ACCOUNT, EVERY, OVERWRITE, REPORT, WAIT_SNAPSHOT, Code
 _CLOCK = "Set the clock of this machine (NTP): ECS accepts only signatures from the last 15 minutes."
 _KEY = "Check the credentials (environment, aliyun CLI profile or RAM role) and try again."
 _PERMISSIONS = "Grant the permission to these credentials (README: the RAM policy), then try again."
-_BUSY = "Wait until it has ended; the tool asks again within the limit of the phase."
+_BUSY = "Wait until it has ended; the tool repeats the call within its time limit."
 _ALL = (EVERY,)
 
 COMMON: tuple[Code, ...] = (
@@ -27,7 +27,7 @@ COMMON: tuple[Code, ...] = (
     Code(_ALL, "InvalidSecurityToken*", 400, "common errors", "credentials", "The security token is refused or expired.", "Get fresh temporary credentials and try again."),
     Code(_ALL, "SignatureDoesNotMatch", 400, "common errors", "credentials", "The AccessKey secret is wrong.", _KEY),
     Code(_ALL, "IncompleteSignature", 400, "common errors", "credentials", "The signature is incomplete.", _KEY),
-    Code(_ALL, "SignatureNonceUsed", 400, "common errors", "lost", "The same request had arrived before; ECS does not say what the first one did.", "Try again; check the proxy if it persists."),
+    Code(_ALL, "SignatureNonceUsed", 400, "common errors", "lost", "ECS has already received this request once, and does not say what happened to it.", "Try again; check the proxy if it persists."),
     Code(_ALL, "InvalidTimeStamp*", 400, "common errors", "credentials", "The clock of this machine is wrong.", _CLOCK),
     Code(_ALL, "IllegalTimestamp", 400, "common errors", "credentials", "The clock of this machine is wrong.", _CLOCK),
     Code(_ALL, "Forbidden.AccessKeyDisabled", 403, "common errors", "credentials", "The AccessKey is disabled.", _KEY),
@@ -46,8 +46,8 @@ COMMON: tuple[Code, ...] = (
     Code(_ALL, "UnsupportedHTTPMethod", 403, "common errors", "refused", "The endpoint does not accept this kind of request.", "Check --endpoint and the proxy."),
     Code(_ALL, "MissingParameter*", 400, "common errors", "refused", "The request lacks a required parameter.", REPORT),
     Code(_ALL, "InvalidParameter", 400, "common errors", "refused", "The request has a value that ECS does not accept.", REPORT),
-    Code(_ALL, "InternalError", 500, "common errors", "lost", "ECS had an internal error and did not say whether it did anything.", "Try again in a few minutes."),
-    Code(_ALL, "UnknownError", 400, "common errors", "lost", "ECS had an internal error and did not say whether it did anything.", "Try again in a few minutes."),
+    Code(_ALL, "InternalError", 500, "common errors", "lost", "ECS had an internal error and did not say whether it carried out the call.", "Try again in a few minutes."),
+    Code(_ALL, "UnknownError", 400, "common errors", "lost", "ECS had an internal error and did not say whether it carried out the call.", "Try again in a few minutes."),
     Code(_ALL, "ServiceUnavailable*", 503, "common errors", "lost", "The service was not available.", "Try again in a few minutes."),
     Code(_ALL, "LimitedOperation.ServiceUnavailable", 503, "common errors", "lost", "The service was not available.", "Try again in a few minutes."),
 )  # fmt: skip

@@ -25,7 +25,7 @@ STOP_INSTANCE: tuple[Code, ...] = (
          KMS_GONE),
     Code(STOP, "InvalidOperation.KMSServiceNotOpen", 403, "2025", "refused", "The account has no KMS, which an encrypted disk of the instance needs, so ECS refuses the stop.",
          f"Activate KMS in its console, {CHECK_AGAIN}"),
-    Code(STOP, "InvalidParameter.Encrypted.KmsNotEnable", 400, "2025", "refused", "KMS is not enabled, which an encrypted disk of the instance needs, so ECS refuses the stop.",
+    Code(STOP, "InvalidParameter.Encrypted.KmsNotEnable", 400, "2025", "refused", "An encrypted disk of the instance needs KMS, which is not enabled, so ECS refuses the stop.",
          f"Activate KMS in its console, {CHECK_AGAIN}"),
     Code(STOP, "InvalidParameter.KMSKeyId.CMKNotEnabled", 403, "2025", "refused", "The key of an encrypted disk of the instance is not enabled, so ECS refuses the stop.", KMS),
     Code(STOP, "InvalidParameter.KMSKeyId.KMSUnauthorized", 403, "2025", "refused", "ECS has no permission to use the account's KMS, which an encrypted disk of the instance needs.", KMS),
