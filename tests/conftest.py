@@ -123,7 +123,10 @@ _journals = itertools.count()
 def _clean_environment(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Keep what the caller's environment says out of every test, and every test's runs out of the machine's journal."""
+    """Keep what the caller's environment says out of every test, and every test's runs out of the machine's journal.
+
+    The command is in the path, as where it is installed, so that what it prints of itself is its name.
+    """
     for name in list(os.environ):
         if _strange(name):
             monkeypatch.delenv(name)
@@ -132,6 +135,7 @@ def _clean_environment(
     else:  # a folder for each test is made and taken away more slowly than most tests run
         journal = tmp_path_factory.getbasetemp() / f"journal-{next(_journals)}.db"
     monkeypatch.setenv("SAFE_REINIT_JOURNAL", str(journal))
+    monkeypatch.setenv("PATH", os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath))))
 
 
 @pytest.fixture

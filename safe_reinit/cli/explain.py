@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 from ..checks import CHECK_NAMES, by_name, like
 from ..errors import UsageError
 from ..model.error_codes import EVERY, SUMMARIES, Code, rows_of
-from .output import Output, print_stdout
+from .output import Output, console_of, print_lines, print_stdout
+
+_LEVELS = (
+    "A block stops a run. A risk stops it unless you accept it: --accept NAME. An info never stops it. "
+    "To read more: safe-reinit explain NAME"
+)
+_MIN_COLUMNS = 30
+"""Columns of a summary at least; on a narrower terminal it stands on lines of its own."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +60,17 @@ def checks(output: Output) -> None:
         listed = (ListedCheck(check.name, check.level, check.predicts, check.summary) for check in CHECKS)
         output.document({"schema": 1, **encode(Checks(tuple(listed)))})
         return
-    width = max(len(check.name) for check in CHECKS)
-    for check in CHECKS:
-        print_stdout(f"{check.level:<5}  {check.name:<{width}}  {check.summary}")
+    rows = [(f"{check.level:<5}  {check.name}", check.summary) for check in CHECKS]
+    width = max(len(first) for first, _ in rows)
+    if not sys.stdout.isatty():
+        for first, summary in rows:
+            print_stdout(f"{first:<{width}}  {summary}")
+        return
+    from ..report import Line  # noqa: PLC0415 - only on a terminal
+
+    columns = console_of(sys.stdout).width - width - 2
+    lines = [line for row in rows for line in _row_lines(*row, width, columns)]
+    print_lines((Line(line) for line in (*lines, "", _LEVELS)), sys.stdout)
 
 
 def explain(name: str, output: Output) -> None:
@@ -72,8 +90,34 @@ def explain(name: str, output: Output) -> None:
         from ..model.codec import encode  # noqa: PLC0415 - see above
 
         output.document({"schema": 1, **encode(explained)})
+    elif sys.stdout.isatty():
+        from ..report import Line  # noqa: PLC0415 - only on a terminal
+
+        print_lines((Line(line) for line in _paragraphs(explained.text)), sys.stdout)
     else:
         print_stdout(explained.text)
+
+
+def _row_lines(first: str, summary: str, width: int, columns: int) -> Iterator[str]:
+    """Fold the second column beside the first; where it is too narrow for that, below it."""
+    from textwrap import wrap  # noqa: PLC0415 - only on a terminal
+
+    if columns < _MIN_COLUMNS:
+        yield from (first, f"    {summary}")
+        return
+    begin, *more = wrap(summary, columns, break_long_words=False, break_on_hyphens=False)
+    yield f"{first:<{width}}  {begin}"
+    yield from (f"{'':<{width}}  {line}" for line in more)
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """Put the lines of each indented paragraph together: how wide they are is for the terminal to say."""
+    for indented, lines in groupby(text.splitlines(), lambda line: line.startswith(" ")):
+        if indented:
+            first, *more = lines
+            yield " ".join([first, *(line.strip() for line in more)])
+        else:
+            yield from lines
 
 
 def _check(name: str) -> Explained | None:

@@ -16,7 +16,8 @@ from ..model.letters import printable
 from ..plans.plan import from_json
 from .documents import Audit
 from .journals import open_journal, read_journal, readable, saying_none
-from .output import Output, naming_journal, print_stderr, print_stdout
+from .output import Output, print_stderr, print_stdout
+from .program import naming_journal
 from .run_list import left_stopped, some
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .fleetview import OUTCOMES, WAITING, FleetView
-from .output import console_of, tidy
+from .output import console_of, for_people, tidy
 
 _DRAWS_PER_SECOND = 2
 _COUNT_WIDTH = 5
@@ -73,7 +73,7 @@ class Screen:
 
     def print(self, text: str, style: str = "") -> None:
         """Print a line above what stays."""
-        self.console.print(Text(tidy(text), style=style))
+        self.console.print(Text(for_people(text), style=style))
 
     def update(self, text: str) -> None:
         """Show another text in the line that stays."""

@@ -8,22 +8,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import re
 import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..clock import boottime
 from ..config import Settings
 from ..errors import Error, UsageError
-from ..model.run_id import RUN_ID
 from ..threads import Background
 from .files import refuse_other_report, replace
+from .program import as_called, naming_journal, showable
 from .signals import Signals
 
 if TYPE_CHECKING:
@@ -77,7 +75,7 @@ class Output:
                 form = after
             elif this.startswith("--output="):
                 form = this.partition("=")[2]
-        styled = list(_showable(argv))
+        styled = list(showable(argv))
         return cls(form if form in ("json", "markdown") else "text", styled, signals=signals or Signals())
 
     def with_form_of(self, flags: Mapping[str, Any]) -> Output:
@@ -152,7 +150,7 @@ class Output:
     def sentence(self, error: Error) -> str:
         """Return what is said of an error in one sentence."""
         message = self._shown.get(str(error)) or f"{error} {error.hint}".rstrip()
-        return naming_journal(f"safe-reinit: {message}", self.argv)
+        return naming_journal(f"safe-reinit: {tidy(message, keep='')}", self.argv)
 
     # ------------------------------------------------------------------------------------------------ the last words
 
@@ -289,31 +287,6 @@ def _as_file(result: Report, name: str) -> str:
     return f"{report.dumps(report.to_json(result))}\n"
 
 
-_OF_A_RUN = rf"safe-reinit (?:(?:show|resume|undo|cancel) {RUN_ID}|unhold\b|runs\b)(?! --journal)"
-
-
-def _showable(argv: Sequence[str]) -> Iterator[str]:
-    """Leave out of a command line the password that the address of a journal may have."""
-    for before, word in pairwise(("", *argv)):
-        option, given = ("--journal=", word[10:]) if word.startswith("--journal=") else ("", word)
-        if option or before == "--journal":
-            from ..journal.place import redacted  # noqa: PLC0415 - help stays cheap
-
-            word = f"{option}{redacted(given)}"  # noqa: PLW2901 - this is what the loop is for
-        yield word
-
-
-def naming_journal(text: str, argv: Sequence[str]) -> str:
-    """Return a text whose commands find the run: in the journal that this command line names."""
-    given = [after for this, after in pairwise(argv) if this == "--journal"]
-    given += [word.partition("=")[2] for word in argv if word.startswith("--journal=")]
-    if not given:
-        return text
-    from ..journal.place import redacted  # noqa: PLC0415 - help stays cheap
-
-    return re.sub(_OF_A_RUN, lambda found: shlex.join([*found[0].split(), "--journal", redacted(given[-1])]), text)
-
-
 def end(error: Error, output: Output) -> int:
     """Print an error in one sentence, as a document where one is expected, and return its exit code."""
     sentence, result = output.sentence(error), error.report
@@ -333,9 +306,19 @@ def end(error: Error, output: Output) -> int:
 # ------------------------------------------------------------------------------------------------- what writes at all
 
 
-def tidy(text: str) -> str:
-    """Keep a text that others chose from controlling a terminal: no escape, no letter that turns others around."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+def tidy(text: str, keep: str = "\n") -> str:
+    """Keep a text that others chose from controlling a terminal: what is no letter is written as its number."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter in keep else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
+
+
+def for_people(text: str) -> str:
+    """Return a text as it is shown: it controls no terminal, and its commands can be copied."""
+    return as_called(tidy(text))
 
 
 def write(stream: TextIO, text: str) -> None:
@@ -384,12 +367,12 @@ def paragraph(stream: TextIO, text: str) -> None:
         UsageError: it cannot be written.
     """
     if not stream.isatty():
-        write(stream, f"{text}\n")
+        write(stream, f"{for_people(text)}\n")
         return
     from rich.text import Text  # noqa: PLC0415 - only on a terminal
 
     try:
-        console_of(stream).print(Text(tidy(text)))
+        console_of(stream).print(Text(for_people(text)))
         stream.flush()
     except OSError as error:
         raise unwritten("stderr", error) from None
@@ -414,7 +397,7 @@ def _write_document(document: object) -> None:
 
 def _write_lines(styled: Iterable[Line], stream: TextIO) -> None:
     if not stream.isatty():
-        write(stream, "".join(f"{line.text}\n" for line in styled))
+        write(stream, "".join(f"{for_people(line.text)}\n" for line in styled))
         return
     from rich.padding import Padding  # noqa: PLC0415 - only on a terminal
     from rich.text import Text  # noqa: PLC0415 - see above
@@ -422,11 +405,12 @@ def _write_lines(styled: Iterable[Line], stream: TextIO) -> None:
     console = console_of(stream)
     try:
         for line in styled:
-            text = tidy(line.text).lstrip(" ")
+            whole = for_people(line.text)
+            text = whole.lstrip(" ")
             if "next: " in text or text.startswith("or: "):  # broken into lines a command could not be copied
-                console.print(Text(tidy(line.text), style=line.style), soft_wrap=True)
+                console.print(Text(whole, style=line.style), soft_wrap=True)
                 continue
-            indent = len(line.text) - len(text)
+            indent = len(whole) - len(text)
             console.print(Padding(Text(text, style=line.style), (0, 0, 0, indent), expand=False))
         stream.flush()
     except OSError as error:

@@ -74,8 +74,7 @@ def show(path: str, flags: Mapping[str, Any], output: Output) -> None:
     for disk in (disk for job in result.jobs for disk in job.disks if disk.last_run):
         if disk.last_run:
             print_stdout(f"  {disk.disk_id}: {report.last_run_text(disk.last_run)}")
-    for command in result.next:
-        print_stdout(f"next: {command}")
+    print_lines(report.next_lines(result.next, ""), sys.stdout)
 
 
 def _state(saved: Saved, used_by: str | None, unknown: str, *, expired: bool) -> str:

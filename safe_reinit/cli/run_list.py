@@ -18,7 +18,8 @@ from ..report import WELL, Line
 from ..report.text import duration as said_duration
 from .documents import ListedHolder, ListedJob, ListedRun, Runs
 from .journals import open_journal, read_journal, readable
-from .output import Output, console_of, naming_journal, print_lines, print_stderr, print_stdout
+from .output import Output, console_of, print_lines, print_stderr, print_stdout
+from .program import naming_journal
 from .waits import waits_for
 
 _MAX_NAMED = 3

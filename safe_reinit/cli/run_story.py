@@ -27,7 +27,8 @@ from .files import refuse_clashes
 from .history import plan_of, unknown_run
 from .journals import read_journal, readable
 from .next import verdicts
-from .output import Output, naming_journal, print_lines, write_report
+from .output import Output, print_lines, write_report
+from .program import naming_journal
 from .run_list import holding, last_heard, left_stopped
 from .waits import waits_for
 

@@ -24,6 +24,8 @@ Owner = tuple[tuple[str, str | int], ...]
 
 _MAX_TEXT = 4096
 """Characters that a text of a plan may have: a saved plan with a longer one could not be read."""
+_MAX_QUOTED = 64
+"""Characters of what was given that a message repeats."""
 _OWNER = ("owner_account", "owner_id", "resource_owner_account", "resource_owner_id")
 
 
@@ -62,8 +64,8 @@ def disk_ids(given: Sequence[str], argument: str = "disk_ids") -> list[str]:
     for disk_id in ids:
         letters = disk_id.removeprefix("d-")
         if letters == disk_id or not letters or not letters.replace("-", "").isalnum() or not letters.isascii():
-            text = disk_id if disk_id.isprintable() and len(disk_id) <= 64 else "an id"
-            raise UsageError(f"{text!r} is not a disk id: those begin with d-.", hint=f"Correct {argument}.")
+            text = f"{disk_id[:_MAX_QUOTED]!r}{' ...' if len(disk_id) > _MAX_QUOTED else ''}"
+            raise UsageError(f"{text} is not a disk id: those begin with d-.", hint=f"Correct {argument}.")
     return ids
 
 

@@ -1,0 +1,73 @@
+"""The commands that are printed: copied to a shell, they run this program, with the same journal."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise
+
+from ..model.run_id import RUN_ID
+from .examples import EXAMPLES
+
+_NAME = "safe-reinit"
+_PACKAGE = __name__.partition(".")[0]
+_COMMANDS = "|".join(sorted({name.split()[0] for name in EXAMPLES} - {_NAME} | {"simulator"}))
+_CALL = re.compile(rf"(?<![\w./-]){_NAME}(?= (?:-|(?:{_COMMANDS})\b))")
+"""Where a command begins; elsewhere the name is that of the program."""
+
+
+def as_called(text: str) -> str:
+    """Return a text whose commands name this program as it was called."""
+    called = _called(sys.argv[0], os.environ.get("PATH", os.defpath))
+    return text if called == _NAME else _CALL.sub(lambda _: called, text)
+
+
+@cache
+def _called(first: str, path: str) -> str:
+    """Return what to type for this program: its name alone where a shell finds this one, and no other, by that."""
+    folder, file = os.path.split(first)
+    if (os.path.basename(folder), file) == (_PACKAGE, "__main__.py"):
+        script, words = os.path.join(os.path.dirname(sys.executable), _NAME), [sys.orig_argv[0], "-m", _PACKAGE]
+    elif file == _NAME:
+        script, words = first, [first]
+    else:  # another program calls the command line
+        return _NAME
+    return _NAME if _finds(path, script) else shlex.join(words)
+
+
+def _finds(path: str, script: str) -> bool:
+    """Return whether a shell finds this script by its name: the first of that name in its path decides."""
+    for folder in path.split(os.pathsep):
+        found = os.path.join(folder or os.curdir, _NAME)
+        if os.path.isfile(found) and os.access(found, os.X_OK):
+            return os.path.exists(script) and os.path.samefile(found, script)
+    return False
+
+
+_OF_A_RUN = rf"safe-reinit (?:(?:show|resume|undo|cancel) {RUN_ID}|unhold\b|runs\b)(?! --journal)"
+
+
+def showable(argv: Sequence[str]) -> Iterator[str]:
+    """Leave out of a command line the password that the address of a journal may have."""
+    for before, word in pairwise(("", *argv)):
+        option, given = ("--journal=", word[10:]) if word.startswith("--journal=") else ("", word)
+        if option or before == "--journal":
+            from ..journal.place import redacted  # noqa: PLC0415 - help stays cheap
+
+            word = f"{option}{redacted(given)}"  # noqa: PLW2901 - this is what the loop is for
+        yield word
+
+
+def naming_journal(text: str, argv: Sequence[str]) -> str:
+    """Return a text whose commands find the run: in the journal that this command line names."""
+    given = [after for this, after in pairwise(argv) if this == "--journal"]
+    given += [word.partition("=")[2] for word in argv if word.startswith("--journal=")]
+    if not given:
+        return text
+    from ..journal.place import redacted  # noqa: PLC0415 - help stays cheap
+
+    return re.sub(_OF_A_RUN, lambda found: shlex.join([*found[0].split(), "--journal", redacted(given[-1])]), text)
