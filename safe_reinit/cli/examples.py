@@ -44,8 +44,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "audit": ("safe-reinit audit", "safe-reinit audit r-20260102T030405Z-4f2a", "safe-reinit audit --limit 100"),
     "show": ("safe-reinit show r-20260102T030405Z-4f2a", "safe-reinit show plan.json"),
     "verify-cloud": (
-        "safe-reinit verify-cloud --instance i-bp1example",
-        "safe-reinit verify-cloud --instance i-bp1example --confirm i-bp1example",
+        "safe-reinit verify-cloud --simulate --instance i-sim-lab-ci-2",
+        "safe-reinit verify-cloud --instance i-bp1example --disk d-bp1example",
     ),
     "checks": ("safe-reinit checks", "safe-reinit checks --output json"),
     "explain": ("safe-reinit explain no-recent-snapshot", "safe-reinit explain IncorrectInstanceStatus"),

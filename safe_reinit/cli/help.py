@@ -166,7 +166,11 @@ def _brief(ctx: click.Context, _param: click.Parameter, requested: bool) -> None
     _section("Options", rows, formatter, width=0)
     formatter.write_paragraph()
     more = "explains these options" if all_fit else f"shows all {len(records)} options"
-    formatter.write_text(f"{_path(ctx)} --help {more}, with examples.")
+    formatter.write_text(
+        f"{_path(ctx)} --help {more}, with examples."
+        if ctx.parent is not None
+        else f"All {len(records)} options: {_path(ctx)} --help. Of a command: {_path(ctx)} help COMMAND."
+    )
     click.echo(formatter.getvalue().rstrip("\n"))
     ctx.exit()
 
@@ -225,12 +229,33 @@ def misuse(wrong: click.ClickException) -> UsageError:
         )
     if isinstance(wrong, click.NoSuchOption) and wrong.option_name == "--dry-run" and ctx is not None:
         return UsageError(f"{_path(ctx)} has no --dry-run.", hint=f"{_without_dry_run(_path(ctx))} {see}")
-    message = wrong.format_message().replace(". (Did", ". Did").replace("?)", "?")
+    if isinstance(wrong, click.NoSuchOption) and ctx is not None and (others := _that_have(wrong.option_name, ctx)):
+        more = f" and {len(others) - _MAX_NAMED} more" if len(others) > _MAX_NAMED else ""
+        named = ", ".join(others[:_MAX_NAMED])
+        return UsageError(
+            f"The command {_path(ctx).partition(' ')[2] or _path(ctx)} does not take {wrong.option_name}, which is an "
+            f"option of {named}{more}.",
+            hint=f"Leave it out. {see}",
+        )
+    message = wrong.format_message() if (near := _nearest(wrong)) is None else f"{wrong.message} Did you mean {near}?"
     message = re.sub(_MISPLACED, r"\1...", message)
     if (word := re.fullmatch(r"No such command '(d-[a-z0-9-]+)'\.", message)) is not None:
         return UsageError(f"{word[1]} is not a command. Name a disk with an option.", hint=f"Use --disk {word[1]}.")
     listed = _LISTED.get(str(wrong.param.name), "") if isinstance(wrong, click.MissingParameter) and wrong.param else ""
     return UsageError(message if message.endswith((".", "?")) else f"{message}.", hint=f"{listed}{see}")
+
+
+def _that_have(option: str, ctx: click.Context) -> list[str]:
+    """Return the commands that take an option."""
+    root = ctx.find_root().command
+    commands = {"a run": root, **(root.commands if isinstance(root, click.Group) else {})}
+    return [name for name, command in commands.items() if any(option in each.opts for each in command.params)]
+
+
+def _nearest(wrong: click.ClickException) -> str | None:
+    """Return the option or command that is most like the one that there is not; ``None`` if none is like it."""
+    near = getattr(wrong, "possibilities", None)  # the most alike first
+    return str(near[0]) if near else None
 
 
 def _without_dry_run(path: str) -> str:
@@ -241,6 +266,8 @@ def _without_dry_run(path: str) -> str:
     return f"Instead: {effect.dry_run}." if effect.changes else "Leave it out: this command changes nothing."
 
 
+_MAX_NAMED = 3
+"""Commands that a sentence names."""
 _MISPLACED = r"(?i)(postgres\w*:/*|\w+:/+(?=\S*@)|password\s*=\s*)(?:\S*(?=[')])|\S*)"
 """An address in the wrong place, which may have a password; compiled once it is needed."""
 _NO_CONSENT = ("--yes", "-y", "--force", "-f", "--assume-yes", "--auto-approve", "--no-confirm")

@@ -83,29 +83,34 @@ def after(result: Report, argv: Sequence[str], client: Client, plan: Plan | None
     words = [["show"], *([["resume"]] if stored.open else [])]
     if stored.open and result.outcome == "unknown":  # the step that changes nothing comes first
         words = [["resume"], *(["resume", "--verdict", each] for each in verdicts(stored)), ["show"]]
-    options, through = _place(argv, client), _picked(argv, _KEPT_FOR_RESUME, _PASSWORD[1:])
+    return tuple(_of_run(action, result.run_id, argv, client, *more) for action, *more in words)
+
+
+def _of_run(action: str, run_id: str, argv: Sequence[str], client: Client, *more: str) -> str:
+    """Write a command about a run of this client's journal."""
+    through = _picked(argv, _KEPT_FOR_RESUME, _PASSWORD[1:]) if action == "resume" else []
     through = [_PROMPT if word == "--password-stdin" else word for word in through]  # stdin is there once
-    return tuple(
-        shlex.join(
-            ["safe-reinit", word[0], result.run_id, *options, *(through if word[0] == "resume" else ()), *word[1:]]
-        )
-        for word in words
-    )
+    return shlex.join(["safe-reinit", action, run_id, *_place(argv, client), *through, *more])
 
 
 def _place(argv: Sequence[str], client: Client) -> list[str]:
     """Return what another command finds a run of this client's journal with."""
     named = ["--journal", client.journal] if client.journal and client.journal != _default_journal() else []
-    return [*named, *_picked(argv, ("--config",))]  # in this order ``output.naming_journal`` sees that it is named
+    return [*named, *_picked(argv, ("--config",))]  # in this order ``program.naming_journal`` sees that it is named
 
 
 def show_other(result: Report, argv: Sequence[str], client: Client, plan: Plan | None) -> tuple[str, ...]:
-    """Return the command that shows the open run which has a disk of a plan, where nothing else refuses that."""
-    if plan is None or not plan.runnable or client.journal is None or argv[:1] == ["resume"]:
+    """Return the commands for the open runs which have the disks of a plan, where nothing else refuses that.
+
+    A run whose wipe of a disk still goes on is resumed, which waits for its end, unless somebody is at work on it.
+    """
+    if plan is None or client.journal is None or argv[:1] == ["resume"]:
         return ()
-    last = [disk.last_run for job in result.jobs for disk in job.disks if disk.last_run]
-    names = dict.fromkeys(each.run_id for each in last if each.state == "open")
-    return tuple(shlex.join(["safe-reinit", "show", name, *_place(argv, client)]) for name in names)
+    wiping = {found.subject for found in plan.blockers if found.fact.get("Status") == "ReIniting"}
+    disks = [disk for job in result.jobs for disk in job.disks if plan.runnable or disk.disk_id in wiping]
+    names = dict.fromkeys(each.last_run.run_id for each in disks if each.last_run and each.last_run.state == "open")
+    to_resume = [] if plan.runnable else [name for name in names if not client.stored(name).attended]
+    return tuple(_of_run("resume" if name in to_resume else "show", name, argv, client) for name in names)
 
 
 def _default_journal() -> str | None:

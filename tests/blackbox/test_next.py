@@ -14,7 +14,7 @@ import pytest
 
 from safe_reinit.simulator import Simulator
 from tests import virtual
-from tests.blackbox.worlds import DISK, RUN, STOPPING, TARGET, held, killed, listed, power
+from tests.blackbox.worlds import DISK, RUN, STOPPING, TARGET, WIPING, held, killed, listed, power, wipes
 from tests.commands import Command, command, until
 
 pytestmark = pytest.mark.virtual_time
@@ -149,6 +149,27 @@ def test_an_open_run_of_the_machine_is_shown(sim: Simulator, run: Command, path:
 
         assert following == f"safe-reinit show {name} --journal {path}"
         assert (shown.returncode, f"Run {name}, open" in shown.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("form", ["plan", "run"])
+def test_a_disk_that_an_open_run_wipes_is_left_to_that_run(sim: Simulator, run: Command, path: Path, form: str) -> None:
+    """A plan of a disk that a run is wiping names that run: to show while a process works on it, else to resume."""
+    words = ("plan", *TARGET, "--endpoint", sim.url) if form == "plan" else RUN
+    with held(sim, WIPING):
+        child = run.start(*RUN, journal=path)
+        until(lambda: wipes(sim) == 1)
+        attended = document_of(run(*words, "--output", "json", journal=path))
+        child.kill()
+        child.communicate()
+        left = document_of(run(*words, "--output", "json", journal=path))
+    (name,) = (each["run_id"] for each in listed(run, path))
+    (following,) = left["next"]
+    resumed = run(*shlex.split(following)[1:], journal=None)
+
+    assert "disk-not-in-use" in refusing(attended) & refusing(left)
+    assert attended["next"] == [f"safe-reinit show {name} --journal {path}"]
+    assert following == f"safe-reinit resume {name} --journal {path}"
+    assert (resumed.returncode, wipes(sim), power(sim)) == (0, 1, "Running"), resumed.stderr
 
 
 @pytest.mark.parametrize("fault", [NEVER_STARTS, NEVER_ANSWERED], ids=["not-restarted", "unknown"])

@@ -69,6 +69,7 @@ def test_the_brief_help_is_one_screen(
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
     assert "--help" in lines[-1]
+    assert ("help COMMAND" in lines[-1]) is (name == "safe-reinit")
 
 
 def test_help_and_version_are_also_commands(

@@ -49,7 +49,10 @@ def test_a_profile_without_credentials_is_named(command_line: CommandLine) -> No
         ("config nothing", "See safe-reinit config --help."),
         ("resume", "safe-reinit runs lists them. See safe-reinit resume --help."),
         ("apply", "plan --save creates one."),
-        ("--dsk d-1", "--max-disks"),  # click's words before it differ between versions
+        ("--dsk d-1", "No such option '--dsk'. Did you mean --disk? See safe-reinit --help."),
+        ("runs --endpoint x", "The command runs does not take --endpoint, which is an option of a run, plan, apply"),
+        ("checks --needs-me", "which is an option of runs. Leave it out. See safe-reinit checks --help."),
+        ("pln", "No such command 'pln'. Did you mean plan?"),
         ("--disk d-1 --yes", "There is deliberately no --yes"),
         ("undo r-1 --force", "There is deliberately no --force"),
         ("d-bp1example", "d-bp1example is not a command. Name a disk with an option. Use --disk d-bp1example."),

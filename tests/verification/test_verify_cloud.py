@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 import safe_reinit
+from safe_reinit.cli.examples import EXAMPLES
 from safe_reinit.cloud.interface import NotSent
 from safe_reinit.model import Options
 from safe_reinit.verification import rounds
@@ -88,6 +90,16 @@ def spare(tmp_path: Path) -> Iterator[Any]:
 def verdicts(document: dict[str, Any]) -> dict[str, str]:
     """Give the verdict on each assumption."""
     return {each["name"]: each["verdict"] for each in document["assumptions"]}
+
+
+@pytest.mark.parametrize("line", EXAMPLES["verify-cloud"])
+def test_the_examples_of_the_help_are_of_machines_that_can_be_measured(tmp_path: Path, line: str) -> None:
+    """Each example of the help comes on the simulator to the question for consent."""
+    words = shlex.split(line)[1:]
+    done = command("", tmp_path)(*words, *([] if "--simulate" in words else ["--simulate"]), journal=None)
+
+    assert done.returncode == 3, done.stderr
+    assert f"verify-cloud stops {words[words.index('--instance') + 1]}" in done.stderr
 
 
 AGREES = dict.fromkeys(("S1", "S2", "S3", "S4", "S5"), "agrees")
