@@ -167,7 +167,7 @@ class Desk:
 
     def _environment(self) -> dict[str, str]:
         return {
-            **KEY, "HOME": str(self.home), "PATH": os.environ["PATH"], "TERM": "xterm-256color", "COLUMNS": f"{_COLUMNS}",
+            **KEY, "HOME": str(self.home), "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}", "TERM": "xterm-256color", "COLUMNS": f"{_COLUMNS}",
             "SAFE_REINIT_ENDPOINT": self.simulator.url, "SAFE_REINIT_REGION": "cn-hangzhou",
             "SAFE_REINIT_JOURNAL": "journal.db",
         }  # fmt: skip

@@ -92,7 +92,7 @@ class Desk:
             **kept,
             **KEY,
             **({} if re.search(r"--simulate|--world", command) else self._where()),
-            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            "PATH": os.environ["PATH"] if virtual.is_on() else f"{self.folder / 'bin'}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "HOME": str(self.folder / "home"),
             "SAFE_REINIT_JOURNAL": str(self.journal),

@@ -14,7 +14,7 @@
 | ``consent`` | the question before a run |
 | ``progress``, ``live``, ``fleetview`` | what a run shows while it goes on |
 | ``output``, ``documents``, ``writer`` | what is printed; ``output.end`` turns an error into an exit code |
-| ``next`` | what to type next |
+| ``next``, ``program`` | what to type next, and how this program was called |
 | ``signals`` | what SIGINT, SIGTERM and others do |
 | ``complete``, ``shells`` | completion in shells |
 | ``sdk_models`` | a faster import of the SDK |

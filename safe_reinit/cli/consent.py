@@ -66,7 +66,9 @@ def obtain(plan: Plan, confirm: str | None, is_only_one: Callable[[str], bool], 
         if answer is None:
             break
         print_stderr(
-            f"That is not it; {left - 1} more {'try' if left == 2 else 'tries'}." if left > 1 else "That is not it."
+            f"That does not match. {left - 1} {'try' if left == 2 else 'tries'} left."
+            if left > 1
+            else "That does not match."
         )
     raise RunRefused("The plan was not confirmed.", hint="Nothing was changed.")
 

@@ -149,6 +149,12 @@ def after_plan(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to:
     return (_planning(words),)
 
 
+def after_rehearsal(exit_code: int, argv: Sequence[str], plan: Plan) -> tuple[str, ...]:
+    """Return the commands to continue with after a rehearsal: those after the plan of the real machines."""
+    words = _without(argv[1:], ("--faults",))
+    return after_plan(exit_code, words, plan) if plan.blockers or not exit_code else (_planning(words),)
+
+
 def _planning(words: Sequence[str]) -> str:
     """Write the command that only plans what a command line says."""
     if words[:1] == ["undo"]:

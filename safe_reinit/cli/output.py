@@ -191,7 +191,7 @@ class Output:
             elif self.form == "markdown":
                 write(stream, report.to_markdown(result))
             elif self.says(result.exit_code):
-                below_plan = result.dry_run and self._plan_on is stream
+                below_plan = result.run_id is None and self._shows_plan(stream)
                 show = report.ending_lines if below_plan else report.report_lines
                 styled = [*show(result, full=self.verbose), *self._ended_by_sigint(result)]
                 named = (dataclasses.replace(line, text=naming_journal(line.text, self.argv)) for line in styled)
@@ -199,6 +199,11 @@ class Output:
         except UnreadError:
             if result.run_id is not None:  # the error says how to see what happened to the machines
                 raise
+
+    def _shows_plan(self, stream: TextIO) -> bool:
+        """Return whether a plan stands above what is written to a stream now: there, or on the same terminal."""
+        plan_on = self._plan_on
+        return plan_on is stream or (plan_on is not None and plan_on.isatty() and stream.isatty())
 
     def _ended_by_sigint(self, result: Report) -> Iterator[Line]:
         """Warn that a shell does not show the exit code that the report has."""
@@ -407,6 +412,9 @@ def _write_lines(styled: Iterable[Line], stream: TextIO) -> None:
         for line in styled:
             whole = for_people(line.text)
             text = whole.lstrip(" ")
+            if not text:  # of which rich would make no line at all
+                console.print()
+                continue
             if "next: " in text or text.startswith("or: "):  # broken into lines a command could not be copied
                 console.print(Text(whole, style=line.style), soft_wrap=True)
                 continue

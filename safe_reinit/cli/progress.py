@@ -318,7 +318,7 @@ class Progress:
             return
         stale = "" if data["seen"] else "last seen "
         most = self._most(data)
-        text = f"{self._name(event.instance_id)}: {stale}{data['instance'] or 'nothing'}"
+        text = f"{self._name(event.instance_id)}: {stale + data['instance'] if data['instance'] else 'not seen yet'}"
         for disk, status in data["disks"].items():
             text += f", {disk} {status}"
         if any(data["progress"]):

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, get_args
 
@@ -30,6 +31,7 @@ from ..model import (
 from ..model.codec import timestamp
 from ..planning.planner import calls_of, facts_of
 from ..simulator.reading import Lifecycle
+from .next import after_rehearsal
 from .output import Output, print_stderr
 from .progress import Progress
 from .selection import selection_of
@@ -47,14 +49,21 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     plan = selection.plan(real, flags, password, None, disk_ids)
     world = world_of(facts_of(plan))
     if not config.quiet:
+        if plan.runnable:
+            print_stderr("REHEARSAL: nothing is done to the real machines. This is the plan for them.")
         output.plan(plan, sys.stderr)
     if not plan.runnable:
         begun = report.started(output.began, real.region, config.reason)
-        with reporting(lambda error: real.own_runs.report_of(plan, begun, calls_of(plan), dry_run=True, error=error)):
+
+        def refused(error: Error) -> Report:
+            result = real.own_runs.report_of(plan, begun, calls_of(plan), dry_run=True, error=error)
+            return replace(result, next=after_rehearsal(result.exit_code, output.argv, plan))
+
+        with reporting(refused):
             raise report.refusal(plan)
     if not config.quiet:
         print_stderr(
-            "REHEARSAL: from here on a simulated twin of these machines answers; the real ones were only looked at."
+            "REHEARSAL: what follows happens on a simulated copy of these machines. The real ones were only read."
         )
     with ExitStack() as stack:
         client = simulated(config, stack, world)
@@ -62,7 +71,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         twin = selection.plan(client, flags, password, progress.call, disk_ids)
         products = _run_twin(client, twin, plan, progress, output)
         progress.close()
-    output.report(products)
+    output.report(replace(products, next=after_rehearsal(products.exit_code, output.argv, plan)))
     return products.exit_code
 
 

@@ -158,7 +158,11 @@ def _cut_to(widths: list[int], most: int) -> None:
 
 
 def _fit(text: str, width: int) -> str:
-    return text.ljust(width) if len(text) <= width else f"{text[: width - 1]}{_CUT}"
+    """Cut a cell in the middle: what tells machines from each other is at the end of their names."""
+    if len(text) <= width:
+        return text.ljust(width)
+    end = (width - 1) // 2
+    return f"{text[: width - 1 - end]}{_CUT}{text[len(text) - end :]}"
 
 
 def _needs(run: StoredRun, waits: str) -> Iterator[Line]:

@@ -159,7 +159,9 @@ class Step:
     recommended: bool = False
 
 
-_RECOMMENDED = "Recommended: check again what ECS shows; it changes nothing while that is unknown."
+_RECOMMENDED = (
+    "Recommended: check again. If ECS now shows how the wipe ended, this starts the machine; else it changes nothing."
+)
 _VERDICTS = {
     "reinitialised": "If ActionTrail shows that ECS carried it out (this starts the machine):",
     "intact": "If ActionTrail shows that ECS refused it or never received it (this starts the machine):",

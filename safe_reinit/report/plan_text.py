@@ -30,7 +30,6 @@ _NAME_WIDTH = 28
 _ACCEPTED_RANK = 2
 """The rank of an accepted risk; what has a lower one refuses the run."""
 _A = {"snapshot": "a snapshot", "image": "an image", "unknown": "something unknown"}
-_NO_ERASURE = "A wipe is not a certified erasure."
 _WATCHED = (
     "It shows no StartTime, so the run observes it from your confirmation on, and wipes nothing after a gap. "
     "Data written before the first observation is lost, too."
@@ -112,7 +111,7 @@ def _foot(plan: Plan) -> str:
     """Return what the plan cannot tell, and what a wipe is not."""
     unknown = unforeseen(plan)
     words = f"Cannot be checked in advance: {', '.join(unknown)}. " if unknown else ""
-    return f"{words}{'' if plan.options.undo else _NO_ERASURE}".strip()
+    return f"{words}{'' if plan.options.undo else text.NO_ERASURE}".strip()
 
 
 def _left_out(plan: Plan) -> Iterator[Line]:
@@ -184,7 +183,8 @@ def _in_common(plan: Plan) -> Iterator[Line]:
     if not plan.runnable:  # nothing of it will happen
         return
     for jobs in groups(plan.jobs, lambda job: (_power_text(job, plan), _is_watched(job), _calls(job, plan))):
-        yield Line(f"  {count_of(len(jobs), 'instance')}, each {_power_text(jobs[0], plan)}")
+        each = " " if len(jobs) == 1 else ", each "
+        yield Line(f"  {count_of(len(jobs), 'instance')}{each}{_power_text(jobs[0], plan)}")
         yield Line(f"      {_calls(jobs[0], plan)}", "dim")
         if _is_watched(jobs[0]):
             yield Line(f"      {_WATCHED}")
@@ -311,8 +311,9 @@ def _disk_lines(plan: Plan) -> Iterator[Line]:
             problems = [*against.get(disk.disk_id, ()), *of_job]
             level = "block" if any(each.level == "block" for each in problems) else "risk"
             words = ", ".join(dict.fromkeys(each.check for each in problems))
-            line = f"  {name} {disk.disk_id:<{columns[0]}} {power}{_what(disk)}{f'  {level}: {words}' if words else ''}"
-            yield Line(line, text.STYLE[level] if words else "")
+            # Nothing becomes of a disk that is refused: what refuses it has its place, so that both fit in one row.
+            what = f"{level}: {words}" if words else f"{power}{_what(disk)}"
+            yield Line(f"  {name} {disk.disk_id:<{columns[0]}} {what}", text.STYLE[level] if words else "")
 
 
 def _labels(jobs: Sequence[PlannedJob]) -> list[str]:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ..model import Becomes, DiskReport, JobReport, LastRun, PlannedJob, Report
+from ..model import Becomes, DiskReport, Finding, JobReport, LastRun, PlannedJob, Report
 from ..model.letters import printable
 
-NO_ERASURE = "ReInitDisk is no certified erasure, and snapshots of the disk keep the old data."
+NO_ERASURE = "A wipe is not a certified erasure: snapshots of the disk keep the old data."
+_MAX_NAMED = 10
+"""Snapshots that a sentence names."""
 STYLE = {"block": "bold red", "risk": "dark_orange3", "info": "dim"}
 """Tones that can be read on a light and on a dark ground; a terminal of 16 colours shows the second as its yellow."""
 WELL = ("done", "planned")
@@ -57,7 +59,9 @@ def duration(seconds: float) -> str:
 
 def name_of(job: PlannedJob | JobReport) -> str:
     """Return the name of an instance with its id."""
-    return f"{printable(job.instance_name) or 'no name'} ({job.instance_id or 'no instance'})"
+    if job.instance_id is None:
+        return printable(job.instance_name) or "no known instance"
+    return f"{printable(job.instance_name) or 'no name'} ({job.instance_id})"
 
 
 def class_text(name: str, allowed: Sequence[str]) -> str:
@@ -80,10 +84,21 @@ def remains(report: Report) -> Iterator[str]:
     touched = {disk.disk_id for job in report.jobs for disk in job.disks if disk.data in {"reinitialised", "unknown"}}
     if not touched or is_undo(report):
         return
+    taken = {disk.disk_id: disk.safety_snapshot for job in report.jobs for disk in job.disks}
     for found in report.findings:
         if found.check == "kept-snapshots" and found.subject in touched:
-            yield f"{found.subject}: {found.message}"
+            yield f"{found.subject}: {_still_kept(found, taken.get(found.subject))}"
     yield NO_ERASURE
+
+
+def _still_kept(found: Finding, safety_snapshot: str | None) -> str:
+    """Return which snapshots have the old data: one that the run took after the stop has what the older ones lack."""
+    if safety_snapshot is None:
+        return found.message
+    older = [each for each in str(found.fact.get("SnapshotIds", "")).split(",") if each]
+    more = f" and {len(older) - _MAX_NAMED} more" if len(older) > _MAX_NAMED else ""
+    also = f", and older data in {', '.join(older[:_MAX_NAMED])}{more}" if older else ""
+    return f"All of its old data is in the safety snapshot {safety_snapshot}{also}."
 
 
 def verb_of(report: Report) -> str:

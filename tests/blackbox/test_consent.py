@@ -113,7 +113,7 @@ def test_a_name_that_is_odd_or_not_alone_is_no_answer(sim: Simulator, terminal: 
     for tries_left, answer in zip((2, 1, 0), answers, strict=True):
         before = len(person.shown)
         person.type(f"{answer}\n")
-        result = person.wait_for("That is not it", after=before)
+        result = person.wait_for("That does not match", after=before)
         if tries_left:
             person.wait_for("\n> ", after=result)  # what is typed before the question is dropped
     assert person.end() == 3, person.shown
@@ -147,7 +147,7 @@ def test_what_is_typed_ahead_answers_nothing(sim: Simulator, terminal: Open) -> 
     person.type("i-plain\nweb1\n")
     asks(person)
     person.type("no\n")
-    person.wait_for("That is not it; 2 more tries.")
+    person.wait_for("That does not match. 2 tries left.")
     person.child.send_signal(signal.SIGTERM)
 
     assert person.end() == 3, person.shown

@@ -48,10 +48,41 @@ def test_a_run_is_one_line_of_a_terminal(
     assert head.split() == ["run", "age", "by", "where", "machines", "outcome", "took"]
     assert row.startswith(f"{name}  ")
     assert "  SIMULATED  " in row
-    assert "…  " in row
-    assert "  done  " in row
+    assert re.search(r"  a-\S+…\S+-7  done  ", row), "what tells machines apart is at the end of their names"
     assert max(len(head), len(row)) <= 80
     assert "somebody.with.a.long.name  " in piped, "nothing is cut where no terminal is"
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_what_is_explained_is_folded_at_the_edge(terminal: Open, sim: Simulator, run: Command, columns: int) -> None:
+    """Explain and checks fit the terminal, with whole words and blank lines; in a pipe a check is one line."""
+    for words in (("explain", "no-recent-snapshot"), ("explain", "IncorrectInstanceStatus"), ("checks",)):
+        person = terminal(sim, *words, columns=columns)
+        assert person.end() == 0, person.shown
+        lines = [line.rstrip() for line in _STYLES.sub("", person.shown).splitlines()]
+        piped = run(*words, journal=None).stdout
+        said = " ".join(piped.split())
+
+        assert max(map(len, lines)) <= columns
+        assert "" in lines[1:-1]
+        if words == ("checks",):
+            assert "".join(said.split()) == "".join(" ".join(lines[: lines.index("")]).split())
+            assert all(line.startswith(("block ", "risk ", "info ")) for line in piped.splitlines())
+        else:
+            assert said == " ".join(" ".join(lines).split())
+
+
+def test_a_refused_run_says_on_a_terminal_once_that_it_touched_nothing(
+    terminal: Open, sim: Simulator, run: Command
+) -> None:
+    """Below its plan a refused run says once that nothing was changed; a log without the terminal says it of each."""
+    person = terminal(sim, "--disk", DISK, "--confirm", DISK, columns=200)
+    assert person.end() == 3, person.shown
+    logged = run("--disk", DISK, "--confirm", DISK, journal=None)
+
+    assert person.shown.count("untouched by this run") == 0
+    assert person.shown.lower().count("nothing was changed") == 1
+    assert "untouched by this run" in logged.stdout
 
 
 def test_a_machine_that_was_left_stopped_is_named_with_what_starts_it(run: Command, sim: Simulator, path: Path) -> None:

@@ -136,7 +136,7 @@ def test_the_name_of_the_instance_is_the_consent(terminal: Open, simulator: Simu
     asked = person.wait_for("type the instance's name: web1")
     assert "reinitialise" in person.shown[:asked].lower()
     person.type("d-sim-web1-data\n")
-    again = person.wait_for("2 more tries", after=asked)
+    again = person.wait_for("2 tries left", after=asked)
     person.wait_for("> ", after=again)
     assert changing(simulator) == []
     person.type("WEB1\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,26 @@ def test_a_rehearsal_runs_the_same_plan_on_a_twin_and_only_looks_at_the_cloud(
     assert [call["action"] for call in ended.document["calls"] if call["action"] == "ReInitDisk"]
     assert changing(simulator) == []
     assert "REHEARSAL" in ended.err
+
+
+def test_after_a_rehearsal_the_real_run_is_named(
+    command_line: CommandLine, simulator: Simulator, tmp_path: Path
+) -> None:
+    """A rehearsal that ends well leads to the same run on the machine itself, one that does not back to the plan."""
+    env = where(simulator)
+    faults = tmp_path / "faults.yaml"
+    faults.write_text("- {action: ReInitDisk, error: {code: OperationDenied}}\n", "utf-8")
+    rehearsed, failed, refused = (
+        command_line("rehearse", *words, "--output", "json", env=env).document["next"]
+        for words in (DATA, (*DATA, "--faults", str(faults)), ("--disk", "d-sim-web1-data"))
+    )
+    before = changing(simulator)
+    done = command_line(*shlex.split(rehearsed[0])[1:], env=env)
+
+    assert failed == [f"safe-reinit plan {shlex.join(DATA)} --output json"]
+    assert refused == ["safe-reinit plan --disk d-sim-web1-data --output json --stop-instance"]
+    assert rehearsed == [f"safe-reinit {shlex.join(DATA)} --output json --confirm d-sim-web1-data"]
+    assert (before, done.code) == ([], 0), done.err
 
 
 def test_a_twin_lives_by_the_clock_of_its_cloud(command_line: CommandLine) -> None:

@@ -337,6 +337,20 @@ def test_times_are_utc_in_seconds() -> None:
     assert report.to_json(result)["started_at"] == "2026-01-02T03:04:05Z"
 
 
+def test_old_data_that_the_safety_snapshot_has_is_not_called_lost() -> None:
+    """After a wipe with a safety snapshot the report says that all old data is in it, and names the older snapshots."""
+    plan = a_plan()
+    done = of_run(plan, ended(plan))
+    (job,) = done.jobs
+    disks = tuple(replace(disk, safety_snapshot="s-taken") for disk in job.disks)
+    taken = replace(done, jobs=(replace(job, disks=disks),))
+    without, with_it = ("\n".join(line.text for line in report.report_lines(each)) for each in (done, taken))
+
+    assert "is not in any snapshot" in without
+    assert "is not in any snapshot" not in with_it
+    assert "All of its old data is in the safety snapshot s-taken, and older data in s-bp1fresh." in with_it
+
+
 @pytest.mark.parametrize(("state", "result"), [("done", True), ("lost", True), ("refused", False), ("todo", False)])
 def test_what_a_wipe_leaves_of_the_old_data_is_told_where_there_was_one(state: str, result: bool) -> None:
     """The end of a run that wiped, or may have, names the snapshots that keep the old data and claims no erasure."""
@@ -345,7 +359,7 @@ def test_what_a_wipe_leaves_of_the_old_data_is_told_where_there_was_one(state: s
     texts = [line.text for line in report.report_lines(done)]
 
     for shown in ("\n".join(texts), report.to_markdown(done).replace("\\", "").partition("## Findings")[0]):
-        assert ("no certified erasure" in shown) == result
+        assert ("not a certified erasure" in shown) == result
         assert ("s-bp1fresh of 2026-01-02T01:04:05Z" in shown) == result
 
 

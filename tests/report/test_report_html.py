@@ -273,7 +273,11 @@ def test_the_page_says_which_snapshots_keep_the_old_data(count: int) -> None:
     )
     items = ["".join(item.itertext()) for item in left.iter("li")]
 
-    assert items == [f"{found.subject}: {found.message}" for found in kept]
+    taken = [disk.safety_snapshot for job in report.jobs for disk in job.disks]
+    assert items == [
+        f"{found.subject}: All of its old data is in the safety snapshot {name}."
+        for found, name in zip(kept, taken, strict=True)
+    ]
 
 
 # The timeline.

@@ -58,8 +58,7 @@ def test_a_few_machines_are_shown_with_their_steps() -> None:
                 f"    3/3 StartInstance i-{number}, at most 15m",
             )
         ),
-        "  Cannot be checked in advance: permission for ReInitDisk, capacity to restart. "
-        "A wipe is not a certified erasure.",
+        f"  Cannot be checked in advance: permission for ReInitDisk, capacity to restart. {report.text.NO_ERASURE}",
         "WIPE 2 disks (d-0, d-1) on 2 instances: everything written to them is lost.",
     ]
     assert any("1/3 StopInstance  i-4" in line for line in shown(a_plan(5)))
@@ -138,6 +137,28 @@ def test_a_name_that_many_have_comes_with_the_id() -> None:
         ["same", "i-2"],
         ["i-3", "d-3"],
     ]
+
+
+def test_a_refused_disk_with_a_long_id_takes_one_row() -> None:
+    """In a refused plan of many the row of a disk has what refuses it, not what it becomes: 80 columns do."""
+    ids = [f"d-bp{number:020}" for number in range(6)]
+    plan = a_plan(6)
+    for number, disk_id in enumerate(ids):
+        (disk,) = plan.jobs[number].disks
+        plan = changed(
+            plan, number, instance_name=f"a-name-of-lab-{number:05}", disks=(replace(disk, disk_id=disk_id),)
+        )
+    found = tuple(a_finding("local-disks-on-instance", "block", each) for each in ids)
+    rows = [line for line in shown(replace(plan, findings=found)) if line.startswith("  a-name-of-lab")]
+
+    assert len(rows) == 6
+    assert all(row.endswith("block: local-disks-on-instance") for row in rows)
+    assert max(map(len, rows)) <= 80
+
+
+def test_one_machine_among_many_is_told_in_the_singular() -> None:
+    """What is of one machine alone is not said of each."""
+    assert "  1 instance stays stopped" in shown(a_plan(6, NO_CANARY, stopped=range(1)))
 
 
 def test_the_beginning_says_what_all_have_in_common() -> None:
@@ -298,10 +319,10 @@ def test_every_finding_is_shown_where_that_is_asked_for() -> None:
 def test_a_disk_says_what_stands_against_it() -> None:
     """Behind each disk stand the blocks and the risks of it and of its instance that refuse the run, and no others."""
     plan = replace(a_plan(MANY), findings=findings(), options=Options(accept=("spot",)))
-    lines = {line.split()[1]: line for line in shown(plan) if " -> " in line}
+    lines = {line.split()[1]: line for line in shown(plan) if line.startswith("  lab-")}
 
-    assert lines["d-8"].endswith("  block: disk-locked")
-    assert lines["d-1"].endswith("  risk: no-recent-snapshot")
+    assert lines["d-8"].endswith(" block: disk-locked")
+    assert lines["d-1"].endswith(" risk: no-recent-snapshot")
     assert lines["d-0"].endswith("-> EMPTY")
 
 

@@ -147,6 +147,7 @@ h1{font-size:1.5rem}
 .failure{margin:.3rem 0;padding:.2rem .7rem}
 .failure dl div{display:flex;gap:.5rem}
 .alike ul{columns:3;font-size:8pt;line-height:1.25}
+.alike .reasons{columns:2;font-size:7pt;line-height:1.2}
 .subjects{columns:auto;font-size:8pt;line-height:1.4}
 .subjects li{display:inline}
 .subjects li:not(:last-child)::after{content:", "}

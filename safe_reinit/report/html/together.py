@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ...model import DataState, JobReport
 from ..many import groups
@@ -12,24 +12,43 @@ from .jobs import power
 from .markup import NOTHING, Markup, code, escaped, folded, joined, small, tag
 from .words import data_badge, failure, label, link, outcome_badge, plural
 
+_MAX_ROWS = 12
+"""Up to so many rows are as many as a reader takes in; of more reasons each stands with its machine."""
+
 
 def together(jobs: Sequence[JobReport], verb: str) -> Markup:
     """Return a row for the jobs that are alike, with everything that tells them apart; what went well is folded."""
     numbers = {id(job): number for number, job in enumerate(jobs, 1)}
+    rows = groups(jobs, _what_happened)
+    if len(rows) > _MAX_ROWS:
+        rows = groups(jobs, _what_became)
     return joined(
         folded(
-            _title(alike, verb), _why(alike), tag("ul", *(_member(job, numbers[id(job)]) for job in alike)),
+            _title(alike, verb), *_inside(alike, numbers),
             unfolded=alike[0].outcome not in WELL, kind="printed alike",
         )
-        for alike in groups(jobs, _what_happened)
+        for alike in rows
     )  # fmt: skip
+
+
+def _inside(alike: Sequence[JobReport], numbers: Mapping[int, int]) -> Iterator[Markup]:
+    """Yield why it happened, once where all have the same reason, and the name of each."""
+    differ = len({_what_happened(job) for job in alike}) > 1
+    yield NOTHING if differ else _why(alike)
+    members = (_member(job, numbers[id(job)], _reason(job) if differ else NOTHING) for job in alike)
+    yield tag("ul", *members, **({"class_": "reasons"} if differ else {}))
 
 
 def _what_happened(job: JobReport) -> tuple[object, ...]:
     """Return what jobs have in common that share a row: everything but what they are called."""
     error = job.error
     why = (error.code, error.action, _general(error.message, job), _general(error.hint or "", job)) if error else ()
-    return job.outcome, job.power_before, job.power_after, job.power_promised, _data(job), why
+    return (*_what_became(job), why)
+
+
+def _what_became(job: JobReport) -> tuple[object, ...]:
+    """Return what jobs have in common that share a row where there are too many reasons for a row each."""
+    return job.outcome, job.power_before, job.power_after, job.power_promised, _data(job)
 
 
 def _data(job: JobReport) -> tuple[DataState, ...]:
@@ -57,9 +76,16 @@ def _why(alike: Sequence[JobReport]) -> Markup:
     return failure(first.error, NOTHING if same else joined((label(first), escaped(", for example: "))))
 
 
-def _member(job: JobReport, number: int) -> Markup:
+def _member(job: JobReport, number: int, reason: Markup) -> Markup:
     known = (small(code(job.instance_id)),) if job.instance_id and job.instance_name else ()
-    return tag("li", joined((link(job, number), *known, *_disks(job)), " "))
+    return tag("li", joined((link(job, number), *known, *_disks(job), reason), " "))
+
+
+def _reason(job: JobReport) -> Markup:
+    if (error := job.error) is None:
+        return NOTHING
+    named = f" ({error.code})" if error.code and error.code not in error.message else ""
+    return escaped(f"{error.message}{named} {error.hint or ''}".rstrip())
 
 
 def _disks(job: JobReport) -> Iterator[Markup]:
