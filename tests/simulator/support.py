@@ -63,9 +63,9 @@ class StillClock(SimulatedClock):
 class Still(Simulator):
     """A simulator whose time passes only where a test lets it pass: nothing is waited for, and nothing is hurried."""
 
-    def _clock(self, speed: float) -> StillClock:
-        self.clock = StillClock(speed)
-        return self.clock
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.clock = StillClock(options.get("speed", 15.0))
+        super().__init__(*args, clock=self.clock, **options)
 
     def pass_time(self, seconds: float) -> None:
         """Let simulated seconds pass."""
