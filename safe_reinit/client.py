@@ -266,7 +266,7 @@ class Client:
             path: the file.
             digest: the digest that somebody agreed to, or at least its first 32 characters; a file with another one is
                 refused.
-            password: the password to set, where the plan had one: it is in no file.
+            password: the password to set, if the plan had one: it is never stored.
 
         Raises:
             UsageError: the file is no plan, was changed, could be written by others, or is for another region or cloud.

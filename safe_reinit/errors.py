@@ -33,13 +33,13 @@ class Error(Exception):
     meaning: ClassVar[str] = "an unexpected error; please report it"
     hint: str = "Please report this, with the output of safe-reinit show RUN --verbose if a run had begun."
     code: str | None = None
-    """The ECS error code behind it, where there is one."""
+    """The ECS error code behind it, if there is one."""
     request_id: str | None = None
     """The ``RequestId`` of the answer."""
     action: str | None = None
     """The API that answered so."""
     report: Report | None = None
-    """The report of the run, where there was one."""
+    """The report of the run, if there was one."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

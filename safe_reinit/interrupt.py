@@ -44,13 +44,13 @@ class Interrupt:
 
     Args:
         notify: is called with a sentence for people about what is waited for.
-        parting: how people leave a run that others carry, without ending it.
+        parting: how people leave a run that others carry out, without ending it.
         note: is called with what only a person at the screen needs; ``notify`` unless it is given.
 
     Attributes:
         asked: whether it was asked to end.
         left: whether it is to be left at once.
-        parted: whether this process waits no longer for a run that others carry, which goes on.
+        parted: whether this process no longer waits for a run that others carry out, which continues.
 
     """
 
@@ -85,9 +85,9 @@ class Interrupt:
 
         Args:
             runner: the run.
-            close: lets the run go and reports it as it stands, where its own thread hangs.
+            close: releases the run and reports it as it is, if its own thread hangs.
             on_asked: is called with who or what asked the run to end, unless that is recorded already.
-            elsewhere: whether others carry it, and it goes on without this process.
+            elsewhere: whether others carry it out, so that it continues without this process.
 
         """
         self._elsewhere = elsewhere
@@ -125,7 +125,7 @@ class Interrupt:
         """Ask the run to end in order; before it has begun, it ends as it begins.
 
         Args:
-            by: what asks, for the audit; ``""`` where that is recorded already.
+            by: what asks, for the audit; ``""`` if that is recorded already.
 
         """
         self._by = self._by if self.asked else by
@@ -140,7 +140,7 @@ class Interrupt:
         self._stirred.set()
 
     def part(self) -> bool:
-        """Wait no longer for a run that others carry, which goes on; return whether there is one that was not ended."""
+        """Stop waiting for a run that others carry out, which continues; return whether there is one not ended."""
         runner = self._runner
         if runner is None or not self._elsewhere or self.asked:
             return False

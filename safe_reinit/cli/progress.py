@@ -380,7 +380,7 @@ class Progress:
         """Warn once that events are missing in their file: a run is not stopped for that."""
         if self._runs:
             why = error.strerror or "an error"
-            text = f"The events could not all be written: {why}. The run goes on without them."
+            text = f"The events could not all be written: {why}. The run continues without them."
             self._warn(text)
             self.print_line(f"safe-reinit: {text}")
 

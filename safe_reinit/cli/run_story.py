@@ -190,7 +190,7 @@ class _Story:
             return "power not seen"
         if not settled:
             return f"{job.power_after} when last seen"
-        broken = f", but {job.power_promised} was promised" if breaks_promise(job) else ""
+        broken = f", but should be {job.power_promised}" if breaks_promise(job) else ""
         return f"is {job.power_after}{broken}"
 
     # ------------------------------------------------------------------------------------------------------ what now

@@ -67,7 +67,7 @@ class Refused(CloudError):
         http_status: the HTTP status it came with.
         message: what the code says, in our words.
         request_id: the ``RequestId`` of the answer.
-        retry_after: seconds that ECS asks to wait (header ``x-acs-retry-after``), where it says.
+        retry_after: seconds that ECS asks to wait (header ``x-acs-retry-after``), if it says.
 
     """
 
@@ -108,8 +108,8 @@ class Unanswered(CloudError):
     """No readable answer arrived: the call may or may not have been carried out.
 
     Attributes:
-        why: what of the answer is missing or cannot be read, in our words; ``""`` where that is not known.
-        host: who was asked, ``HOST[:PORT]``; ``""`` where that is not known.
+        why: what of the answer is missing or cannot be read, in our words; ``""`` if that is not known.
+        host: who was asked, ``HOST[:PORT]``; ``""`` if that is not known.
 
     """
 
@@ -131,7 +131,7 @@ class NotSent(CloudError):
 
     Attributes:
         why: the step that failed, in our words: ``the name of the endpoint cannot be resolved``.
-        host: whom it was for, ``HOST[:PORT]``; ``""`` where that is not known.
+        host: whom it was for, ``HOST[:PORT]``; ``""`` if that is not known.
 
     """
 

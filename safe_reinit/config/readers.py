@@ -139,7 +139,7 @@ def journal(value: object) -> str:
     first = next(part for part in (*given.split("/"), given) if part)
     if _HOST.match(given) and not os.path.isdir(first):
         raise ValueError(
-            "neither a file in an existing folder nor postgresql://USER@HOST/DATABASE, and looks like a database; "
+            "neither a file in an existing folder nor postgresql://USER@HOST/DATABASE, but it looks like a database; "
             "for a file write ./ before it"
         )
     return given

@@ -97,7 +97,7 @@ def lost(job: JobState, command: Command, at: float, due: float | None = None, c
     Args:
         at: when the answer was found missing, in cloud seconds.
         due: when a call that may be repeated is sent again; at once if not given.
-        code: the code of an answer that proves nothing; ``""`` where no answer came.
+        code: the code of an answer that proves nothing; ``""`` if no answer came.
     """
     job = replace(job, stuck_since=None)
     if command.overwrites:

@@ -46,7 +46,7 @@ class Describing:
         """Return what was observed of the jobs that are still open, and of those that are watched.
 
         Returns:
-            ``None`` where this is not the observation that is under way.
+            ``None`` if this is not the observation that is under way.
 
         """
         if self._under_way is None or self._under_way[0] != number:

@@ -81,7 +81,7 @@ class CallUnanswered:
     due: float | None = None
     """When a call that may be repeated is sent again; at once if not said."""
     code: str = ""
-    """The code of that answer; ``""`` where none came."""
+    """The code of that answer; ``""`` if none came."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class PowerObserved:
-    """A recheck that ended the job showed this status of its instance; ``""`` where it did not show it."""
+    """A recheck that ended the job showed this status of its instance; ``""`` if it did not show it."""
 
     status: str
 

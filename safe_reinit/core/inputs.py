@@ -51,7 +51,7 @@ class Drifted:
     drift: tuple[str, ...]
     """Each as ``field: planned -> now``, or the check that refuses now."""
     status: str
-    """The status of the instance as the recheck showed it; ``""`` where it did not."""
+    """The status of the instance as the recheck showed it; ``""`` if it did not."""
 
 
 @dataclass(frozen=True)
@@ -294,7 +294,7 @@ class Commit:
     spool: bool = False
     """Where the journal cannot be written, keep them in a file of this host: machines that are down must come back."""
     room: Room | None = None
-    """Write nothing unless so much is left beside other runs; ``None`` where they need no more than before."""
+    """Write nothing unless so much is left beside other runs; ``None`` if they need no more than before."""
     measurements: tuple[Measurement, ...] = ()
     """What others must know of the quota."""
 

@@ -45,7 +45,7 @@ class Job:
     next_at: float = 0.0
     """When it is to be observed again, where it is one of a few."""
     down_since: float | None = None
-    """When ECS accepted our stop, in cloud seconds; ``None`` where this process has not stopped it."""
+    """When ECS accepted our stop, in cloud seconds; ``None`` if this process has not stopped it."""
     slowdown: float = 1.0
     """How much longer its stop took than that took before: what follows is expected to as well."""
     troubled: str = ""

@@ -69,7 +69,7 @@ def needs(job: JobState) -> Needs:
 
 
 def waits_for(job: JobState) -> tuple[str, float] | None:
-    """Return what a job waits for that ECS has accepted, and since when; ``None`` where an observation must say."""
+    """Return what a job waits for that ECS has accepted, and since when; ``None`` if an observation must say."""
     for phase, step in (("start", job.start), ("stop", job.stop)):
         if step.state not in ("none", "done"):
             return (phase, step.at) if step.state == "accepted" and step.at is not None else None

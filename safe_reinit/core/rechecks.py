@@ -70,11 +70,11 @@ class RecheckQueue:
 
     @property
     def wake_at(self) -> float | None:
-        """When the next recheck waits no longer, in cloud seconds; ``None`` where none waits."""
+        """When the next recheck waits no longer, in cloud seconds; ``None`` if none waits."""
         return None if self._waits_from is None else self._waits_from + _CALLS_FIRST
 
     def begun(self, number: int, at: float) -> list[Job] | None:
-        """Return the jobs whose first facts this recheck was to read; ``None`` where it is another one.
+        """Return the jobs whose first facts this recheck was to read; ``None`` if it is another one.
 
         They may be observed from now on (``at``, cloud seconds).
         """

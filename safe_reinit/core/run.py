@@ -38,7 +38,7 @@ class Run:
         rollout: how it spreads over its jobs.
         states: the states of its jobs to go on from, in the order of the plan.
         closed: the positions of jobs that came to their end before: nothing is observed or called for them.
-        none_begins: why no job begins that has not; ``""`` where they may.
+        none_begins: why no job begins that has not; ``""`` if they may.
         rate: the cloud seconds in a real one.
         usual: by phase the shortest time that it took in earlier runs, in cloud seconds.
         journal_outage: for how long a journal that cannot be written is waited for before the machines are started

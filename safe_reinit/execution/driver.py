@@ -59,7 +59,7 @@ class Driver:
     Attributes:
         states: the states of the jobs to go on from, in the order of the plan.
         closed: the positions of jobs that came to their end before: nothing is observed or called for them.
-        none_begins: why no job begins that has not; ``""`` where they may.
+        none_begins: why no job begins that has not; ``""`` if they may.
         lease: the right to act for this run; every changed state is written through it before what follows is done.
         exchanges: what the cloud answered, as it comes; for the rate limits.
         ask: asks a person whether the next stage may begin, given a summary of what has ended.

@@ -110,7 +110,7 @@ def _pending_safety(job: JobState) -> Iterator[SafetySnapshot]:
 
 
 def _listed(described: Round, safety: SafetySnapshot) -> Sequence[Snapshot] | None:
-    """Return the snapshot, nothing where ECS does not list it, and ``None`` where it was not seen."""
+    """Return the snapshot, nothing where ECS does not list it, and ``None`` if it was not seen."""
     name, disk_id = safety.snapshot_id, safety.disk_id
     if name in described.snapshots:
         shot = described.snapshots[name]

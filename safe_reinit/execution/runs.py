@@ -244,7 +244,7 @@ class Runs:
             self._refuse_now(journal, plan)
 
     def done_before(self, plan: Plan) -> Report | None:
-        """Return the report of the run that is done under the key of this plan; ``None`` where a run may begin.
+        """Return the report of the run that is done under the key of this plan; ``None`` if a run may begin.
 
         Where there is no journal yet, or it cannot be read, ``None``: the run checks it again.
 

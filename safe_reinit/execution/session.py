@@ -62,7 +62,7 @@ class HeldRun:
     whole: str = ""
     """The run of which it is a shard, or ``""``."""
     none_begins: str = ""
-    """Why no job of it begins that has not; ``""`` where they may."""
+    """Why no job of it begins that has not; ``""`` if they may."""
 
     @property
     def name(self) -> str:
@@ -139,7 +139,7 @@ class Session:
 
         Args:
             lease: of the shard.
-            none_begins: why no job of it begins that has not; ``""`` where they may.
+            none_begins: why no job of it begins that has not; ``""`` if they may.
 
         Raises:
             HandedOverError: this process was to carry it no further.

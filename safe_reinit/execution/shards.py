@@ -272,7 +272,7 @@ def _why_none_begins(session: Session, run_id: str, number: int, digest: str) ->
 
 
 def _take(session: Session, name: str) -> Lease | None:
-    """Return the lease of a shard once nobody else has it; ``None`` where whoever had it has brought it to its end."""
+    """Return the lease of a shard once nobody else has it; ``None`` if whoever had it has brought it to its end."""
     while True:
         if session.stored(name, jobs=False).ended_at is not None:
             return None

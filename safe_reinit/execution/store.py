@@ -83,7 +83,7 @@ class StateStore:
         return Committed()
 
     def read_in_use(self) -> Heard | None:
-        """Read what other runs of the account and region have in use; ``None`` where that cannot be read now."""
+        """Read what other runs of the account and region have in use; ``None`` if that cannot be read now."""
         with contextlib.suppress(UsageError):
             return Heard(self._lease.in_use().at_rate(self._rate))
         return None

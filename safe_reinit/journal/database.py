@@ -47,7 +47,7 @@ class Database(ABC):
     Attributes:
         place: where it is, for people: never with a password.
         shared: whether several hosts write to it, each with processes and a clock of its own.
-        server: which server it is on, and its timeline; ``""`` where no copy takes its place.
+        server: which server it is on, and its timeline; ``""`` if no copy takes its place.
         lasts: whether another process finds it, too: not one in memory.
 
     """

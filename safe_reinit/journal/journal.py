@@ -290,7 +290,7 @@ class Journal(Reader):
             lease: of the run.
             statements: what to write, in one transaction.
             wait: for how many real seconds another process that is writing is waited for.
-            room: what all runs may have in use once this is written; ``None`` where that does not grow.
+            room: what all runs may have in use once this is written; ``None`` if that does not grow.
 
         Returns:
             the holder, who says whether somebody asked for the end of the run before this was written.

@@ -178,7 +178,7 @@ class Lease:
         at: when it was about to be written down (``boottime``): a process that is paused meanwhile must know of that.
 
     Attributes:
-        follows: who held the run before; ``None`` where nobody did.
+        follows: who held the run before; ``None`` if nobody did.
         moved: whether the journal is on another server than the run began on, or was failed over or restored since.
         on_cancel: is told, once, why this session is to end the run: who asked for that through the journal.
         lapses: how often it had run out before it was renewed, as after a pause of the process: until then somebody
@@ -278,7 +278,7 @@ class Lease:
             records: the positions and states.
             wait: for how many real seconds another process that is writing is waited for.
             audited: what somebody did that changed them, with its detail, for the audit.
-            room: what all runs may have in use once this is written (real seconds); ``None`` where that does not grow.
+            room: what all runs may have in use once this is written (real seconds); ``None`` if that does not grow.
             measurements: what other runs are told (real seconds).
 
         Raises:

@@ -241,7 +241,7 @@ def unusable(path: Path | None, error: Exception, what: str = "written") -> Usag
 
 
 def boot_id() -> str:
-    """Return the id of this boot of the machine; ``""`` where the kernel does not tell."""
+    """Return the id of this boot of the machine; ``""`` if the kernel does not tell."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:

@@ -97,7 +97,7 @@ class Reader:
             )
 
     def use_of_key(self, key: str) -> KeyUse | None:
-        """Return to which plan a key is bound, and which run had it last; ``None`` where none did.
+        """Return to which plan a key is bound, and which run had it last; ``None`` if none did.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -109,7 +109,7 @@ class Reader:
         return KeyUse(*row) if row else None
 
     def run(self, run_id: str, *, jobs: bool = True) -> StoredRun | None:
-        """Return one run; ``None`` where the journal has none of this name.
+        """Return one run; ``None`` if the journal has none of this name.
 
         Args:
             run_id: its name.
@@ -202,7 +202,7 @@ class Reader:
         return {disk_id: run for disk_id, (_, run) in found.items()}
 
     def holder(self, run_id: str) -> Holder | None:
-        """Return who holds a run, or held it last; ``None`` where nobody ever did.
+        """Return who holds a run, or held it last; ``None`` if nobody ever did.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -211,7 +211,7 @@ class Reader:
             return self._holder(run_id)
 
     def hold(self) -> Hold | None:
-        """Return why nothing is to be stopped or wiped now; ``None`` where that is not so.
+        """Return why nothing is to be stopped or wiped now; ``None`` if that is not so.
 
         Raises:
             UsageError: the journal cannot be read.

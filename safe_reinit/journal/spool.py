@@ -92,12 +92,12 @@ class Spool:
         if name == lease.run_id:
             return f"{what} is kept in {file}; safe-reinit resume {name} on this host reads it."
         return (
-            f"{what} is kept in {file}. Once the journal can be written, a worker goes on with the run by itself: one "
-            "of this host reads the file first; one of another host goes on without it."
+            f"{what} is kept in {file}. Once the journal can be written, a worker continues the run automatically: one "
+            "on this host reads the file first; one on another host continues without it."
         )
 
     def read(self, run_id: str) -> Spooled | None:
-        """Return what is kept of a run; ``None`` where nothing is.
+        """Return what is kept of a run; ``None`` if nothing is.
 
         Raises:
             UsageError: others could have written it, or it cannot be read.

@@ -105,7 +105,7 @@ class StoredRun:
     undoes: str
     """The run that it undoes, or ``""``."""
     shards: int
-    """Into how many it is cut; 0 where one process carries it."""
+    """Into how many it is cut; 0 if one process carries it out."""
     whole: str
     """The run of which it is a shard, or ``""``."""
     plan_text: str

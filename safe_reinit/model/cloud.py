@@ -63,7 +63,7 @@ class Instance:
     """``Pending``, ``Starting``, ``Running``, ``Stopping``, ``Stopped``; any other word is unknown."""
     stopped_mode: str
     start_time: datetime | None
-    """When it was last started, to the minute; ``None`` where ECS shows none."""
+    """When it was last started, to the minute; ``None`` if ECS shows none."""
     creation_time: datetime | None
     charge_type: str
     expired_time: datetime | None
@@ -106,12 +106,12 @@ class Snapshot:
     """``progressing``, ``accomplished`` or ``failed``."""
     progress: str
     remain_time: int | None
-    """Seconds left, where ECS says."""
+    """Seconds left, if ECS says."""
     creation_time: datetime | None
     source_disk_id: str
     category: str
     retention_days: int | None
-    """Days after which ECS releases it; ``None`` where it is kept until somebody deletes it."""
+    """Days after which ECS releases it; ``None`` if it is kept until somebody deletes it."""
     instant_access: bool
     instant_access_retention_days: int | None
     type: str
@@ -142,7 +142,7 @@ class Image:
     io_optimized: bool | None
     """Whether the image supports I/O optimised instances."""
     cloud_init: bool | None
-    """Whether the image supports cloud-init (``IsSupportCloudinit``); ``None`` where ECS does not say."""
+    """Whether the image supports cloud-init (``IsSupportCloudinit``); ``None`` if ECS does not say."""
     login_as_non_root: bool | None
     """Whether the image supports logins as ``ecs-user`` (``LoginAsNonRootSupported``)."""
     creation_time: datetime | None
@@ -166,7 +166,7 @@ class UnreadableRow:
     action: str
     """The API that was asked."""
     names: tuple[str, ...]
-    """The id of what it describes, then the ids of what that belongs to; ``""`` where an id cannot be read either."""
+    """The id of what it describes, then the ids of what that belongs to; ``""`` if an id cannot be read either."""
     field: str
     """The field that cannot be read; ``""`` for the whole row."""
     value: str
@@ -176,7 +176,7 @@ class UnreadableRow:
 
     @property
     def subject(self) -> str:
-        """The id of what it describes; ``""`` where that cannot be read."""
+        """The id of what it describes; ``""`` if that cannot be read."""
         return self.names[0] if self.names else ""
 
     @property
@@ -198,7 +198,7 @@ class Unseen:
     action: str
     subject: str
     right: str
-    """``""`` where no right would help."""
+    """``""`` if no right would help."""
     why: str
     row: UnreadableRow | None = None
     """The row that could not be read, where that is why."""

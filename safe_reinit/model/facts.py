@@ -49,7 +49,7 @@ class DiskFacts:
     unseen: tuple[Unseen, ...] = ()
     """The looks that could not be made for this disk."""
     clock_skew: float | None = None
-    """Seconds the local clock is ahead of ECS's; ``None`` where it says nothing (a loopback endpoint)."""
+    """Seconds the local clock is ahead of ECS's; ``None`` if it says nothing (a loopback endpoint)."""
     account: str = ""
     """Of the credentials that saw all this."""
 

@@ -49,7 +49,7 @@ class Phase:
     started_at: datetime
     """By the local clock."""
     ended_at: datetime | None = None
-    """``None`` where its end was not seen."""
+    """``None`` if its end was not seen."""
     result: PhaseResult = "ok"
     """``refused``: ECS refused the call, or what the run observed ended the step; ``timeout``: the time limit was
     reached; ``unknown``: the end was not seen."""
@@ -98,7 +98,7 @@ class Step:
     status: str = ""
     """The instance's status as last seen when it was intended, which still holds where the call was not done."""
     answer: str = ""
-    """The code of the last answer, where that does not prove what was done; ``""`` where no answer came."""
+    """The code of the last answer, where that does not prove what was done; ``""`` if no answer came."""
 
     @property
     def pending(self) -> bool:
@@ -167,13 +167,13 @@ class Wipe:
     acknowledged: bool = False
     """Whether ECS accepted it, or was seen doing it."""
     observed_status: str = ""
-    """The status of the disk in the last observation; ``""`` where that did not show it."""
+    """The status of the disk in the last observation; ``""`` if that did not show it."""
     snapshot_id: str = ""
     """The snapshot that ResetDisk rolls the disk back to; ``""`` for ReInitDisk."""
     resetting: bool = False
     """Whether a roll-back of the disk was seen in progress since ResetDisk was sent."""
     answer: str = ""
-    """The code of the last answer, where that does not prove what was done; ``""`` where no answer came."""
+    """The code of the last answer, where that does not prove what was done; ``""`` if no answer came."""
     unknown_code: bool = False
     """Whether that code is an unknown one: the wipe is never sent again, and observation settles it."""
     withdrawn: bool = False
@@ -258,7 +258,7 @@ class JobState:
     watched_at: float | None = None
     """The last observation of an instance that shows no StartTime, in cloud seconds: nobody may use it between two.
 
-    At first when the plan was confirmed; ``None`` where a StartTime is shown.
+    At first when the plan was confirmed; ``None`` if a StartTime is shown.
     """
     on_unknown: OnUnknown = "ask"
     """What to do about a lost answer to ReInitDisk that was not watched without a gap."""
@@ -348,13 +348,13 @@ class Observation:
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
     """The safety snapshots of the job that ECS shows; described only before the wipe."""
     date: datetime | None = None
-    """The ``Date`` of ECS's answer about the instance; ``None`` where that has none."""
+    """The ``Date`` of ECS's answer about the instance; ``None`` if that has none."""
     resets: Mapping[str, str] = field(default_factory=dict)
     """By disk what ResetDisk with DryRun answered; asked only where a roll-back was sent and its end is not proven."""
     credentials_refused: str | None = None
     """The code by which the credentials were refused."""
     answered_at: float | None = None
-    """Cloud seconds when the last answer of it came; ``None`` where that is not known, and counts as ``at``."""
+    """Cloud seconds when the last answer of it came; ``None`` if that is not known, and counts as ``at``."""
     disks_answered: bool = True
     """Whether ECS answered about the disks; power can be brought back without."""
     instance_requested: bool = True

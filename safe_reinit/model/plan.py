@@ -61,7 +61,7 @@ class Rollout:
     waves: tuple[tuple[int, bool], ...] = ()
     """The sizes of the waves after it: each a number of jobs, or (``True``) a percentage; the last is repeated."""
     pause: Literal["none", "canary", "wave"] | None = None
-    """After what somebody is asked whether to go on; ``None``: after the canary where it is run on a terminal."""
+    """After what somebody is asked whether to continue; ``None``: after the canary, if run on a terminal."""
     stop_after_failures: int | None = None
     """No new job begins once this many have failed, that is, have ended other than done or can no longer be done."""
     deadline: datetime | None = None
@@ -69,7 +69,7 @@ class Rollout:
     quota_share: float = permille(0.8)
     """The part of a documented quota that this run uses."""
     runner: Literal["local", "temporal"] = "local"
-    """Whether this process carries the run, or Temporal has workers carry its shards."""
+    """Whether this process carries out the run, or Temporal's workers carry out its shards."""
 
     def __post_init__(self) -> None:
         """Check that a run made by it can come to its end, and keeps to the quota."""
@@ -120,7 +120,7 @@ class PlannedDisk:
     waivers: tuple[str, ...] = ()
     """Names of the risks of this disk that the person accepted."""
     way_back: str = ""
-    """Id of the newest snapshot that brings its data back; ``""`` where none was seen."""
+    """Id of the newest snapshot that brings its data back; ``""`` if none was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ class Plan:
     """Which targets it may have, judged again before each act; with the class that allowed some of its options."""
     rollout: Rollout = Rollout()
     skipped: tuple[PlannedJob, ...] = ()
-    """The jobs that are refused and left out, where that was asked for."""
+    """The jobs that are refused and left out, if that was asked for."""
     skipped_findings: tuple[Finding, ...] = ()
     """What was found of them."""
     making: Making | None = unwritten()  # noqa: RUF009 - it makes a field

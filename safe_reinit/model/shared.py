@@ -14,9 +14,9 @@ class Room:
     """What all runs together may have in use once another machine begins; times are cloud seconds."""
 
     down: int | None
-    """Machines that may be down at once (``--max-parallel``); ``None`` where no further one goes down."""
+    """Machines that may be down at once (``--max-parallel``); ``None`` if no further one goes down."""
     wipes: int | None
-    """ReInitDisk calls that may be still to come or made in that time; ``None`` where no more are to come."""
+    """ReInitDisk calls that may be still to come or made in that time; ``None`` if no more are to come."""
     within: float
     """For how long a call that was made counts."""
     failures: int | None = None
@@ -72,7 +72,7 @@ class InUse:
         )
 
     def reason(self, most: int) -> str:
-        """Return for what a run waits that allows so many machines down at once; ``""`` where nothing is in use."""
+        """Return for what a run waits that allows so many machines down at once; ``""`` if nothing is in use."""
         runs = f"run{'' if len(self.run_ids) == 1 else 's'} {', '.join(self.run_ids)}"
         if not self.down:
             return f"{runs} will use up the quota of ReInitDisk" if self.wipes else ""

@@ -48,7 +48,7 @@ class _Question:
 class Round:
     """What was asked, and what ECS showed of it.
 
-    An id that was asked for and answered has an entry: ``None`` where ECS does not list it. One without an entry is not
+    An id that was asked for and answered has an entry: ``None`` if ECS does not list it. One without an entry is not
     seen, and ``unseen`` says why. The methods put questions; ``ask_all`` asks them, in parallel, and takes the answers
     in one thread.
 

@@ -290,7 +290,7 @@ def _with_power(error: Failure | None, state: JobState, outcome: Outcome, resume
         error: what went wrong.
         state: the state of its job.
         outcome: what the job came to.
-        resume: the command that resumes the run; ``""`` where none can.
+        resume: the command that resumes the run; ``""`` if none can.
 
     """
     if error is not None and state.gone:
@@ -328,7 +328,7 @@ _POWER = {
     "Stopping": "The instance is still Stopping: check its guest system in the console (VNC). "
     "Once it is Stopped, {resume} starts it.",
     "Starting": "The instance is still Starting: give it time. {resume} checks whether it comes up.",
-    "Running": "The instance is not Stopped, as was promised: find out who started it.",
+    "Running": "The instance should be Stopped but is not: find out who started it.",
     "": "The instance was not seen at the end: check in the ECS console whether it exists. {resume} starts it.",
 }
 """What to do by the state in which a machine was seen last that is not as promised."""

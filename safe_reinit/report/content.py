@@ -118,7 +118,7 @@ def what_now(report: Report) -> Iterator[Value]:
     if len(broken) > FULL_DETAIL_LIMIT:
         yield (Text(f"The power state of {len(broken)} instances is not as planned: "), *_names(broken), Text("."))
     for job in broken if len(broken) <= FULL_DETAIL_LIMIT else ():
-        shown = f" is {job.power_after or 'not seen'}, but {job.power_promised} was promised."
+        shown = f" is {job.power_after or 'not seen'}, but should be {job.power_promised}."
         yield (Text("Instance "), *_machine(job), Text(shown))
     if resume and any(job.outcome in ("not-restarted", "stranded") for job in report.jobs):
         yield (Text(_RESUME_POWER),)
@@ -148,7 +148,7 @@ class Step:
     """A command to continue with.
 
     Attributes:
-        when: when it is the right one, or what it is for; ``""`` where there is no choice to explain.
+        when: when it is the right one, or what it is for; ``""`` if there is no choice to explain.
         command: what to type.
         recommended: whether it comes before the others.
 
@@ -259,7 +259,7 @@ def no_findings(report: Report) -> str:
 
 
 def unlisted_calls(report: Report) -> str:
-    """Return which calls the report does not list; ``""`` where it lists all."""
+    """Return which calls the report does not list; ``""`` if it lists all."""
     if report.omitted_reads is not None:
         return f"{report.omitted_reads:,} more read{'' if report.omitted_reads == 1 else 's'}, counted but not listed."
     return "" if report.calls else "No request was sent."

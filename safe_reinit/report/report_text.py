@@ -81,8 +81,8 @@ def _each(report: Report) -> Iterator[Line]:
                 yield Line(f"  {text.last_run_text(disk.last_run)}")
         if text.breaks_promise(job):
             power = f"is {job.power_after}" if job.power_after else _NOT_SEEN
-            why = ": it stays so until the outcome is known" if job.outcome == "unknown" and job.power_after else ""
-            yield Line(f"{name_of(job)} {power}, but {job.power_promised} was promised{why}", "bold red")
+            why = "; it stays so until the outcome is known" if job.outcome == "unknown" and job.power_after else ""
+            yield Line(f"{name_of(job)} {power}, but should be {job.power_promised}{why}", "bold red")
         elif job.power_after:
             yield Line(f"{name_of(job)} is {job.power_after}")
         elif unseen:
@@ -132,7 +132,7 @@ def _not_well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
         return
     broken = text.breaks_promise(first)
     power = f", {first.power_after}" if first.power_after else ", power not seen" if broken else ""
-    power += f" though {first.power_promised} was promised" if broken else ""
+    power += f" (should be {first.power_promised})" if broken else ""
     disks = ", ".join(f"{disk.disk_id} {_state(disk, report)}" for disk in first.disks)
     yield Line(f"{name_of(first)} {first.outcome}: {disks}{power}{why}", outcome_style(first.outcome))
 

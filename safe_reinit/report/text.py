@@ -137,7 +137,7 @@ def last_run_text(run: LastRun) -> str:
         "untouched": "has not touched it",
         "unknown": f"may have {verb}: that is UNKNOWN",
     }
-    how = f"go on with it: safe-reinit resume {run.run_id}" if run.state == "open" else f"safe-reinit show {run.run_id}"
+    how = f"continue it: safe-reinit resume {run.run_id}" if run.state == "open" else f"safe-reinit show {run.run_id}"
     return f"run {run.run_id} ({run.state}, begun {run.started_at}) {did[run.data]}; {how}"
 
 

@@ -139,7 +139,7 @@ def test_events_that_find_no_room_are_told_of_once(
     file = tmp_path / "report.json"
     ended = run(*RUN, "--events", str(tmp_path / "e.jsonl"), "--report", str(file), journal=path)
     name = document(file.read_text())["run_id"]
-    warning = "The events could not all be written: No space left on device. The run goes on without them."
+    warning = "The events could not all be written: No space left on device. The run continues without them."
 
     assert (ended.returncode, wipes(sim)) == (0, 1), ended.stderr
     assert ended.stderr.count(warning) == 1

@@ -73,7 +73,7 @@ def test_a_machine_that_is_down_is_named_with_what_brings_it_back(outcome: str) 
     said = what_now(a_report(a_job(1, outcome)))  # type: ignore[arg-type]
     power = {"stranded": "Stopping", "not-restarted": "Starting"}[outcome]
 
-    assert said.startswith(f"Instance lab-0001 (i-bp000001) is {power}, but Running was promised.")
+    assert said.startswith(f"Instance lab-0001 (i-bp000001) is {power}, but should be Running.")
     assert "resume restores the power state and wipes nothing." in said
     assert "resume" not in what_now(a_report(a_job(1, outcome), next=()))  # type: ignore[arg-type]
 

@@ -388,7 +388,7 @@ def test_what_went_wrong_has_a_line_of_its_own(outcome: Any) -> None:
     lines = [line for line in report.report_lines(result) if "lab-001" in line.text]
     data = {"unknown": "UNKNOWN", "not-restarted": "reinitialised"}.get(outcome, "intact")
     power = {"failed": "Running", "unknown": "Stopped", "not-restarted": "Starting", "stranded": "Stopping"}[outcome]
-    owes = "" if power == "Running" else " though Running was promised"
+    owes = "" if power == "Running" else " (should be Running)"
 
     assert texts(result)[0] == "10 instances done: 10 disks reinitialised"
     assert [line.text for line in lines] == [

@@ -58,12 +58,12 @@ def _line(job: JobReport, number: int, verb: str) -> tuple[Markup, ...]:
 def power(job: JobReport) -> Markup:
     """Write the power of an instance before and after the run."""
     text = escaped(f"{job.power_before or 'not seen'} → {job.power_after or 'not seen'}")
-    return joined((text, badge(f"{job.power_promised} was promised", "bad")), " ") if breaks_promise(job) else text
+    return joined((text, badge(f"should be {job.power_promised}", "bad")), " ") if breaks_promise(job) else text
 
 
 def _whole_power(job: JobReport) -> Markup:
     text = escaped(content.power(job))
-    return tag("p", joined((text, badge("not as promised", "bad")), " ") if breaks_promise(job) else text)
+    return tag("p", joined((text, badge("not as planned", "bad")), " ") if breaks_promise(job) else text)
 
 
 def cards(jobs: Sequence[JobReport], verb: str) -> Markup:
