@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -123,3 +125,15 @@ def test_no_refusal_names_an_option() -> None:
             refused.append(caught.value)
 
     assert [options(error) for error in refused if options(error)] == []
+
+
+@pytest.mark.skipif("/dev/shm tmpfs" not in Path("/proc/self/mounts").read_text("utf-8"), reason="not in memory here")
+def test_no_notice_names_an_option() -> None:
+    """What a run says besides its events, such as that its journal is in memory, names the argument."""
+    notices: list[str] = []
+    stop = safe_reinit.Interrupt(notices.append)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, simulated() as sim:
+        done = run(sim, using=client(sim, journal=f"{folder}/j.db"), stop=stop)
+
+    assert done.outcome == "done"
+    assert [text for text in notices if "With journal=, name a file" in text] == notices != []

@@ -88,14 +88,28 @@ def speaks_to_its_maker(cls: type[C]) -> type[C]:
 def _speaking(method: Callable[..., T]) -> Callable[..., T]:
     @wraps(method)
     def speaking(client: Any, *args: Any, **named: Any) -> T:  # noqa: ANN401 - whatever the method takes
-        of_program, listener = client.of_program, named.get("on_event")
-        if of_program and listener is not None:
+        if not client.of_program:
+            return method(client, *args, **named)
+        if (listener := named.get("on_event")) is not None:
             named["on_event"] = lambda event: listener(_with_arguments(event))
-        with raising_arguments(of_program):
-            result = method(client, *args, **named)
-        return _with_arguments(result) if of_program else result
+        with raising_arguments(True), _notifying_arguments(named.get("stop")):
+            return _with_arguments(method(client, *args, **named))
 
     return speaking
+
+
+@contextmanager
+def _notifying_arguments(interrupt: Any) -> Iterator[None]:  # noqa: ANN401 - an Interrupt, or nothing
+    """Make the ``notify`` of what ends a run name arguments, too, as long as this run has it."""
+    if interrupt is None:
+        yield
+        return
+    notify = interrupt.notify
+    interrupt.notify = lambda text: notify(as_arguments(text))
+    try:
+        yield
+    finally:
+        interrupt.notify = notify
 
 
 def _with_arguments(value: T) -> T:
