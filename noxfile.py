@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nox
@@ -202,17 +203,19 @@ def ansible(session: nox.Session) -> None:
     """The Ansible collection with a real ansible-core: its playbooks, and ansible-test sanity without containers."""
     session.install("-e", ".[test]", "ansible-core>=2.19,<2.20")
     session.run("python", "-m", "pytest", "-q", "-m", "slow or not slow", "tests/test_ansible.py", env=STRICT)
-    home = Path(session.create_tmp()).resolve()
+    with tempfile.TemporaryDirectory() as folder:  # away from .gitignore, by which ansible-test would skip every file
+        _sanity(session, Path(folder).resolve())
+
+
+def _sanity(session: nox.Session, home: Path) -> None:
     collection = home / "ansible_collections" / "safe_reinit" / "ecs"
-    shutil.rmtree(collection, ignore_errors=True)
     shutil.copytree(ROOT / "ansible", collection)
     session.chdir(collection)
     session.run("ansible-galaxy", "collection", "build", "--force", "--output-path", "..", silent=True)
     bootstrap = home / ".ansible/test/cache/get_pip_24_2.py"  # else it is downloaded from a host of Ansible's own
     bootstrap.parent.mkdir(parents=True, exist_ok=True)
     bootstrap.write_text("import ensurepip\n\nensurepip.bootstrap()\n", "utf-8")
-    here = {"HOME": str(home)}
-    session.run("ansible-test", "sanity", "--requirements", "--python", "3.11", *session.posargs, env=here)
+    session.run("ansible-test", "sanity", "--requirements", "--python", "3.11", *session.posargs, env={"HOME": str(home)})
 
 
 @nox.session(venv_backend="uv|virtualenv")
