@@ -11,10 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
-from . import witness
+from . import gateway, witness
 from .engine import Engine, Options
 from .server import HOST, Server
 from .state.clock import SimulatedClock
+from .wire.answers import Reply
+from .wire.request import RawRequest
 
 _Result = TypeVar("_Result")
 
@@ -111,6 +113,15 @@ class Simulator:
     def do(self, request: dict[str, Any]) -> None:
         """Do what `POST /_simulator/do` does; a ValueError with one sentence says why not."""
         self._on_loop(lambda: self._engine.do(request))
+
+    def respond(self, raw: RawRequest) -> tuple[Reply, dict[str, str]]:
+        """Answer a request of this process as the address would, and return the headers of the answer with it."""
+
+        def answer() -> tuple[Reply, dict[str, str]]:
+            reply, _ = gateway.respond(self._engine, raw)
+            return reply, gateway.headers_of(self._engine, reply)
+
+        return self._on_loop(answer)
 
     def replace_world(self, world: dict[str, Any]) -> None:
         """Simulate another world at the same address and with the same faults; what was asked so far is forgotten."""

@@ -13,7 +13,7 @@ the same. While it lasts, every client of the process reaches the simulated ECS 
 |---|---|
 | ``ecs``, ``records`` | the simulated ECS and what goes wrong in it; its record, typed |
 | ``world``, ``members`` | what there is at the beginning, and the members that each thing takes |
-| ``clock`` | virtual time |
+| ``clock``, ``wire`` | virtual time; requests that reach the simulator without a socket |
 | ``guard`` | no way to the real cloud, also for other libraries |
 | ``plugin`` | the fixtures for pytest |
 """

@@ -18,6 +18,7 @@ from ..simulator.state.clock import SimulatedClock
 from .clock import VirtualClock
 from .guard import no_real_cloud
 from .records import RecordedCall, SimulatedDisk, SimulatedInstance, SimulatedSnapshot, call_of, disk_of
+from .wire import in_process
 from .world import EcsWorld
 
 _SIMULATION_SPEED = 15.0
@@ -93,6 +94,8 @@ class SimulatedEcs:
             simulation = Simulation(parse(self._simulator.url), (key_id, Secret(secret)), str(self._journal), clock)
             stack.enter_context(only(simulation))
             stack.enter_context(no_real_cloud())
+            if self._clock is not None:
+                stack.enter_context(in_process(self._simulator, self._clock))
             if self._change_environment:
                 stack.enter_context(_changed(self.environment))
             self._world.on_change(self._replace_world)

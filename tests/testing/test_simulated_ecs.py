@@ -220,6 +220,18 @@ def test_a_run_is_resumed_by_another_client(ecs: SimulatedEcs) -> None:
     assert ecs.instance(INSTANCE).status == "Running"
 
 
+def test_the_library_needs_no_connection(ecs: SimulatedEcs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the library sends goes over no socket, so no busy machine makes it hit a time limit of a connection."""
+
+    def connect(*_: object) -> None:
+        pytest.fail("something connects")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+
+    assert wipe().outcome == "done"
+    assert ecs.wiped == (DISK,)
+
+
 def test_a_command_in_the_process_is_on_virtual_time(ecs: SimulatedEcs, capsys: pytest.CaptureFixture[str]) -> None:
     """A program that calls the command line in its own process gets the same cloud and the same clock."""
     assert run_command(["--disk", DISK, "--stop-instance", "--confirm", DISK]) == 0
