@@ -215,7 +215,8 @@ def _sanity(session: nox.Session, home: Path) -> None:
     bootstrap = home / ".ansible/test/cache/get_pip_24_2.py"  # else it is downloaded from a host of Ansible's own
     bootstrap.parent.mkdir(parents=True, exist_ok=True)
     bootstrap.write_text("import ensurepip\n\nensurepip.bootstrap()\n", "utf-8")
-    session.run("ansible-test", "sanity", "--requirements", "--python", "3.11", *session.posargs, env={"HOME": str(home)})
+    options = ("--requirements", "--python", "3.11", *session.posargs)
+    session.run("ansible-test", "sanity", *options, env={"HOME": str(home)})
 
 
 @nox.session(venv_backend="uv|virtualenv")
