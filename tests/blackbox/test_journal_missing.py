@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import safe_reinit
+from safe_reinit.clock import Clock
 from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import DISK, INSTANCE, RUN, SECOND, killed, listed
 from tests.commands import Command
@@ -65,6 +67,19 @@ def test_runs_can_be_held_before_the_first_one(run: Command) -> None:
 
     assert (held.returncode, refused.returncode) == (0, 3)
     assert "All runs are held: freeze" in refused.stderr
+
+
+def test_the_library_creates_no_journal_for_a_run_that_must_be_in_it(sim: Simulator, path: Path) -> None:
+    """To look up, cancel or undo a run, a client does not create the journal that it names."""
+    client = safe_reinit.connect(
+        region=sim.region, endpoint=sim.url, credentials=sim.access_key, journal=str(path), clock=Clock()
+    )
+    for work in (client.stored, client.cancel, client.plan_undo):
+        with pytest.raises(safe_reinit.UsageError, match="does not exist"):
+            work(ID)
+
+    assert client.runs() == ()
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(
