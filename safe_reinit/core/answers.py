@@ -72,7 +72,7 @@ def accepted(job: JobState, command: Command, at: float, snapshot_id: str = "") 
     state: StepState = (
         "done" if command.action == "UntagResources" else "accepted"
     )  # no observation is waited for at the end
-    return with_step(job, command, replace(step_of(job, command), state=state, at=at, reads=0, answer=""))
+    return with_step(job, command, replace(step_of(job, command), state=state, at=at, reads=0, answer="", refused=""))
 
 
 def accepted_before(job: JobState, command: Command, at: float) -> JobState:
@@ -107,7 +107,7 @@ def lost(job: JobState, command: Command, at: float, due: float | None = None, c
         )  # fmt: skip
     step = step_of(job, command)
     lost_at = at if step.lost_at is None else step.lost_at
-    step = replace(step, at=at, reads=0, lost_at=lost_at, answer=code)
+    step = replace(step, at=at, reads=0, lost_at=lost_at, answer=code, refused="")
     if command.action not in REPEATABLE:
         return with_step(job, command, replace(step, state="lost"))
     due = at if due is None else due
@@ -158,7 +158,9 @@ def refused(
     if unknown and step.status:  # ECS listed it just now: one of the two is wrong, and it may be started still
         due = at + _START_AGAIN_AFTER
     if due is not None and _may_ask_again(job, command, step, due, failure.code):
-        return with_step(_as_before(job, step), command, send_again(replace(step, at=at, due=due)))
+        return with_step(
+            _as_before(job, step), command, send_again(replace(step, at=at, due=due, refused=failure.code or ""))
+        )
     # A stop whose answer was lost may still be done.
     unproven = command.action == "StopInstance" and step.lost_at is not None
     job = with_step(job, command, replace(step, state="lost" if unproven else "failed", at=at, reads=0))

@@ -392,6 +392,9 @@ def _too_late(job: JobState, observation: Observation, step: Step, action: Actio
     """Return in which state a limit found the machine, and what ECS answered last, where that explains it."""
     shown = (observation.instance.status if observation.instance else job.instance_status) or "not seen"
     message = f"{job.instance_id} was still {shown} when {limit} had passed."
+    if step.refused:
+        message += f" ECS refused {action} with {step.refused} until then."
+        return Failure(step.refused, message, action=action, hint=error_codes.fix_of(action, step.refused))
     if not step.answer:
         return Failure(None, message)
     message += f" ECS answered {action} with {step.answer}, which does not say whether it was done."

@@ -99,6 +99,8 @@ class Step:
     """The instance's status as last seen when it was intended, which still holds where the call was not done."""
     answer: str = ""
     """The code of the last answer, where that does not prove what was done; ``""`` if no answer came."""
+    refused: str = ""
+    """The code with which the last attempt was refused for now; ``""`` if it was not."""
 
     @property
     def pending(self) -> bool:

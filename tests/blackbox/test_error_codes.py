@@ -263,6 +263,19 @@ def test_an_answer_of_a_failure_inside_ecs_is_told_as_what_it_is() -> None:
     assert "No answer" not in said(done)
 
 
+def test_a_start_that_is_refused_until_its_limit_names_the_refusal() -> None:
+    """Whoever reads that a machine is still down reads which code of ECS keeps it down, and what that code means."""
+    fault = {"action": "StartInstance", "dry_run": False, "nth": "every", "error": {"code": "OperationDenied.NoStock"}}
+    with cloud(fault) as sim:
+        done = carry_out(sim, limits={"start": 120.0})
+    error = done.report.jobs[0].error
+
+    assert done.outcome == "not-restarted", said(done)
+    assert "OperationDenied.NoStock" in said(done)
+    assert error is not None
+    assert (error.action, error.code) == ("StartInstance", "OperationDenied.NoStock")
+
+
 @pytest.mark.parametrize(
     ("action", "shown", "outcome"),
     [("StopInstance", "Running", "failed"), ("StartInstance", "Stopped", "not-restarted")],

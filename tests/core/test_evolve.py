@@ -427,6 +427,21 @@ def test_a_start_that_takes_too_long_names_the_last_state(status: str) -> None:
     assert status in known.error.message
 
 
+def test_a_start_that_was_refused_until_its_limit_names_the_code() -> None:
+    """The refusal that the last attempt met is said; once one was accepted, it is not."""
+    refusal = Failure("OperationDenied.NoStock", "refused", action="StartInstance")
+    refused = core_answers.refused(started(), START, refusal, T + 10.0, values.NOW, T + 20.0)
+    late = evolve_observed(refused, observing(111))
+    accepted = core_answers.accepted(refused, START, T + 12.0)
+    stuck = evolve_observed(accepted, observing(113, "Starting"))
+
+    assert late.error is not None
+    assert late.error.code == "OperationDenied.NoStock"
+    assert "OperationDenied.NoStock" in late.error.message
+    assert stuck.error is not None
+    assert "NoStock" not in stuck.error.message
+
+
 def test_a_lost_start_of_which_nothing_shows_is_asked_again() -> None:
     """A start may be repeated once the settling time has shown nothing of the first."""
     known = core_answers.lost(started(), START, T + 10.0)
