@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,36 +23,41 @@ CALLS = {
 }
 
 
+def calling(folder: Path, called: Sequence[str], *, installed: bool) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return what runs command lines in a folder that has the program, which is in the path or not."""
+    (folder / called[0].partition("/")[0]).symlink_to(BIN.parent)
+    other = folder / "other"
+    other.mkdir()
+    path = os.pathsep.join([str(BIN if installed else other), os.defpath])
+    return partial(
+        subprocess.run, cwd=folder, env={**os.environ, "HOME": str(folder), "PATH": path}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
 @pytest.mark.new_interpreter
 @pytest.mark.parametrize("how", CALLS)
 @pytest.mark.parametrize("installed", [True, False], ids=["in the path", "elsewhere"])
 def test_a_printed_command_calls_the_program_as_it_was_called(tmp_path: Path, how: str, installed: bool) -> None:
     """In the path it is called by its name; else by what was typed, which runs where the name alone would not."""
     called, prints = CALLS[how]
-    folder = tmp_path / called[0].partition("/")[0]
-    folder.symlink_to(BIN.parent)
-    other = tmp_path / "other"
-    other.mkdir()
-    path = os.pathsep.join([str(BIN), os.defpath] if installed else [str(other), os.defpath])
-    environment = {**os.environ, "HOME": str(tmp_path), "PATH": path}
-
-    def typed(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*called, *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
-        )
-
-    planned, refused, document = typed(*DRY), typed("show", "nothing"), typed(*DRY, "--output", "json")
+    call = calling(tmp_path, called, installed=installed)
     name = "safe-reinit" if installed else prints
-    following = next(line for line in planned.stdout.splitlines() if line.startswith("next: "))
+    refused = call([*called, "show", "nothing"])
 
-    assert following.startswith(f"next: {name} --simulate --disk ")
     assert refused.stderr.endswith(f"See {name} runs.\n")
-    assert '"safe-reinit --simulate' in document.stdout, "a document is read elsewhere, too"
-    again = subprocess.run(
-        ["sh", "-c", following.removeprefix("next: ")], cwd=tmp_path, env=environment, capture_output=True,
-        text=True, check=False, timeout=120, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert again.returncode == 0, again.stderr
+    assert call(["sh", "-c", f"{name} --version"]).stdout.startswith("safe-reinit ")
+
+
+@pytest.mark.new_interpreter
+def test_what_to_type_next_names_the_program_and_a_document_does_not(tmp_path: Path) -> None:
+    """A person copies the line here; whoever reads the document may be elsewhere."""
+    called, prints = CALLS["by its path"]
+    call = calling(tmp_path, called, installed=False)
+    planned, document = call([*called, *DRY]), call([*called, *DRY, "--output", "json"])
+
+    assert f"\nnext: {prints} --simulate --disk " in planned.stdout
+    assert '"safe-reinit --simulate' in document.stdout
 
 
 @pytest.mark.new_interpreter
