@@ -37,7 +37,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "info",
         facts.disk.disk_id,
         f"Snapshots keep the data that was on the disk when each was taken (newest first): {names}. "
-        "Data written after the newest snapshot is not in any snapshot.",
+        "Data written after the newest of them is in none of them.",
         fix="Nothing needs to be done. To get rid of the old data, delete them yourself once nobody needs them.",
         fact={"SnapshotIds": ",".join(shot.snapshot_id for shot in kept), "Count": len(kept)},
     )

@@ -78,10 +78,13 @@ def loss(plan: Plan) -> str:
         ids = ", ".join(disk.disk_id for disk in disks[:_NAMED_LOSSES])
         more = f" and {len(disks) - _NAMED_LOSSES} more" if len(disks) > _NAMED_LOSSES else ""
         what = f"{len(disks)} disks ({ids}{more}{gib})"
-    them = "it" if len(disks) == 1 else "them"
+    them, of_each = (
+        ("it", "the safety snapshot that is") if len(disks) == 1 else ("them", "the safety snapshots that are")
+    )
+    but = f", except in {of_each} taken first" if plan.options.snapshot else ""
     if plan.options.undo:
-        return f"ROLL BACK {what} on {machines}: everything written to {them} since the snapshot is lost."
-    return f"WIPE {what} on {machines}: everything written to {them} is lost."
+        return f"ROLL BACK {what} on {machines}: everything written to {them} since the snapshot is lost{but}."
+    return f"WIPE {what} on {machines}: everything written to {them} is lost{but}."
 
 
 def _short_name(job: PlannedJob) -> str:

@@ -113,6 +113,21 @@ def test_the_last_line_says_what_is_lost(undo: str | None, text: str) -> None:
     assert shown(a_plan(1, undo=undo))[-1] == text
 
 
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (1, "everything written to it is lost, except in the safety snapshot that is taken first."),
+        (2, "everything written to them is lost, except in the safety snapshots that are taken first."),
+    ],
+)
+def test_the_last_line_does_not_call_lost_what_a_safety_snapshot_keeps(count: int, text: str) -> None:
+    """A plan that takes snapshots first says so beside the loss."""
+    plan = a_plan(count)
+    plan = replace(plan, options=replace(plan.options, snapshot=True))
+
+    assert shown(plan)[-1].endswith(text)
+
+
 @pytest.mark.parametrize("full", [False, True])
 def test_every_disk_and_every_instance_is_named(full: bool) -> None:
     """However many there are, each disk stands on a line of its own, beside the name of its instance."""
