@@ -146,6 +146,8 @@ def after_plan(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to:
     lacks_consent = exit_code == RunRefused.exit_code and not _picked(argv, ("--confirm",)) and not somebody_there()
     if plan is not None and (exit_code == 0 or lacks_consent):
         return (shlex.join(["safe-reinit", *words, "--confirm", plan.confirm_with]),)
+    if plan is None and exit_code == UsageError.exit_code:
+        return ()  # the sentence says what is wrong, and the same line would be refused for it again
     return (_planning(words),)
 
 
