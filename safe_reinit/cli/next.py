@@ -96,7 +96,7 @@ def _of_run(action: str, run_id: str, argv: Sequence[str], client: Client, *more
 def _place(argv: Sequence[str], client: Client) -> list[str]:
     """Return what another command finds a run of this client's journal with."""
     named = ["--journal", client.journal] if client.journal and client.journal != _default_journal() else []
-    return [*named, *_picked(argv, ("--config",))]  # in this order ``program.naming_journal`` sees that it is named
+    return [*named, *_picked(argv, ("--config",))]
 
 
 def show_other(result: Report, argv: Sequence[str], client: Client, plan: Plan | None) -> tuple[str, ...]:

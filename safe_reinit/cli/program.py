@@ -48,7 +48,9 @@ def _finds(path: str, script: str) -> bool:
     return False
 
 
-_OF_A_RUN = rf"safe-reinit (?:(?:show|resume|undo|cancel) {RUN_ID}|unhold\b|runs\b)(?! --journal)"
+_OPTIONS = r"(?: --[a-z-]+(?:[= ](?:'[^']*'|[^\s-]\S*))?)*"
+_OF_A_RUN = rf"safe-reinit (?:(?:show|resume|undo|cancel) {RUN_ID}|unhold\b|runs\b)(?!{_OPTIONS} --journal)"
+"""A command that finds runs, unless one of its options names the journal already."""
 
 
 def showable(argv: Sequence[str]) -> Iterator[str]:
