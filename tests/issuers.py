@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import safe_reinit
+from safe_reinit.errors import Error
+from safe_reinit.model import Event, Report
 from safe_reinit.simulator import Simulator
 from tests import virtual
 from tests.servers import Answer, Authority, Proxy, Request, Server, answer, forward, http
@@ -26,6 +29,8 @@ HOSTS = (
     "kms.cn-hangzhou.aliyuncs.com",
 )  # fmt: skip
 """Whom the certificate of the stand-in is for."""
+ACTS = ("StopInstance", "StopInstances", "CreateSnapshot", "TagResources", "ReInitDisk", "ResetDisk")
+RISKS = ("no-recent-snapshot", "fstab-may-name-disk")
 ROLE = f"acs:ram::{ACCOUNT}:role/ops"
 WORLD = """
 durations: {stop: 3, wipe: 4, start: 3, snapshot: 4}
@@ -164,3 +169,35 @@ def ak(name: str = "default", which: str = "main") -> Row:
 def later(hours: float = 1) -> int:
     """Return a time that is not over."""
     return int((datetime.now(UTC) + timedelta(hours=hours)).timestamp())
+
+
+def wipe(
+    meanwhile: Callable[[], object], after: str = "StopInstance", retry: float = 300.0, *, credentials: Any = None
+) -> Report:
+    """Wipe a disk; after the first answer to a call something happens. Calls are tried again for ``retry`` seconds."""
+    client = safe_reinit.connect(region="cn-hangzhou", credentials=credentials)
+    plan = client.plan(["d-1"], stop_instance=True, accept=RISKS)
+    plan = replace(plan, limits=replace(plan.limits, retry=retry))
+    done: list[bool] = []
+
+    def notify(event: Event) -> None:
+        if event.event == "answer" and event.data["action"] == after and not done:
+            done.append(True)
+            meanwhile()
+
+    try:
+        return client.run(plan, confirm=plan.confirm_with, on_event=notify)
+    except Error as error:
+        if error.report is None:
+            raise
+        return error.report
+
+
+def wipes(around: Surroundings) -> int:
+    """Count the wipes of the disk."""
+    return len(around.simulator.state()["disks"]["d-1"]["wipes"])
+
+
+def status(around: Surroundings) -> str:
+    """Return the status of the machine."""
+    return str(around.simulator.state()["instances"]["i-1"]["status"])

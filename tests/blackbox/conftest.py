@@ -11,6 +11,8 @@ from safe_reinit.simulator import Simulator
 from tests import virtual
 from tests.blackbox.worlds import WORLD, YOUNG
 from tests.commands import Command, command
+from tests.issuers import HOSTS, Surroundings, surroundings
+from tests.servers import Authority, authority
 
 
 @pytest.fixture
@@ -43,3 +45,18 @@ def real(young: Simulator, tmp_path: Path) -> Command:
 def path(tmp_path: Path) -> Path:
     """Name a journal."""
     return tmp_path / "j.db"
+
+
+@pytest.fixture(scope="module")
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Make one certificate authority for all names that are played."""
+    return authority(tmp_path_factory.mktemp("authority"), *HOSTS)
+
+
+@pytest.fixture
+def around(tmp_path: Path, trusted: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Surroundings]:
+    """Play everything outside; the home is empty."""
+    with surroundings(tmp_path, trusted) as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        yield made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +14,14 @@ import pytest
 import safe_reinit
 from safe_reinit.cli.app import run
 from safe_reinit.errors import UsageError
-from tests.issuers import FIRST, HOSTS, OTHER_ACCOUNT, ROLE, SIGN_IN, Row, Surroundings, ak, later, surroundings
-from tests.servers import Answer, Authority, answer, authority, http
+from tests.issuers import FIRST, OTHER_ACCOUNT, ROLE, SIGN_IN, Row, Surroundings, ak, later
+from tests.servers import Answer, answer, http
 
 OTHER_INI = "[default]\ntype = access_key\naccess_key_id = LTAIfakeother\naccess_key_secret = fakeothersecret\n"
 PLANTED = (
     "fakemainsecret", "fakerolesecret", "fakeroletoken", "fakeothersecret", "fakessotoken", "fakeoauthtoken",
     "fakerefreshtoken", "fakeoidctoken", "fakeimdstoken",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Make one certificate authority for all names that are played."""
-    return authority(tmp_path_factory.mktemp("authority"), *HOSTS)
-
-
-@pytest.fixture
-def around(tmp_path: Path, trusted: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Surroundings]:
-    """Play everything outside; the home is empty."""
-    with surroundings(tmp_path, trusted) as made:
-        for name, value in made.environment.items():
-            monkeypatch.setenv(name, value)
-        yield made
 
 
 def default(mode: str, **more: Any) -> Row:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,33 +16,15 @@ from alibabacloud_tea_openapi.utils_models import Config as SdkConfig
 import safe_reinit
 from safe_reinit.cloud.connection import Connection
 from safe_reinit.errors import Error, UsageError
-from safe_reinit.model import Event
 from tests import blocks
 from tests.commands import until
-from tests.issuers import FIRST, HOSTS, NEXT, Surroundings, surroundings
-from tests.servers import Authority, authority
+from tests.issuers import ACTS, FIRST, NEXT, RISKS, Surroundings, status, wipe, wipes
+from tests.servers import Authority
 
 PAGE = blocks.ROOT / "docs/howto/python.md"
 MAIN, OTHER = ("LTAIfakemain", "fakemainsecret"), ("LTAIfakeother", "fakeothersecret")
-ACTS = ("StopInstance", "StopInstances", "CreateSnapshot", "TagResources", "ReInitDisk")
-RISKS = ("no-recent-snapshot", "fstab-may-name-disk")
 
 pytestmark = pytest.mark.virtual_time
-
-
-@pytest.fixture(scope="module")
-def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Make one certificate authority for all names that are played."""
-    return authority(tmp_path_factory.mktemp("authority"), *HOSTS)
-
-
-@pytest.fixture
-def around(tmp_path: Path, trusted: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Surroundings]:
-    """Play everything outside; the home is empty."""
-    with surroundings(tmp_path, trusted) as made:
-        for name, value in made.environment.items():
-            monkeypatch.setenv(name, value)
-        yield made
 
 
 @dataclass
@@ -87,34 +68,6 @@ FORMS: dict[str, Callable[[Keys], Any]] = {
 }  # fmt: skip
 
 
-def run(credentials: Any, meanwhile: Callable[[], object], after: str = "StopInstance") -> safe_reinit.Report:
-    """Wipe a disk; after the first answer to a call something happens."""
-    client = safe_reinit.connect(region="cn-hangzhou", credentials=credentials)
-    plan = client.plan(["d-1"], stop_instance=True, accept=RISKS)
-    done: list[object] = []
-
-    def notify(event: Event) -> None:
-        if event.event == "answer" and event.data["action"] == after and not done:
-            done.append(meanwhile() or True)
-
-    try:
-        return client.run(plan, confirm=plan.confirm_with, on_event=notify)
-    except Error as error:
-        if error.report is None:
-            raise
-        return error.report
-
-
-def wipes(around: Surroundings) -> int:
-    """Count the wipes of the disk."""
-    return len(around.simulator.state()["disks"]["d-1"]["wipes"])
-
-
-def status(around: Surroundings) -> str:
-    """Return the status of the machine."""
-    return str(around.simulator.state()["instances"]["i-1"]["status"])
-
-
 @pytest.mark.parametrize("form", FORMS)
 def test_a_key_that_ends_is_asked_for_again(around: Surroundings, form: str) -> None:
     """The temporary key ends while the machine is down: the next key of the same role signs, and the run is done."""
@@ -124,7 +77,7 @@ def test_a_key_that_ends_is_asked_for_again(around: Surroundings, form: str) -> 
         keys.now = NEXT
         around.simulator.do({"expire_key": FIRST[0]})
 
-    report = run(FORMS[form](keys), end)
+    report = wipe(end, credentials=FORMS[form](keys))
 
     assert report.outcome == "done"
     assert wipes(around) == 1
@@ -137,7 +90,7 @@ def test_a_key_of_another_account_wipes_nothing(around: Surroundings, form: str)
     """After the stop the program's object gives the key of another account: no wipe, and the machine is started."""
     keys = Keys()
 
-    report = run(FORMS[form](keys), lambda: setattr(keys, "now", OTHER))
+    report = wipe(lambda: setattr(keys, "now", OTHER), credentials=FORMS[form](keys))
 
     assert wipes(around) == 0
     assert OTHER[0] not in around.issuers.by(*ACTS)
@@ -165,7 +118,7 @@ def test_an_object_that_fails_while_the_machine_is_down_wipes_nothing(around: Su
     """The object raises from the stop on: no wipe is sent, and the key from before starts the machine."""
     keys = Keys()
 
-    run(keys.key, lambda: setattr(keys, "raises", TimeoutError("fakemainsecret")))
+    wipe(lambda: setattr(keys, "raises", TimeoutError("fakemainsecret")), credentials=keys.key)
 
     assert wipes(around) == 0
     until(lambda: status(around) == "Running")

@@ -4,68 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 import safe_reinit
 from safe_reinit.errors import Error
-from safe_reinit.model import Event, Report
+from safe_reinit.model import Event
 from tests.commands import until
-from tests.issuers import FIRST, HOSTS, NEXT, ROLE, Surroundings, ak, surroundings
-from tests.servers import Authority, authority
-
-ACTS = ("StopInstance", "StopInstances", "CreateSnapshot", "TagResources", "ReInitDisk", "ResetDisk")
-RISKS = ("no-recent-snapshot", "fstab-may-name-disk")
+from tests.issuers import ACTS, FIRST, NEXT, RISKS, ROLE, Surroundings, ak, status, wipe, wipes
 
 pytestmark = pytest.mark.virtual_time
-
-
-@pytest.fixture(scope="module")
-def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Make one certificate authority for all names that are played."""
-    return authority(tmp_path_factory.mktemp("authority"), *HOSTS)
-
-
-@pytest.fixture
-def around(tmp_path: Path, trusted: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Surroundings]:
-    """Play everything outside; the home is empty."""
-    with surroundings(tmp_path, trusted) as made:
-        for name, value in made.environment.items():
-            monkeypatch.setenv(name, value)
-        yield made
-
-
-def wipe(meanwhile: Callable[[], None], after: str = "StopInstance", retry: float = 300.0) -> Report:
-    """Wipe a disk; after the first answer to a call something happens. Calls are tried again for ``retry`` seconds."""
-    client = safe_reinit.connect(region="cn-hangzhou")
-    plan = client.plan(["d-1"], stop_instance=True, accept=RISKS)
-    plan = replace(plan, limits=replace(plan.limits, retry=retry))
-    done: list[bool] = []
-
-    def notify(event: Event) -> None:
-        if event.event == "answer" and event.data["action"] == after and not done:
-            done.append(True)
-            meanwhile()
-
-    try:
-        return client.run(plan, confirm=plan.confirm_with, on_event=notify)
-    except Error as error:
-        if error.report is None:
-            raise
-        return error.report
-
-
-def wipes(around: Surroundings) -> int:
-    """Count the wipes of the disk."""
-    return len(around.simulator.state()["disks"]["d-1"]["wipes"])
-
-
-def status(around: Surroundings) -> str:
-    """Return the status of the machine."""
-    return str(around.simulator.state()["instances"]["i-1"]["status"])
 
 
 def test_another_current_profile_changes_nothing(around: Surroundings) -> None:
