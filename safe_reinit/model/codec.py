@@ -30,6 +30,18 @@ class DecodeError(ValueError):
     """The JSON is not of the shape; the text says where."""
 
 
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make the object of a JSON document that a person writes or reads (an ``object_pairs_hook`` of ``json.loads``).
+
+    Raises:
+        DecodeError: a name stands in it twice: a person would read one of them and the program the other.
+    """
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise DecodeError("it contains a name twice")
+    return made
+
+
 def encode(value: object) -> Any:  # noqa: ANN401 - JSON
     """Turn a value into what ``json.dumps`` takes; a secret becomes ``True``."""
     if type(value) in _PLAIN:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..model import Plan, Secret
-from ..model.codec import MAX_INTEGER, DecodeError, timestamp, to_moment
+from ..model.codec import MAX_INTEGER, DecodeError, each_once, timestamp, to_moment
 from ..model.letters import printable
 from ..version import VERSION
 from . import plan_schema
@@ -133,7 +133,7 @@ def _decoded(content: Mapping[str, Any]) -> Saved:
 def _content(raw: bytes) -> dict[str, Any]:
     try:
         content = json.loads(
-            raw.decode("utf-8-sig"), object_pairs_hook=_once, parse_float=_whole, parse_constant=_no_number
+            raw.decode("utf-8-sig"), object_pairs_hook=each_once, parse_float=_whole, parse_constant=_no_number
         )
     except json.JSONDecodeError as error:
         what = "it is empty" if not raw.strip() else f"it is not valid JSON at line {error.lineno} (cut short?)"
@@ -141,18 +141,11 @@ def _content(raw: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise UnreadableError("it is not UTF-8") from None
     except (ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, _OddError) else "it is not readable JSON"
+        why = str(error) if isinstance(error, (_OddError, DecodeError)) else "it is not readable JSON"
         raise UnreadableError(why) from None
     if not isinstance(content, dict):
         raise UnreadableError("it is JSON, but not a safe-reinit plan")
     return content
-
-
-def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a name that stands twice: a person would read one of them and the program the other."""
-    if len(dict(members)) < len(members):
-        raise _OddError("it contains a name twice")
-    return dict(members)
 
 
 def _whole(number: str) -> int:

@@ -239,8 +239,14 @@ def test_a_member_of_another_type_is_named(
 
 
 @pytest.mark.parametrize(
-    "text", ['{"current": "default", "profiles": [{"name": "def', "[]", "\ud7ff", '{"current": ""}']
-)
+    "text",
+    [
+        '{"current": "default", "profiles": [{"name": "def', "[]", "\ud7ff", '{"current": ""}',
+        '{"current": "default", "profiles": [{"name": "default", "mode": "AK", "access_key_id": "LTAIfakemain", '
+        '"access_key_id": "LTAIfakeother", "access_key_secret": "fakeothersecret"}]}',
+    ],
+    ids=["cut", "list", "word", "no current", "name twice"],
+)  # fmt: skip
 def test_a_file_that_cannot_be_read_is_named_and_nobody_else_signs(
     around: Surroundings, capfd: pytest.CaptureFixture[str], text: str
 ) -> None:
@@ -266,6 +272,17 @@ def test_an_empty_file_is_as_good_as_absent(around: Surroundings, capfd: pytest.
 
     assert code == 0, result
     assert "credentials.ini (type sts)" in result
+
+
+def test_a_profile_that_is_not_enabled_is_not_used(around: Surroundings, capfd: pytest.CaptureFixture[str]) -> None:
+    """A profile of credentials.ini with enable = false signs nothing, and neither does the machine's own role."""
+    around.ini(OTHER_INI + "enable = false\n")
+
+    code, result = plan(capfd)
+
+    assert code == 2, result
+    assert "enable = false" in result
+    assert around.issuers.signers == []
 
 
 def test_a_byte_order_mark_is_no_fault(around: Surroundings, capfd: pytest.CaptureFixture[str]) -> None:
@@ -336,6 +353,9 @@ def test_the_environment_can_have_the_profiles_ignored(
         {"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "fakemainsecret"},
         {"ALIBABA_CLOUD_SECURITY_TOKEN": "fakeroletoken"},
         {"ALIBABA_CLOUD_OIDC_TOKEN_FILE": "/t", "ALIBABA_CLOUD_ROLE_ARN": "r"},
+        {"ALIBABA_CLOUD_ROLE_ARN": "acs:ram::1:role/ops"},
+        {"ALIBABA_CLOUD_IGNORE_PROFILE": "1"},
+        {"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "yes"},
         {"ALIBABA_CLOUD_ECS_METADATA": "EcsOpz"},
         {"ALIBABA_CLOUD_CREDENTIALS_FILE": "/nonexistent/credentials.ini"},
         {"ALIBABA_CLOUD_PROFILE": "lab"},

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...files.regular import NotRegularError, read_regular
+from ...model.codec import DecodeError, each_once
 from .profile import MODES, CredentialsError, Profile
 
 _MAX_FILE_SIZE = 1 << 20
@@ -79,8 +80,10 @@ def config_of(file: str) -> Mapping[str, Any] | None:
     if text is None:
         return None
     try:
-        content: Mapping[str, Any] = json.loads(text)
+        content: Mapping[str, Any] = json.loads(text, object_pairs_hook=each_once)
         why = "" if isinstance(content, Mapping) else "it contains no JSON object"
+    except DecodeError as error:
+        why = str(error)
     except (ValueError, RecursionError):
         why = "it is not readable as JSON (cut short?)"
     if why:

@@ -89,6 +89,8 @@ def chosen(environment: Mapping[str, str], profile: str = "", *, local_only: boo
             f"The environment names the profile {named!r}, but neither {config} nor {file} exists.",
             f"Run aliyun configure --profile {named}, or unset {' and '.join(_set(PROFILE_VARIABLES, environment))}.",
         )
+    if environment.get(_OIDC["ram_role_arn"]):
+        return [Source("oidc")]  # by half; who wanted that role does not get the one of this machine
     more = [Source("uri")] if environment.get("ALIBABA_CLOUD_CREDENTIALS_URI") else []
     return more if local_only or metadata_is_off(environment) else [Source("role"), *more]
 
@@ -108,12 +110,20 @@ def named_profile(environment: Mapping[str, str]) -> str:
 
 def ignores_profiles(environment: Mapping[str, str]) -> bool:
     """Return whether the environment says that the aliyun CLI's profiles are not to be used."""
-    return any(environment.get(name, "").lower() == "true" for name in _IGNORE)
+    flags = [_flag(environment, name) for name in _IGNORE]  # all are read: each may be misspelt
+    return any(flags)
 
 
 def metadata_is_off(environment: Mapping[str, str]) -> bool:
     """Return whether the environment forbids to ask the metadata service."""
-    return environment.get("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "").lower() == "true"
+    return _flag(environment, "ALIBABA_CLOUD_ECS_METADATA_DISABLED")
+
+
+def _flag(environment: Mapping[str, str], name: str) -> bool:
+    value = environment.get(name, "")
+    if value.lower() not in ("", "true", "false"):
+        raise CredentialsError(f"The variable {name} is {value!r}, but can only be true or false.", "Correct it.")
+    return value.lower() == "true"
 
 
 def region_of(profile: str | None, environment: Mapping[str, str]) -> str:
@@ -164,8 +174,7 @@ def _environment(environment: Mapping[str, str]) -> Profile:
     if missing:
         there = " and ".join(_set((_KEY_ID, _SECRET, _TOKEN), environment))
         raise CredentialsError(
-            f"The environment gives no credentials: it has {there or 'no key any more'}, and {' and '.join(missing)} "
-            "is not set.",
+            f"The environment gives no credentials: it has {there or 'no key any more'}, and {_not_set(missing)}.",
             f"Set {_KEY_ID} and {_SECRET}, or unset all of them to use another source.",
         )
     return profile
@@ -175,7 +184,7 @@ def _oidc(environment: Mapping[str, str]) -> Profile:
     missing = [name for name in _OIDC.values() if not environment.get(name)]
     if missing:
         raise CredentialsError(
-            f"The environment gives no credentials by OIDC: {' and '.join(missing)} is not set.",
+            f"The environment gives no credentials by OIDC: {_not_set(missing)}.",
             f"Set {', '.join(_OIDC.values())}, or unset all of them to use another source.",
         )
     members: dict[str, Any] = {member: environment.get(name, "") for member, name in _OIDC.items()}
@@ -218,6 +227,11 @@ def _ini(source: Source) -> Profile:
             "Add it, or name another with ALIBABA_CLOUD_PROFILE.",
         )
     values = {name: value.split("#")[0].strip() for name, value in parser.items(source.name)}
+    if values.get("enable", "true").lower() != "true":
+        raise CredentialsError(
+            f"{source_text} gives no credentials: it is not enabled (enable = {values['enable']}).",
+            "Enable it, or name another with ALIBABA_CLOUD_PROFILE.",
+        )
     type_ = values.get("type", "")
     mode = _INI_TYPES.get(type_, type_)
     profile = Profile(
@@ -231,6 +245,10 @@ def _ini(source: Source) -> Profile:
             f"Known are {', '.join(_INI_TYPES)}.",
         )
     return profile
+
+
+def _not_set(missing: list[str]) -> str:
+    return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"
 
 
 def _set(variables: tuple[str, ...], environment: Mapping[str, str]) -> list[str]:
