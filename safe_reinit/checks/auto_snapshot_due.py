@@ -5,7 +5,7 @@ What it does
     (full hours on certain weekdays in UTC+8) if that is within two hours, which is how long the waits of a run may take
     together by default. An expired policy takes no snapshots.
 
-Why it stops you
+Why it matters
     It does not stop you. ECS refuses ReInitDisk while a snapshot of the disk is being created, and a stop can spoil a
     snapshot in progress, so the machine may be down for longer than you expect.
 

@@ -3,7 +3,7 @@
 What it does
     Reads EcsCapacityReservationAttr.CapacityReservationId (DescribeInstances) if the plan stops or starts the instance.
 
-Why it stops you
+Why it matters
     It does not stop you. If the reservation has been released or is full when the instance is started again, the start
     is refused (InvalidCapacityReservationId.NotFound, Invalid.PrivatePoolOptions.NoStock).
 

@@ -5,7 +5,7 @@ What it does
     cloud_essd, cloud_auto, cloud_essd_entry and cloud_regional_disk_auto. This check reports elastic ephemeral disks
     (elastic_ephemeral_disk_standard and _premium) and every other value; category-unsupported reports local disks.
 
-Why it stops you
+Why it matters
     ECS may refuse the wipe with DiskCategory.OperationNotSupported. The data is not harmed, but the instance may have
     been stopped for nothing.
 

@@ -4,7 +4,7 @@ What it does
     Reads the Category of the disk (DescribeDisks). The local categories are local_ssd_pro, local_hdd_pro, ephemeral and
     ephemeral_ssd.
 
-Why it stops you
+Why it matters
     A local disk cannot be reinitialised; ECS would refuse the wipe with DiskCategory.OperationNotSupported.
 
 How to fix it

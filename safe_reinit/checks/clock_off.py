@@ -4,7 +4,7 @@ What it does
     Compares the local clock with the Date header of ECS's answers. A difference of more than 5 minutes is reported;
     more than 14 minutes stops you.
 
-Why it stops you
+Why it matters
     Every request is signed with the local time, and a signature is valid for 15 minutes. If the clock drifts a little
     further, ECS refuses every call, possibly after the instance has been stopped and before it is started again.
 
@@ -36,8 +36,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         level,
         "clock",
-        f"The clock of this machine is {seconds // 60} minutes {side} ECS's clock, and ECS refuses calls from 15 "
-        "minutes on.",
+        f"The clock of this machine is {seconds // 60} minutes {side} ECS's clock, and ECS refuses calls once the "
+        "difference is 15 minutes.",
         fix="Set the clock of this machine (NTP), then check again with --dry-run.",
         fact={"SecondsAhead": seconds if skew > 0 else -seconds},
     )

@@ -5,7 +5,7 @@ What it does
     A missing answer to DescribeInstances is reported by instance-not-seen instead. Missing answers from other products
     are reported here only if the configuration lists them under require_answers.
 
-Why it stops you
+Why it matters
     Without the permission for a Describe call, ECS can answer it with an empty list (ECS API reference,
     DescribeInstances). "No snapshot in progress" and "no permission to see snapshots" then look the same, and the
     machine would be stopped for a wipe that could not be checked.

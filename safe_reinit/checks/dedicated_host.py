@@ -3,7 +3,7 @@
 What it does
     Reads DedicatedHostAttribute.DedicatedHostId (DescribeInstances) if the plan stops or starts the instance.
 
-Why it stops you
+Why it matters
     It does not stop you. While the instance is down, others may take its place on the host; then its start is refused
     (InvalidDedicatedHost.NotEnoughResource).
 

@@ -3,7 +3,7 @@
 What it does
     Reads DeletionProtection of the instance (DescribeInstances).
 
-Why it stops you
+Why it matters
     It does not stop you, and ECS does not either: DeletionProtection prevents the release of the instance, not the wipe
     of its disks. But somebody wants to keep this machine.
 

@@ -3,7 +3,7 @@
 What it does
     Compares ExpiredTime of a subscription disk (DiskChargeType PrePaid, DescribeDisks) with the time of ECS's answer.
 
-Why it stops you
+Why it matters
     ECS would refuse the wipe with InstanceExpiredOrInArrears.
 
 How to fix it

@@ -3,7 +3,7 @@
 What it does
     Reads the OperationLocks of the disk (DescribeDisks). Any lock stops you, even if its reason is unknown.
 
-Why it stops you
+Why it matters
     Under a security lock, ECS would refuse the wipe with InstanceLockedForSecurity; under a financial lock, with
     InstanceExpiredOrInArrears. What a wipe does under any other lock is not documented.
 

@@ -4,7 +4,7 @@ What it does
     In an undo, and in a plan that replaces an open run (resume --verdict wipe-again), compares the current instance of
     the disk (DescribeDisks, InstanceId) with the instance that the journal recorded for that run.
 
-Why it stops you
+Why it matters
     The run would stop the machine that the disk is on now, not the machine of the earlier run, and that machine would
     lose its data on the disk. Somebody moved the disk there for a reason, and may rely on that data.
 

@@ -4,7 +4,7 @@ What it does
     Reads MultiAttach, MountInstanceNum and Attachments of the disk (DescribeDisks). Any of them can show that several
     instances share it; an undocumented value of MultiAttach counts as shared.
 
-Why it stops you
+Why it matters
     ECS would refuse the wipe with InvalidOperation.MultiAttachDisk, and more than one machine is using the data.
 
 How to fix it

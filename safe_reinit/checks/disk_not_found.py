@@ -4,7 +4,7 @@ What it does
     Looks up the disk id in the region (DescribeDisks). Reports only if that call got a reliable answer, so that a
     missing permission is not mistaken for a missing disk.
 
-Why it stops you
+Why it matters
     ECS would refuse the wipe with InvalidDiskId.NotFound. The id may belong to a system disk that has since been
     replaced: ReplaceSystemDisk gives the disk a new id.
 

@@ -4,7 +4,7 @@ What it does
     Reads the disk's Status (DescribeDisks). ReInitDisk works only on a disk that is In_use, that is, attached to an
     instance and not in transition.
 
-Why it stops you
+Why it matters
     Either ECS would refuse the wipe with IncorrectDiskStatus, or the disk is being attached or detached right now. An
     undocumented status stops you too, because the effect of a wipe on such a disk is unknown.
 

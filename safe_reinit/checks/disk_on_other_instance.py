@@ -3,7 +3,7 @@
 What it does
     Compares the instance of the disk (DescribeDisks, InstanceId) with the one given by --expect-instance.
 
-Why it stops you
+Why it matters
     ReInitDisk takes only a disk id, so ECS does not notice if the disk belongs to another machine than you think. You
     asked for this comparison, and it failed: this is the wrong disk, or it has been moved.
 

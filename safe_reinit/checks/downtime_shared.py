@@ -3,7 +3,7 @@
 What it does
     Lists the other disks of the instance (DescribeDisks) if the plan stops it.
 
-Why it stops you
+Why it matters
     It does not stop you. The data on those disks is not changed, but it is not available until the instance is running
     again: a stop affects the whole instance, not only the disk.
 

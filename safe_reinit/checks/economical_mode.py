@@ -5,7 +5,7 @@ What it does
     if an earlier run stopped it and its start is still pending: an instance that was Stopped before the run stays
     Stopped, and this tool always stops instances with KeepCharging.
 
-Why it stops you
+Why it matters
     StopCharging releases CPU and memory, so the start may fail for lack of capacity (OperationDenied.NoStock), and a
     static public address may change. The wipe itself works.
 

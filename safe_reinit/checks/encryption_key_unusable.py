@@ -5,7 +5,7 @@ What it does
     wipe, of the keys of its other disks. Every state except Enabled stops you, including an undocumented one and a key
     that KMS does not know.
 
-Why it stops you
+Why it matters
     ECS needs the key of an encrypted disk to reinitialise it, and the keys of all disks to start the instance. Without
     them it refuses. The machine would be stopped for a wipe that cannot happen, and might not start again.
 

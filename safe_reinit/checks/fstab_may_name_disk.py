@@ -5,7 +5,7 @@ What it does
     that does not run Windows (OSType, DescribeInstances), if the plan starts the instance after the wipe. Nothing
     outside the machine shows the contents of its /etc/fstab.
 
-Why it stops you
+Why it matters
     The file system that /etc/fstab names is gone with the data, and a Linux whose fstab names a missing file system
     usually does not boot: the machine shows Running, but nobody can reach it.
 

@@ -6,7 +6,7 @@ What it does
     if a key pair or a password is given for Linux. Only a clear "no" from the image counts; a key pair for Windows is
     reported by key-pair-on-windows.
 
-Why it stops you
+Why it matters
     ECS documents that it refuses an image without non-root logins with LoginAsNonRoot.ImageNotSupport, but not in which
     cases. For cloud-init, which sets the login at the first boot, ECS documents no refusal: the wipe may succeed and
     the login not work. Both are inconclusive, so you can accept them.

@@ -4,7 +4,7 @@ What it does
     Compares IoOptimized of the instance (DescribeInstances) with IsSupportIoOptimized of the image of a system disk
     (DescribeImages). If either value is missing, nothing is reported.
 
-Why it stops you
+Why it matters
     ECS may refuse the wipe with DependencyViolation.IoOptimize. The documentation does not say exactly when, so this is
     a guess.
 

@@ -6,7 +6,7 @@ What it does
     workload (DescribeInstances, DescribeDisks). It stops you if the instance would be stopped for the wipe, and is a
     risk if the instance is already Stopped.
 
-Why it stops you
+Why it matters
     The cluster places workloads on the node and does not know about the wipe. It replaces the operating system of a
     node only by draining it and through its node pool, and the volume of a workload holds data that the workload needs.
 

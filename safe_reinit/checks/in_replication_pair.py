@@ -4,7 +4,7 @@ What it does
     Looks for the disk among the replication pairs of the region (EBS, DescribeDiskReplicaPairs), both as the source
     disk and as the replica. Only deleted pairs are ignored.
 
-Why it stops you
+Why it matters
     The disks of an asynchronous replication pair, primary and secondary, cannot be reinitialised. It is not documented
     which error ECS returns, or what a wipe would do to the replica.
 

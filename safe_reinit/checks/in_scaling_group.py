@@ -6,7 +6,7 @@ What it does
     (DescribeDisks). It stops you if the instance would be stopped for the wipe, and is a risk if the instance is
     already Stopped. A member in Standby or Protected is reported as info.
 
-Why it stops you
+Why it matters
     Auto Scaling considers a member that is not Running unhealthy, removes it and releases it: the instance and its
     disks are destroyed. Stopping it for a wipe can be enough. Auto Scaling leaves members in Standby and Protected
     alone.

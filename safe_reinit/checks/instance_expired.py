@@ -4,7 +4,7 @@ What it does
     Compares ExpiredTime of a subscription instance (InstanceChargeType PrePaid, DescribeInstances) with the time of
     ECS's answer.
 
-Why it stops you
+Why it matters
     ECS would refuse the wipe with InstanceExpiredOrInArrears, and it refuses to start an expired instance.
 
 How to fix it

@@ -3,7 +3,7 @@
 What it does
     Reads HibernationOptions.Configured of the instance (DescribeInstances).
 
-Why it stops you
+Why it matters
     ECS would refuse the wipe with HibernationConfigured.InstanceOperationForbidden. A hibernated instance shows Stopped
     like any other, and its memory is saved on the system disk.
 

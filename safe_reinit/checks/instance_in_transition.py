@@ -4,7 +4,7 @@ What it does
     Reads the Status of the instance (DescribeInstances). Pending, Starting and Stopping pass by themselves; an
     undocumented status stops you too.
 
-Why it stops you
+Why it matters
     ReInitDisk needs the instance to be Stopped and would be refused with IncorrectInstanceStatus. Somebody or something
     is starting or stopping this machine right now, so the tool could not tell which power state it had before the run.
 

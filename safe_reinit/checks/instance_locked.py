@@ -4,7 +4,7 @@ What it does
     Reads the OperationLocks of the instance (DescribeInstances). The documented reasons are financial, security,
     recycling, dedicatedhostfinancial and refunded. Any lock stops you, even if its reason is unknown.
 
-Why it stops you
+Why it matters
     Under a security lock, ECS would refuse the wipe with InstanceLockedForSecurity; under a financial lock, with
     InstanceExpiredOrInArrears. It also refuses to stop and start the instance. A recycling lock means that a release is
     pending. What a wipe does under the other locks is not documented.

@@ -4,7 +4,7 @@ What it does
     Looks up the instance that the disk names (DescribeInstances). It also reports a disk that is In_use and is not
     shared, but for which ECS names no instance.
 
-Why it stops you
+Why it matters
     ECS accepts the wipe only if the instance is Stopped, not locked and not expired, and the tool must restore the
     power state of the instance afterwards. Without the permission for DescribeInstances, ECS answers with an empty list
     (ECS API reference, DescribeInstances), so an instance that is not shown may well exist.

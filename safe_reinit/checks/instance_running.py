@@ -3,7 +3,7 @@
 What it does
     Reads the Status of the instance (DescribeInstances) and whether --stop-instance was given.
 
-Why it stops you
+Why it matters
     ReInitDisk works only while the instance is Stopped and would be refused with IncorrectInstanceStatus. Stopping a
     machine takes down everything on it, so the tool never does it unless asked.
 

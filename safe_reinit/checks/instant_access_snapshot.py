@@ -4,7 +4,7 @@ What it does
     Looks for snapshots of the disk with InstantAccess (DescribeSnapshots). A snapshot that also shows
     InstantAccessRetentionDays seems to use the legacy kind and is a risk; any other is reported as info.
 
-Why it stops you
+Why it matters
     With legacy instant access, ECS refuses the wipe with
     DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported; with the new kind it does not. The API does not say
     which kind it is; the retention days are the best hint there is.

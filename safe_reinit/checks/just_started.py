@@ -4,7 +4,7 @@ What it does
     Compares the StartTime of the instance (DescribeInstances) with the Date header of ECS's answer. StartTime has a
     resolution of one minute.
 
-Why it stops you
+Why it matters
     It does not stop you; the run waits for at most a minute and a half. If somebody starts the machine, writes to the
     disk and stops it again within the same minute as an earlier start, StartTime does not change, and the data they
     wrote would be lost unnoticed. So a Running machine is stopped no sooner than 30 seconds after that minute is over,
@@ -44,7 +44,8 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "info",
         instance.instance_id,
         message,
-        fix="Nothing needs to be done: StartTime is to the minute, so another start would not show earlier.",
+        fix="Nothing needs to be done. StartTime has a resolution of one minute, so another start would not be "
+        "visible before then.",
         fact={"Status": instance.status, "StartTime": started, "Date": now},
     )
 

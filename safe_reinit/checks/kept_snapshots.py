@@ -3,7 +3,7 @@
 What it does
     Lists the snapshots of the disk that have not failed (DescribeSnapshots), newest first.
 
-Why it stops you
+Why it matters
     It does not stop you. The snapshots are the way back if the wipe was a mistake, and the reason why a wipe does not
     erase the data: ReInitDisk leaves them alone, and anyone who can read them can read the old data. ECS may release
     them later (RetentionDays, DeleteAutoSnapshot, an unpaid bill).
@@ -37,7 +37,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "info",
         facts.disk.disk_id,
         f"Snapshots keep the data that was on the disk when each was taken (newest first): {names}. "
-        "Data written after the newest of them is in none of them.",
+        "Data written after the newest snapshot is not in any snapshot.",
         fix="Nothing needs to be done. To get rid of the old data, delete them yourself once nobody needs them.",
         fact={"SnapshotIds": ",".join(shot.snapshot_id for shot in kept), "Count": len(kept)},
     )

@@ -3,7 +3,7 @@
 What it does
     Checks whether both --key-pair and a password (--password-env, --password-stdin or --password-prompt) were given.
 
-Why it stops you
+Why it matters
     Binding a key pair disables password login (ECS API reference, ReInitDisk), so the two contradict each other: the
     password you rely on would not let you in.
 

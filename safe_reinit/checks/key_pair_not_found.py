@@ -4,7 +4,7 @@ What it does
     If a system disk is to be wiped, looks up the name given by --key-pair (DescribeKeyPairs). Reports only if that call
     got a reliable answer.
 
-Why it stops you
+Why it matters
     ECS would refuse the wipe with InvalidKeyPairName.NotFound.
 
 How to fix it

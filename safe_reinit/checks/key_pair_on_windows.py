@@ -4,7 +4,7 @@ What it does
     If --key-pair is given for a system disk, reads the OSType of the instance (DescribeInstances) or, if the instance
     shows none, of the image of the disk (DescribeImages).
 
-Why it stops you
+Why it matters
     Key pairs are for Linux instances; ECS would refuse the wipe with DependencyViolation.WindowsInstance.
 
 How to fix it

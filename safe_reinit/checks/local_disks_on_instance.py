@@ -3,7 +3,7 @@
 What it does
     Reads LocalStorageAmount, the number of local disks (DescribeInstances), if the plan stops the instance.
 
-Why it stops you
+Why it matters
     Local disks are part of the host, and no snapshot contains their data. Redeploying the machine erases them; so would
     a start with InitLocalDisk, which the tool never sends. ECS may also refuse the stop with
     InstanceType.ParameterMismatch, because the tool never sends ConfirmStop; in that case nothing has changed.

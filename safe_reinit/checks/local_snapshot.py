@@ -4,7 +4,7 @@ What it does
     Looks for snapshots of the disk with Category flash (DescribeSnapshots). These are local snapshots, the predecessor
     of (legacy) instant access.
 
-Why it stops you
+Why it matters
     A disk with a local snapshot cannot be reinitialised; ECS would refuse the wipe with
     DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported.
 

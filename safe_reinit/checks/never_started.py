@@ -4,7 +4,7 @@ What it does
     Looks for the StartTime of a Stopped instance (DescribeInstances). ECS documents it as the time of the last start
     and does not say what it shows for an instance that was never started, so this is a guess.
 
-Why it stops you
+Why it matters
     ReInitDisk needs an instance that has been started at least once since it was created. ECS may refuse the wipe with
     IncorrectInstanceStatus or IncorrectDiskStatus.NeverUsed; the data stays as it is. A disk that was never used still
     has its initial content, so there may be nothing to wipe.

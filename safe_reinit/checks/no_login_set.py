@@ -4,7 +4,7 @@ What it does
     For a system disk, checks whether --key-pair or a password is given, and whether the instance has a key pair
     (KeyPairName, DescribeInstances). If the instance has a key pair, the check assumes that people log in with it.
 
-Why it stops you
+Why it matters
     A wiped system disk is reset to its image: the users, keys and passwords that were set on it are gone. It is not
     documented which login works if you give neither, so nobody may be able to log in. (The tool cannot see whether a
     custom image has its own login.)

@@ -7,7 +7,7 @@ What it does
     it). Reports nothing with --snapshot, in an undo (whose plan says what is lost), or if the instance or the snapshots
     could not be seen. If ECS shows no StartTime, only the age counts.
 
-Why it stops you
+Why it matters
     Without a snapshot a wipe cannot be undone: data written since the newest snapshot is lost permanently. A Running
     instance writes until it is stopped, so a snapshot taken before the stop never has all of its data, however new it
     is.

@@ -6,7 +6,7 @@ What it does
     IncorrectInstanceStatus, which proves nothing and is not reported; any other answer proves nothing either and is
     reported as info.
 
-Why it stops you
+Why it matters
     The instance was Running before the run and would stay down after the wipe. Even if it is to stay stopped after a
     successful wipe, it must be started again if ECS refuses the wipe.
 

@@ -5,7 +5,7 @@ What it does
     NoPermission stop you, DryRunOperation proves the permission, and any other answer proves nothing and is reported as
     info.
 
-Why it stops you
+Why it matters
     ReInitDisk works only while the instance is Stopped. The run would fail before the wipe for lack of a permission
     that can be checked now.
 

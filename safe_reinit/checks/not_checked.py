@@ -5,7 +5,7 @@ What it does
     policies, that got no answer: why it failed, and what is unknown as a result. A call that the configuration lists
     under require_answers is reported by could-not-check instead, and stops you.
 
-Why it stops you
+Why it matters
     It does not stop you: a plan can be made without these answers. But what these answers would have shown can matter:
     a scaling group can destroy the instance, a disabled key can keep it from starting, or ECS can refuse the wipe.
 

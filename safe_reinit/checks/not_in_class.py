@@ -4,7 +4,7 @@ What it does
     Compares the account, the region and the tags of the instance and the disk with the `match` of the class again
     before each action.
 
-Why it stops you
+Why it matters
     Somebody changed a tag after the plan was made. What the class allows was meant for another kind of machine.
 
 How to fix it

@@ -4,7 +4,7 @@ What it does
     Checks whether a key pair, a password or --security-enhancement was given for a disk whose Type is not system
     (DescribeDisks).
 
-Why it stops you
+Why it matters
     These options set how to log in to a fresh operating system, and the API reference of ReInitDisk documents them for
     system disks only. If you gave one, you expected to wipe a system disk, so this may be the wrong disk.
 

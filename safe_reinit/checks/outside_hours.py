@@ -7,7 +7,7 @@ What it does
     plan that relies on the class is not started outside them either. A job that has started is completed, because its
     machine is already down.
 
-Why it stops you
+Why it matters
     The class was written for the hours in which nobody is working on these machines.
 
 How to fix it

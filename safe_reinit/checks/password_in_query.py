@@ -4,7 +4,7 @@ What it does
     Reports that a new password is sent as a query parameter of ReInitDisk: the vendor's SDK puts every parameter into
     the query string of an HTTPS request (ECS API reference, ReInitDisk: "use HTTPS").
 
-Why it stops you
+Why it matters
     It does not stop you. HTTPS hides the query string in transit, but anything that decrypts the connection in between
     can write URLs to its log: a proxy with its own certificate, a monitoring agent. This program does not log the
     password and shows it nowhere.

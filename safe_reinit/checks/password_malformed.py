@@ -5,7 +5,7 @@ What it does
     three of upper case, lower case, digits and special characters; no other characters; on Windows, no leading slash.
     The special characters are ()`~!@#$%^&*-_+=|{}[]:;'<>,.?/
 
-Why it stops you
+Why it matters
     ECS would refuse the wipe with InvalidPassword.Malformed.
 
 How to fix it

@@ -5,7 +5,7 @@ What it does
     DescribeDisks), with the time of ECS's answer. Reports either if it is less than 24 hours away. If it has already
     expired, instance-expired and disk-expired report that.
 
-Why it stops you
+Why it matters
     At AutoReleaseTime the instance is deleted with its disks: a fresh disk would not last. Once a subscription has
     expired, ECS refuses the wipe and the start, so a machine that is down at that moment stays down.
 

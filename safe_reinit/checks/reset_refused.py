@@ -7,7 +7,7 @@ What it does
     (DiskCreatingSnapshot), or a rollback or another operation is in progress (InvalidOperation.DiskResetInProgress,
     Operation.Conflict). In both cases the tool asks again after the stop, before it touches the disk.
 
-Why it stops you
+Why it matters
     Stopping a machine for an undo that cannot succeed causes downtime for nothing.
 
 How to fix it

@@ -3,7 +3,7 @@
 What it does
     In an undo, looks for the safety snapshot by its id (DescribeSnapshots) and reads its Status and SourceDiskId.
 
-Why it stops you
+Why it matters
     ResetDisk takes only a snapshot that was made from that very disk. One that was deleted, or is not accomplished,
     brings nothing back.
 

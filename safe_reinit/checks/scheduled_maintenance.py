@@ -6,7 +6,7 @@ What it does
     Stopped, only events that may start it are a risk, that is, all events except those that stop or release an
     instance.
 
-Why it stops you
+Why it matters
     Maintenance by ECS may restart or move the instance between the stop and the wipe: then the wipe is refused, or the
     machine starts when nobody expects it. An expired or unpaid instance may not start again.
 

@@ -4,7 +4,7 @@ What it does
     If --security-enhancement is Active, reads ImageOwnerAlias and IsPublic of the image of a system disk
     (DescribeImages). If the image could not be seen, nothing is reported.
 
-Why it stops you
+Why it matters
     Active is documented for public images only (ECS API reference, ReInitDisk). The wiped disk might lack the
     protection you asked for, or the wipe might fail.
 

@@ -4,7 +4,7 @@ What it does
     Reads ImageOwnerAlias of the disk's image (DescribeImages): others means that another account shares it, with you or
     with everybody.
 
-Why it stops you
+Why it matters
     It does not stop you: the wipe works today. Once the owner deletes the image or stops sharing it, this disk can
     never be reinitialised again.
 

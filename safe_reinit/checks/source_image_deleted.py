@@ -4,7 +4,7 @@ What it does
     Looks up the ImageId of the disk (not of its instance) in every status (DescribeDisks, then DescribeImages). Reports
     only if ECS gave a reliable answer about the images. A system disk that names no image is reported too.
 
-Why it stops you
+Why it matters
     A wipe returns the disk to that image. Once a custom image (m-...) is deleted, or no longer shared with you, ECS
     would refuse with InvalidImageId.NotFound, SharedImageDeleted or InvalidDiskId.OperationNotSupported. A public image
     that is not listed may only be retired: that is a risk that you can accept.

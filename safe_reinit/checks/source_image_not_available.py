@@ -4,7 +4,7 @@ What it does
     Reads the Status of the disk's image (DescribeImages). Creating, Waiting, UnAvailable, CreateFailed, Deprecated and
     any undocumented status are reported.
 
-Why it stops you
+Why it matters
     A wipe returns the disk to that image. What ReInitDisk does while the image is not Available is not documented; ECS
     may refuse it after the instance has been stopped.
 

@@ -5,7 +5,7 @@ What it does
     image instead and is covered by source-image-deleted. Reports only if ECS gave a reliable answer about the
     snapshots.
 
-Why it stops you
+Why it matters
     A wipe returns such a disk to that snapshot; without it, ECS would refuse with InvalidSourceSnapshot or
     OperationDenied. A data disk that also names an image may return to the image instead, which is not documented: then
     it is a risk that you can accept.

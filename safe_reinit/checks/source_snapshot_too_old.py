@@ -3,7 +3,7 @@
 What it does
     Reads the CreationTime of the source snapshot (DescribeSnapshots) and the DetachedTime of the disk (DescribeDisks).
 
-Why it stops you
+Why it matters
     A disk made from a snapshot of 2013-07-15 or earlier can no longer be reinitialised once it has been detached; ECS
     would refuse the wipe with InvalidSnapshot.TooOld.
 

@@ -4,7 +4,7 @@ What it does
     Reads SpotStrategy (DescribeInstances) if the plan stops or starts the instance. Any value except NoSpot means a
     spot instance.
 
-Why it stops you
+Why it matters
     Alibaba Cloud may reclaim a spot instance at any time, even while it is stopped for the wipe, and may refuse to
     start it (OperationDenied.SpotPriceLowerThanPublicPrice). A reclaimed instance is released together with its disks.
 

@@ -3,7 +3,7 @@
 What it does
     Looks for the StartTime of a Running instance that would be stopped (DescribeInstances).
 
-Why it stops you
+Why it matters
     Between the stop and the wipe, somebody else could start the machine, write to the disk and stop the machine again.
     The run can detect such a start only by StartTime. Without it, the data they wrote would be lost unnoticed, so the
     machine is not stopped.

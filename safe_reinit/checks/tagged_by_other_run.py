@@ -4,7 +4,7 @@ What it does
     Looks for the tag safe-reinit:run on the instance (DescribeInstances). A run with lock_tag sets it before the stop
     and removes it at its end.
 
-Why it stops you
+Why it matters
     Two runs on one machine, from two hosts whose journals do not see each other, could interfere: one could start the
     machine that the other is about to wipe.
 

@@ -6,7 +6,7 @@ What it does
     pattern (*, ?, [...]) for the whole text, and case matters. If the disk has a tag with the same key, that tag must
     match too.
 
-Why it stops you
+Why it matters
     The configuration says where this tool may work at all. A wrong profile, a wrong region or an id copied from the
     wrong window looks just like the right one until the data is gone.
 

@@ -8,7 +8,7 @@ What it does
     PRODdb and non-prod, but not product or reprod. Letters of another alphabet that only look like Latin letters are
     not recognised: protect such a disk by its id or a tag.
 
-Why it stops you
+Why it matters
     Somebody marked it as protected, or gave it a name that marks it as protected. No option waives that.
 
 How to fix it

@@ -6,7 +6,7 @@ What it does
     or `max_disks` in the configuration sets another limit; if the class has its own limit, the command line can only
     lower that limit.
 
-Why it stops you
+Why it matters
     A pattern that matches too much, or a list with one line too many, wipes disks that nobody meant to wipe. The whole
     run is refused rather than shortened, because the tool cannot know which disks were meant.
 

@@ -4,7 +4,7 @@ What it does
     Reports this for every system disk: the call that shows whether an instance has user data is one that this tool does
     not make.
 
-Why it stops you
+Why it matters
     It does not stop you. A wiped system disk boots as if for the first time: cloud-init and the user data of the
     instance do everything again that they did then. They may register the machine a second time, or format data disks.
 

@@ -114,7 +114,7 @@ def cancel_all(flags: Mapping[str, Any]) -> None:
     if left:
         _print_message(
             flags,
-            f"No process is working on {', '.join(left)}. To resume one starts its machines again and wipes nothing.",
+            f"No process is working on {', '.join(left)}. Resuming one starts its machines again and wipes nothing.",
         )
     if not cancelled and not left:
         _print_message(flags, "No run is open.")
@@ -134,8 +134,8 @@ def hold(reason: str, flags: Mapping[str, Any]) -> None:
         sentences.append(f"These stop cleanly and start their machines again: {at_work}.")
     if left:
         sentences.append(
-            f"No process may be working on {', '.join(left)}. Until the hold is lifted, resume starts machines again "
-            "and wipes nothing. See safe-reinit runs --needs-me."
+            f"Possibly no process is working on {', '.join(left)}. Until the hold is lifted, resume starts machines "
+            "again and wipes nothing. See safe-reinit runs --needs-me."
         )
     _print_message(flags, " ".join([*sentences, "Lift it: safe-reinit unhold"]))
 
@@ -149,7 +149,7 @@ def unhold(flags: Mapping[str, Any]) -> None:
     sentences = [f"Lifted: {lifted}. Runs can begin again." if lifted else "There was no hold."]
     if lifted and left:
         sentences.append(
-            f"To resume {', '.join(left)} can now wipe the remaining disks. To start only the machines again: "
+            f"Resuming {', '.join(left)} can now wipe the remaining disks. To only start the machines again: "
             f"safe-reinit cancel {left[0]}, then resume it."
         )
     _print_message(flags, " ".join(sentences))

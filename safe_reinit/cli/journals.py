@@ -95,5 +95,5 @@ def readable(run: StoredRun) -> Iterator[None]:
         named = run.run_id in str(error)
         raise UnreadableError(f"{'' if named else f'Run {run.run_id}: '}{error}") from None
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        why = f"what the journal has of it is not as it was written ({type(error).__name__}: {error})."
+        why = f"its record in the journal is damaged ({type(error).__name__}: {error})."
         raise UnreadableError(f"Run {run.run_id} cannot be read: {why}") from error

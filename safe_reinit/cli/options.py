@@ -247,7 +247,7 @@ apply: Callable[[F], F] = _stack(
 verify: Callable[[F], F] = _stack(
     _option(
         "--instance", metavar="I", offers="instances", required=True,
-        help="The machine to measure on; it must be running, and nobody must need it.",
+        help="The machine to measure on. It must be running. Choose one that nobody needs.",
     ),
     _option("--disk", metavar="D", offers="disks", help="The disk to wipe, if the machine has several."),
     click.option("--confirm", metavar="I", help="Agree that all data on the disk is lost; repeat the machine's id."),

@@ -58,7 +58,7 @@ def given(credentials: Any) -> SecretKey | KeySource | None:  # noqa: ANN401 - i
         source: KeySource = credentials
         return source
     raise UsageError(
-        "credentials are neither an AccessKey id and its secret, with a token or without one, nor what gives them.",
+        "credentials is neither an AccessKey (an id and a secret, with or without a token) nor what returns one.",
         hint="Give ('ID', 'SECRET'), ('ID', 'SECRET', 'TOKEN') for a temporary key of STS, a function that returns "
         "one of these, or a client of alibabacloud_credentials.",
     )

@@ -58,7 +58,7 @@ def only(simulation: Simulation) -> Iterator[None]:
         RuntimeError: there is one already.
     """
     if _active:
-        raise RuntimeError("There is a simulated ECS already, and a process has one at a time.")
+        raise RuntimeError("This process already has a simulated ECS, and can have only one at a time.")
     _active.append(simulation)
     try:
         yield

@@ -354,7 +354,9 @@ class Run:
         if self.scheduler.question != asked:
             self._effects.append(inputs.Ask(self.scheduler.question))
         if news := self.scheduler.news():
-            self._effects.append(inputs.Notify(f"Run {self._run_id} waits; machines not begun keep running: {news}."))
+            self._effects.append(
+                inputs.Notify(f"Run {self._run_id} waits; untouched machines keep running: {news}.")
+            )
         if not self.scheduler.closed:
             return
         failure = Failure(None, f"Not begun: {self.scheduler.closed}.", hint=PLAN_AGAIN)

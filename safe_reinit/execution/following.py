@@ -128,11 +128,11 @@ class Following:
         try:
             someone = self._carrier.submit()
         except Error as error:
-            hint = f"{error.hint} Run {self._run_id} is recorded, and nothing of it has started: "
+            hint = f"{error.hint} Run {self._run_id} is recorded, but no part of it has started: "
             self._lost = RunRefused(str(error), hint=f"{hint}safe-reinit resume {self._run_id}.")
             raise with_report(self._lost, self.report()) from None
         interrupt = self._session.interrupt
-        interrupt.note(f"Run {self._run_id} is carried by {self._carrier.text}. {interrupt.parting}".rstrip())
+        interrupt.note(f"Run {self._run_id} is carried out by {self._carrier.text}. {interrupt.parting}".rstrip())
         if not someone:
             self._check()
 
@@ -180,7 +180,7 @@ class Following:
             f"See how it ends: safe-reinit show {self._run_id}; to follow it again: safe-reinit resume {self._run_id}; "
             f"to stop it safely: safe-reinit cancel {self._run_id}."
         )
-        unended = self._lost or RunRefused(f"Run {self._run_id} goes on.", hint=on)
+        unended = self._lost or RunRefused(f"Run {self._run_id} continues.", hint=on)
         return report.of_bug(report_of(self._session, run), unended), unended
 
     def _check(self) -> None:

@@ -264,7 +264,7 @@ class Session:
             raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
         if stored.region != self.connection.region or stored.endpoint != self.endpoint:
             raise UsageError(
-                f"Run {run_id} is of {stored.region} {stored.endpoint}".rstrip() + ", which is not what you asked for.",
+                f"Run {run_id} belongs to {stored.region} {stored.endpoint}".rstrip() + ", but you named another.",
                 hint="Leave out --region and --endpoint: the journal has them.",
             )
         return stored

@@ -39,7 +39,7 @@ def refuse_verdict(stored: StoredRun, verdict: resuming.Verdict | Literal["wipe-
     if verdict == "intact" and not any(resuming.may_be_intact(wipe) for wipe in doubtful):
         begun = ", ".join(wipe.disk_id for wipe in doubtful)
         raise RunRefused(
-            f"ECS accepted the wipe of {begun} or was seen wiping, so the data cannot be intact.",
+            f"ECS accepted the wipe of {begun}, or showed it in progress, so the data cannot be intact.",
             hint=f"Nothing was changed; see how it ends with: safe-reinit resume {run_id}.",
         )
 

@@ -1,4 +1,4 @@
-"""Keys under which a plan is run at most once. A key is bound to one plan, and stays when its run is forgotten."""
+"""Keys under which a plan is run at most once. A key belongs to one plan, and is kept when its run is pruned."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class AlreadyDone(Exception):
-    """A run with this key is done, so that no other one begins."""
+    """A run with this key is done, so no other one begins."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ def refuse_used_key(journal: Reader, key: str, fingerprint: str, endpoint: str) 
     Raises:
         AlreadyDone: a run with this key is done.
         KeyUnsettled: a run with this key is open, or its outcome is unknown.
-        RunRefused: the key is that of another plan, or a run with it wiped a disk and is not done all the same.
+        RunRefused: the key belongs to another plan, or a run with it wiped a disk but did not end as done.
         UsageError: the journal cannot be read.
     """
     use = journal.use_of_key(key)
@@ -52,8 +52,9 @@ def refuse_used_key(journal: Reader, key: str, fingerprint: str, endpoint: str) 
     if use.endpoint == endpoint and stored is not None and (stored.open or stored.report is None):
         raise _open(key, stored)  # whatever this plan is: a disk that is wiped just now shows no machine, for example
     if (use.fingerprint, use.endpoint) != (fingerprint, endpoint):
+        differs = "other disks or other options" if use.endpoint == endpoint else "another endpoint"
         raise RunRefused(
-            f"The key {key} belongs to another plan, that of run {use.run_id}: it has other disks or other options.",
+            f"The key {key} belongs to another plan, that of run {use.run_id}: it has {differs}.",
             hint=f"Nothing was changed. See safe-reinit show {use.run_id}; give this plan its own key.",
         )
     what = f"The report of run {use.run_id}"

@@ -130,7 +130,7 @@ def test_the_runs_that_need_somebody(sim: Simulator, run: Command, path: Path) -
     assert SECOND not in shown
     assert f"LEFT STOPPED: {INSTANCE}; " in shown
     left = run("hold", "--reason", "now", journal=path).stderr
-    assert f"No process may be working on {name}. Until the hold is lifted, resume starts" in left
+    assert f"Possibly no process is working on {name}. Until the hold is lifted, resume starts" in left
 
 
 def test_a_run_whose_holder_may_be_dead_needs_somebody(sim: Simulator, run: Command, path: Path) -> None:

@@ -122,7 +122,7 @@ def test_every_docstring_explains_in_the_same_three_parts(check: Check) -> None:
     assert lines[1] == ""
     assert [line for line in lines[1:] if line and not line.startswith(" ")] == [
         "What it does",
-        "Why it stops you",
+        "Why it matters",
         "How to fix it",
     ]
 

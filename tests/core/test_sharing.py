@@ -114,7 +114,7 @@ def overtaken(count: int = 2) -> Beside:
 def test_a_run_that_waits_between_its_machines_says_so_once() -> None:
     """Nothing is observed meanwhile, so that no event would tell of it."""
     assert [each.text for each in overtaken().effects if isinstance(each, Notify)] == [
-        "Run r-1 waits; machines not begun keep running: i-9 is down in run r-2, and at most 1 "
+        "Run r-1 waits; untouched machines keep running: i-9 is down in run r-2, and at most 1 "
         "may be down at once (--max-parallel)."
     ]
 

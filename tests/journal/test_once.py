@@ -103,9 +103,11 @@ def test_another_plan_has_no_part_in_the_key(place: str, other: dict[str, str], 
     """Other disks, other options or another cloud under the same key are refused, however the run with it ended."""
     with open_to_write(place) as journal:
         end(begin(journal, "0001"), outcome, "intact")
-        with pytest.raises(RunRefused, match="belongs to another plan, that of run r-20260101T000000Z-0001"):
+        with pytest.raises(RunRefused, match="belongs to another plan, that of run r-20260101T000000Z-0001") as refused:
             begin(journal, LATER, **other)
         assert runs(journal) == ["0001"]
+
+    assert ("another endpoint" in str(refused.value)) == ("endpoint" in other)
 
 
 def test_an_open_run_of_the_key_is_named_whatever_the_plan_is(place: str) -> None:

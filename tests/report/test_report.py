@@ -346,8 +346,8 @@ def test_old_data_that_the_safety_snapshot_has_is_not_called_lost() -> None:
     taken = replace(done, jobs=(replace(job, disks=disks),))
     without, with_it = ("\n".join(line.text for line in report.report_lines(each)) for each in (done, taken))
 
-    assert "is in none of them" in without
-    assert "is in none of them" not in with_it
+    assert "after the newest snapshot is not in any" in without
+    assert "after the newest snapshot is not in any" not in with_it
     assert "All of its old data is in the safety snapshot s-taken, and older data in s-bp1fresh." in with_it
 
 

@@ -85,7 +85,7 @@ def test_to_end_the_command_ends_the_run_in_order_wherever_it_is_carried(
     temporal: Temporal, young: Simulator, path: Path
 ) -> None:
     """Whoever presses Ctrl-C wants no wipe any more: the workers hear it, and the end is waited for."""
-    interrupt = Interrupt(lambda text: interrupt.ask() if "is carried by Temporal" in text else None)
+    interrupt = Interrupt(lambda text: interrupt.ask() if "is carried out by Temporal" in text else None)
     ours = client(young, path, temporal.server.address)
     plan = planned(ours)
     with (
@@ -185,7 +185,7 @@ def test_a_run_is_followed_again_once_the_journal_is_back(
     read = Reader.events_after
 
     def failing(self: Reader, run_id: str, number: int) -> Any:
-        if "is carried by Temporal" in " ".join(text) and next(away, None) is not None:
+        if "is carried out by Temporal" in " ".join(text) and next(away, None) is not None:
             raise UsageError("The journal cannot be read.")
         return read(self, run_id, number)
 
@@ -223,5 +223,5 @@ def test_a_run_that_temporal_was_not_told_of_is_named_with_the_way_on(
     report = raised.value.report
     assert report is not None
     assert report.run_id is not None
-    assert f"nothing of it has started: safe-reinit resume {report.run_id}" in raised.value.hint
+    assert f"no part of it has started: safe-reinit resume {report.run_id}" in raised.value.hint
     assert ours.stored(report.run_id).open
