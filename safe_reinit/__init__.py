@@ -101,7 +101,7 @@ if TYPE_CHECKING:
     from .planning.discover import Search
     from .version import VERSION as __version__
 
-# The names stand here once more, since a type checker reads imports and a list that is written out, and at run time
+# The names are repeated here, since a type checker reads imports and a list that is written out, but at run time
 # nothing may be imported yet. Ruff compares the two (F401, F822).
 __all__ = [
     "Accepted",
@@ -214,25 +214,25 @@ PARTS = (
     "planning.discover",
     "config.arguments",
 )
-"""Where the names above are looked for, those first that the others are built on."""
+"""Where the names above are looked up, with the modules that others build on first."""
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-if not TYPE_CHECKING:  # which would take every other name, misspelt ones too, for one of any type
+if not TYPE_CHECKING:  # this would accept every other name, even a misspelt one, for one of any type
 
     def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
         if name == "__version__":
             from .version import VERSION  # noqa: PLC0415 - only when it is asked for
 
             return VERSION
-        if name in __all__:  # what else is asked for is a module, which Python imports by itself
+        if name in __all__:  # anything else is a module, which Python imports by itself
             from importlib import import_module  # noqa: PLC0415 - only when something is asked for
 
             for part in PARTS:
-                if part == "client":  # which imports what other systems than Linux do not have
+                if part == "client":  # this imports what systems other than Linux do not have
                     from .clock import refuse_platform  # noqa: PLC0415 - see above
 
                     refuse_platform()

@@ -1,7 +1,7 @@
 """The command: ``safe-reinit``, the same as ``python -m safe_reinit``.
 
-Its first lines let Ctrl-C end the process by SIGINT with no traceback, until there is something to end in order. They
-come before all other imports: Python's own handler raises an exception, and an import can lose that.
+Its first lines let Ctrl-C end the process by SIGINT without a traceback, until there is something to end cleanly. They
+come before all other imports: Python's own handler raises an exception, which an import can lose.
 """
 
 import signal

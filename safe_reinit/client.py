@@ -58,9 +58,9 @@ def connect(  # noqa: PLR0913 - each says something else of where and who
         endpoint: ``[http://|https://]HOST[:PORT]`` of ECS; a loopback one serves every product.
         config: the path of a configuration file, or its contents as a dict. Without it, the usual file is read.
             Environment variables override the file, and arguments override both.
-        credentials: an AccessKey id and its secret and, for a temporary key, the STS token; or what is asked for them
-            before each request: a function, a client of ``alibabacloud_credentials`` (which assumes a role, for
-            example), or your own SDK client. A key of another account, user or role is refused.
+        credentials: an AccessKey id and its secret and, for a temporary key, the STS token; or a source that is asked
+            for them before each request: a function, a client of ``alibabacloud_credentials`` (for example one that
+            assumes a role), or your own SDK client. A key of another account, user or role is refused.
         journal: the journal file; by default that of the configuration, of root or of the user. On loopback with
             ``credentials`` it is kept in memory unless it is named.
         cloud: makes the ``Cloud`` that is called instead of Alibaba Cloud's SDK, for example one that uses your own
@@ -278,7 +278,7 @@ class Client:
         plan = plan_store.with_password(name, saved, password)
         now = self.planner.refresh(plan)
         plan_store.refuse_change(name, saved, plan, now, self._setup.settings)
-        return replace(plan, making=now.making, caller=now.caller)  # who runs it is who asks now
+        return replace(plan, making=now.making, caller=now.caller)  # whoever runs it asks now
 
     def new_run_id(self) -> str:
         """Return an id for ``run``, so that your program can record it before the run begins."""
@@ -354,7 +354,7 @@ class Client:
 
         try:
             return done(interrupt.carry(carried, resumable=self.own_runs.place is not None))
-        except AlreadyDone as found:  # since it was looked for above
+        except AlreadyDone as found:  # the journal may have changed since the last check
             return already_done(found)
 
     def resume(  # noqa: PLR0913 - who listens, and who is asked

@@ -23,10 +23,10 @@ def boottime() -> float:
 
 
 def refuse_platform() -> None:
-    """Refuse a system that is not Linux: leases and file checks stand on its clock, its /proc and its access lists.
+    """Refuse any system other than Linux: leases and file checks rely on its clock, its /proc and its access lists.
 
     Raises:
-        UsageError: it is another one.
+        UsageError: it is another system.
     """
     missing = ""
     if sys.platform != "linux":
@@ -45,8 +45,8 @@ class Clock:
 
     def __init__(self, rate: float = 1.0) -> None:
         self.rate = rate
-        # Anchored to the wall so that two processes agree, then counted since boot: no step of the wall clock moves a
-        # limit, and what was observed before the machine slept is as old as it is.
+        # Anchored to the wall clock so that two processes agree, then counted since boot: setting the wall clock moves
+        # no limit, and observations from before the machine slept keep their age.
         self._anchor = (time.time() - boottime()) * rate
 
     def now(self) -> datetime:
@@ -58,7 +58,7 @@ class Clock:
         return self._anchor + boottime() * self.rate
 
     def sleep(self, seconds: float) -> None:
-        """Wait for so many cloud seconds."""
+        """Wait this many cloud seconds."""
         time.sleep(max(0.0, seconds) / self.rate)
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
@@ -66,9 +66,9 @@ class Clock:
         return event.wait(max(0.0, seconds) / self.rate)
 
     def busy(self) -> AbstractContextManager[object]:
-        """Return what counts as work under way, from now until its ``with`` block ends in whichever thread.
+        """Return a context that counts as work in progress until its ``with`` block ends, in any thread.
 
-        Real time passes meanwhile. A clock that passes over idle time, as tests use it, stands still.
+        Real time passes meanwhile. A clock that skips idle time, as tests use it, stands still.
         """
         return nullcontext()
 
@@ -76,7 +76,7 @@ class Clock:
 class EmbeddedClock(Clock):
     """The clock that a run shares with the simulator in its own process: the time of day is simulated as well.
 
-    So all times on one screen are of one clock. Nothing outlives the process, so no other ever sees them.
+    So all times on one screen come from one clock. Nothing outlives the process, so no other process ever sees them.
     """
 
     def __init__(self, rate: float) -> None:
@@ -93,7 +93,7 @@ def time_scale(environment: Mapping[str, str], *, loopback: bool) -> float:
     """Read the rate of the clock from ``SAFE_REINIT_TIME_SCALE``.
 
     Raises:
-        UsageError: it is no rate, or the endpoint is not on this machine: real time must not be hurried.
+        UsageError: it is not a rate, or the endpoint is not on this machine: real time must not be sped up.
 
     """
     given = environment.get("SAFE_REINIT_TIME_SCALE")

@@ -1,4 +1,4 @@
-"""From what a call or a run came to, to the error that is raised for people."""
+"""Maps the result of a call or a run to the error that is raised for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ E = TypeVar("E", bound=Error)
 
 
 def refusal_of(error: CloudError) -> Error:
-    """Return for people why ECS could not be asked; nothing has been changed."""
+    """Return, for people, why ECS could not be asked; nothing has been changed."""
     if isinstance(error, NoCredentials):
         refused = RunRefused if error.was_asked else UsageError
         return refused(f"{error.summary} Nothing was changed.", hint=error.hint or "Correct it, or use another source.")
@@ -32,7 +32,7 @@ def refusal_of(error: CloudError) -> Error:
 
 
 def taken(run_id: str, journal: Journal) -> RunRefused:
-    """Return who has taken the run that this process held, and what has become of it, as the journal has it."""
+    """Return who has taken the run that this process held, and what happened to it, according to the journal."""
     from .journal import run_of  # noqa: PLC0415 - a plan has none
 
     stored = None
@@ -52,10 +52,10 @@ def taken(run_id: str, journal: Journal) -> RunRefused:
 
 
 def password_as_planned(plan: Mapping[str, Any], password: Secret | None, what: str) -> None:
-    """Check that a plan read back gets a password again exactly if it was made with one: it is written down nowhere.
+    """Check that a loaded plan gets a password exactly if it was made with one; passwords are never stored.
 
     Raises:
-        UsageError: it is missing, or not wanted.
+        UsageError: it is missing, or not needed.
     """
     needed = bool(plan["options"]["password"])
     if needed and password is None:
@@ -68,7 +68,7 @@ def password_as_planned(plan: Mapping[str, Any], password: Secret | None, what: 
 
 
 def error_of(report: Report) -> Error:
-    """Make the error of a run's outcome; where a machine is down, the hint says first what to do about that."""
+    """Return the error for a run's outcome; if a machine is down, the hint first says what to do about that."""
     cls = BY_OUTCOME[report.outcome]
     error = cls(report.error.message if report.error else f"{cls.meaning[0].upper()}{cls.meaning[1:]}.")
     if report.run_id:
@@ -89,7 +89,7 @@ def with_report(error: E, report: Report | None) -> E:
 
 @contextlib.contextmanager
 def reporting(report_of: Callable[[Error], Report | None], kinds: tuple[type[Error], ...] = (Error,)) -> Iterator[None]:
-    """Add to an error of one of these kinds that ends the block the report that is made of it."""
+    """If an error of one of these kinds ends the block, add the report that is made from it."""
     try:
         yield
     except kinds as error:
@@ -98,7 +98,7 @@ def reporting(report_of: Callable[[Error], Report | None], kinds: tuple[type[Err
 
 
 def done(report: Report) -> Report:
-    """Return the report of a run that is done; of any other raise its error."""
+    """Return the report of a run that is done; for any other, raise its error."""
     if report.exit_code == 0:
         return report
     raise error_of(report)
@@ -110,9 +110,9 @@ def safely(
     """Keep a listener that fails from making an answer look lost or leaving a machine stopped.
 
     Args:
-        listener: what is told.
-        on_exit: is given an exit that it raises (``SystemExit``, ``KeyboardInterrupt``), which is no failure; without
-            it the exit goes on.
+        listener: what is called.
+        on_exit: is called with an exit that the listener raises (``SystemExit``, ``KeyboardInterrupt``), which is not a
+            failure; without it, the exit is raised again.
     """
 
     def notify(value: T) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 TRY_IT = "safe-reinit --simulate --disk d-sim-web1-data --stop-instance"
-"""The command that needs nothing set up."""
+"""The command that needs no setup."""
 
 
 class Error(Exception):
@@ -37,7 +37,7 @@ class Error(Exception):
     request_id: str | None = None
     """The ``RequestId`` of the answer."""
     action: str | None = None
-    """The API that answered so."""
+    """The API that gave this answer."""
     report: Report | None = None
     """The report of the run, if there was one."""
 

@@ -1,4 +1,4 @@
-"""Ending a run from outside it: in order, or at once."""
+"""Ending a run from outside: cleanly, or at once."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from .model import Report
 
 SECOND_CTRL_C_AFTER = 1.0
-"""Real seconds between two Ctrl-C that are two wishes: a key that is held down repeats sooner."""
+"""Real seconds between two Ctrl-C that count as two requests: a key that is held down repeats faster."""
 _POLL_INTERVAL = 0.1
-"""Real seconds after which whoever waits for a run runs for a moment: only then can another thread raise there."""
+"""Real seconds after which a thread that waits for a run wakes up briefly: only then can another thread raise in it."""
 _LEAVE_TIMEOUT = 1.0
-"""Real seconds that a run has to end by itself once it is to be left."""
+"""Real seconds that a run gets to end by itself after a request to leave it."""
 _CLOSE_TIMEOUT = 0.5
-"""Real seconds for closing it from outside after that."""
+"""Real seconds after that for closing it from outside."""
 _THREAD = "safe-reinit-run"
 
 
 class Endable(Protocol):
-    """A run that can be asked to end (``stop``) and to be left as it stands (``leave``), and woken to hear it."""
+    """A run that can be asked to end (``stop``), left as it is (``leave``), and woken up to notice that."""
 
     stop: threading.Event
     leave: threading.Event
@@ -36,16 +36,15 @@ class Endable(Protocol):
 
 
 class Interrupt:
-    """Asks a run to end: calls in flight end, the power comes back, no wipe is sent any more.
+    """Asks a run to end: calls in progress finish, the power is restored, no further wipe is sent.
 
-    Any number of requests are one. To leave the run at once as it stands is another wish: ``leave``. Safe to use from
-    several threads and signal handlers, and for one run after the other; runs that go on at the same time have each
-    their own.
+    Several requests count as one. Leaving the run at once, as it is, is a different request: ``leave``. Safe to use
+    from several threads and signal handlers, and for one run after another; runs at the same time need one each.
 
     Args:
-        notify: is called with a sentence for people about what is waited for.
+        notify: is called with a sentence for people about what the run waits for.
         parting: how people leave a run that others carry out, without ending it.
-        note: is called with what only a person at the screen needs; ``notify`` unless it is given.
+        note: is called with what matters only to a person at the screen; by default ``notify``.
 
     Attributes:
         asked: whether it was asked to end.
@@ -81,7 +80,7 @@ class Interrupt:
     def ending(
         self, runner: Endable, close: Callable[[], Report], on_asked: Callable[[str], None], *, elsewhere: bool = False
     ) -> Iterator[None]:
-        """Make it end this run while the block lasts.
+        """Let it end this run while the block lasts.
 
         Args:
             runner: the run.
@@ -102,8 +101,7 @@ class Interrupt:
     def on_signals(self, *numbers: signal.Signals) -> Iterator[Self]:
         """Ask the run to end cleanly when a signal arrives while the block lasts; only in the main thread.
 
-        Ctrl-C in the thread that called ``run`` needs none of this: it does the same. A signal that is ignored stays
-        ignored.
+        Ctrl-C in the thread that called ``run`` does the same without it. A signal that is ignored stays ignored.
 
         Args:
             numbers: the signals; SIGTERM and SIGHUP if none are given.
@@ -122,7 +120,7 @@ class Interrupt:
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def ask(self, by: str = "its own process") -> None:
-        """Ask the run to end in order; before it has begun, it ends as it begins.
+        """Ask the run to end cleanly; if it has not begun, it ends when it begins.
 
         Args:
             by: what asks, for the audit; ``""`` if that is recorded already.
@@ -140,7 +138,7 @@ class Interrupt:
         self._stirred.set()
 
     def part(self) -> bool:
-        """Stop waiting for a run that others carry out, which continues; return whether there is one not ended."""
+        """Stop waiting for a run that others carry out, which continues; return whether such a run had not ended."""
         runner = self._runner
         if runner is None or not self._elsewhere or self.asked:
             return False
@@ -163,7 +161,7 @@ class Interrupt:
         self.ask(type(error).__name__)
 
     def pause(self, seconds: float) -> None:
-        """Wait so many real seconds; asked to end, stop waiting.
+        """Wait this many real seconds, or until the run is asked to end.
 
         Raises:
             KeyboardInterrupt: it was asked to end.
@@ -186,11 +184,11 @@ class Interrupt:
     # ------------------------------------------------------------------------------------------- in its own thread
 
     def carry(self, work: Callable[[], Report], *, resumable: bool = True) -> Report:
-        """Do the work of a run in a thread of its own, so that what is raised in this one never stops it halfway.
+        """Do the work of a run in its own thread, so that an exception in this one never stops it halfway.
 
         An exception from outside (Ctrl-C, the time limit of a worker) asks the run to end cleanly, and is raised again
-        when it has ended; a second one leaves the run at once. It has then the attributes ``run_id`` and ``report``,
-        and says how to resume the run, where it can be ``resumable``.
+        when it has ended; a second one leaves the run at once. It then has the attributes ``run_id`` and ``report``,
+        and says how to resume the run if that is possible (``resumable``).
         """
         running = Background(work, _THREAD, on_end=self._stirred.set)
         outside: BaseException | None = None
@@ -206,7 +204,7 @@ class Interrupt:
                 self._wait(running.ended)
                 break
             except BaseException as error:  # noqa: BLE001 - whatever it is, the machines come back first
-                came = error  # nothing else happens here, since another may come at any moment
+                came = error  # nothing else happens here, since another exception may come at any moment
         outside, self._raised = outside or self._raised, None
         if outside is None:
             return running.result() if running.ended.is_set() else self._closed(resumable=resumable)
@@ -226,7 +224,7 @@ class Interrupt:
         ended.wait(_LEAVE_TIMEOUT)
 
     def _closed(self, *, resumable: bool) -> Report:
-        """Release a run whose thread hangs, and report it as it stands."""
+        """Release a run whose thread hangs, and report it as it is."""
         close = self._close
         if close is None:
             raise RunRefused("Quit at once, before this run made any call.", hint="See safe-reinit runs.")
@@ -243,7 +241,7 @@ class Interrupt:
 
 
 def _with_run(error: Any, report: Report | None, *, resumable: bool) -> BaseException:  # noqa: ANN401 - any exception takes attributes
-    """Attach to an exception from outside what became of the run that it ended."""
+    """Attach to an exception from outside what happened to the run that it ended."""
     if report is not None:
         error.report, error.run_id = report, report.run_id
         if report.run_id is not None:

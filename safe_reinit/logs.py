@@ -1,9 +1,9 @@
 """What goes to Python's standard logging, for programs that use the library: one logger for each part.
 
     safe_reinit.plan      a plan that was made, and its findings
-    safe_reinit.run       what a run intends, is answered, sees and comes to
+    safe_reinit.run       what a run intends, the answers, new states, and how it ends
     safe_reinit.calls     every HTTP exchange
-    safe_reinit.retry     a look that failed and is made again
+    safe_reinit.retry     a read that failed and is repeated
     safe_reinit.journal   a lease that could not be renewed, or was lost; a journal that is lost with its container
     safe_reinit.worker    what a worker could not do: a step or a shard that failed, a replaced key that is refused
 
@@ -18,7 +18,7 @@ import logging
 from .model import AnswerEvent, Call, DoneEvent, Event, IntendEvent, Plan, StateEvent, WaitEvent
 
 _all = logging.getLogger("safe_reinit")
-_all.addHandler(logging.NullHandler())  # else what is wrong would be printed where nobody asked for it
+_all.addHandler(logging.NullHandler())  # otherwise Python would print problems where nobody asked for them
 _plan = _all.getChild("plan")
 _run = _all.getChild("run")
 _calls = _all.getChild("calls")
@@ -28,13 +28,13 @@ _worker = _all.getChild("worker")
 
 
 def _log(logger: logging.Logger, level: int, text: str, *values: object) -> None:
-    """Write one line; a handler or filter of the program that fails makes no answer look lost."""
+    """Write one line; a handler or filter of the program that fails does not make an answer look lost."""
     with contextlib.suppress(Exception):
         logger.log(level, text, *values)
 
 
 def plan(made: Plan) -> None:
-    """INFO: a plan was made. A block or a risk is INFO too, anything else that was found DEBUG."""
+    """INFO: a plan was made. A block or a risk is INFO too, every other finding DEBUG."""
     disks = sum(len(job.disks) for job in made.jobs)
     can = "can run" if made.runnable else "cannot run"
     _log(
@@ -46,7 +46,7 @@ def plan(made: Plan) -> None:
 
 
 def call(call: Call) -> None:
-    """DEBUG: a look, or a call with DryRun. INFO: a changing call that was accepted. WARNING: one that was not."""
+    """DEBUG: a read, or a call with DryRun. INFO: a changing call that was accepted. WARNING: one that was not."""
     reads = call.dry_run or call.only_reads
     level = logging.DEBUG if reads else logging.INFO if call.code == "OK" else logging.WARNING
     name = f"{call.action} (DryRun)" if call.dry_run else call.action
@@ -57,12 +57,12 @@ def call(call: Call) -> None:
 
 
 def again(action: str, seconds: float) -> None:
-    """INFO: a look failed in a way that passes, and is made again after a wait."""
+    """INFO: a read failed temporarily, and is repeated after a wait."""
     _log(_retry, logging.INFO, "%s is asked again in %.1f s", action or "an observation", seconds)
 
 
 def event(event: Event) -> None:
-    """INFO: an intention, an answer, a new state, an end that is done. WARNING: another end. DEBUG: a wait."""
+    """INFO: an intention, an answer, a new state, an end that is done. WARNING: any other end. DEBUG: a wait."""
     level, what, code = logging.INFO, "", ""
     match event:
         case DoneEvent(data=done):
@@ -80,15 +80,15 @@ def event(event: Event) -> None:
 
 
 def lease(run_id: str, message: str) -> None:
-    """WARNING: the lease of a run could not be renewed, or is lost."""
+    """WARNING: the lease of a run could not be renewed, or was lost."""
     _log(_journal, logging.WARNING, "%s: %s", run_id, message)
 
 
 def journal(message: str) -> None:
-    """WARNING: the journal lies where it may be lost."""
+    """WARNING: the journal is in a place where it may be lost."""
     _log(_journal, logging.WARNING, "%s", message)
 
 
 def worker(message: str) -> None:
-    """WARNING: a worker could not do something, and serves on."""
+    """WARNING: a worker could not do something, and continues."""
     _log(_worker, logging.WARNING, "%s", message)

@@ -1,4 +1,4 @@
-"""Work in the background that never keeps a process from ending."""
+"""Background work that never keeps a process from ending."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Background(Generic[T]):
     """Work in a daemon thread, and its result.
 
     Args:
-        work: what is done.
-        name: of the thread.
-        on_end: is told, in that thread, that the work has ended.
+        work: what to do.
+        name: the name of the thread.
+        on_end: is called, in that thread, when the work has ended.
 
     Attributes:
         ended: set once the work has ended, by a result or an exception.

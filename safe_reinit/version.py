@@ -1,3 +1,3 @@
-"""The version: a constant, since asking the installed metadata costs as much as a small command may."""
+"""The version. It is a constant, because reading the installed metadata takes as long as a small command may."""
 
 VERSION = "0.1.0"

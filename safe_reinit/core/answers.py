@@ -1,4 +1,4 @@
-"""How an intention to call, and then its answer, change the state of a job."""
+"""How an intended call, and then its answer, change the state of a job."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from .steps import (
 
 _MOVES_POWER = ("StopInstance", "StartInstance")
 _START_AGAIN_AFTER = 5.0
-"""Cloud seconds after which an instance is started again that ECS lists, and of which it says that there is none."""
+"""Cloud seconds after which a start is sent again if ECS lists the instance but answers that it does not exist."""
 NOT_FOUND = ("InvalidInstanceId.NotFound", "InvalidInstanceIds.NotFound")
-"""The codes of ECS for an instance that does not exist."""
+"""ECS's error codes for an instance that does not exist."""
 
 
 def intend(job: JobState, command: Command, observation: Observation) -> JobState:
@@ -76,10 +76,10 @@ def accepted(job: JobState, command: Command, at: float, snapshot_id: str = "") 
 
 
 def accepted_before(job: JobState, command: Command, at: float) -> JobState:
-    """Return the state after an earlier attempt of a wipe was found to have been accepted.
+    """Return the state after an earlier attempt of a wipe turned out to have been accepted.
 
-    Where it is just being sent again, that counts once this answer is lost, refused or the call was not sent. Of a wipe
-    that is not in doubt nothing new is learnt.
+    If the wipe is being sent again right now, this counts only once that call was lost, refused or not sent. If the
+    wipe is not in doubt, this changes nothing.
     """
     wipe = wipe_of(job, command.subject)
     if wipe.state == "asked":
@@ -92,11 +92,11 @@ def _acknowledged(at: float) -> Callable[[Wipe], Wipe]:
 
 
 def lost(job: JobState, command: Command, at: float, due: float | None = None, code: str = "") -> JobState:
-    """Return the state after a call of which nobody knows whether it was done; ReIniting proves that a wipe was.
+    """Return the state after a call whose outcome nobody knows; ReIniting proves that a wipe was carried out.
 
     Args:
-        at: when the answer was found missing, in cloud seconds.
-        due: when a call that may be repeated is sent again; at once if not given.
+        at: when the tool found that no answer had come, in cloud seconds.
+        due: when a repeatable call is sent again; at once if not given.
         code: the code of an answer that proves nothing; ``""`` if no answer came.
     """
     job = replace(job, stuck_since=None)
@@ -129,7 +129,7 @@ def lost(job: JobState, command: Command, at: float, due: float | None = None, c
 
 
 def doubted(job: JobState, command: Command, failure: Failure, at: float) -> JobState:
-    """Return the state after a wipe was answered with an unknown code: never sent again, settled by observation."""
+    """Return the state after an unknown code for a wipe: never sent again; observation settles the outcome."""
     job = replace(job, stuck_since=None)
     code = failure.code or ""
     job = with_wipe(job, command.subject, lambda wipe: replace(_unproven(wipe, at, code), unknown_code=True))
@@ -137,7 +137,7 @@ def doubted(job: JobState, command: Command, failure: Failure, at: float) -> Job
 
 
 def _is_accepted(wipe: Wipe) -> bool:
-    """Return whether ECS accepted an attempt of a wipe, or was seen at it; ReIniting is none of a roll-back's."""
+    """Return whether ECS accepted an attempt of a wipe or showed it; ReIniting does not show a roll-back."""
     return wipe.acknowledged or (wipe.reiniting and not wipe.snapshot_id)
 
 
@@ -155,19 +155,19 @@ def refused(
         return _refused_wipe(job, command.subject, failure, at, due)
     step = step_of(job, command)
     unknown = command.action == "StartInstance" and failure.code in NOT_FOUND
-    if unknown and step.status:  # ECS listed it just now: one of the two is wrong, and it may be started still
+    if unknown and step.status:  # ECS has just listed it, so one of the two is wrong, and it can still be started
         due = at + _START_AGAIN_AFTER
     if due is not None and _may_ask_again(job, command, step, due, failure.code):
         return with_step(
             _as_before(job, step), command, send_again(replace(step, at=at, due=due, refused=failure.code or ""))
         )
-    # A stop whose answer was lost may still be done.
+    # A stop whose answer was lost may still be carried out.
     unproven = command.action == "StopInstance" and step.lost_at is not None
     job = with_step(job, command, replace(step, state="lost" if unproven else "failed", at=at, reads=0))
     if unknown and not step.status:
         job, failure = replace(job, gone=True), _gone(command, failure)
     if command.force or command.action == "UntagResources":
-        return job  # a graceful stop is still under way with its own limit; a tag that stays changes no data
+        return job  # a graceful stop is still in progress, with its own limit; a tag that stays changes no data
     job, phase = fail(job, failure), phase_of(command)
     return close_phase(job, phase, when, "refused") if phase else job
 
@@ -179,9 +179,9 @@ def _gone(command: Command, failure: Failure) -> Failure:
 
 
 def withdraw(job: JobState, command: Command, at: float) -> JobState:
-    """Return the state after an intended call was not sent: its recheck was too old, or it is not wanted any more.
+    """Return the state after an intended call was not sent: its recheck was too old, or it is no longer needed.
 
-    It does not count as an attempt. A call that brings a machine back stays intended, and counts.
+    It does not count as an attempt. A call that brings a machine back stays intended and does count.
     """
     if command.overwrites:
         job = with_wipe(
@@ -206,12 +206,12 @@ def withdraw(job: JobState, command: Command, at: float) -> JobState:
 
 
 def _as_before(job: JobState, step: Step) -> JobState:
-    """Return the state with the status that was seen before a call that was not done, since it still holds."""
+    """Return the state with the status seen before a call that was not carried out, because that status still holds."""
     return replace(job, instance_status=step.status) if step.status else job
 
 
 def _drop_empty_phase(job: JobState, command: Command) -> JobState:
-    """Remove the phase that a call would have begun, where no such call was sent."""
+    """Remove the phase that a call would have begun if no such call was sent."""
     tries = [each.step.tries for each in job.snapshots] if command.action == "CreateSnapshot" else [job.stop.tries]
     if command.action == "StartInstance":
         tries = [job.start.first_at is not None]
@@ -226,9 +226,9 @@ def _may_ask_again(job: JobState, command: Command, step: Step, due: float, code
 
 
 def _refused_wipe(job: JobState, disk_id: str, failure: Failure, at: float, due: float | None) -> JobState:
-    """Return the state after a wipe was proven not done; its fence is removed, since nothing was done behind it."""
+    """Return the state after a wipe was proven not done; its fence is removed, because nothing happened behind it."""
     wipe = wipe_of(job, disk_id)
-    if _is_accepted(wipe):  # whatever refused this request, the disk is being reinitialised
+    if _is_accepted(wipe):  # whatever the reason for this refusal, the disk is being reinitialised
         return with_wipe(job, disk_id, _acknowledged(at))
     since = at if wipe.refused_since is None else wipe.refused_since
     act = "ResetDisk" if wipe.snapshot_id else "ReInitDisk"
@@ -237,20 +237,20 @@ def _refused_wipe(job: JobState, disk_id: str, failure: Failure, at: float, due:
     if due is not None and due <= until and not job.turned_back and not wipe.reiniting:
         again = replace(wipe, state=_to_send(wipe), at=at, due=due, refused_since=since, fence=_fence_after(wipe))
         return with_wipe(job, disk_id, lambda _: again)
-    # It proves nothing of an attempt whose answer was lost; in an undo, somebody else reinitialises the disk.
+    # This proves nothing about an attempt whose answer was lost; in an undo, somebody else is reinitialising the disk.
     proven: WipeState = "unknown" if wipe.losses or wipe.reiniting else "refused"
     ended = replace(wipe, state=proven, at=at, due=None, refused_since=since)
     return fail(with_wipe(job, disk_id, lambda _: ended), failure)
 
 
 def _to_send(wipe: Wipe) -> WipeState:
-    if wipe.acknowledged:  # an earlier attempt was
+    if wipe.acknowledged:  # an earlier attempt was accepted
         return "accepted"
     return "resend" if wipe.losses else "todo"
 
 
 def _fence_after(wipe: Wipe) -> Fence | None:
-    """Return the fence of a wipe whose earlier answer was lost: that attempt may have been done."""
+    """Return the fence of a wipe whose earlier answer was lost, because that attempt may have been carried out."""
     return wipe.fence if wipe.losses else None
 
 

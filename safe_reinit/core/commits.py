@@ -1,4 +1,4 @@
-"""What is to be written down: states that have changed, and the intentions of calls, which follow once they are."""
+"""What must be written to the journal: changed states and intended calls, which are sent only after the write."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .scheduler import Scheduler
 
 
 class Commits:
-    """Gathers what is to be written down. What changes during a commit is kept for the next one."""
+    """Collects what must be written. Changes during a commit are kept for the next commit."""
 
     def __init__(self) -> None:
         self._unsaved: set[int] = set()
-        """The positions of jobs whose state is not written down yet."""
+        """The positions of jobs whose state has not been written yet."""
         self._intended: list[list[Due]] = []
-        """The calls whose intention is written down with them, by the call that sends them."""
+        """The calls whose intention is written with them, by the request that sends them."""
         self._under_way: tuple[set[int], list[list[Due]]] | None = None
-        """The same two, of what is being written down now."""
+        """The same two, for what is being written now."""
         self._measurements: list[Measurement] = []
-        """What other runs are to be told, until it is written down."""
+        """What other runs must learn, until it is written."""
 
     def __bool__(self) -> bool:
         return bool(self._unsaved or self._intended)
@@ -35,15 +35,15 @@ class Commits:
         return self._under_way is not None
 
     def changed(self, job: Job) -> None:
-        """Mark the state of a job to be written down."""
+        """Mark the state of a job to be written."""
         self._unsaved.add(job.position)
 
     def intend(self, batch: Sequence[Due]) -> None:
-        """Mark the intentions of calls, which are sent by one call to ECS, to be written down."""
+        """Mark the intentions of calls to be written; one request to ECS sends them."""
         self._intended.append(list(batch))
 
     def still_decided(self, batch: Sequence[Due]) -> list[Due]:
-        """Return which calls are still the ones to make, by what else became known; the others are not under way."""
+        """Return the calls that are still right after what became known meanwhile, and drop the others."""
         kept = []
         for due in batch:
             if due.job.position not in self._unsaved or decide(due.job.state, due.observation) == due.command:
@@ -53,17 +53,17 @@ class Commits:
         return kept
 
     def drop_overtaken(self) -> None:
-        """Forget the intentions of calls that are not decided any more."""
+        """Forget the intentions of calls that are no longer decided."""
         self._intended = [some for batch in self._intended if (some := self.still_decided(batch))]
 
     def begin(self, jobs: Sequence[Job], scheduler: Scheduler, at: float, *, spool: bool) -> Commit:
-        """Return the commit of all of it; with ``spool`` a file of this host will do.
+        """Return the commit of everything that waits; with ``spool``, a file on this host is enough.
 
         Args:
             jobs: of the run.
-            scheduler: knows what other runs are to be told, and what all may have in use where a machine begins.
+            scheduler: knows what other runs must learn, and how much all runs may use when a machine begins.
             at: the present, in cloud seconds.
-            spool: whether the journal need not have it.
+            spool: whether the commit may go without the journal.
 
         """
         states = {position: jobs[position].state for position in self._unsaved}
@@ -79,13 +79,13 @@ class Commits:
         return Commit(written, spool=spool, room=room, measurements=tuple(self._measurements))
 
     def done(self) -> list[list[Due]]:
-        """Record that it is written down, and return the calls that may be sent now."""
+        """Record that the write succeeded, and return the calls that may be sent now."""
         batches = self._under_way[1] if self._under_way else []
         self._under_way, self._measurements = None, []
         return batches
 
     def refused(self) -> list[Due]:
-        """Record that it is not written down, and return the calls that have to wait; the others are intended again."""
+        """Record that the write failed, and return the calls that must wait; the others are intended again later."""
         unsaved, batches = self._under_way or (set(), [])
         self._unsaved |= unsaved
         full = [batch for batch in batches if any(map(_needs_room, batch))]
@@ -98,7 +98,7 @@ class Commits:
         return waiting
 
     def failed(self) -> None:
-        """Record that it is not written down: no call is sent because of it."""
+        """Record that the write failed: no call is sent because of it."""
         unsaved, batches = self._under_way or (set(), [])
         self._unsaved |= unsaved
         for due in (each for batch in (*batches, *self._intended) for each in batch):

@@ -3,10 +3,10 @@
     wait for snapshots -> (TagResources) -> StopInstance -> wait -> (CreateSnapshot -> wait)
     -> ReInitDisk, or ResetDisk in an undo -> wait for the proof -> StartInstance -> wait -> (UntagResources)
 
-What never happens: a wipe once a start is intended, on an instance that is not Stopped, on a disk that is not
-In_use on it, before a safety snapshot that was promised is accomplished, after an error or an interruption, or a second
-time unless the first is proven not done or the fence proves that nobody used the machine since. A start while any
-disk's outcome is in doubt. Anything while the answer to a call is outstanding.
+What never happens: a wipe once a start is intended, on an instance that is not Stopped, on a disk that is not In_use on
+it, before the safety snapshot that was promised is accomplished, after an error or an interruption, or a second time
+unless the first is proven not done or the fence proves that nobody has used the machine since. A start while the
+outcome of any disk is in doubt. Anything while the answer to a call is outstanding.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def decide(job: JobState, observation: Observation) -> Action:
 
 
 def _decide(job: JobState, observation: Observation) -> Action:
-    outdated = observation.answered and not is_current(job, observation)  # what it shows may be from before the answer
+    outdated = observation.answered and not is_current(job, observation)  # it may date from before the answer
     if job.given_up or (job.gone and not outdated) or (job.turned_back and not job.tried):
         return Finish()
     if outstanding(job):
         return _wait(job, "an answer", observation)
     in_doubt = any(wipe.in_doubt and wipe.state != "unknown" for wipe in job.disks)
     unknown = any(wipe.state == "unknown" for wipe in job.disks)
-    given_up = job.start.state == "failed" and job.instance_status != ""  # what it is now is observed once more
+    given_up = job.start.state == "failed" and job.instance_status != ""  # its present state is observed once more
     back = job.start.state == "done" and job.instance_status != ""
     if (unknown and not in_doubt) or back or given_up:
         return Finish()
@@ -55,7 +55,7 @@ def _decide(job: JobState, observation: Observation) -> Action:
 
 
 def _may_start_unseen(job: JobState, at: float) -> bool:
-    """Return whether a pending start is sent though ECS does not show the instance, once our stop was observed."""
+    """Return whether to send a pending start although ECS does not show the instance, once our stop was observed."""
     pending = job.stop.state == "done" and job.promised == "Running" and not _next_wipes(job)
     known = job.instance_status == "Stopped" and not any(wipe.in_doubt for wipe in job.disks)
     long_unseen = job.unseen_since is not None and at - job.unseen_since >= SETTLING_TIME
@@ -63,7 +63,7 @@ def _may_start_unseen(job: JobState, at: float) -> bool:
 
 
 def _may_start_unlisted(job: JobState, observation: Observation) -> bool:
-    """Return whether a pending start is sent though ECS does not list the machine: only NotFound proves it gone."""
+    """Return whether to send a pending start although ECS does not list the machine: only NotFound proves it gone."""
     pending = job.stopped_by_us and job.promised == "Running" and not _next_wipes(job)
     unlisted = job.missing_since is not None and observation.at - job.missing_since >= SETTLING_TIME
     in_doubt = any(wipe.in_doubt for wipe in job.disks)
@@ -71,11 +71,11 @@ def _may_start_unlisted(job: JobState, observation: Observation) -> bool:
 
 
 def _untag(job: JobState, observation: Observation) -> Action:
-    """Return the call that takes the lock tag off at the end; while anything is pending it stays, for others to see."""
+    """Return the call that removes the lock tag at the end; while anything is pending, the tag stays to be seen."""
     untag, pending = job.untag, is_pending(job)
     if job.tag.tries == 0 or pending or outstanding(job) or untag.state in ("done", "failed"):
         return Finish()
-    unseen_since = None if observation.answered else job.unseen_since  # where only disks are not seen, it can be tried
+    unseen_since = None if observation.answered else job.unseen_since  # if only the disks are not seen, it can be tried
     tried_since = unseen_since if untag.first_at is None else untag.first_at
     if tried_since is not None and observation.at - tried_since > job.limits.retry:
         return Finish()  # a tag that stays changes no data, and the report names it
@@ -87,7 +87,7 @@ def _untag(job: JobState, observation: Observation) -> Action:
 
 
 def _next_wipes(job: JobState) -> list[Wipe]:
-    """Return the wipes that may still be sent: none once anything went wrong or a start is intended."""
+    """Return the wipes that may still be sent: none after an error or once a start is intended."""
     hopeless = job.turned_back or any(wipe.state in ("unknown", "refused") for wipe in job.disks)
     if hopeless or job.start.state != "none":
         return []
@@ -115,7 +115,7 @@ def _towards_the_wipe(job: JobState, status: str, observation: Observation) -> A
 
 def _on_the_stopped(job: JobState, observation: Observation) -> Action:
     """Return the next call on a Stopped machine: first the safety snapshots, then the wipes."""
-    tried = {wipe.disk_id for wipe in job.disks if wipe.tries}  # of these a snapshot would come too late
+    tried = {wipe.disk_id for wipe in job.disks if wipe.tries}  # a snapshot of these would come too late
     for safety in job.snapshots:
         if _is_due(safety.step, observation.at) and safety.disk_id not in tried:
             return Command("CreateSnapshot", safety.disk_id)
@@ -128,14 +128,14 @@ def _on_the_stopped(job: JobState, observation: Observation) -> Action:
 
 
 def _wait_for_the_minute(observation: Observation) -> Wait:
-    """Return the wait until each further start would show: StartTime has minutes only."""
+    """Return how long to wait until any further start would be visible: StartTime has a resolution of one minute."""
     over, date = observation.instance.start_settled_at if observation.instance else None, observation.date
     left = UNSETTLED_LIMIT if over is None or date is None else (over - date).total_seconds()
     return Wait("wait-start", "30s after the minute of the last start", observation.at, min(left, UNSETTLED_LIMIT))
 
 
 def _is_due(step: Step, at: float) -> bool:
-    """Return whether a call is to be sent for the first time, or again."""
+    """Return whether to send a call, for the first time or again."""
     return step.state == "none" or (step.pending and (step.due or 0.0) <= at)
 
 
@@ -148,7 +148,7 @@ def _may_wipe(job: JobState, wipe: Wipe, observation: Observation) -> bool:
 
 
 def _fence_holds(job: JobState, wipe: Wipe, observation: Observation) -> bool:
-    """Return whether a wipe whose answer was lost may be sent again: nobody can have used the machine since."""
+    """Return whether to send a wipe again after a lost answer: only if nobody can have used the machine since."""
     if not wipe.losses and wipe.state != "resend":
         return True
     fence, instance, disk = wipe.fence, observation.instance, observation.disks.get(wipe.disk_id)
@@ -166,7 +166,7 @@ def _stop(job: JobState, observation: Observation) -> Action:
 
 
 def _force_due(job: JobState, at: float) -> bool:
-    """Return whether the graceful stop has had the time after which a power cut was asked for."""
+    """Return whether the graceful stop has taken as long as it may before the power cut that was asked for."""
     after, stop, force = job.limits.force_stop_after, job.stop, job.force
     if after is None or stop.state != "accepted" or stop.first_at is None:
         return False
@@ -174,7 +174,7 @@ def _force_due(job: JobState, at: float) -> bool:
 
 
 def _power_back(job: JobState, status: str, observation: Observation) -> Action:
-    """Return the call that restores the power; every wipe has ended here. What others stopped, others start."""
+    """Return the call that restores the power; every wipe has ended here. What others stopped, others must start."""
     if job.stop.state in ("accepted", "lost"):
         return _wait(job, "Stopped", observation)
     if status == "Stopped" and job.stop.state == "done" and job.promised == "Running":
@@ -192,12 +192,12 @@ def _starting(job: JobState, status: str, observation: Observation) -> Action:
 
 
 def waiting(job: JobState, observation: Observation) -> Wait:
-    """Return the wait of a job whose next call is decided and cannot be made yet."""
+    """Return the wait of a job whose next call is decided but cannot be sent yet."""
     return _wait(job, "the next try", observation)
 
 
 def _wait(job: JobState, what: str, observation: Observation) -> Wait:
-    """Return the wait, by the phase that the job is in, with its limit."""
+    """Return the wait, with its limit, for the phase that the job is in."""
     limits = job.limits
     since: float | None
     phase: PhaseName
@@ -211,7 +211,7 @@ def _wait(job: JobState, what: str, observation: Observation) -> Wait:
         phase, since, limit = "snapshot", min(begun, default=None), limits.snapshot
     elif job.stop.state != "none":
         phase, since, limit = "stop", job.stop.first_at, limits.stop
-        if job.turned_back_at is not None:  # its time has passed, or is not what is waited for: the start is
+        if job.turned_back_at is not None:  # its time is over, or the job waits for the start instead
             since, limit = job.turned_back_at, limits.start
     elif job.snapshot_wait_since is not None and observation.progressing:
         phase, since, limit = "wait-snapshot", job.snapshot_wait_since, limits.snapshot

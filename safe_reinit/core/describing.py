@@ -1,4 +1,4 @@
-"""The observation that is under way: one at a time, of all jobs that are due."""
+"""The observation in progress: one at a time, of all jobs that are due."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Pairs = list[tuple[Job, Observation]]
 
 
 class Describing:
-    """Which jobs are being observed, and since when.
+    """Tracks which jobs are being observed, and since when.
 
     Args:
-        rate: the cloud seconds in a real one.
+        rate: the cloud seconds in a real second.
 
     Attributes:
         late_at: when people are to be told that ECS has not answered yet (cloud seconds); ``None`` for never.
@@ -33,20 +33,20 @@ class Describing:
 
     @property
     def under_way(self) -> bool:
-        """Whether an answer is awaited."""
+        """Whether an answer is outstanding."""
         return self._under_way is not None
 
     def begin(self, number: int, jobs: list[Job], watched: list[Job], at: float) -> Describe:
-        """Observe these jobs; of those that are ``watched`` the instance alone."""
+        """Observe these jobs; for the ``watched`` ones, only the instance."""
         self._under_way, self.late_at = (number, jobs, watched), at + _REPORT_SLOW_AFTER * self._rate
         states, others = (tuple(job.state for job in some) for some in (jobs, watched))
         return Describe(number, states, others)
 
     def ended(self, number: int, observations: Sequence[Observation]) -> tuple[Pairs, Pairs] | None:
-        """Return what was observed of the jobs that are still open, and of those that are watched.
+        """Return what was observed of the jobs that are still open, and of the watched ones.
 
         Returns:
-            ``None`` if this is not the observation that is under way.
+            ``None`` if this is not the observation in progress.
 
         """
         if self._under_way is None or self._under_way[0] != number:
@@ -58,7 +58,7 @@ class Describing:
         return [pair for pair in whole if not pair[0].ended], [pair for pair in others if not pair[0].ended]
 
     def late(self, at: float) -> list[Job]:
-        """Return once the jobs of which no answer has come in time."""
+        """Return, once, the jobs whose answer has not come in time."""
         if self._under_way is None or self.late_at is None or at < self.late_at:
             return []
         self.late_at = None

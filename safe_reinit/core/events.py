@@ -14,21 +14,21 @@ class Observed:
 
     observation: Observation
     lag: float | None = None
-    """The largest lag that was sampled by any job of the run so far, in cloud seconds."""
+    """The largest lag that any job of the run has measured so far, in cloud seconds."""
 
 
 @dataclass(frozen=True)
 class Intended:
-    """A call is about to be sent; this is committed before it is."""
+    """A call is about to be sent; this is committed first."""
 
     command: Command
     observation: Observation
-    """What it was decided on."""
+    """The observation on which it was decided."""
 
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """An intended call was not made: it is no try."""
+    """An intended call was not sent; this is not an attempt."""
 
     command: Command
     at: float
@@ -36,7 +36,7 @@ class Withdrawn:
 
 @dataclass(frozen=True)
 class HeldUp:
-    """A call that is due could not be made."""
+    """A call that is due could not be sent."""
 
     at: float
     why: str = ""
@@ -54,7 +54,7 @@ class CallAccepted:
 
 @dataclass(frozen=True)
 class AcceptedBefore:
-    """ECS accepted a wipe whose answer this session takes for lost: it came to one that held the run before."""
+    """ECS accepted a wipe whose answer this session considers lost: an earlier holder of the run received it."""
 
     command: Command
     at: float
@@ -62,7 +62,7 @@ class AcceptedBefore:
 
 @dataclass(frozen=True)
 class CallRefused:
-    """A call was proven not to be done."""
+    """A call was proven not carried out."""
 
     command: Command
     failure: Failure
@@ -74,14 +74,14 @@ class CallRefused:
 
 @dataclass(frozen=True)
 class CallUnanswered:
-    """No answer to a call came, or one that does not say whether it was done."""
+    """A call got no answer, or one that does not say whether it was carried out."""
 
     command: Command
     at: float
     due: float | None = None
-    """When a call that may be repeated is sent again; at once if not said."""
+    """When a repeatable call is sent again; at once if not given."""
     code: str = ""
-    """The code of that answer; ``""`` if none came."""
+    """The code of that answer; ``""`` if there was none."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,14 @@ class CallUnclear:
 
 @dataclass(frozen=True)
 class Failed:
-    """Something went wrong that ends the job: no wipe is sent from here on."""
+    """Something went wrong that ends the job: no wipe is sent from now on."""
 
     failure: Failure
 
 
 @dataclass(frozen=True)
 class PowerObserved:
-    """A recheck that ended the job showed this status of its instance; ``""`` if it did not show it."""
+    """The status of the instance in a recheck that ended the job; ``""`` if it was not shown."""
 
     status: str
 
@@ -116,7 +116,7 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class Paused:
-    """The process did not run for a while, as after Ctrl-Z or with its host asleep."""
+    """The process did not run for a while, for example after Ctrl-Z or while its host was asleep."""
 
     at: float
 

@@ -1,4 +1,4 @@
-"""How an event changes the state of a job: the only place that changes one while a run goes on."""
+"""How an event changes the state of a job. During a run, nothing else changes a state."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .steps import is_outstanding
 
 
 def evolve(job: JobState, event: Event) -> JobState:  # noqa: C901, PLR0911, PLR0912 - one line for each event
-    """Return the state of a job after an event: the same object where it changes nothing."""
+    """Return the state of a job after an event; the same object if nothing changes."""
     match event:
         case Observed(observation, lag):
             return evolve_observed(job, observation, lag)

@@ -1,4 +1,4 @@
-"""What holds back a call that was decided; asked right before its intention is written, unless it brings back."""
+"""What holds back a decided call; checked right before its intention is written, unless it brings a machine back."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .outcomes import foreseen, too_slow
 def held_back(
     job: JobState, command: Command, observation: Observation, reset_code: str, now: Now, rate: float
 ) -> tuple[bool, Event | None]:
-    """Return whether a call is not to be made on this observation, and what that changes of the job, if anything.
+    """Return whether a call must not be sent on this observation, and how that changes the job, if at all.
 
     Args:
-        job: its state, the observation folded in.
+        job: its state, which already includes the observation.
         command: the call that was decided on an earlier observation.
         observation: the newest one.
-        reset_code: what ResetDisk with DryRun answered, where it is the call.
+        reset_code: the answer to ResetDisk with DryRun, if the call is ResetDisk.
         now: the present.
-        rate: the cloud seconds in a real one.
+        rate: the cloud seconds in a real second.
 
     """
     disagrees = decide(job, observation) != command or (command.overwrites and not observation.disks_requested)
@@ -29,7 +29,7 @@ def held_back(
     if stale and is_too_slow(observation, job, rate) and job.stuck_since is not None:
         return True, Failed(too_slow(command, observation, oldest(job)))
     if disagrees or stale:
-        if disagrees and not job.touched:  # a machine that is left as it was may wait for what it waits for
+        if disagrees and not job.touched:  # a machine that was left as it was can keep waiting
             return True, None
         slow = stale and is_slow(observation, rate)
         return True, HeldUp(now.at, observation.why or (slowly(observation) if slow else ""))
@@ -39,6 +39,6 @@ def held_back(
 
 
 def drifted(drift: tuple[str, ...]) -> Failure:
-    """Return that facts of a job have changed since the plan, which ends it."""
+    """Return that facts of a job have changed since the plan; this ends the job."""
     hint = "Check the new facts with --dry-run, then decide again."
     return Failure(None, f"Facts that the plan is based on have changed: {'; '.join(drift)}.", hint=hint)

@@ -1,6 +1,6 @@
-"""What the core takes and what it asks for, as values: inputs and effects.
+"""What the core receives and what it asks for, as values: inputs and effects.
 
-Every input and every effect is a frozen value without a function in it, so a run can be written down and replayed.
+Every input and every effect is a frozen value that contains no function, so a run can be recorded and replayed.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from ..model import Accepted, Command, EventName, Failure, InUse, JobState, Meas
 
 @dataclass(frozen=True)
 class Now:
-    """The present, as the driver reads it once for each step."""
+    """The present, read by the driver once for each step."""
 
     at: float
     """Cloud seconds."""
     when: datetime
     """Local time, for reports."""
     jitter: float = 0.0
-    """A random number from 0 to 1, so that many runs that are refused at once do not all ask again at once."""
+    """A random number from 0 to 1, so that many runs that are refused together do not all retry together."""
 
 
 # ------------------------------------------------------------------------------------------------------------ inputs
@@ -29,7 +29,7 @@ class Now:
 
 @dataclass(frozen=True)
 class Described:
-    """The observations that ``Describe`` asked for, in the order of its jobs, and then of those that it watches."""
+    """The observations that ``Describe`` asked for, in the order of its jobs, followed by those of the watched jobs."""
 
     number: int
     observations: tuple[Observation, ...]
@@ -37,11 +37,11 @@ class Described:
 
 @dataclass(frozen=True)
 class Fresh:
-    """A recheck found the facts of a job as they were planned."""
+    """A recheck found the facts of a job as planned."""
 
     observation: Observation
     reset_code: str = ""
-    """What ResetDisk with DryRun answered, where it is the call; ``""`` for every other."""
+    """The answer to ResetDisk with DryRun, if that is the call; ``""`` for every other call."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Drifted:
     drift: tuple[str, ...]
     """Each as ``field: planned -> now``, or the check that refuses now."""
     status: str
-    """The status of the instance as the recheck showed it; ``""`` if it did not."""
+    """The status of the instance in the recheck; ``""`` if it was not shown."""
 
 
 @dataclass(frozen=True)
 class Unobserved:
-    """A recheck did not show a thing of the job that the credentials may see, which proves nothing."""
+    """A recheck did not show something of the job that the credentials may see, which proves nothing."""
 
     why: str
 
@@ -74,13 +74,13 @@ class Rechecked:
 
 @dataclass(frozen=True)
 class RecheckFailed:
-    """A recheck was not answered."""
+    """A recheck got no answer."""
 
     number: int
     why: str
     """In a few words, for people."""
     failure: Failure | None = None
-    """Where that ends the jobs: the credentials are of another caller now."""
+    """Set if this ends the jobs, because the credentials now belong to another caller."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Refused:
     """What the code says, in our words."""
     request_id: str | None
     action: str = ""
-    """The API that answered, where it is one for many."""
+    """The API that answered, if one call was for many instances."""
     retry_after: int | None = None
     """Seconds that ECS asks to wait."""
 
@@ -105,7 +105,7 @@ class Unanswered:
 
 @dataclass(frozen=True)
 class NotSent:
-    """No byte of the request left: the call was not done."""
+    """No byte of the request left this machine, so the call was not made."""
 
     message: str
     hint: str
@@ -113,7 +113,7 @@ class NotSent:
 
 @dataclass(frozen=True)
 class Withheld:
-    """The call was not made: it came too late after its recheck, or nobody wants it any more."""
+    """The call was not sent: its recheck was too old, or it is no longer needed."""
 
 
 Outcome = Accepted | Refused | Unanswered | NotSent | Withheld
@@ -122,35 +122,35 @@ Outcome = Accepted | Refused | Unanswered | NotSent | Withheld
 
 @dataclass(frozen=True)
 class Answered:
-    """How the attempts of a ``Call`` ended, in their order."""
+    """How the attempts of a ``Call`` ended, in order."""
 
     number: int
     outcomes: tuple[Outcome, ...]
     batched: bool = False
-    """It is the one answer to a call for all of them: any may be the reason, so each is sent by itself."""
+    """Whether all share one refusal of the whole call. Any of them may be its cause, so each is sent by itself next."""
 
 
 @dataclass(frozen=True)
 class AcceptedBefore:
-    """ECS accepted a wipe of a session that held the run before and had lost it when the answer came."""
+    """ECS accepted a wipe that was sent by an earlier session, which had lost the run when the answer came."""
 
     position: int
-    """Of the job."""
+    """The position of the job."""
     command: Command
 
 
 @dataclass(frozen=True)
 class Broke:
-    """A recheck or call ended with an exception that nobody foresaw; the call may have been sent."""
+    """A recheck or call ended with an unexpected exception; the call may have been sent."""
 
     number: int
     kind: str
-    """The class of the exception: its text may hold secrets."""
+    """The class of the exception. Its text is not kept, since it may contain secrets."""
 
 
 @dataclass(frozen=True)
 class HandedOver:
-    """No further job begins in this process: another one goes on with them once those that have begun have ended."""
+    """No further job begins in this process; another one continues once the jobs in progress have ended."""
 
 
 @dataclass(frozen=True)
@@ -163,12 +163,12 @@ class Exchanged:
 
 @dataclass(frozen=True)
 class Committed:
-    """What ``Commit`` asked for is written down."""
+    """The journal has what ``Commit`` asked for."""
 
 
 @dataclass(frozen=True)
 class NoRoom:
-    """Other runs have in use what ``Commit`` wanted a part of; nothing was written down."""
+    """Other runs already use what ``Commit`` wanted to reserve; nothing was written."""
 
     in_use: InUse
 
@@ -182,29 +182,29 @@ class Heard:
 
 @dataclass(frozen=True)
 class JournalAway:
-    """The journal cannot be written at the moment; what was to be committed is not."""
+    """The journal cannot be written now, so the commit was not."""
 
     failure: Failure
 
 
 @dataclass(frozen=True)
 class JournalLost:
-    """The journal is not the one that was opened, and never will be again; what was to be committed is not."""
+    """The journal is not the one that was opened, and never will be again; the commit was not written."""
 
     failure: Failure
 
 
 @dataclass(frozen=True)
 class LeaseLapsed:
-    """The lease had run out before it was renewed: this process did not run for a while."""
+    """The lease ran out before it was renewed: this process did not run for a while."""
 
 
 @dataclass(frozen=True)
 class CancelRequested:
-    """Somebody asked the run to end: calls in flight end, machines come back, no wipe is sent."""
+    """Somebody asked the run to end: calls in progress finish, machines are started again, no wipe is sent."""
 
     why: str = ""
-    """Why, where the report is to say it."""
+    """The reason, if the report is to give it."""
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ class Describe:
     number: int
     jobs: tuple[JobState, ...]
     watched: tuple[JobState, ...] = ()
-    """More jobs, of which only the instance is observed: nothing is done for them yet."""
+    """More jobs, for which only the instance is observed: they have not begun yet."""
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class Recheck:
-    """Read the facts that the plan stands on once more; the calls are of one action."""
+    """Read the facts of the plan once more; all calls are of one action."""
 
     number: int
     commands: tuple[Decided, ...]
@@ -266,20 +266,20 @@ class Recheck:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A call whose intention is written down."""
+    """A call whose intention has been written."""
 
     position: int
     command: Command
     number: int
-    """How often it has been intended."""
+    """How often the call has been intended."""
     job: JobState
     observation: Observation
-    """What it stands on."""
+    """The observation that it is based on."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """Send these by one call to ECS."""
+    """Send these in one request to ECS."""
 
     number: int
     attempts: tuple[Attempt, ...]
@@ -287,21 +287,21 @@ class Call:
 
 @dataclass(frozen=True)
 class Commit:
-    """Write these states down in one transaction, before any other effect is carried out."""
+    """Write these states in one transaction, before any other effect is carried out."""
 
     states: tuple[tuple[int, JobState], ...]
     """By the position of the job in the plan."""
     spool: bool = False
-    """Where the journal cannot be written, keep them in a file of this host: machines that are down must come back."""
+    """If the journal cannot be written, keep them in a file of this host: machines that are down must come back."""
     room: Room | None = None
-    """Write nothing unless so much is left beside other runs; ``None`` if they need no more than before."""
+    """Write nothing unless other runs leave this much; ``None`` if the jobs need no more than before."""
     measurements: tuple[Measurement, ...] = ()
-    """What others must know of the quota."""
+    """What other runs must know about the quota."""
 
 
 @dataclass(frozen=True)
 class ReadInUse:
-    """Read what other runs have in use of what all share."""
+    """Read what other runs use of the shared limits."""
 
 
 @dataclass(frozen=True)
@@ -330,7 +330,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class WaitUntil:
-    """Step again at this time (cloud seconds), or as soon as there is an input."""
+    """Step again at this time (cloud seconds), or earlier if there is an input."""
 
     at: float
 

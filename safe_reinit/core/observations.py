@@ -28,14 +28,14 @@ from .steps import send_again
 from .wipes import close_doubts, evolve_wipes, in_doubt, pending_wipes, unknown_wipe
 
 REFUSED_LIMIT = 30.0
-"""Cloud seconds for which other credentials are waited for where nothing was touched yet."""
+"""How many cloud seconds the run waits for other credentials while nothing has been touched yet."""
 
 
 def evolve_observed(job: JobState, observation: Observation, lag: float | None = None) -> JobState:
     """Return the state of a job after an observation: transitions, states that settle, limits that pass.
 
     Args:
-        lag: the largest lag, in cloud seconds, that was sampled by any job of the run so far.
+        lag: the largest lag, in cloud seconds, that any job of the run has measured so far.
     """
     job = before = _evolve_unseen(_sample_lag(job, observation, lag), observation)
     if observation.answered:
@@ -46,7 +46,7 @@ def evolve_observed(job: JobState, observation: Observation, lag: float | None =
             job = _evolve_power(job, observation.instance.status, observation)
             job = _evolve_settling(_evolve_unwatched(job, observation), observation)
         job = evolve_wipes(job, observation)
-        job = evolve_tag(job, observation)  # these two also for a wipe that is to be sent again since this observation
+        job = evolve_tag(job, observation)  # these two also for a wipe that must be sent again since this observation
         job = evolve_safety_snapshots(job, observation)
     job = close_doubts(_evolve_limits(job, observation), observation)
     if job.turned_back_at is None and _only_power_is_left(job):
@@ -57,13 +57,14 @@ def evolve_observed(job: JobState, observation: Observation, lag: float | None =
 def _sample_lag(job: JobState, observation: Observation, lag: float | None) -> JobState:
     """Measure the lag of Describe calls by our own stop: without a lag, ECS shows it as soon as it accepts it.
 
-    Where they lag so far that somebody could use the machine unobserved, no wipe is sent. A sample proves no maximum.
+    If the lag is so large that somebody could use the machine unobserved, no wipe is sent. A measurement does not prove
+    a maximum.
     """
     stop = job.stop
     if lag is not None and lag > (job.lag or 0.0):
         job = replace(job, lag=lag)
-    # Of one whose answer was lost only what shows it in the end proves that it was done, and until when at the latest.
-    # Of several the first counts: what is shown may be that one, and late.
+    # If the stop's answer was lost, only what is finally shown proves that it was done, and until when at the latest.
+    # Of several attempts the first counts, because what is shown may be that one, late.
     done_by = stop.at if stop.state == "accepted" else stop.lost_at
     unshown = stop.under_way and not stop.moving
     if observation.instance is not None and is_current(job, observation) and unshown and done_by is not None:
@@ -72,12 +73,12 @@ def _sample_lag(job: JobState, observation: Observation, lag: float | None) -> J
             job = replace(job, running_at=observation.at)
             if (
                 observation.at - watched_at <= MAX_GAP
-            ):  # after a gap the stop need not have been done at all: no lag yet
+            ):  # after a gap the stop need not have been carried out at all, so this is no lag yet
                 job = replace(job, running_watched_at=observation.at)
                 if stop.state == "accepted":
                     job = replace(job, lag=max(observation.at - done_by, job.lag or 0.0))
         elif observation.instance.status in ("Stopping", "Stopped"):
-            shown_at = min(observation.at, running_at + LAG_BOUND)  # an observation that came late proves no more
+            shown_at = min(observation.at, running_at + LAG_BOUND)  # a late observation proves no more than this
             job = changed(job, lag=max(shown_at - done_by, job.lag or 0.0))
     if lag_of(job) < MAX_GAP or not pending_wipes(job) or job.turned_back:
         return job
@@ -90,7 +91,7 @@ def _sample_lag(job: JobState, observation: Observation, lag: float | None) -> J
 
 
 def _with_reason(job: JobState, before: JobState, observation: Observation) -> JobState:
-    """Return the state whose failure, where a limit passed, says first why nothing was observed meanwhile."""
+    """Return the state whose failure, if a limit passed, first says why nothing was observed in the meantime."""
     if observation.answered or before.error is not None or job.error is None or before.unseen_since is None:
         return job
     reason = _unobserved_failure(observation)
@@ -100,15 +101,16 @@ def _with_reason(job: JobState, before: JobState, observation: Observation) -> J
 
 
 def _only_power_is_left(job: JobState) -> bool:
-    """Return whether only the power is still pending: its limit counts from then, not from when somebody asked."""
+    """Return whether only the power is still pending: its limit is counted from then, not from when somebody asked."""
     states = {wipe.state for wipe in job.disks}
     return not states & {"asked", "accepted", "lost"} and (job.turned_back or not states & {"todo", "resend"})
 
 
 def _evolve_unseen(job: JobState, observation: Observation) -> JobState:
-    """Turn back when nothing can be observed for so long that a machine would wait down for nothing.
+    """Turn back if nothing could be observed for so long that a machine would stay down for nothing.
 
-    Credentials that are refused may be renewed meanwhile; where nothing was touched yet, that is waited for less long.
+    Refused credentials may be renewed in the meantime; if nothing has been touched yet, the run waits less long for
+    that.
     """
     if observation.answered and not (observation.disks_unanswered and pending_wipes(job)):
         return changed(job, unseen_since=None)
@@ -129,7 +131,7 @@ def _unobserved_failure(observation: Observation, consequence: str = "") -> Fail
 
 
 def _evolve_missing(job: JobState, observation: Observation) -> JobState:
-    """Turn back when a thing stays unlisted; that does not prove it gone, so it is described again."""
+    """Turn back if something stays unlisted; that does not prove that it is gone, so it is described again."""
     disks_answered = observation.disks_requested and observation.disks_answered
     if not observation.not_listed and (
         not disks_answered or all(wipe.disk_id in observation.disks for wipe in job.disks)
@@ -163,7 +165,7 @@ def _evolve_snapshots(job: JobState, observation: Observation) -> JobState:
 
 
 def _evolve_snapshot_wait(job: JobState, observation: Observation) -> JobState:
-    """Turn back when a snapshot of somebody else's takes too long, also where it cannot be observed any more."""
+    """Turn back if somebody else's snapshot takes too long, or can no longer be observed for that long."""
     since = job.snapshot_wait_since
     if since is None or observation.at - since <= job.limits.snapshot or not is_open(job, "wait-snapshot"):
         return job
@@ -178,13 +180,13 @@ def _evolve_snapshot_wait(job: JobState, observation: Observation) -> JobState:
 
 
 def _evolve_unwatched(job: JobState, observation: Observation) -> JobState:
-    """Turn back when a machine without StartTime was not observed for so long that somebody may have used it."""
+    """Turn back if a machine without StartTime was unobserved for so long that somebody may have used it."""
     if observation.instance is None or observation.instance.start_time is not None:
         return changed(job, watched_at=None)
     before = observation.at if job.watched_at is None else job.watched_at
     gap = observation.at - before > MAX_GAP - lag_of(job)
     if gap and not pending_wipes(job):
-        return job  # it counts where the call that is outstanding turns out to be refused, and would be sent again
+        return job  # this counts if the outstanding call turns out to be refused and would be sent again
     job = changed(job, watched_at=max(before, observation.at))
     if not gap:
         return job
@@ -194,7 +196,7 @@ def _evolve_unwatched(job: JobState, observation: Observation) -> JobState:
 
 
 def _evolve_settling(job: JobState, observation: Observation) -> JobState:
-    """Turn back when the minute of the last start does not end: what happens meanwhile would not show."""
+    """Turn back if the minute of the last start does not end: nothing that happens within it would be visible."""
     instance = observation.instance
     if instance is None or is_settled(observation) or not pending_wipes(job):
         return changed(job, unsettled_since=None)
@@ -220,7 +222,7 @@ def _evolve_settling(job: JobState, observation: Observation) -> JobState:
 
 def _evolve_power(job: JobState, status: str, observation: Observation) -> JobState:
     if job.start.state != "none":
-        # Where ECS does not list the machine, a start is sent before the stop was observed.
+        # If ECS does not list the machine, a start is sent before the stop was observed.
         if status == "Stopped" and job.stop.state in ("accepted", "lost"):
             job = close_phase(replace(job, stop=replace(job.stop, state="done")), "stop", observation.when, "ok")
         return _evolve_start(job, status, observation)
@@ -252,7 +254,7 @@ def _user(job: JobState) -> str:
 
 
 def _evolve_restart(job: JobState, observation: Observation) -> JobState:
-    """Turn back when a Stopped machine was started since our stop: what it wrote then is in no snapshot."""
+    """Turn back if a Stopped machine was started since our stop: what it wrote then is in no snapshot."""
     ours, shown = job.stop, observation.instance.start_time if observation.instance else None
     if ours.state != "done" or ours.start_time is None or shown == ours.start_time:
         return job
@@ -309,7 +311,7 @@ def _evolve_start(job: JobState, status: str, observation: Observation) -> JobSt
 
 
 def _settle_lost(step: Step, at: float, through: float) -> Step:
-    """Return a lost step as to be sent again once nothing of it has shown through the settling time."""
+    """Return a lost step as one to send again, once no effect of it was visible for the settling time."""
     if step.state != "lost":
         return step
     step = replace(step, reads=step.reads + 1)
@@ -347,7 +349,7 @@ def _evolve_limits(job: JobState, observation: Observation) -> JobState:
 
 
 def _evolve_down(job: JobState, observation: Observation) -> JobState:
-    """Turn back when a machine would be down for longer than its plan says."""
+    """Turn back if a machine would be down for longer than its plan says."""
     waiting = pending_wipes(job)
     if not waiting or job.turned_back or not job.stopped_by_us:
         return changed(job, down_since=None)
@@ -360,9 +362,9 @@ def _evolve_down(job: JobState, observation: Observation) -> JobState:
 
 
 def _evolve_wipe_limit(job: JobState, observation: Observation) -> JobState:
-    """Turn back when half of the limit of all wipes is over and one was not sent; after all of it, none is watched.
+    """Turn back if half of the limit of all wipes has passed and one was not sent; after all of it, watch none.
 
-    Each wipe that is sent has the other half to end in: one that is sent late would be left in doubt.
+    Each wipe that is sent has the other half to end in; one that is sent late would be left in doubt.
     """
     if job.wiping_since is None:
         return job
@@ -389,7 +391,7 @@ def _not_in_time(wipe: Wipe, when: str) -> Failure:
 
 
 def _too_late(job: JobState, observation: Observation, step: Step, action: ActionName, limit: str) -> Failure:
-    """Return in which state a limit found the machine, and what ECS answered last, where that explains it."""
+    """Return the state in which a limit found the machine, and ECS's last answer if it explains that state."""
     shown = (observation.instance.status if observation.instance else job.instance_status) or "not seen"
     message = f"{job.instance_id} was still {shown} when {limit} had passed."
     if step.refused:
@@ -402,7 +404,7 @@ def _too_late(job: JobState, observation: Observation, step: Step, action: Actio
 
 
 def _evolve_snapshot_limit(job: JobState, observation: Observation) -> JobState:
-    """Turn back when a safety snapshot takes too long: the machine is down meanwhile."""
+    """Turn back if a safety snapshot takes too long: the machine is down in the meantime."""
     late = [each for each in job.snapshots if _overdue(each.step, observation.at, job.limits.snapshot)]
     if not late or (job.turned_back and not is_open(job, "snapshot")):
         return job

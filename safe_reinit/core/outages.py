@@ -1,4 +1,4 @@
-"""While the journal cannot be written: nothing new is intended, and after a while machines come back without it."""
+"""While the journal cannot be written, no call is intended; after a while, machines come back without it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from .reports import unrecorded, waited_for, written_again
 
 
 class Outage:
-    """Tells whether the journal is away, when it is tried again, and when it is waited for no more.
+    """Tracks whether the journal is unavailable, when to try it again, and when to stop waiting for it.
 
     Args:
         run_id: the run.
-        longest: for how long it is waited for, in real seconds.
-        rate: the cloud seconds in a real one.
+        longest: how long to wait for the journal, in real seconds.
+        rate: the cloud seconds in a real second.
 
     Attributes:
-        given_up: why it is waited for no more: from then on only what brings machines back is intended.
+        given_up: why the run no longer waits for it; from then on, only what brings machines back is intended.
 
     """
 
@@ -34,12 +34,12 @@ class Outage:
 
     @property
     def lasts(self) -> bool:
-        """Whether the journal is away and waited for."""
+        """Whether the run waits for an unavailable journal."""
         return self._since is not None and self.given_up is None
 
     @property
     def why(self) -> str:
-        """Why nothing goes on, for people; ``""`` while the journal is not waited for."""
+        """Why nothing continues, for people; ``""`` if the run does not wait for the journal."""
         return "the journal cannot be written" if self.lasts else ""
 
     def failed(self, failure: Failure, at: float, jobs: Sequence[Job], *, lost: bool) -> list[Notify]:
@@ -49,7 +49,7 @@ class Outage:
             failure: why.
             at: when.
             jobs: of the run.
-            lost: it never will be again.
+            lost: whether it will never be available again.
 
         Returns:
             what people must know of it now.
@@ -64,10 +64,10 @@ class Outage:
         return [Notify(unrecorded(self._run_id, failure, jobs))]
 
     def is_tried(self, at: float) -> bool:
-        """Return whether the journal, which is away, is to be tried again now."""
+        """Return whether to try the unavailable journal again now."""
         return at >= self._tried_at + TICK_INTERVAL
 
     def ended(self) -> list[Notify]:
-        """Record that the journal was written; return what people must know where that ends an outage."""
+        """Record that the journal was written; return what people must know if that ends an outage."""
         ends, self._since = self.lasts, None
         return [Notify(written_again(self._run_id))] if ends else []

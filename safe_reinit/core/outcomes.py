@@ -1,4 +1,4 @@
-"""What the outcome of an attempt means for its job, and when it may be made again."""
+"""What the outcome of an attempt means for its job, and when the call may be sent again."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from .inputs import Attempt, NotSent, Now, Outcome, Refused, Unanswered
 from .steps import tries_of
 
 _MAX_JITTER = 2.0
-"""Cloud seconds by which calls that were refused at once come apart."""
+"""Cloud seconds over which calls that were refused together are spread."""
 _wait = wait_exponential(multiplier=2.0, max=30.0)
 _RETRYING = Retrying()
 
 
 def due_at(attempt: int, now: Now, retry_after: int | None = None) -> float:
-    """Return when a call that was refused for now may be made again, in cloud seconds.
+    """Return when a call that was refused temporarily may be sent again, in cloud seconds.
 
     Args:
-        attempt: how often it has been made.
-        now: the present; its jitter is that of the wait.
-        retry_after: what ECS itself asked for, in seconds.
+        attempt: how often it has been sent.
+        now: the present, which has the random number for the wait.
+        retry_after: the wait that ECS itself asked for, in seconds.
 
     """
     state = RetryCallState(retry_object=_RETRYING, fn=None, args=(), kwargs={})
@@ -32,13 +32,13 @@ def due_at(attempt: int, now: Now, retry_after: int | None = None) -> float:
 
 
 def event_of(attempt: Attempt, outcome: Outcome, now: Now, *, batched: bool = False) -> tuple[Event, dict[str, object]]:
-    """Return what an outcome changes of the job, and what is reported of it.
+    """Return how an outcome changes the job, and what is reported about it.
 
     Args:
-        attempt: the attempt that ended so.
+        attempt: the attempt that had this outcome.
         outcome: how it ended.
         now: the present.
-        batched: it was the answer to a call for many: any of them may be the reason.
+        batched: whether it answers a call for many; then any of them may be the reason.
 
     """
     command, at = attempt.command, now.at
@@ -66,14 +66,14 @@ def _refusal(attempt: Attempt, refused: Refused, now: Now, *, batched: bool) -> 
     failure = _of_code(command, refused.code, message, refused.request_id)
     due = now.at if batched else None
     if error_codes.is_retried(command.action, refused.code, refused.http_status):
-        # Where ECS throttles, all calls of an API wait: none longer than others.
+        # If ECS throttles, all calls of an API wait, and none of them longer than the others.
         fairly = 1 if error_codes.throttled(refused.code) else attempt.number
         due = due_at(fairly, now, refused.retry_after)
     return CallRefused(command, failure, now.at, now.when, due)
 
 
 def foreseen(command: Command, job: JobState, code: str, now: Now) -> CallRefused:
-    """Return the refusal that ResetDisk with DryRun foresees."""
+    """Return the refusal that ResetDisk with DryRun predicts."""
     meaning = error_codes.meaning_of(command.action, code)
     failure = _of_code(
         command, code, f"ECS would refuse ResetDisk of {command.subject} with {code} (DryRun): {meaning}"
@@ -84,7 +84,7 @@ def foreseen(command: Command, job: JobState, code: str, now: Now) -> CallRefuse
 
 
 def too_slow(command: Command, observation: Observation, oldest: float) -> Failure:
-    """Return why the machine comes back, or is not stopped: no observation before a wipe can be fresh enough."""
+    """Return why the machine comes back or is not stopped: no observation before a wipe can be recent enough."""
     return Failure(
         None,
         f"{slowly(observation)}. {command.action} of {command.subject} was not sent, because the observation before it "
@@ -95,7 +95,7 @@ def too_slow(command: Command, observation: Observation, oldest: float) -> Failu
 
 
 def _unknown(command: Command, refused: Refused) -> Failure:
-    """Return the failure of a call that loses data, and that was answered with an unknown code."""
+    """Return the failure of a call that destroys data and got an unknown code."""
     message = (
         f"ECS answered {command.action} of {command.subject} with {refused.code}, a code that this program does not "
         "know, so the call is not sent again."
@@ -104,6 +104,6 @@ def _unknown(command: Command, refused: Refused) -> Failure:
 
 
 def _of_code(command: Command, code: str, message: str, request_id: str | None = None) -> Failure:
-    """Return the failure of a call that ECS answered with a code, or would."""
+    """Return the failure of a call that ECS answered with a code, or would answer with it."""
     fix = error_codes.fix_of(command.action, code)
     return Failure(code, message, request_id=request_id, action=command.action, hint=fix)

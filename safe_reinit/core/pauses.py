@@ -1,4 +1,4 @@
-"""When the process did not run, as after Ctrl-Z or with its host asleep: limits count from the end of that."""
+"""Times when the process did not run, for example after Ctrl-Z: limits are counted from the end of the pause."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from .resuming import MAX_PAUSE
 
 
 class Pauses:
-    """Tells a process that did not run from one that waited for its journal. Times: cloud seconds.
+    """Distinguishes a process that did not run from one that waited for its journal. Times: cloud seconds.
 
     Args:
-        rate: the cloud seconds in a real one.
+        rate: the cloud seconds in a real second.
 
     Attributes:
-        until: when the last pause ended: what was observed before that is from before the pause.
+        until: when the last pause ended: earlier observations date from before the pause.
 
     """
 
@@ -24,7 +24,7 @@ class Pauses:
         self.until = 0.0
 
     def stepped(self, at: float) -> None:
-        """Record that the process runs."""
+        """Record that the process is running."""
         self._idle, self._stepped_at = max(self._idle, at - self._stepped_at), at
 
     def lapsed(self, at: float) -> bool:

@@ -1,4 +1,4 @@
-"""What of a job is described next, and when."""
+"""What to describe next for a job, and when."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from ..model import Action, JobState, Observation, Wait
 from .steps import outstanding, steps_of
 
 TICK_INTERVAL = 2.0
-"""Cloud seconds between two observations at least, unless something was just done."""
+"""Minimum cloud seconds between two observations, unless a call was just made."""
 _FIRST_AFTER = 4.0
-"""Cloud seconds until the first observation of how far a stop or a start is: nothing is over sooner."""
+"""Cloud seconds until the first observation of a stop or start: nothing ends sooner."""
 _LONGER: Mapping[str, float] = {"stop": 0.25, "snapshot": 0.11, "reinit": 0.11, "start": 0.15}
-"""By phase: for what part of the time that the machine has been down so far a wait may go on unobserved.
+"""By phase: the share of the downtime so far for which a wait may go unobserved.
 
-On average a wait is seen to end half an interval late: together 7% of the downtime, whatever ECS takes. A stop is a
-small part of that, and least is known of it; nothing waits for the end of a start but the report.
+On average, the end of a wait is seen half an interval late: together 7% of the downtime, however long ECS takes. A stop
+is a small part of that, and the one about which least is known; only the report waits for the end of a start.
 """
 _LONGER_ALONE = 0.3
-"""The same part of the wait itself, where it is not known for how long the machine has been down."""
+"""The same share of the wait itself, if it is not known how long the machine has been down."""
 _EXPECTED_FROM, _EXPECTED_UNTIL = 0.9, 2.0
-"""From which part of its usual time, and up to which, a wait is expected to end."""
+"""From which share of its usual time, and up to which, a wait is expected to end."""
 _SPARSER, _CLOSER = 1.3, 0.6
-"""How much longer intervals are before that, and how much shorter then."""
+"""How much longer the intervals are before that, and how much shorter during it."""
 _MAX_INTERVAL = 16.0
-"""Cloud seconds after which a job is observed again whatever is expected: with a tick less than breaks the fence."""
+"""Cloud seconds after which a job is observed again in any case; with one tick more, still less than breaks the fence.
+"""
 _MAX_WITHOUT_START_TIME = 11.0
-"""The same of a machine that shows no StartTime: only observations tell that nobody uses it, and they may lag."""
+"""The same for a machine without StartTime: only observations show that nobody uses it, and they may lag."""
 _MAX_UNDER_WAY = 45.0
-"""The same where ECS is at work on what it accepted, which no fence guards."""
+"""The same while ECS works on a call that it accepted, which no fence guards."""
 _MAX_STARTING = 90.0
-"""The same of a start, which only the report waits for."""
+"""The same for a start, for which only the report waits."""
 _MAX_IN_DOUBT = 6.0
-"""The same where an answer is outstanding or was lost: a third of what breaks the fence."""
+"""The same while an answer is outstanding or lost: a third of what breaks the fence."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ _BEFORE = Needs(instance=True, disks=True, progressing=True)
 
 
 def needs(job: JobState) -> Needs:
-    """Return what of a job is to be described next.
+    """Return what to describe next for a job.
 
-    Before anything is touched: all. While it stops or starts: its instance. While a wipe is still to come, or its
-    answer is outstanding or was lost: both. Once every wipe was accepted: its disks.
+    Before anything is touched: everything. While it stops or starts: its instance. While a wipe is still to come, or
+    its answer is outstanding or lost: both. Once every wipe was accepted: its disks.
     """
     if not job.touched:
         return _BEFORE
@@ -69,7 +70,7 @@ def needs(job: JobState) -> Needs:
 
 
 def waits_for(job: JobState) -> tuple[str, float] | None:
-    """Return what a job waits for that ECS has accepted, and since when; ``None`` if an observation must say."""
+    """Return what a job waits for that ECS has accepted, and since when; ``None`` if an observation must tell."""
     for phase, step in (("start", job.start), ("stop", job.stop)):
         if step.state not in ("none", "done"):
             return (phase, step.at) if step.state == "accepted" and step.at is not None else None
@@ -84,7 +85,7 @@ def is_doubtful(job: JobState) -> bool:
 
 
 def max_interval(job: JobState) -> float:
-    """Return for how many cloud seconds a job may go unobserved."""
+    """Return how many cloud seconds a job may go unobserved."""
     if is_doubtful(job):
         return _MAX_IN_DOUBT
     waited = waits_for(job)
@@ -96,19 +97,19 @@ def max_interval(job: JobState) -> float:
 def next_at(
     job: JobState, observation: Observation, action: Action, usual: Mapping[str, float], down_since: float | None = None
 ) -> float:
-    """Return when a job is to be described again after an observation, in cloud seconds.
+    """Return when to describe a job again after an observation, in cloud seconds.
 
-    How long ECS takes is not documented, and may be anything. The interval grows with the time for which the machine
-    has been down, so that what is added to that stays the same part of it; about the time that a wait took in other
-    jobs or earlier runs it is shorter. It does not grow while the lag of Describe calls is sampled by our own stop,
-    while an accepted wipe does not show yet, which is its quickest proof, nor while an outcome is in doubt.
+    How long ECS takes is not documented, and can be anything. The interval grows with the downtime of the machine, so
+    that the delay it adds remains the same share of the downtime. It is shorter around the time that the wait took in
+    other jobs or earlier runs. It does not grow while our own stop measures the lag of Describe calls, while an
+    accepted wipe is not visible yet (seeing it is its quickest proof), or while an outcome is in doubt.
 
     Args:
         job: its state.
         observation: what was observed.
         action: what was decided on it.
-        usual: by phase the shortest time that it took before, in cloud seconds.
-        down_since: since when the machine has been down, if this process stopped it, in cloud seconds.
+        usual: by phase, the shortest time that it took before, in cloud seconds.
+        down_since: when the machine went down, if this process stopped it, in cloud seconds.
 
     """
     at, need = observation.at, needs(job)
@@ -118,8 +119,8 @@ def next_at(
     if not isinstance(action, Wait) or unseen or not sampled or not shown or is_doubtful(job):
         return at + TICK_INTERVAL
     if need.instance > observation.instance_requested or need.disks > observation.disks_requested:
-        return at  # what is needed now was not asked for, and the machine may be down meanwhile
-    if action.phase == "wait-start":  # how long that takes is known
+        return at  # what is needed now was not asked for, and the machine may be down in the meantime
+    if action.phase == "wait-start":  # it is known how long that takes
         return at + min(max(TICK_INTERVAL, action.limit), max_interval(job))
     elapsed = at - action.since
     first = TICK_INTERVAL if elapsed or waits_for(job) is None else _FIRST_AFTER
@@ -128,7 +129,7 @@ def next_at(
 
 
 def first_at(job: JobState, at: float, down_since: float | None) -> float:
-    """Return when a job is to be described whose call was answered just now, in cloud seconds."""
+    """Return when to describe a job whose call has just been answered, in cloud seconds."""
     waited = waits_for(job)
     if waited is None or waited[0] != "start":
         return at + TICK_INTERVAL
@@ -136,7 +137,7 @@ def first_at(job: JobState, at: float, down_since: float | None) -> float:
 
 
 def _interval(phase: str, elapsed: float, at: float, usual: float | None, down_since: float | None) -> float:
-    """Return how long a wait may go on unobserved; see ``next_at``."""
+    """Return how long a wait may go unobserved; see ``next_at``."""
     down_for = None if down_since is None else at - down_since
     interval = _LONGER_ALONE * elapsed if down_for is None else _LONGER.get(phase, _LONGER_ALONE) * down_for
     if usual is None or elapsed >= _EXPECTED_UNTIL * usual:
@@ -146,7 +147,7 @@ def _interval(phase: str, elapsed: float, at: float, usual: float | None, down_s
 
 
 def _due_after(job: JobState, at: float) -> float:
-    """Return when the next call is due that is sent again, or cuts the power: nothing waits for an observation then."""
+    """Return when the next repeated call or power cut is due: neither waits for an observation."""
     due = [step.due for step in steps_of(job) if step.pending and step.due is not None]
     due += [wipe.due for wipe in job.disks if wipe.pending and wipe.due is not None]
     cut_after, stop = job.limits.force_stop_after, job.stop

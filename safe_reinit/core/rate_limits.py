@@ -1,13 +1,13 @@
-"""How many calls of an API a run may make now, so that the account's quota is not used up.
+"""How many calls of an API a run may make now without using up the account's quota.
 
-ECS limits the calls of each API by account and region, and counts those of the console, of scripts and of Terraform
-too (ECS, API throttling). Where a limit is documented, the run uses a share of it from the start. Once ECS throttles an
-API, it refuses that API for the rest of the minute; the run then tries until it gets an answer: once a second at first.
+ECS limits the calls of each API by account and region, including those of the console, scripts and Terraform (ECS, API
+throttling). If a limit is documented, the run uses a share of it from the start. Once ECS throttles an API, it refuses
+that API for the rest of the minute; the run then tries until it gets an answer, at first once a second.
 
-What others leave of a quota is not documented anywhere: it shows when ECS throttles. What ECS took in the minute before
-is the quota that was seen; what it took of other runs is known where they write to the same journal. From then on a
-machine is stopped only where that has a place for its wipes. Machines that are down already try beyond it, few at
-first: a call that is throttled harms nobody, and a machine that waits does.
+How much of a quota others leave is documented nowhere: it shows when ECS throttles. What ECS accepted in the minute
+before is the observed quota; what it accepted from other runs is known if they write to the same journal. From then on
+a machine is stopped only if the observed quota has room for its wipes. Machines that are already down try beyond it, at
+first rarely: a throttled call harms nobody, but a waiting machine does.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ..model import InUse, Measurement
 from ..model.error_codes import throttled
 
 LIMITS = {"ReInitDisk": 500}
-"""Calls in 60 seconds by account and region (ECS API reference, ReInitDisk). Of other APIs none is documented."""
+"""Calls in 60 seconds by account and region (ECS API reference, ReInitDisk). No limit of another API is documented."""
 _RATE_WINDOW = 60.0
 _PROBE_INTERVAL = 1.0
 _MAX_PROBE_INTERVAL = 10.0
-"""How far apart tries get at most, where ECS throttles for minutes; each wait is a quarter of the time until then."""
+"""The longest time between tries while ECS throttles for minutes; each wait is a quarter of the time until then."""
 _QUOTA_GROWTH = 1.25
-"""By how much the quota that was seen grows after a minute in which it was used and nothing throttled."""
+"""By how much the observed quota grows after a minute in which it was used and nothing was throttled."""
 
 
 class _Api:
@@ -35,24 +35,24 @@ class _Api:
         self.taken: deque[float] = deque()
         """When the calls of the last minute ended that ECS did not throttle."""
         self.of_others: tuple[tuple[float, int], ...] = ()
-        """When ECS took how many calls of other runs."""
+        """When ECS accepted how many calls of other runs."""
         self.called_at = -math.inf
         """When the last call ended, throttled or not."""
         self.closed_until: float | None = None
-        """Once it throttled: until when it is not called; then a call is only tried, until an answer comes."""
+        """After throttling: until when it is not called. After that, a call is only a try until one is answered."""
         self.measured_quota: int | None = None
-        """The quota that was seen; ``None`` until ECS has throttled."""
+        """The observed quota; ``None`` until ECS has throttled."""
         self.calm_since = -math.inf
-        """Since when nothing throttled and the quota that was seen has not grown."""
+        """Since when nothing was throttled and the observed quota has not grown."""
         self.peak = 0
-        """The most calls that it took in a minute since then."""
+        """The most calls that ECS accepted in a minute since then."""
 
     def used(self, at: float) -> int:
-        """Count the calls that ECS took in the minute before, of all runs that are known of."""
+        """Count the calls that ECS accepted in the minute before, from all known runs."""
         return len(self.taken) + self._used_by_others(at - _RATE_WINDOW)
 
     def used_since(self, since: float) -> int:
-        """Count those that it took since then."""
+        """Count those that it accepted since then."""
         return sum(at > since for at in self.taken) + self._used_by_others(since)
 
     def _used_by_others(self, since: float) -> int:
@@ -60,10 +60,10 @@ class _Api:
 
 
 class RateLimiter:
-    """Counts what was called and says what may be. Times are cloud seconds.
+    """Counts calls and says how many more may be made. Times are cloud seconds.
 
     Args:
-        share: the part of a documented limit that this run uses; the rest is for others.
+        share: the share of a documented limit that this run uses; the rest is for others.
 
     """
 
@@ -71,10 +71,10 @@ class RateLimiter:
         self._share = share
         self._apis: defaultdict[str, _Api] = defaultdict(_Api)
         self._unshared: dict[str, Measurement] = {}
-        """What other runs are still to be told, by API."""
+        """What other runs have yet to learn, by API."""
 
     def record(self, action: str, code: str, at: float) -> None:
-        """Count a call that has ended; its place is taken from its end, since it may have arrived as late as that."""
+        """Count a call that has ended. It is counted from its end, since it may have arrived that late."""
         api = self._recent(action, at)
         api.called_at = at
         asks_on = api.closed_until is not None and at >= api.closed_until
@@ -95,7 +95,7 @@ class RateLimiter:
         api.calm_since, api.peak = at, 0
 
     def close(self, action: str, at: float, seconds: float) -> None:
-        """Make no call of an API for so long: ECS itself asked for that (x-acs-retry-after)."""
+        """Make no call of an API for this long, because ECS asked for it (x-acs-retry-after)."""
         self._close(self._apis[action], at + seconds)
         self._measure(action, closed_for=seconds)
 
@@ -104,19 +104,19 @@ class RateLimiter:
         return max(1, int(LIMITS[action] * self._share)) if action in LIMITS else 1_000_000
 
     def quota(self, action: str, at: float) -> int:
-        """Return how many calls ECS is expected to take in a minute: once it has throttled, what it was seen to."""
+        """Return how many calls ECS is expected to accept in a minute; once it has throttled, as many as observed."""
         api, most = self._recent(action, at), self.most(action)
         return most if api.measured_quota is None else min(most, max(api.measured_quota, api.used(at)))
 
     def closed(self, action: str, at: float) -> bool:
-        """Return whether an API throttled and is not to be called at all for now."""
+        """Return whether an API throttled and must not be called at all for now."""
         closed_until = self._apis[action].closed_until
         return closed_until is not None and at < closed_until
 
     def free(self, action: str, at: float) -> int:
         """Return how many calls may be made now.
 
-        Beyond the quota that was seen it is one a second, and more as ECS takes them.
+        Beyond the observed quota, this is one call a second at first, and more as ECS accepts them.
         """
         api = self._recent(action, at)
         since = at - api.called_at
@@ -130,21 +130,21 @@ class RateLimiter:
         return min(left, max(api.measured_quota - taken, taken - api.measured_quota, int(since >= _PROBE_INTERVAL)))
 
     def room(self, action: str, at: float, lead_time: float) -> int:
-        """Return how many calls ECS is expected to take ``lead_time`` seconds from now if none is made until then."""
+        """Return how many calls ECS is expected to accept ``lead_time`` seconds from now if none is made until then."""
         api, then = self._recent(action, at), at + lead_time
         if self._is_throttling(api, at):
             if self.closed(action, then):
                 return 0
             if not self.closed(action, at):
-                return 1  # its minute is over and it has not answered yet: nobody knows for how much longer
+                return 1  # its minute is over and it has not answered yet: nobody knows how long this will last
         return max(0, self.quota(action, at) - api.used_since(then - _RATE_WINDOW))
 
     def within(self, lead_time: float) -> float:
-        """Return for how many seconds back a call counts ``lead_time`` seconds from now."""
+        """Return how many seconds back a call counts ``lead_time`` seconds from now."""
         return max(0.0, _RATE_WINDOW - lead_time)
 
     def heard(self, in_use: InUse, at: float) -> None:
-        """Record what other runs had in use at that time."""
+        """Record what other runs were using at that time."""
         for action in LIMITS:
             taken = tuple((at - ago, calls) for name, ago, calls in in_use.taken if name == action)
             self._apis[action].of_others = taken
@@ -152,7 +152,7 @@ class RateLimiter:
             self._close(self._apis[action], at + left)
 
     def take_measurements(self) -> tuple[Measurement, ...]:
-        """Return, once, what was measured for other runs."""
+        """Return, once, the measurements for other runs."""
         measurements, self._unshared = tuple(self._unshared.values()), {}
         return measurements
 
@@ -161,10 +161,10 @@ class RateLimiter:
         self._unshared[action] = Measurement(action, before.taken + taken, max(before.closed_for, closed_for))
 
     def _grow(self, api: _Api, most: int, at: float) -> None:
-        """Raise the quota that was seen after a minute in which it was used and nothing throttled.
+        """Raise the observed quota after a minute in which it was used and nothing was throttled.
 
-        It grows to at most twice what was used. It need not have been used up, since the wipes of one machine may not
-        fit into what is left.
+        It grows to at most twice what was used. It need not have been used up, because the wipes of one machine may not
+        fit into the rest of it.
         """
         api.peak = max(api.peak, api.used(at))
         if api.measured_quota is not None and at - api.calm_since >= _RATE_WINDOW:
@@ -173,14 +173,14 @@ class RateLimiter:
             api.calm_since, api.peak = at, 0
 
     def _recent(self, action: str, at: float) -> _Api:
-        """Forget the calls that no window holds any more, and return what is known of an API."""
+        """Forget calls that no window still includes, and return what is known about an API."""
         api = self._apis[action]
         while api.taken and api.taken[0] <= at - _RATE_WINDOW:
             api.taken.popleft()
         return api
 
     def _is_throttling(self, api: _Api, at: float) -> bool:
-        """Return whether an API throttled and has not answered since; where nobody asks for a minute, nobody knows."""
+        """Return whether an API throttled and has not answered since; after a minute without a call, nobody knows."""
         if api.closed_until is not None and max(api.called_at, api.closed_until) <= at - _RATE_WINDOW:
             api.closed_until = None
         return api.closed_until is not None

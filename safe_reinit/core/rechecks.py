@@ -1,4 +1,4 @@
-"""Which facts are read again next: one recheck at a time, since more would only make each other's facts old."""
+"""Which facts are read again next: one recheck at a time, since several would only make each other's facts old."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .jobs import Due, Job
 from .scheduler import FOR_MANY
 
 MAX_JOBS = 500
-"""Jobs whose facts are read at once when they begin."""
+"""Jobs whose facts are read as soon as they begin."""
 _CALLS_FIRST = 1.0
-"""Cloud seconds for which calls that are being made keep the recheck before the next ones waiting."""
+"""Cloud seconds for which calls in progress delay the recheck before the next calls."""
 
 
 class RecheckQueue:
-    """Jobs that have just begun, whose facts are read before anything is decided, and calls that were decided."""
+    """Jobs that have just begun, whose facts are read before any decision, and calls that were decided."""
 
     def __init__(self) -> None:
         self._to_begin: deque[Job] = deque()
@@ -24,31 +24,31 @@ class RecheckQueue:
         self._decided: deque[tuple[int, list[Due]]] = deque()
         self._rechecking: tuple[int, list[Due]] | None = None
         self._waits_from: float | None = None
-        """When the first of the decided calls began to wait for calls that are being made."""
+        """Since when the first of the decided calls has waited for calls in progress."""
 
     def begin(self, jobs: Iterable[Job]) -> None:
-        """Queue these jobs, so that their facts are read before anything is decided."""
+        """Queue these jobs, so that their facts are read before any decision."""
         for job in jobs:
             job.beginning = True
             self._to_begin.append(job)
 
     def add(self, number: int, batch: Sequence[Due]) -> None:
-        """Queue calls, so that their facts are read again; ``number`` names that recheck."""
+        """Queue calls, so that their facts are read again; ``number`` identifies that recheck."""
         self._decided.append((number, list(batch)))
 
     def next(self, number: int, at: float, *, calling: bool, may: bool = True) -> Recheck | None:
-        """Return the recheck that is to be made now, if any.
+        """Return the recheck to make now, if any.
 
         Args:
-            number: names it where it is one of jobs that have just begun.
+            number: identifies the recheck if it is for jobs that have just begun.
             at: the present, in cloud seconds.
-            calling: calls are being made: those of one kind for each machine wait for them a moment, so that what
-                they stand on is fresh when they are made.
-            may: whether what is found would be acted on: not while the journal is away.
+            calling: whether calls are in progress. Calls of one kind for each machine wait for these briefly, so that
+                the facts they are based on are recent when they are sent.
+            may: whether the result would be acted on; not while the journal is unavailable.
 
         """
         if not may:
-            self._waits_from = None  # nothing is woken up for before the journal is back
+            self._waits_from = None  # nothing is woken up before the journal is back
             return None
         if self._rechecking is not None or self._beginning is not None:
             return None
@@ -70,11 +70,11 @@ class RecheckQueue:
 
     @property
     def wake_at(self) -> float | None:
-        """When the next recheck waits no longer, in cloud seconds; ``None`` if none waits."""
+        """When the next recheck stops waiting, in cloud seconds; ``None`` if none waits."""
         return None if self._waits_from is None else self._waits_from + _CALLS_FIRST
 
     def begun(self, number: int, at: float) -> list[Job] | None:
-        """Return the jobs whose first facts this recheck was to read; ``None`` if it is another one.
+        """Return the jobs whose first facts this recheck was to read; ``None`` if it is another recheck.
 
         They may be observed from now on (``at``, cloud seconds).
         """
@@ -86,7 +86,7 @@ class RecheckQueue:
         return jobs
 
     def ended(self, number: int) -> list[Due]:
-        """Return the calls that this recheck was about; none where it is not the one that was asked for."""
+        """Return the calls that this recheck was about; none if it is not the one that was asked for."""
         if self._rechecking is None or self._rechecking[0] != number:
             return []
         batch, self._rechecking = self._rechecking[1], None
@@ -95,7 +95,7 @@ class RecheckQueue:
         return batch
 
     def keep(self, kept: Callable[[Sequence[Due]], list[Due]]) -> None:
-        """Read no facts in vain: of jobs that have turned back, nor of calls that are not among those ``kept``."""
+        """Avoid useless reads: drop jobs that have turned back, and calls that are not in ``kept``."""
         for job in self._to_begin:
             job.beginning = not job.state.turned_back
         self._to_begin = deque(job for job in self._to_begin if job.beginning)

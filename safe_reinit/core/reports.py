@@ -1,4 +1,4 @@
-"""The events of a run that people and machines read: gathered in a step, and reported once the states are written."""
+"""The events of a run for people and machines: collected during a step, and reported once the states are written."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .state import is_pending, outcome
 
 
 class Reports:
-    """Gathers events.
+    """Collects events.
 
     Args:
-        rate: the cloud seconds in a real one.
+        rate: the cloud seconds in a real second.
 
     """
 
@@ -26,7 +26,7 @@ class Reports:
         self._gathered: list[Emit] = []
 
     def taken(self) -> list[Emit]:
-        """Return what was gathered, once."""
+        """Return, once, what was collected."""
         gathered, self._gathered = self._gathered, []
         return gathered
 
@@ -45,15 +45,15 @@ class Reports:
         self._emit("done", job.state.instance_id, None, _done_data(job.state, observation))
 
     def wait(self, job: Job, wait: Wait, observation: Observation, why: str = "") -> None:
-        """Report for what a job waits, and why where that is known."""
+        """Report what a job waits for, and why, if that is known."""
         why = observation.why or why or (slowly(observation) if is_slow(observation, self._rate) else "")
-        if not why and job.state.error is not None:  # from then on only the power is waited for
+        if not why and job.state.error is not None:  # from then on it waits only for the power
             why = job.state.error.message.rstrip(".")
         job.reported_wait = _wait_data(wait, job.state, observation, why)
         self._emit("wait", job.state.instance_id, None, job.reported_wait)
 
     def late(self, jobs: Iterable[Job]) -> None:
-        """Report of each wait that ECS has not answered yet, so that nobody takes the last report for the present."""
+        """Report for each wait that ECS has not answered yet, so that nobody takes the last report for the present."""
         for job in jobs:
             if job.reported_wait is not None:
                 data = {**job.reported_wait, "why": "ECS has not answered yet"}
@@ -83,7 +83,7 @@ def written_again(run_id: str) -> str:
 
 
 def unrecorded(run_id: str, failure: Failure, jobs: Iterable[Job]) -> str:
-    """Return what people must know once the journal is waited for no more: what the run does next."""
+    """Return what people must know once the run stops waiting for the journal: what it does next."""
     return (
         f"{failure.message} Run {run_id} stops and wipes nothing more. It starts the machines that it stopped, unless "
         f"the outcome of a wipe is in doubt. {_not_back(jobs)}"
@@ -97,14 +97,14 @@ def _not_back(jobs: Iterable[Job]) -> str:
 
 
 def _disk_statuses(job: JobState, observation: Observation) -> dict[str, str]:
-    """Return the status of each disk: as last shown, where this observation did not ask for them."""
+    """Return the status of each disk: as last shown, if this observation did not ask for it."""
     if not observation.disks_requested:
         return {wipe.disk_id: wipe.observed_status for wipe in job.disks}
     return {disk_id: disk.status for disk_id, disk in observation.disks.items()}
 
 
 def _done_data(job: JobState, observation: Observation | None) -> DoneData:
-    """Return the data of the event of a job that has ended."""
+    """Return the data of the event for a job that has ended."""
     came_to = outcome(job)
     failure = job.error if came_to != "done" else None
     tag_left = observation is not None and leaves_tag(job, observation)
@@ -113,7 +113,7 @@ def _done_data(job: JobState, observation: Observation | None) -> DoneData:
 
 
 def _wait_data(wait: Wait, job: JobState, observation: Observation, why: str = "") -> WaitData:
-    """Return the data of the event of a wait; ``why`` says what keeps the job from going on, where that is known."""
+    """Return the data of the event for a wait; ``why`` says what holds the job up, if that is known."""
     return {
         "phase": wait.phase,
         "for": wait.what,

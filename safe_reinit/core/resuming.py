@@ -1,4 +1,4 @@
-"""How another process goes on with a job: it observes again what was under way, and takes nothing as answered."""
+"""How another process continues a job: it observes what was in progress, and takes no call as answered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .steps import send_again
 Verdict = Literal["reinitialised", "intact"]
 
 MAX_PAUSE = 25.0
-"""Real seconds between two steps that only a pause explains: to check the lease and to write may take 10 each."""
+"""Real seconds between two steps that only a pause explains: checking the lease and writing may take 10 each."""
 
 
 def resume(job: JobState, at: float, unrecorded_by: str = "") -> JobState:
@@ -42,10 +42,10 @@ def resume(job: JobState, at: float, unrecorded_by: str = "") -> JobState:
 
 
 def after_pause(job: JobState, at: float) -> JobState:
-    """Return the state after a pause that ended at ``at``: what is under way settles, and its limits count, from then.
+    """Return the state after a pause that ended at ``at``: calls in progress settle, and limits count, from then.
 
-    So do the limits of a call whose answer is outstanding. What was observed stays, and so does the fence: it finds the
-    gap in the observations.
+    This also applies to the limits of a call whose answer is outstanding. Earlier observations stay, and so does the
+    fence: it notices the gap in the observations.
     """
     return replace(
         job,
@@ -81,9 +81,9 @@ def _from_now(step: Step, at: float) -> Step:
 
 
 def lose_record(job: JobState) -> JobState:
-    """Turn back a resumed job whose journal may lack what was done last: a wipe may have been sent already.
+    """Turn back a resumed job whose journal may lack the last actions: a wipe may already have been sent.
 
-    The journal is on another server than the one on which the run began, or was failed over or restored.
+    The journal is on another server than when the run began, or it was failed over or restored.
     """
     if not any(wipe.pending or wipe.state == "lost" for wipe in job.disks):
         return job
@@ -97,15 +97,15 @@ def lose_record(job: JobState) -> JobState:
 
 
 def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: bool, caller_pinned: bool) -> JobState:
-    """Turn back a resumed job whose wipes rest on what is too old, or cannot be compared any more.
+    """Turn back a resumed job if what its wipes are based on is too old or can no longer be compared.
 
     Args:
         job: as ``resume`` returned it.
         at: the present, in cloud seconds.
-        age: the age of the plan, in seconds; it counts where the run did not stop the machine.
+        age: the age of the plan, in seconds; it counts if the run did not stop the machine.
         expires: for how many seconds a plan or a stop is valid.
-        unwatched: the plan shows no StartTime, so a start since the last observation would not show.
-        caller_pinned: the plan says whose credentials it was made with.
+        unwatched: whether the plan shows no StartTime, so that a start since the last observation would not be visible.
+        caller_pinned: whether the plan says whose credentials it was made with.
     """
     if job.turned_back or not any(wipe.pending or wipe.state == "lost" for wipe in job.disks):
         return job
@@ -127,7 +127,7 @@ def expire(job: JobState, at: float, age: float, expires: float, *, unwatched: b
 
 
 def accept_verdict(job: JobState, verdict: Verdict) -> JobState:
-    """Return the state after a person said what happened to the disks in doubt; no other disk is wiped then."""
+    """Return the state after a person said what happened to the disks in doubt; no other disk is wiped after that."""
     unsent = [wipe.disk_id for wipe in job.disks if wipe.state == "todo"]
     job = _settle_by_verdict(job, verdict)
     if not unsent:
@@ -153,7 +153,7 @@ def _settle_by_verdict(job: JobState, verdict: Verdict) -> JobState:
 
 
 def may_be_intact(wipe: Wipe) -> bool:
-    """Return whether a wipe is in doubt that ECS neither accepted nor was seen at."""
+    """Return whether a wipe is in doubt that ECS neither accepted nor showed in progress."""
     return wipe.in_doubt and not (wipe.acknowledged or wipe.reiniting)
 
 
@@ -166,7 +166,7 @@ def _wipe(wipe: Wipe, at: float) -> Wipe:
 
 
 def _step(step: Step, at: float) -> Step:
-    if step.state == "accepted":  # it was answered, so it is not asked again
+    if step.state == "accepted":  # it was answered, so it is not sent again
         return replace(step, first_at=at, at=at, moving=False)
     if step.state in ("asked", "lost"):
         return replace(step, state="lost", first_at=at, at=at, reads=0, moving=False, lost_at=at)
@@ -174,7 +174,7 @@ def _step(step: Step, at: float) -> Step:
 
 
 def _repeatable(step: Step, at: float) -> Step:
-    """Return a step that may be repeated, to be sent again unless it was answered."""
+    """Return a repeatable step as one to send again, unless it was answered."""
     if step.state == "asked" or step.pending:
         lost_at = at if step.state == "asked" else step.lost_at
         return send_again(replace(step, first_at=at, due=at, at=at, reads=0, lost_at=lost_at))
@@ -182,7 +182,7 @@ def _repeatable(step: Step, at: float) -> Step:
 
 
 def _start(step: Step, at: float) -> Step:
-    """Return the step of a start, to be sent again where it was given up: that is what a resume is for."""
+    """Return the step of a start; one that was given up is sent again, because that is the purpose of a resume."""
     if step.state != "failed":
         return _step(step, at)
     return send_again(replace(step, first_at=at, due=at, reads=0, moving=False))

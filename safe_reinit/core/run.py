@@ -1,4 +1,4 @@
-"""One whole run, one machine or ten thousand: each step takes what happened and returns what is to be done.
+"""One whole run, one machine or ten thousand: each step takes what happened and returns what to do next.
 
 Deterministic: no thread, clock, file or network, and the same inputs give the same effects. The driver carries the
 effects out in their order, and steps again with what came of them.
@@ -34,15 +34,15 @@ class Run:
     """One run.
 
     Args:
-        run_id: its id, for what people are told.
-        rollout: how it spreads over its jobs.
-        states: the states of its jobs to go on from, in the order of the plan.
-        closed: the positions of jobs that came to their end before: nothing is observed or called for them.
-        none_begins: why no job begins that has not; ``""`` if they may.
-        rate: the cloud seconds in a real one.
-        usual: by phase the shortest time that it took in earlier runs, in cloud seconds.
-        journal_outage: for how long a journal that cannot be written is waited for before the machines are started
-            without it, in real seconds.
+        run_id: its id, for messages to people.
+        rollout: how it is spread over its jobs.
+        states: the states from which its jobs continue, in the order of the plan.
+        closed: the positions of jobs that had already ended: nothing is observed or called for them.
+        none_begins: why no further job begins; ``""`` if they may.
+        rate: the cloud seconds in a real second.
+        usual: by phase, the shortest time that it took in earlier runs, in cloud seconds.
+        journal_outage: how long to wait for a journal that cannot be written before the machines are started without
+            it, in real seconds.
 
     """
 
@@ -70,7 +70,7 @@ class Run:
         self._effects: list[Effect] = []
         self._reports = Reports(rate)
         self._numbers = itertools.count(1)
-        """Names what is asked for, so that its answer is told from a late one."""
+        """Identifies a request, so that its answer is distinguished from a late one."""
         self._lag: float | None = None
         self._pauses = Pauses(rate)
         self._tick_at = -math.inf
@@ -83,23 +83,23 @@ class Run:
 
     @property
     def states(self) -> tuple[JobState, ...]:
-        """The states of the jobs as they are, in the order of the plan."""
+        """The present states of the jobs, in the order of the plan."""
         return tuple(job.state for job in self._jobs)
 
     @property
     def unfinished(self) -> list[int]:
-        """The positions of jobs that have not come to their end."""
+        """The positions of jobs that have not ended."""
         return [job.position for job in self._jobs if not job.ended]
 
     @property
     def is_over(self) -> bool:
-        """Whether every job has come to its end, and that is written down."""
+        """Whether every job has ended, and the journal says so."""
         return self.scheduler.is_over() and not self._commits.under_way and not self._commits
 
     def step(self, now: Now, inputs: Sequence[Input]) -> list[Effect]:
         """Return what to do next, in order, given what has happened.
 
-        After a ``Commit`` nothing else is asked for until its answer is among the inputs.
+        After a ``Commit``, nothing else is requested until its answer is among the inputs.
         """
         self._now, self._effects = now, []
         self._pauses.stepped(now.at)
@@ -153,14 +153,14 @@ class Run:
             self._apply(job, events.Observed(observation, self._lag))
             if self._outage.lasts:  # no limit counts while nothing can be sent
                 self._apply(job, events.Paused(self._now.at))
-            elif observation.at < self._pauses.until:  # nor from what it shows, but from the end of the pause
+            elif observation.at < self._pauses.until:  # limits count from the end of the pause, not from what it shows
                 self._apply(job, events.Paused(self._pauses.until))
         self._lag = max((job.state.lag for job, _ in seen if job.state.lag is not None), default=self._lag)
         due = [Due(job, command, each) for job, each in seen if (command := self._decide(job, each)) is not None]
         self._dispatch(due)
 
     def _watched(self, job: Job, observation: Observation) -> None:
-        """Record the observation of a job that nothing is done for yet; one that turns back ends untouched."""
+        """Record the observation of a job that has not begun; one that turns back ends untouched."""
         self._apply(job, events.Observed(observation, self._lag))
         job.observed_at = observation.at if observation.answered else job.observed_at
         if job.state.turned_back and not job.begun:
@@ -177,7 +177,7 @@ class Run:
         elif isinstance(action, Command):
             if state.stuck_since is not None or observation.why or is_slow(observation, self._rate):
                 self._reports.wait(job, waiting(state, observation), observation, job.troubled or self._outage.why)
-            # While a call is being checked, what is decided on its own recheck counts.
+            # While a call is being checked, the decision on its own recheck counts.
             return action if job.call is None else None
         elif job.call is None:
             self._end(job, observation)
@@ -194,7 +194,7 @@ class Run:
             match result:
                 case inputs.Drifted(drift, status):
                     self._drifted(due.job, drift, status)
-                case inputs.Unobserved(why):  # which proves nothing: the next observations show whether it stays so
+                case inputs.Unobserved(why):  # this proves nothing: the next observations show whether it stays so
                     self._apply(due.job, events.HeldUp(self._now.at, why))
                 case inputs.Fresh(observation, reset_code):  # pragma: no branch - there is no other result
                     self._apply(due.job, events.Observed(observation, self._lag))
@@ -204,7 +204,7 @@ class Run:
         self._intend(ready)
 
     def _began(self, jobs: Sequence[Job], results: Sequence[inputs.RecheckResult]) -> None:
-        """Decide on the facts of jobs that have just begun: no other recheck is needed before their first call."""
+        """Decide on the facts of jobs that have just begun: their first call needs no other recheck."""
         ready = []
         for job, result in zip(jobs, results, strict=False):
             match result:
@@ -215,13 +215,13 @@ class Run:
                     command = self._decide(job, observation)
                     if command is not None:
                         ready.append(Due(job, command, observation))
-        probed = [due for due in ready if due.command.action == "ResetDisk"]  # which ECS is asked about by name first
+        probed = [due for due in ready if due.command.action == "ResetDisk"]  # ECS is first asked about these by name
         read = {due.job.position for due in ready}
         ready_now, held = self.scheduler.paced([due for due in ready if due not in probed], self._now.at)
         self._hold(held)
         for batch in self.scheduler.batches(each for each in ready_now if each.job.position in read):
             self._intend([due for due in batch if self._may_send(due)])
-        # What waited for the quota is not read yet.
+        # Calls that waited for the quota have not been read yet.
         self._queue_rechecks([each for each in ready_now if each.job.position not in read])
         self._dispatch(probed)
 
@@ -241,7 +241,7 @@ class Run:
         self._apply(job, events.PowerObserved(status))
 
     def _may_send(self, due: Due, reset_code: str = "") -> bool:
-        """Return whether a call is still the one to make, on what its recheck showed."""
+        """Return whether a call is still the right one after its recheck."""
         held, event = guards.held_back(due.job.state, due.command, due.observation, reset_code, self._now, self._rate)
         if event is not None:
             self._apply(due.job, event)
@@ -267,9 +267,9 @@ class Run:
             self.scheduler.called(made, attempts[0].command.action, self._now.at, made=bool(made))
 
     def _broke(self, number: int, kind: str) -> None:
-        """Turn back after an unexpected exception; of several jobs each is called by itself, to find which caused it.
+        """Turn back after an unexpected exception. If several jobs may have caused it, each is then called by itself.
 
-        What was intended may have been sent.
+        A call that was intended may have been sent.
         """
         failure = Failure(None, f"An unexpected {kind} ended the run.", hint="Please report this.")
         self._rechecks.begun(number, self._now.at)  # nothing was decided for these jobs yet
@@ -285,7 +285,7 @@ class Run:
                 self._apply(job, events.Failed(failure))
 
     def _cancel(self, why: str) -> None:
-        """Turn every job back; those of which nothing has begun end."""
+        """Turn every job back; those that have not begun end."""
         if self._cancelled:
             return
         self._cancelled = True
@@ -296,7 +296,7 @@ class Run:
         self.scheduler.hurry()
 
     def _journal_failed(self, failure: Failure, *, lost: bool) -> None:
-        """Wait for a journal that is away; once it is given up, turn every job back. What is not in it is not sent."""
+        """Wait for an unavailable journal; after giving up, turn every job back. What is not in it is not sent."""
         self._commits.failed()
         waited = self._outage.given_up is None
         self._effects += self._outage.failed(failure, self._now.at, self._jobs, lost=lost)
@@ -306,12 +306,12 @@ class Run:
     # ----------------------------------------------------------------------------------------------------- effects
 
     def _go_on(self) -> None:
-        """Begin jobs, observe those that are due, check and send what was decided, and write down what has changed."""
+        """Begin jobs, observe those that are due, check and send what was decided, and write what has changed."""
         at = self._now.at
         if not (self._describing.under_way or at < self.scheduler.due_at(self._tick_at)):
             self._tick()
         self._reports.late(self._describing.late(at))
-        self._rechecks.keep(self._commits.still_decided)  # nobody waits for what is not the call to make any more
+        self._rechecks.keep(self._commits.still_decided)  # nobody waits for a call that is no longer the right one
         self._commits.drop_overtaken()
         recheck = self._rechecks.next(next(self._numbers), at, calling=bool(self._calling), may=not self._outage.lasts)
         if recheck is not None:
@@ -335,16 +335,16 @@ class Run:
         self._rechecks.begin(new)
         beginning = [job for job in due if job.beginning]
         for job in beginning:
-            job.next_at = at + TICK_INTERVAL  # there is nothing to do for it until its facts are read
+            job.next_at = at + TICK_INTERVAL  # there is nothing to do for it until its facts have been read
         due = [job for job in due if not job.beginning]
         watched = self.scheduler.watched(at)
         if due or watched:
             self._effects.append(self._describing.begin(next(self._numbers), due, watched, at))
         else:
-            self._dispatch(())  # what the quota has held back
+            self._dispatch(())  # the calls that the quota has held back
 
     def _admit(self) -> None:
-        """Begin more jobs. Once no more may begin, end those that have not, and those that are still untouched."""
+        """Begin more jobs. Once no more may begin, end those that have not begun and those that are still untouched."""
         if self._cancelled or self._outage.lasts:
             return
         if self.scheduler.waits_for_others():
@@ -354,9 +354,7 @@ class Run:
         if self.scheduler.question != asked:
             self._effects.append(inputs.Ask(self.scheduler.question))
         if news := self.scheduler.news():
-            self._effects.append(
-                inputs.Notify(f"Run {self._run_id} waits; untouched machines keep running: {news}.")
-            )
+            self._effects.append(inputs.Notify(f"Run {self._run_id} waits; untouched machines keep running: {news}."))
         if not self.scheduler.closed:
             return
         failure = Failure(None, f"Not begun: {self.scheduler.closed}.", hint=PLAN_AGAIN)
@@ -366,7 +364,7 @@ class Run:
                 self._end(job)
 
     def _dispatch(self, decided: Sequence[Due]) -> None:
-        """Send what brings machines back at once; let the other calls be checked again; hold what the quota holds."""
+        """Send what brings machines back at once; queue the other calls for a recheck; hold what exceeds the quota."""
         ready_now, held = self.scheduler.paced(decided, self._now.at)
         self._hold(held)
         self._queue_rechecks(ready_now)
@@ -388,9 +386,9 @@ class Run:
             self._reports.wait(due.job, wait, due.observation, reason)
 
     def _intend(self, batch: Sequence[Due]) -> None:
-        """Commit the intentions; the calls follow once they are written down: one for all where ECS has such a call.
+        """Commit the intentions. The calls follow once these are written: one request for all if ECS has such a call.
 
-        Nothing is intended that the API throttles by which it would be called.
+        A call is not intended while its API throttles.
         """
         if not batch:
             return
@@ -421,7 +419,7 @@ class Run:
             self._effects.append(inputs.Call(number, attempts))
 
     def _attempt(self, due: Due) -> Attempt | None:
-        """Return the call whose intention is written down, unless the job has turned back since that was asked for."""
+        """Return the call whose intention has been written, unless the job has turned back since."""
         job, still_due = due.job, decide(due.job.state, due.observation) == due.command
         job.state = evolve(job.state, events.Intended(due.command, due.observation))
         number = tries_of(job.state, due.command)
@@ -435,7 +433,7 @@ class Run:
     def _wake_at(self) -> float:
         due_at = None if self._describing.under_way else self.scheduler.due_at(self._tick_at)
         at = [each for each in (self._describing.late_at, due_at, self._rechecks.wake_at) if each is not None]
-        return min([*at, self._now.at + TICK_INTERVAL])  # so often the driver sees whether it still holds the run
+        return min([*at, self._now.at + TICK_INTERVAL])  # how often the driver checks whether it still holds the run
 
     def _apply(self, job: Job, event: events.Event) -> None:
         after = evolve(job.state, event)

@@ -1,7 +1,7 @@
 """Which jobs begin, which are observed now, and how many calls are made: what a fleet needs beyond one machine.
 
-Observations are the larger part of what a fleet costs. While nothing is known of how long something takes, a few jobs
-are observed on every tick, and the others only often enough to see what goes wrong; then each when its time has come.
+Observations are most of what a fleet costs. While it is unknown how long something takes, a few jobs are observed on
+every tick, and the others only often enough to notice problems; after that, each is observed when its time has come.
 """
 
 from __future__ import annotations
@@ -28,38 +28,38 @@ from .rate_limits import RateLimiter
 from .waves import NOT_CONFIRMED, pauses_after, question, release
 
 FOR_MANY: tuple[ActionName, ...] = ("StopInstance", "StartInstance")
-"""What ECS has a call for many instances for (StopInstances, StartInstances)."""
+"""The actions for which ECS has one call for many instances (StopInstances, StartInstances)."""
 BATCH: Mapping[ActionName, int] = dict.fromkeys(FOR_MANY, 100)
-"""Instances in one call, where ECS has a call for many."""
+"""Instances in one such call."""
 _SMALL_RUN_LIMIT = 20
-"""Up to so many open jobs are each observed at their own interval."""
+"""Up to this many open jobs are each observed at their own interval."""
 _MAX_BATCH = 500
-"""Calls in a batch at most: so many are usually made while the recheck before them is fresh."""
+"""Maximum calls in a batch: this many can usually be made while the recheck before them is recent."""
 _MIN_BATCH = 8
-"""The same where calls come too late: as many are made at once."""
+"""The same if calls come too late: as many as are made at once."""
 _FULL_CALL = 100
-"""Jobs that one call describes: once so many are expected to have gone on, a fleet waits no longer to observe them."""
+"""Jobs that one call describes: a fleet observes them as soon as this many are expected to have progressed."""
 _UNTIL_THE_WIPE = 1.5
-"""Cloud seconds from when a machine is seen Stopped to its wipe: to check again before the call, and to call."""
+"""Cloud seconds from seeing a machine Stopped to its wipe: for the recheck and the call."""
 _GATHERING_TIME = 5.0
-"""Cloud seconds in which a fleet's machines gather to be stopped together: one recheck before it serves them all."""
+"""Cloud seconds in which a fleet collects machines to stop together, so that one recheck serves them all."""
 
 
 class Scheduler:
-    """Lets jobs begin, observations and calls through, at the rate at which they are of use. Times: cloud seconds.
+    """Admits jobs, observations and calls at the rate at which they are useful. Times: cloud seconds.
 
     Args:
-        rollout: how the run spreads over its jobs.
+        rollout: how the run is spread over its jobs.
         jobs: its jobs.
         limits: the rate limits.
-        usual: by phase the shortest time that it took in earlier runs.
-        closed: why no job begins that has not.
+        usual: by phase, the shortest time that it took in earlier runs.
+        closed: why no further job will ever begin; ``""`` while one may.
 
     Attributes:
         closed: why no further job will ever begin; ``""`` while that is open.
-        question: what somebody must be asked before the next stage begins; ``""`` for nothing.
-        in_use: what other runs of the account and region have in use.
-        most: how many calls one recheck serves, where each is a call of its own.
+        question: what to ask somebody before the next stage begins; ``""`` for nothing.
+        in_use: what other runs of the account and region are using.
+        most: how many calls one recheck serves, if each is a call of its own.
 
     """
 
@@ -80,24 +80,24 @@ class Scheduler:
         self.question = ""
         self.in_use = InUse()
         self._crowded = False
-        """Whether that keeps the next machine from beginning."""
+        """Whether this keeps the next machine from beginning."""
         self._reported: tuple[tuple[str, ...], tuple[str, ...]] | None = None
         self._is_small = True
         self.most = _MAX_BATCH
         self._usual = dict(usual or {})
-        """By what is waited for: the shortest time it took in this run, or in earlier ones."""
+        """By phase: the shortest time that it took in this run or in earlier ones."""
         self._shortest: dict[str, float] = {}
-        """The same in this run alone."""
+        """The same for this run alone."""
         self._all_at = -math.inf
-        """When the last tick of all jobs began, not only of those that could not wait for it."""
+        """When the last tick of all jobs began, as opposed to one for only the urgent jobs."""
         self._first_durations: dict[str, float] = {}
-        """What was learnt on this tick for the first time: for how long it was seen to take at least."""
+        """What was learnt on this tick for the first time: the least time that a phase was seen to take."""
         self._unshared: dict[str, float] = {}
-        """By phase what other runs are still to be told of the time that it took."""
+        """By phase, the times that other runs have yet to learn."""
         self._tick_next: float | None = None
-        """When the next tick of a fleet is due by what is waited for; ``None`` until that is computed."""
+        """When the next tick of a fleet is due because of its waits; ``None`` until that is computed."""
         for job in jobs:
-            job.begun = not job.ended and job.state.tried  # of a run that is resumed
+            job.begun = not job.ended and job.state.tried  # from a run that is resumed
         self._gathering_since: float | None = None
         self._live = [job for job in jobs if job.begun]
         self._to_begin = deque(job for job in jobs if not job.begun and not job.ended)
@@ -116,16 +116,16 @@ class Scheduler:
             self._begin(released.upto, at)
 
     def untouched(self) -> list[Job]:
-        """Return the jobs of which nothing has been touched yet: nobody is harmed if they never are."""
+        """Return the jobs that have not been touched yet: it harms nobody if they never are."""
         begun = [job for job in self.open() if not job.state.touched]
         return begun + [job for job in self._to_begin if not job.ended]
 
     def is_over(self) -> bool:
-        """Return whether every job has come to its end, or the others are another process's affair."""
+        """Return whether every job has ended, or is left to another process."""
         return not self.open() and (self._handed_over or all(job.ended for job in self._to_begin))
 
     def hand_over(self) -> None:
-        """Begin no further job: another process does."""
+        """Begin no further job: another process will."""
         self._handed_over = True
 
     def open(self) -> list[Job]:
@@ -134,7 +134,7 @@ class Scheduler:
         return self._live
 
     def _reaches(self, stage: int) -> bool:
-        """Return whether a stage may begin; where somebody is to be asked first, never while a machine is down."""
+        """Return whether a stage may begin; if somebody must be asked first, never while a machine is down."""
         if stage == self._stage:
             return True
         if pauses_after(self._rollout, len(self._jobs), self._stage):
@@ -174,7 +174,7 @@ class Scheduler:
             self._live.append(self._to_begin.popleft())
 
     def _gathers(self, room: int, places: int, at: float) -> bool:
-        """Return whether more machines are to find a place first, so that one recheck serves as many as it can."""
+        """Return whether to wait until more machines have room, so that one recheck serves as many as possible."""
         half = min(self._limits.quota("ReInitDisk", at), self._rollout.max_parallel) // 2
         if not 0 < min(room, places) < min(len(self._to_begin), half):
             self._gathering_since = None
@@ -186,16 +186,17 @@ class Scheduler:
         return False
 
     def _fits(self, wipes: int, room: int, at: float, *, alone: bool) -> bool:
-        """Return whether the wipes of a machine find a slot each; one that has more than the quota goes alone."""
+        """Return whether each wipe of a machine gets a slot; a machine with more wipes than the quota goes alone."""
         if wipes <= max(0, room):
             return True
         return alone and room > 0 and wipes > self._limits.quota("ReInitDisk", at)
 
     def _room(self, at: float, promised: Iterable[Job]) -> int:
-        """Count the wipes that find a slot once a machine that is stopped now is Stopped, beside those promised one.
+        """Count the wipes that get a slot once a machine that is stopped now is Stopped, besides those promised one.
 
-        The shards of a run begin their machines in order, as one process would: each then begins many at a time, which
-        one recheck serves. If all of them contended for each slot, each would read its facts again for every few.
+        The shards of a run begin their machines in order, as one process would. So each begins many at a time, and one
+        recheck serves them. If all shards competed for each slot, each would read its facts again for every few
+        machines.
         """
         free = self._limits.room("ReInitDisk", at, self._time_to_wipe()) - self.in_use.wipes - self.in_use.ahead
         return free - sum(each.state.wipes_to_come for each in promised)
@@ -207,32 +208,32 @@ class Scheduler:
     # ----------------------------------------------------------------------------------------- beside other runs
 
     def heard(self, in_use: InUse, at: float) -> None:
-        """Record what other runs have in use, and how long a phase took there."""
+        """Record what other runs are using, and how long a phase took there."""
         self.in_use = in_use
         self._limits.heard(in_use, at)
         for phase, seconds in in_use.took:
             self._usual[phase] = min(seconds, self._usual.get(phase, seconds))
 
     def take_measurements(self) -> tuple[Measurement, ...]:
-        """Return, once, what was measured for other runs: the quota, and how long a phase takes."""
+        """Return, once, the measurements for other runs: the quota, and how long a phase takes."""
         took, self._unshared = self._unshared, {}
         return *self._limits.take_measurements(), *(Measurement(phase, took=seconds) for phase, seconds in took.items())
 
     def room_of_all(self, at: float, *, down: bool, wipes: bool) -> Room:
-        """Return what all runs of the account and region may have in use once a machine goes down, or begins."""
+        """Return what all runs of the account and region may use in total when a machine goes down, or begins."""
         quota = self._limits.quota("ReInitDisk", at) if wipes else None
         most = self._rollout.max_parallel if down else None
         failures = self._rollout.stop_after_failures if down or wipes else None
         return Room(most, quota, self._limits.within(self._time_to_wipe()), failures)
 
     def waits_for_others(self) -> bool:
-        """Return whether a machine cannot begin, or be stopped, before something is free again."""
+        """Return whether a machine cannot begin, or cannot be stopped, until something is free again."""
         return bool(self._to_begin) or any(job.held is not None for job in self.open())
 
     def wait_of(self, due: Due, at: float, why: str = "") -> tuple[Wait, str]:
-        """Return for what a call waits that is not made now, and why; a wait for other runs has no limit.
+        """Return what a call waits for that is not made now, and why; a wait for other runs has no limit.
 
-        Meanwhile the machine is observed seldom.
+        In the meantime the machine is observed rarely.
         """
         job, others = due.job, self.in_use.reason(self._rollout.max_parallel)
         first = is_up(job) or not job.state.tried
@@ -244,7 +245,7 @@ class Scheduler:
         return Wait(wait.phase, "other runs", job.held_since, 0.0), others
 
     def news(self) -> str:
-        """Return, once for each set of other runs, why the next machine does not begin because of them."""
+        """Return, once for each set of other runs, why they keep the next machine from beginning."""
         wait_for = (self.in_use.run_ids, self.in_use.idle) if self._crowded else None
         before, self._reported = self._reported, wait_for
         return self.in_use.reason(self._rollout.max_parallel) if wait_for not in (None, before) else ""
@@ -252,24 +253,24 @@ class Scheduler:
     # ---------------------------------------------------------------------------------------------------- polling
 
     def due(self, at: float, *, ending: bool = False) -> list[Job]:
-        """Return the jobs to observe now; of a run that is ``ending`` also those whose call was held back."""
+        """Return the jobs to observe now; if the run is ``ending``, also those whose call was held back."""
         jobs = self.open()
         durations, self._first_durations, self._tick_next = self._first_durations, {}, None
         self._is_small = len(jobs) <= _SMALL_RUN_LIMIT
         if self._is_small:
             return [job for job in jobs if job.hurried or self._next_at(job) <= at]
         if not durations and any(job.hurried for job in jobs):
-            return [job for job in jobs if must_be_observed(job, at)]  # the others' tick comes yet
+            return [job for job in jobs if must_be_observed(job, at)]  # the tick of the others is not due yet
         self._all_at = at
         ends, scouts = {**self._usual, **durations}, dict[str, int]()
         due = (must_be_observed(job, at) or is_expected(job, at, ends, scouts) for job in jobs)
         return [job for job, is_due in zip(jobs, due, strict=True) if is_due or (ending and job.held is not None)]
 
     def watched(self, at: float) -> list[Job]:
-        """Return the jobs whose instance is to be observed now though nothing is done for them yet.
+        """Return the jobs whose instance must be observed now although they have not begun.
 
-        Their plan shows no StartTime, so a use of the machine shows only while it is observed: from the confirmation
-        on, also while their wave has not begun or their facts are read.
+        Their plan shows no StartTime, so a use of the machine is visible only while it is observed. So they are
+        observed from the confirmation on, even while their wave has not begun or their facts are being read.
         """
         waiting = [*self._to_begin, *(job for job in self.open() if job.beginning)]
         return [job for job in waiting if not (job.ended or job.state.turned_back) and is_to_watch(job, at)]
@@ -292,7 +293,7 @@ class Scheduler:
         return min(map(self._next_at, jobs), default=tick_at + TICK_INTERVAL)
 
     def _next_of_fleet(self, jobs: Sequence[Job]) -> float:
-        """Return when the next tick of a fleet is due: as soon as one call can see what many wait for."""
+        """Return when the next tick of a fleet is due: as soon as one call can show what many wait for."""
         since = self._all_at
         if any(job.hurried for job in jobs):
             return since
@@ -305,12 +306,12 @@ class Scheduler:
         )
 
     def _next_at(self, job: Job) -> float:
-        """Return when one of a few jobs is to be observed: also after the time that others were seen to take."""
+        """Return when to observe one of a few jobs: also after the time that others were seen to take."""
         expected = expected_at(job, self._shortest)
         return job.next_at if expected is None else min(job.next_at, expected)
 
     def paused(self) -> list[Job]:
-        """Observe each open job at once, and learn nothing from waits in which nothing ran; return these jobs."""
+        """Observe each open job at once, and ignore waits during which nothing ran; return these jobs."""
         jobs = self.open()
         for job in jobs:
             job.waiting, job.next_at = None, 0.0
@@ -322,19 +323,19 @@ class Scheduler:
             job.next_at = 0.0
 
     def observed(self, job: Job, observation: Observation, action: Action) -> None:
-        """Record an observation of a job, and from a wait that has ended how long such a wait takes."""
+        """Record an observation of a job and, if a wait has ended, how long it took."""
         job.hurried = False
         usual = {
             phase: seconds if phase == "stop" else job.slowdown * seconds for phase, seconds in self._usual.items()
         }
         job.next_at = next_at(job.state, observation, action, usual, job.down_since)
         if not observation.answered:
-            return  # on the next tick again
-        job.hurried = job.next_at <= observation.at  # it needs what was not asked for
+            return  # again on the next tick
+        job.hurried = job.next_at <= observation.at  # it needs something that was not asked for
         seen_at, job.observed_at, job.held = job.observed_at, observation.at, None
         before, self._tick_next = job.waiting, None
         if before is not None and observation.at <= before[1]:
-            return  # it may have begun before what is waited for
+            return  # what it waits for may have begun earlier
         waits = isinstance(action, Wait) and action.since < observation.at  # else nothing has been asked for yet
         job.waiting = (action.phase, action.since) if isinstance(action, Wait) and waits and not job.hurried else None
         went_on = before is not None and (job.waiting is None or job.waiting[0] != before[0])
@@ -354,9 +355,9 @@ class Scheduler:
     def paced(self, due: Sequence[Due], at: float) -> tuple[list[Due], list[Due]]:
         """Divide the calls into those that are made now and those that wait for the quota.
 
-        What waited before comes first; it is not observed for this, since there is a recheck before each call. A
-        machine is stopped only while there is room for its wipes beside those of the machines that are down: the quota
-        may have turned out smaller since it began.
+        Calls that already waited come first. They are not observed for this, since there is a recheck before each call.
+        A machine is stopped only while there is room for its wipes besides those of the machines that are down, because
+        the quota may have turned out smaller since it began.
         """
         free: dict[ActionName, int] = {}
         released: list[Due] = []
@@ -385,19 +386,19 @@ class Scheduler:
         return released, held
 
     def _is_free(self, job: Job, down: int, room: int) -> bool:
-        """Return whether other runs leave a machine what it needs to begin; one that has begun goes on."""
+        """Return whether other runs leave a machine what it needs to begin; one that has begun continues."""
         if is_up(job):
             return not self.in_use.down or down + self.in_use.down < self._rollout.max_parallel
         return job.state.tried or not self.in_use.wipes or room >= 0
 
     def _slots(self, action: ActionName, at: float) -> int:
-        """Count the machines or disks that this call may be made for now."""
+        """Count the machines or disks for which this call may be made now."""
         names = (action, f"{action}s") if action in BATCH else (action,)
         free = min(self._limits.free(name, at) for name in names)
         return (free - self._under_way(action)) * BATCH.get(action, 1)
 
     def _under_way(self, action: ActionName) -> int:
-        """Count the calls that are being made, or checked before they are."""
+        """Count the calls that are in progress, or being rechecked."""
         calls = [
             job.call for job in self.open() if job.call is not None and job.command and job.command.action == action
         ]

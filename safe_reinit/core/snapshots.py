@@ -1,4 +1,4 @@
-"""What an observation changes in the safety snapshots and the lock tag of a job."""
+"""How an observation changes the safety snapshots and the lock tag of a job."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from .steps import with_safety
 
 
 def evolve_tag(job: JobState, observation: Observation) -> JobState:
-    """Return the state after an observation of the tags: whether the instance bears the tag of this run.
+    """Return the state after an observation of the tags: whether the instance has the tag of this run.
 
-    The tag counts once it has been shown through the settling time: another run that checked just before it was there
-    would replace it with its own within that time, and then only that run continues.
+    The tag counts once it has been shown for the whole settling time. If another run checked just before the tag was
+    set, it overwrites the tag within that time, and then only that run continues.
     """
     if not job.tag_value or observation.instance is None or not _is_wipe_pending(job):
         return job
     shown = dict(observation.instance.tags).get(LOCK_TAG)
     tag = job.tag
     if tag.state == "asked" or (tag.at is not None and observation.at < tag.at):
-        return job  # this observation may be older than what our call does
+        return job  # this observation may be older than the effect of our call
     if shown not in (None, job.tag_value):
         message = f"{job.instance_id} has the tag {LOCK_TAG} of another run, {shown}."
         hint = f"Nothing was wiped. See that run with safe-reinit show {shown}, on the host where it runs."
@@ -85,7 +85,7 @@ def _is_wipe_pending(job: JobState) -> bool:
 
 
 def is_backed_up(job: JobState, disk_id: str, observation: Observation) -> bool:
-    """Return whether the safety snapshot of a disk, where it gets one, is accomplished and shown to be so now."""
+    """Return whether the safety snapshot of a disk, if it gets one, is accomplished and shown as such now."""
     return all(
         each.step.state == "done"
         and each.snapshot_id in observation.snapshots
@@ -97,7 +97,7 @@ def is_backed_up(job: JobState, disk_id: str, observation: Observation) -> bool:
 
 
 def bears_tag(job: JobState, observation: Observation) -> bool:
-    """Return whether a tag of this run may be on the instance and is to be taken off."""
+    """Return whether a tag of this run may be on the instance and must be removed."""
     if observation.instance is None or not job.tag.tries:
         return False
     shown = dict(observation.instance.tags).get(LOCK_TAG)
@@ -105,7 +105,7 @@ def bears_tag(job: JobState, observation: Observation) -> bool:
 
 
 def may_hide_tag(job: JobState, observation: Observation) -> bool:
-    """Return whether the tag of another run that is shown may be from before ours took its place."""
+    """Return whether the other run's tag that is shown may date from before ours replaced it."""
     if observation.instance is None or not job.tag.tries or job.tag.at is None:
         return False
     foreign = dict(observation.instance.tags).get(LOCK_TAG) not in (None, job.tag_value)

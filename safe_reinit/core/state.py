@@ -1,4 +1,4 @@
-"""The state of a job at its beginning and at its end, and what every kind of event uses."""
+"""How the state of a job begins and ends, and functions for every kind of event."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 else:
 
     def replace(value: Any, **to: Any) -> Any:  # noqa: ANN401 - see above
-        """Return a frozen value with these fields, as dataclasses do, but in less than half of the time."""
+        """Return a frozen value with these fields, as dataclasses do, but in less than half the time."""
         made = object.__new__(type(value))
         slots, values = _shape(type(value))
         for set_, kept in zip(slots.values(), values(value), strict=False):
@@ -45,7 +45,7 @@ else:
 
 @cache
 def _shape(kind: Any) -> tuple[Mapping[str, Callable[..., None]], Callable[[object], tuple[Any, ...]]]:  # noqa: ANN401
-    """Return by the fields of a dataclass with slots what sets each, and what gets them all."""
+    """Return, by the fields of a dataclass with slots, what sets each of them, and what gets them all."""
     names = [each.name for each in fields(kind)]
     return {name: getattr(kind, name).__set__ for name in names}, attrgetter(*names, "__class__")  # so always a tuple
 
@@ -55,13 +55,13 @@ T = TypeVar("T", JobState, Step, Wipe)
 SETTLING_TIME = 20.0
 """Cloud seconds that a state must hold before it proves anything."""
 SETTLING_READS = 4
-"""Observations that must have shown it in that time."""
+"""Observations in that time that must have shown it."""
 MAX_GAP = 20.0
-"""Cloud seconds between two observations in which somebody could have used the machine, where nothing lags."""
+"""Cloud seconds between two observations in which somebody could have used the machine, if nothing lags."""
 LAG_BOUND = 5.0
-"""Cloud seconds by which Describe calls are taken to lag before that was sampled."""
+"""The lag of Describe calls that is assumed before it was measured, in cloud seconds."""
 UNSETTLED_LIMIT = 150.0
-"""Cloud seconds for which the minute of the last start is waited for: 90 s are enough where the clocks are right."""
+"""Cloud seconds to wait for the minute of the last start: 90 s are enough if the clocks are right."""
 PLAN_AGAIN = "Make a new plan for these disks if you still want them wiped."
 """What to do about jobs that never began."""
 MAX_RESENDS = 2
@@ -69,12 +69,12 @@ MAX_RESENDS = 2
 
 
 def lag_of(job: JobState) -> float:
-    """Return by how many cloud seconds Describe calls are taken to lag."""
+    """Return the lag that is assumed for Describe calls, in cloud seconds."""
     return LAG_BOUND if job.lag is None else job.lag
 
 
 def settling(job: JobState) -> float:
-    """Return for how many cloud seconds a state must be shown before it proves anything."""
+    """Return how many cloud seconds a state must be shown before it proves anything."""
     return SETTLING_TIME + lag_of(job)
 
 
@@ -90,11 +90,11 @@ def begin(
     """Return the state of a job for which nothing has been done.
 
     Args:
-        job: as it was planned.
+        job: the job as planned.
         limits: how long each wait may take.
-        at: when the plan was confirmed, in cloud seconds: where it shows no StartTime, a use of the machine shows only
-            while it is observed, from then on.
-        on_unknown: what to do about a lost answer to ReInitDisk that was not watched without a gap.
+        at: when the plan was confirmed, in cloud seconds. If the plan shows no StartTime, a use of the machine is
+            visible only while it is observed, so from then on.
+        on_unknown: what to do about a lost answer to ReInitDisk if the disk was not observed without a gap.
         run_id: the run.
         options: what the plan was made with.
 
@@ -102,7 +102,7 @@ def begin(
     asked = options or Options()
     restore = dict(asked.restore) if asked.undo else dict.fromkeys((disk.disk_id for disk in job.disks), "")
     safety = tuple(SafetySnapshot(disk.disk_id, _token(run_id, disk.disk_id)) for disk in job.disks)
-    pending = job.will_start and not job.will_stop  # a run before this one stopped it, and its promise is kept
+    pending = job.will_start and not job.will_stop  # an earlier run stopped it, and its promise is kept
     return JobState(
         stop=Step("done") if pending else Step(),
         instance_id=job.instance_id or "",
@@ -125,7 +125,7 @@ def _token(run_id: str, disk_id: str) -> str:
 
 
 def outcome(job: JobState) -> Outcome:
-    """Return the outcome of a job: by what happened to the data, and then by the power."""
+    """Return the outcome of a job: first by what happened to the data, then by the power."""
     states = {wipe.state for wipe in job.disks}
     as_promised = _is_as_promised(job)
     if any(wipe.in_doubt for wipe in job.disks):
@@ -142,41 +142,41 @@ def outcome(job: JobState) -> Outcome:
 def is_pending(job: JobState) -> bool:
     """Return whether the run has something left to do for the machine: its power, or what happened to its disks.
 
-    There is nothing left to do for a machine that does not exist any more, or whose power somebody else changed: a run
-    starts only what it stopped, and a run that waited for others to act could never end.
+    There is nothing left to do for a machine that no longer exists, or whose power somebody else changed. A run starts
+    only what it stopped, and a run that waited for others to act could never end.
     """
     came_to = outcome(job)
     if job.gone or came_to not in (*STILL_PENDING, "partial"):
         return False
     if came_to == "unknown":
         return True
-    if job.promised == "Stopped":  # it was not observed, and ECS does not say that there is none
+    if job.promised == "Stopped":  # it was not observed, and ECS does not say that it does not exist
         return job.instance_status == "" and job.missing_since is None
-    seen = job.instance_status != "" or job.missing_since is not None  # or ECS says that it is not there any more
+    seen = job.instance_status != "" or job.missing_since is not None  # or ECS says that it no longer exists
     back = job.start.state == "done" and seen  # observed Running: others have changed it since
     return job.stopped_by_us and not back and not _is_as_promised(job)
 
 
 def _is_as_promised(job: JobState) -> bool:
     under_way = job.stop.state in ("asked", "accepted", "lost")
-    going_down = under_way and not job.given_up and job.start.state != "done"  # which only a stopped one does
+    going_down = under_way and not job.given_up and job.start.state != "done"  # which only a Stopped machine does
     return job.instance_status == job.promised and not going_down
 
 
 def _changed_power(job: JobState) -> bool:
-    """Return whether a stop or a start was intended, or is pending: else the power is as others left it."""
+    """Return whether a stop or a start was intended, or is pending; otherwise the power is as others left it."""
     return job.stop.state != "none" or job.force.tries > 0 or job.start.state != "none"
 
 
 def changed(value: T, **to: object) -> T:
-    """Return a value with these fields: itself where they are so already, since most observations show nothing new."""
+    """Return a value with these fields; the same object if they are equal, since most observations show nothing new."""
     if all(getattr(value, name) == new for name, new in to.items()):
         return value
     return replace(value, **to)  # type: ignore[arg-type]
 
 
 def fail(job: JobState, failure: Failure) -> JobState:
-    """Return the state with what went wrong: the first failure stays first, and what follows is appended."""
+    """Return the state with a failure: the first one stays first, and later ones are appended."""
     if job.error is None:
         return replace(job, error=failure)
     if failure.message in job.error.message:
@@ -185,7 +185,7 @@ def fail(job: JobState, failure: Failure) -> JobState:
 
 
 def open_phase(job: JobState, name: PhaseName, when: datetime) -> JobState:
-    """Return the state with a phase begun, unless it has."""
+    """Return the state with a phase begun, unless it had begun."""
     if any(phase.name == name for phase in job.phases):
         return job
     return replace(job, phases=(*job.phases, Phase(name, when)))
@@ -208,21 +208,21 @@ def close_phase(job: JobState, name: PhaseName, when: datetime, result: PhaseRes
 
 
 def lose_sight(job: JobState) -> JobState:
-    """Return the state as this process may report it once another one goes on: it no longer knows the outcome."""
+    """Return the state that this process may report once another one continues: it no longer knows the outcome."""
     doubtful = tuple(wipe if wipe.state == "done" else replace(wipe, state="unknown") for wipe in job.disks)
     return replace(job, disks=doubtful, instance_status="")
 
 
 def interrupt(job: JobState, why: str = "") -> JobState:
-    """Return the state after somebody asked the run to end: no wipe is sent from here on.
+    """Return the state after somebody asked the run to end: no wipe is sent from now on.
 
-    A wipe that was sent runs to its end; where nothing is left to wipe, this is no failure.
+    A wipe that was sent continues to its end. If nothing is left to wipe, this is not a failure.
     """
     return job if job.interrupted else left_unsent(replace(job, interrupted=True), why)
 
 
 def left_unsent(job: JobState, why: str = "") -> JobState:
-    """Return the state of an interrupted job with the failure that this is where a wipe is never sent because of it."""
+    """Return the state of an interrupted job, with a failure if the interruption prevents a wipe."""
     if not job.interrupted or not any(wipe.pending for wipe in job.disks):
         return job
     hint = "Before you try again, check the machine with --dry-run."
@@ -230,7 +230,7 @@ def left_unsent(job: JobState, why: str = "") -> JobState:
 
 
 def held_up(job: JobState, at: float, why: str = "") -> JobState:
-    """Return the state after a call could not be made; after too long, the job turns back."""
+    """Return the state after a call could not be sent; after too long, the job turns back."""
     if job.stuck_since is None:
         return replace(job, stuck_since=at)
     if at - job.stuck_since <= job.limits.retry or job.turned_back:
@@ -242,10 +242,10 @@ def held_up(job: JobState, at: float, why: str = "") -> JobState:
 
 
 def is_settled(observation: Observation) -> bool:
-    """Return whether a start of the instance after this observation would show as another StartTime.
+    """Return whether a start of the instance after this observation would show another StartTime.
 
-    StartTime has minutes: until its minute is over by ECS's clock, a machine can be started, written to and stopped
-    again without a trace. One that is Running and shows no StartTime leaves no trace at any time.
+    StartTime has a resolution of one minute: until its minute is over by ECS's clock, a machine can be started, written
+    to and stopped again without a trace. A Running machine that shows no StartTime never leaves a trace.
     """
     instance = observation.instance
     if instance is None:

@@ -1,4 +1,4 @@
-"""Where each kind of call is in the state of a job."""
+"""Where the state of a job keeps each kind of call."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from ..model import ActionName, Command, JobState, PhaseName, SafetySnapshot, St
 from .state import replace
 
 REPEATABLE: frozenset[ActionName] = frozenset({"CreateSnapshot", "TagResources", "UntagResources"})
-"""Calls that may be sent again when an answer is lost: by their ClientToken, or since done twice is as done once."""
+"""Calls that may be sent again if an answer is lost: because of their ClientToken, or because twice is as good as once.
+"""
 
 _PHASES: dict[ActionName, PhaseName] = {
     "StopInstance": "stop",
@@ -25,12 +26,12 @@ def phase_of(command: Command) -> PhaseName | None:
 
 
 def steps_of(job: JobState) -> tuple[Step, ...]:
-    """Return the step of every call of a job other than the wipes."""
+    """Return the steps of all calls of a job except the wipes."""
     return (job.stop, job.force, job.start, job.tag, job.untag, *(each.step for each in job.snapshots))
 
 
 def step_of(job: JobState, command: Command) -> Step:
-    """Return the step of a call other than a wipe."""
+    """Return the step of a call that is not a wipe."""
     if command.action == "CreateSnapshot":
         return safety_of(job, command.subject).step
     steps = {"StartInstance": job.start, "TagResources": job.tag, "UntagResources": job.untag}
@@ -38,7 +39,7 @@ def step_of(job: JobState, command: Command) -> Step:
 
 
 def with_step(job: JobState, command: Command, step: Step) -> JobState:
-    """Return the state with another step of a call other than a wipe."""
+    """Return the state with another step for a call that is not a wipe."""
     if command.action == "CreateSnapshot":
         return with_safety(job, replace(safety_of(job, command.subject), step=step))
     if command.action == "StartInstance":
@@ -51,12 +52,12 @@ def with_step(job: JobState, command: Command, step: Step) -> JobState:
 
 
 def send_again(step: Step) -> Step:
-    """Return a step that is to be sent again: ``resend`` where an earlier attempt may have been done."""
+    """Return a step to send again: ``resend`` if an earlier attempt may have been carried out."""
     return replace(step, state="again" if step.lost_at is None else "resend")
 
 
 def limit_of(job: JobState, command: Command, code: str | None) -> float:
-    """Return for how many cloud seconds a call is sent again that is refused for now by this code, or not answered."""
+    """Return how many cloud seconds a call is repeated that this code refuses temporarily, or that gets no answer."""
     limits = job.limits
     if command.action == "CreateSnapshot":  # the machine is down meanwhile: only another snapshot is waited for so long
         return limits.snapshot if error_codes.waits_for_snapshot(command.action, code or "") else limits.retry
@@ -70,7 +71,7 @@ def wipe_of(job: JobState, disk_id: str) -> Wipe:
 
 
 def with_wipe(job: JobState, disk_id: str, change: Callable[[Wipe], Wipe]) -> JobState:
-    """Return the state with the wipe of a disk changed."""
+    """Return the state with the wipe of a disk replaced."""
     return replace(job, disks=tuple(change(wipe) if wipe.disk_id == disk_id else wipe for wipe in job.disks))
 
 

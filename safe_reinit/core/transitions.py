@@ -1,7 +1,8 @@
-"""Every state of a wipe and of any other call, and what leads from one to the next: no other change ever happens.
+"""Every state of a wipe and of any other call, and what leads from one to the next: no other change happens.
 
 Only ``evolve`` and ``resuming`` change a state. ``Failed``, ``Cancelled``, ``HeldUp``, ``PowerObserved`` and ``Paused``
-change none: they change what may happen next. What is not here cannot happen; the tests compare both ways.
+change none: they change what may happen next. A transition that is not listed here cannot happen; the tests compare in
+both directions.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Literal
 from ..model import Outcome, StepState, WipeState
 
 CallName = Literal["stop", "force", "start", "snapshot", "tag", "untag"]
-"""A call that is no wipe, as ``JobState`` names its step."""
+"""A call other than a wipe, by the name of its step in ``JobState``."""
 Cause = Literal[
     "Intended",
     "Withdrawn",
@@ -25,13 +26,14 @@ Cause = Literal[
     "Resumed",
     "Verdict",
 ]
-"""The event that changes a state. ``Resumed``: another process goes on with the run; ``Verdict``: a person says what
-happened to the disks in doubt, once the run is resumed."""
+"""The event that changes a state. ``Resumed``: another process continues the run; ``Verdict``: a person says what
+happened to the disks in doubt, after the run was resumed.
+"""
 
 
 @dataclass(frozen=True)
 class WipeTransition:
-    """One change of the state of ReInitDisk, or in an undo of ResetDisk."""
+    """One change of the state of ReInitDisk, or of ResetDisk in an undo."""
 
     before: WipeState
     after: WipeState
@@ -213,5 +215,6 @@ EXITS: tuple[Exit, ...] = (
         for state in ("resend", "asked", "accepted", "lost")
     ),
 )
-"""By the state in which a run leaves it; ``state.outcome`` tells the same. Disks that differ: any in doubt makes it
-``unknown``, else any done makes it ``partial``."""
+"""By the state in which a run leaves the wipe; ``state.outcome`` gives the same. If disks differ: any in doubt makes it
+``unknown``, otherwise any that is done makes it ``partial``.
+"""

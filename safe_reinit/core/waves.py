@@ -12,7 +12,7 @@ from ..model.codec import timestamp
 
 NOT_CONFIRMED = "nobody agreed to continue"
 _CANARY_FROM = 11
-"""From so many jobs on there is a canary unless another number is asked for."""
+"""From this many jobs on there is a canary, unless another number is given."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Release:
 
 
 def stages(rollout: Rollout, total: int) -> tuple[int, ...]:
-    """Return the end of each stage: the canary, then the waves, the last of which is repeated until all are in one."""
+    """Return the end of each stage: the canary, then the waves. The last wave is repeated until it covers all jobs."""
     canary = _canary(rollout, total)
     ends = [canary] if canary else []
     sizes = [max(1, round(total * size / 100) if percent else size) for size, percent in rollout.waves] or [total]
@@ -46,12 +46,12 @@ def stages(rollout: Rollout, total: int) -> tuple[int, ...]:
 def release(rollout: Rollout, outcomes: Sequence[Outcome | None], now: datetime, cannot_end_done: int = 0) -> Release:
     """Return which jobs may begin, from the outcomes of those that have ended (``None`` for the others).
 
-    A stage begins when every job of the one before has ended; the stage after a canary only when the canary is done.
-    No new job begins once ``stop_after_failures`` jobs have failed, or after the deadline; what has begun goes on to
-    its end. A job has failed that ended in another way than done, and also one that cannot end done any more.
+    A stage begins when every job of the stage before has ended, and the first stage after a canary only if the canary
+    is done. No new job begins once ``stop_after_failures`` jobs have failed, or after the deadline; a job that has
+    begun continues to its end. A job has failed if it did not end as done, or can no longer end as done.
 
     Args:
-        cannot_end_done: how many jobs that have not ended cannot end done any more.
+        cannot_end_done: how many open jobs can no longer end as done.
     """
     failed = cannot_end_done + sum(outcome not in (None, "done") for outcome in outcomes)
     most = rollout.stop_after_failures
@@ -74,7 +74,7 @@ def pauses_after(rollout: Rollout, total: int, stage: int) -> bool:
 
 
 def question(outcomes: Sequence[Outcome | None]) -> str:
-    """Return what somebody must know who is asked whether to go on, by what the jobs have come to."""
+    """Return what a person who is asked whether to continue must know about the jobs that have ended."""
     ended = [outcome for outcome in outcomes if outcome is not None]
     return f"{len(ended)} of {len(outcomes)} jobs have ended, {ended.count('done')} of them done."
 

@@ -1,4 +1,4 @@
-"""What an observation changes in the wipes of a job: whether each was done, was not done, or is unknown."""
+"""How an observation changes the wipes of a job: whether each was done, was not done, or is unknown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from ..model import Disk, Failure, JobState, Observation, Wipe, error_codes
 from .state import MAX_GAP, MAX_RESENDS, SETTLING_READS, changed, fail, lag_of, replace, settling
 
 RESETTING = "InvalidOperation.DiskResetInProgress"
-"""What ResetDisk answers, also with DryRun, while a roll-back of the disk goes on (ECS API reference, ResetDisk)."""
+"""What ResetDisk answers, also with DryRun, while a roll-back of the disk is in progress (ECS API reference,
+ResetDisk).
+"""
 
 
 def evolve_wipes(job: JobState, observation: Observation) -> JobState:
@@ -35,7 +37,7 @@ def _status(wipe: Wipe, observation: Observation) -> str:
 
 
 def _with_wipes(job: JobState, observation: Observation, wipes: tuple[Wipe, ...]) -> JobState:
-    """Return the state with these wipes, and with the failure of each that is unknown now."""
+    """Return the state with these wipes, and with a failure for each that is unknown now."""
     before, job = job.disks, changed(job, disks=wipes)
     for old, new in zip(before, wipes, strict=True):
         if new.state == "unknown" and old.state != "unknown":
@@ -44,7 +46,7 @@ def _with_wipes(job: JobState, observation: Observation, wipes: tuple[Wipe, ...]
 
 
 def close_doubts(job: JobState, observation: Observation) -> JobState:
-    """Return the state in which a wipe that may not be sent again is unknown, since its answer was lost."""
+    """Return the state in which a wipe that may not be sent again is unknown, because its answer was lost."""
     while True:
         closed = tuple(
             replace(wipe, state="unknown") if wipe.state == "resend" and not _may_resend(wipe, job) else wipe
@@ -52,11 +54,11 @@ def close_doubts(job: JobState, observation: Observation) -> JobState:
         )
         if closed == job.disks:
             return job
-        job = _with_wipes(job, observation, closed)  # which turns the job back, and so may close another
+        job = _with_wipes(job, observation, closed)  # this turns the job back, and so may make another one unknown
 
 
 def _watch(wipe: Wipe, observation: Observation, lag: float) -> Wipe:
-    """Return a wipe with whether this observation shows what its fence holds: nobody has used the machine since."""
+    """Return a wipe with its fence updated: whether this observation shows that nobody has used the machine since."""
     fence, instance, disk = wipe.fence, observation.instance, observation.disks.get(wipe.disk_id)
     if fence is None or instance is None or disk is None or not (wipe.state in ("asked", "lost") or wipe.losses):
         return wipe
@@ -84,7 +86,7 @@ def _evolve_wipe(wipe: Wipe, observation: Observation, job: JobState) -> Wipe:
 
 
 def _settle_wipe(wipe: Wipe, observation: Observation, job: JobState) -> Wipe:
-    """Return what In_use proves of a wipe once it has lasted: an accepted one was done, a lost one was not."""
+    """Return what In_use proves about a wipe once it has lasted: an accepted one was done, a lost one was not."""
     if wipe.at is None or observation.at < wipe.at:
         return wipe  # this observation may be older than the answer
     if wipe.snapshot_id:
@@ -92,7 +94,7 @@ def _settle_wipe(wipe: Wipe, observation: Observation, job: JobState) -> Wipe:
         if code == RESETTING:
             return replace(wipe, resetting=True, reads=0)
         if code != error_codes.PROVEN:
-            return wipe  # In_use alone says nothing of a roll-back: a disk is In_use while it is rolled back, too
+            return wipe  # In_use alone proves nothing about a roll-back: a disk is In_use during a roll-back, too
         if wipe.resetting:
             return replace(wipe, state="done", evidence="transition")
     wipe = replace(wipe, reads=wipe.reads + 1)
@@ -112,7 +114,7 @@ def _overtaken(wipe: Wipe, status: str) -> bool:
 
 
 def _evolve_reiniting(wipe: Wipe, at: float) -> Wipe:
-    if wipe.state in ("todo", "refused") and not wipe.losses:  # not ours: what the data is cannot be told any more
+    if wipe.state in ("todo", "refused") and not wipe.losses:  # not ours: nobody can tell any more what data it has
         return replace(wipe, state="unknown", acknowledged=True)
     if wipe.state in ("asked", "accepted"):
         return changed(wipe, reiniting=True, reads=0)
@@ -128,9 +130,9 @@ def _may_resend(wipe: Wipe, job: JobState) -> bool:
 
 
 def is_watched(wipe: Wipe, job: JobState) -> bool:
-    """Return whether nobody can have used the machine unobserved since a wipe was sent, or that risk was taken.
+    """Return whether nobody can have used the machine unobserved since a wipe was sent, or that risk was accepted.
 
-    ``on_unknown: retry`` takes the risk of a gap where StartTime still shows whether the machine was started in it.
+    ``on_unknown: retry`` accepts the risk of a gap if StartTime still shows whether the machine was started in it.
     """
     forgiven = job.on_unknown == "retry" and wipe.fence is not None and wipe.fence.start_time is not None
     return not wipe.gap or forgiven
@@ -142,17 +144,17 @@ def pending_wipes(job: JobState) -> list[Wipe]:
 
 
 def open_resets(jobs: Sequence[JobState]) -> list[Wipe]:
-    """Return the roll-backs that were sent and are not proven to have ended, which no Describe call shows."""
+    """Return the roll-backs that were sent and not proven to have ended, which no Describe call shows."""
     return [wipe for job in jobs for wipe in job.disks if wipe.snapshot_id and wipe.state in ("accepted", "lost")]
 
 
 def in_doubt(wipe: Wipe) -> Wipe:
-    """Return a wipe as unknown, where it is under way: nothing will show any more whether it was done."""
+    """Return a wipe as unknown if it is in progress: nothing will show any more whether it was carried out."""
     return replace(wipe, state="unknown") if wipe.state in ("asked", "accepted", "lost") else wipe
 
 
 def unknown_wipe(job: JobState, before: Wipe, disk: Disk | None) -> Failure:
-    """Return why what happened to a disk is unknown; ``before`` is its wipe before that was found."""
+    """Return why it is unknown what happened to a disk; ``before`` is its wipe before that was found."""
     disk_id = before.disk_id
     last = f"the disk was last seen {disk.status}" if disk is not None else "ECS does not show the disk"
     act = "ResetDisk" if before.snapshot_id else "ReInitDisk"

@@ -1,4 +1,4 @@
-"""Carrying out a plan: the driver of the core, its calls to ECS, and the journal behind it.
+"""Carries out a plan: the driver of the core, its calls to ECS, and the journal behind it.
 
 | file | what is in it |
 |---|---|

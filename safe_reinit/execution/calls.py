@@ -1,6 +1,6 @@
 """One guarded call: check for the last time that it may be sent, send it once, and return how it ended.
 
-Nothing here waits, and nothing here repeats a call: a retry is a new attempt that the core decides.
+Nothing here waits or repeats a call: a retry is a new attempt, which the core decides.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from .store import StateStore
 
 
 def serves_until(clock: Clock, observation: Observation, job: JobState) -> float:
-    """Return when an observation is too old for a wipe to leave, in real seconds since boot.
+    """Return when an observation becomes too old for a wipe to be sent, in real seconds since boot.
 
-    A process can be paused, or its credentials be waited for, also after its age was last compared with the clock.
+    After the last comparison of its age with the clock, the process can still be paused or have to wait for
+    credentials.
     """
     return boottime() + (longest(job, clock.rate) - (clock.time() - observation.at)) / clock.rate
 
@@ -33,8 +34,8 @@ class Calls:
     """Makes the calls of one run.
 
     Attributes:
-        stop: set once somebody has asked the run to end: then only what brings machines back is sent.
-        throttled_at: by API, when ECS last throttled it (cloud seconds): what was observed before is not acted on.
+        stop: set once somebody has asked the run to end: from then on, only what brings machines back is sent.
+        throttled_at: by API, when ECS last throttled it (cloud seconds): earlier observations are not acted on.
 
     """
 
@@ -46,15 +47,17 @@ class Calls:
     stop: threading.Event
     throttled_at: dict[str, float] = field(default_factory=dict)
     accepted: list[LateAnswer] = field(default_factory=list)
-    """The wipes that ECS accepted of this session: should it have lost the run, whoever has it now must know."""
+    """The wipes of this session that ECS accepted. If the session has lost the run, its present holder must learn of
+    them.
+    """
 
     def make(self, call: Call) -> Answered:
-        """Make one call for its attempts; those that came too late, or that nobody wants any more, are withheld."""
+        """Make one call for its attempts; those that are too late or no longer needed are withheld."""
         back = call.attempts[0].command.action in error_codes.BRINGS_BACK
         try:
             may_send = self.store.may_send(brings_back=back)
         except LeaseLostError:
-            may_send = False  # the loop finds the lease lost
+            may_send = False  # the loop notices that the lease is lost
         due = [each for each in call.attempts if may_send and (back or self._is_still_due(each))]
         due = [each for each in due if not self._is_throttled(each, len(due))]
         batched = False
@@ -68,14 +71,14 @@ class Calls:
         )
 
     def _is_still_due(self, attempt: Attempt) -> bool:
-        """Return whether it is not too late: after the recheck, and after somebody asked the run to end."""
+        """Return whether it is not too late: not after the recheck expired, nor after somebody asked the run to end."""
         stale = is_stale(attempt.observation, attempt.job, self.clock.time(), self.clock.rate)
         return not (stale or self.stop.is_set())
 
     def _is_throttled(self, attempt: Attempt, batched: int) -> bool:
-        """Return whether ECS has throttled the call since it was decided, as the answer to another one of its kind.
+        """Return whether ECS has throttled such a call since this one was decided.
 
-        The core knows of that before it decides on a later observation, and lets calls through as the limit allows.
+        The core takes that into account before it decides on a later observation, and admits calls as the limit allows.
         """
         action: str = attempt.command.action
         return attempt.observation.at < self.throttled_at.get(f"{action}s" if batched > 1 else action, 0.0)
@@ -96,7 +99,7 @@ class Calls:
         return accepted
 
     def _make_batch(self, attempts: Sequence[Attempt]) -> tuple[Mapping[int, Outcome], bool]:
-        """Stop or start many instances by one call; each has its own answer, or the call has one for all."""
+        """Stop or start many instances in one call; each has its own answer, or the call has one for all."""
         ids = [each.command.subject for each in attempts]
         number = max(each.number for each in attempts)
         try:
@@ -146,7 +149,7 @@ class Calls:
 
 
 def outcome_of(failed: CloudError) -> Outcome:
-    """Return how an attempt ended whose call failed so."""
+    """Return the outcome of an attempt whose call failed like this."""
     if isinstance(failed, Refused):
         return inputs.Refused(
             failed.code, failed.http_status, failed.message, failed.request_id, failed.action, failed.retry_after

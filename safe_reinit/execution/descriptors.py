@@ -1,4 +1,4 @@
-"""What a run needs of its process: enough file descriptors, and its modules, so that it lacks nothing in the middle."""
+"""What a run needs from its process, checked in advance: enough file descriptors, and all modules imported."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .. import checks, model
 from ..errors import RunRefused
 
 MIN_DESCRIPTORS = 24
-"""Descriptors that the connections, the journal and the outputs of a run take at most, with some to spare."""
+"""The most descriptors that the connections, the journal and the outputs of a run take, with some to spare."""
 
 
 def demand_descriptors() -> None:
     """Open as many descriptors as a run takes, and close them again.
 
     Raises:
-        RunRefused: there are not so many. Nothing was sent.
+        RunRefused: the process cannot open that many. Nothing was sent.
     """
     opened: list[int] = []
     try:
@@ -41,9 +41,9 @@ def demand_descriptors() -> None:
 
 
 def load_all(journal: str | None) -> None:
-    """Import all that plans and runs need, on this thread and before anything goes on.
+    """Import everything that plans and runs need, on this thread and before anything starts.
 
-    A process that is forked while another thread imports waits for ever for the lock of that import.
+    If a process is forked while another thread imports, the child waits forever for the lock of that import.
     """
     parts = (f"model.{part}" for part in model.PARTS)
     for name in ("cloud.aliyun.client", "execution.session", "journal.sqlite", *parts):
@@ -51,7 +51,7 @@ def load_all(journal: str | None) -> None:
     from ..journal.place import is_shared  # noqa: PLC0415 - see above
 
     if is_shared(journal):
-        with contextlib.suppress(ImportError):  # which is said when it is opened
+        with contextlib.suppress(ImportError):  # this is reported when the journal is opened
             import_module("..journal.postgres", __package__)
-    for name in checks.__all__:  # those are imported when they are asked for
+    for name in checks.__all__:  # those are imported on demand
         getattr(checks, name)

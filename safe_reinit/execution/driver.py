@@ -1,7 +1,7 @@
-"""The driver: carries out what the core asks for, and feeds back what came of it. It decides nothing.
+"""The driver: carries out what the core asks for, and returns the results to the core. It decides nothing.
 
-One thread steps the core and writes its states down. Calls to ECS are made in daemon threads, so that one that hangs
-keeps nothing else waiting, not even the end of the process.
+One thread steps the core and writes its states. Calls to ECS are made in daemon threads, so that a call that hangs
+keeps nothing waiting, not even the end of the process.
 """
 
 from __future__ import annotations
@@ -49,28 +49,30 @@ from .recheck import Rechecks
 from .store import StateStore
 
 _CALL_THREADS = 32
-"""Threads that call: one that hangs keeps no other waiting."""
+"""Threads that make calls: one that hangs does not keep the others waiting."""
 
 
 @dataclass
 class Driver:
-    """Carries one confirmed plan out to its end.
+    """Carries out one confirmed plan to its end.
 
     Attributes:
-        states: the states of the jobs to go on from, in the order of the plan.
-        closed: the positions of jobs that came to their end before: nothing is observed or called for them.
-        none_begins: why no job begins that has not; ``""`` if they may.
-        lease: the right to act for this run; every changed state is written through it before what follows is done.
-        exchanges: what the cloud answered, as it comes; for the rate limits.
+        states: the states from which the jobs continue, in the order of the plan.
+        closed: the positions of jobs that had already ended: nothing is observed or called for them.
+        none_begins: why no further job begins; ``""`` if they may.
+        lease: the right to act for this run; every changed state is written through it before anything that depends on
+            it.
+        exchanges: the answers of the cloud, as they arrive; for the rate limits.
         ask: asks a person whether the next stage may begin, given a summary of what has ended.
         notify: tells people something that is not an event of a job.
-        usual: by phase the shortest time that it took in earlier runs, in cloud seconds.
-        journal_outage: for how long a journal that cannot be written is waited for, in real seconds.
-        spool: keeps what the journal lacks after that.
-        target_rules: which targets may be and which must not by the configuration of now: judged as well as the plan's.
-        stop: set by somebody who wants the run to end: calls in flight end, machines come back, no wipe is sent.
-        hand_over: set by somebody who wants another process to go on: no further job begins, and what has begun ends.
-        leave: set by somebody who cannot wait for that: the run is left as it stands.
+        usual: by phase, the shortest time that it took in earlier runs, in cloud seconds.
+        journal_outage: how long to wait for a journal that cannot be written, in real seconds.
+        spool: keeps what is missing from the journal after that.
+        target_rules: which targets the present configuration allows and protects; checked besides the plan's own rules.
+        stop: set by somebody who wants the run to end: calls in progress finish, machines come back, no wipe is sent.
+        hand_over: set by somebody who wants another process to continue: no further job begins, and jobs in progress
+            end.
+        leave: set by somebody who cannot wait for that: the run is left as it is.
         wake: set to end the wait for the next step.
 
     """
@@ -107,26 +109,26 @@ class Driver:
         self._inbox: deque[Input] = deque()
         self._stepping = threading.RLock()
         self._written: list[Input] = []
-        """What came of the last commit, until the core is told."""
-        # One thread checks before calls, since more would only make each other's facts old. What brings machines back
-        # has threads that nothing else uses: it waits for nothing, also where other calls hang.
+        """The result of the last commit, until the core gets it."""
+        # One thread makes the rechecks, since several would only make each other's facts old. What brings machines back
+        # has threads of its own, so that it waits for nothing, even if other calls hang.
         self._observing = DaemonExecutor(1, "safe-reinit-observe")
         self._rechecking = DaemonExecutor(1, "safe-reinit-recheck")
         self._calling = {back: DaemonExecutor(_CALL_THREADS, "safe-reinit-call") for back in (False, True)}
         self._asking = DaemonExecutor(1, "safe-reinit-ask")
         self._ask_failed: Exception | None = None
-        """Why nobody could be asked, which ends the run as it is: no machine is down."""
+        """Why nobody could be asked; this ends the run as it is: no machine is down."""
 
     def __call__(self) -> None:
-        """Carry every job to its end.
+        """Carry out every job to its end.
 
         Raises:
-            LeaseLostError: another session holds the run now; nothing more is called or written.
-            Exception: what asking somebody raised, between two stages.
+            LeaseLostError: another session now holds the run; nothing more is called or written.
+            Exception: what asking somebody between two stages raised.
         """
         executors = (self._observing, self._rechecking, *self._calling.values())
         if (heard := self._store.read_in_use()) is not None and heard.in_use.ahead:
-            self._inbox.append(heard)  # a shard knows that before its first machine begins
+            self._inbox.append(heard)  # a shard checks this before its first machine begins
         try:
             with self.clock.busy():
                 while not self.leave.is_set():
@@ -138,20 +140,20 @@ class Driver:
         finally:
             for each in executors:
                 each.shutdown(wait=not self.leave.is_set(), cancel_futures=True)
-            self._asking.shutdown(wait=False)  # nobody waits for an answer that is not needed any more
+            self._asking.shutdown(wait=False)  # nobody waits for an answer that is no longer needed
 
     @property
     def accepted(self) -> Sequence[LateAnswer]:
-        """The wipes that ECS accepted of this session."""
+        """The wipes of this session that ECS accepted."""
         return self._calls.accepted
 
     def turn_back(self) -> bool:
-        """Keep it for whoever resumes the run where somebody asked it to end: no job wipes any more, and none begins.
+        """Record, for any process that resumes the run, that it was asked to end: no job wipes or begins any more.
 
-        The loop notes that itself at its next step, which may hang for as long as the process lasts.
+        The loop records that itself at its next step, but that step may hang for as long as the process lasts.
 
         Returns:
-            whether that could be kept: ``False`` where another session holds the run, and knows more of it.
+            whether it could be recorded: ``False`` if another session holds the run, and knows more about it.
 
         """
         if not self.stop.is_set():
@@ -169,9 +171,9 @@ class Driver:
         return True
 
     def _round(self) -> float | None:
-        """Step until nothing is left to carry out; return when to step again (cloud seconds), ``None`` for never."""
+        """Step until nothing is left to do; return when to step again (cloud seconds), or ``None`` for never."""
         inputs = [*self._store.hold(), *self._drained()]
-        if self._ask_failed is not None:  # which is set before the answer in its place comes in
+        if self._ask_failed is not None:  # this is set before the answer that replaces it arrives
             raise self._ask_failed
         until: float | None = None
         while True:
@@ -188,7 +190,7 @@ class Driver:
                 return None if self.run.is_over else until
 
     def _step(self, inputs: Sequence[Input]) -> Sequence[Effect]:
-        """Step the core, and write down what it asks for at once: nothing else may come in between."""
+        """Step the core, and write what it asks for at once: nothing else may come in between."""
         with self._stepping:
             effects = self.run.step(self._now(), [*self._written, *inputs])
             self._written = []
@@ -225,7 +227,7 @@ class Driver:
                     name, at=self.clock.now(), run_id=self.run_id, instance_id=instance_id, disk_id=disk_id, data=data,
                     simulated=self.plan.simulated,
                 )  # fmt: skip
-                with contextlib.suppress(Exception):  # whoever listens and fails leaves no machine stopped
+                with contextlib.suppress(Exception):  # a listener that fails leaves no machine stopped
                     self.on_event(event)
             case Notify(text):
                 with contextlib.suppress(Exception):
@@ -252,7 +254,7 @@ class Driver:
     def _begin(
         self, executor: DaemonExecutor, effect: Describe | Recheck | Call | Ask, leaf: Callable[[], Input]
     ) -> None:
-        """Carry an effect out in a thread; what comes of it is an input of a later step."""
+        """Carry out an effect in a thread; its result is an input of a later step."""
         busy = contextlib.nullcontext() if isinstance(effect, Ask) else self.clock.busy()  # a person may take any time
 
         def work() -> None:
@@ -266,11 +268,11 @@ class Driver:
 
         try:
             executor.submit(work)
-        except RuntimeError as error:  # no thread for it
+        except RuntimeError as error:  # no thread could be started for it
             self._inbox.append(self._failed(effect, error))
 
     def _failed(self, effect: Describe | Recheck | Call | Ask, error: Exception) -> Input:
-        """Return what the core is told of an effect that ended with an exception: also one that nobody foresaw."""
+        """Return what the core learns about an effect that ended with an exception, expected or not."""
         if isinstance(effect, Describe):
             observation = Observation(self.clock.time(), self.clock.now(), answered=False, why="ECS could not be asked")
             return Described(effect.number, (observation,) * len(effect.jobs + effect.watched))

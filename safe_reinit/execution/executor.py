@@ -1,4 +1,4 @@
-"""An executor of daemon threads; apart from ``threads``, since its base class takes long to import."""
+"""An executor of daemon threads; separate from ``threads``, because its base class takes long to import."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 
 class DaemonExecutor(Executor):
-    """Runs calls in at most so many daemon threads.
+    """Runs calls in at most a given number of daemon threads.
 
-    The executor of the standard library makes the interpreter wait at its end for every call that still hangs.
+    With the executor of the standard library, the interpreter would wait at its end for every call that still hangs.
 
     Args:
         most: how many threads there are at most.

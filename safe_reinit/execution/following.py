@@ -1,4 +1,4 @@
-"""Following a run that other processes carry, in the journal: people see what a run of this process shows them."""
+"""Follows, in the journal, a run that other processes carry out, and shows what a local run would show."""
 
 from __future__ import annotations
 
@@ -24,63 +24,64 @@ from .shards import finish, report_of
 _READ_INTERVAL = 1.0
 """Real seconds between two reads of the journal."""
 _CHECK_INTERVAL = 10.0
-"""Real seconds between two questions to who has the run carried."""
+"""Real seconds between two status requests to the carrier."""
 _LATE_EVENTS = 200
-"""So many events back are read again: of two that are written at once, the later one may be seen first."""
+"""This many of the last events are read again: of two events written together, the later may become visible first."""
 _PAUSES = ("canary", "wave")
 
 
 @dataclass(frozen=True)
 class Carried:
-    """The state of whatever has a run carried. The state of the run itself is in the journal."""
+    """The state of the carrier of a run. The state of the run itself is in the journal."""
 
     status: Literal["open", "ended", "cancelled", "failed", "terminated", "missing"]
     text: str = ""
-    """A sentence for people, where there is something to do or to know."""
+    """A sentence for people, if there is something to do or to know."""
     hint: str = ""
 
     @property
     def lost(self) -> bool:
-        """Whether nobody has the run carried any more, though it may not have ended."""
+        """Whether nothing makes anybody carry out the run any more, though it may not have ended."""
         return self.status in ("failed", "terminated", "missing")
 
 
 class Carrier(Protocol):
-    """What has the shards of one run carried by other processes.
+    """Makes other processes carry out the shards of one run.
 
-    Each method raises ``UsageError`` where it cannot be used as it is set, and ``RunRefused`` where it does not answer
-    or does not let us in.
+    Each method raises ``UsageError`` if the settings of the carrier cannot be used, and ``RunRefused`` if it does not
+    answer or refuses the connection.
     """
 
     @property
     def text(self) -> str:
-        """How people are told of it."""
+        """Its name for people."""
 
     def submit(self) -> bool:
-        """Have the run carried, and return whether there is who carries it; one that is carried stays as it is."""
+        """Have the run carried out, and return whether somebody is there to do it; a run in progress stays as it is."""
 
     def wake(self) -> None:
         """Have it read the journal, which has an answer or a cancel that it waits for."""
 
     def describe(self) -> Carried:
-        """Describe how far this is and what is wrong, if anything."""
+        """Describe how far the run is and what is wrong, if anything."""
 
 
 class Following:
     """Follows one run to its end.
 
-    Whoever ends this asks the run to end cleanly. A process that is killed leaves it to those who carry it.
+    If the caller ends this, the run is asked to end cleanly. If the process is killed, the run is left to those who
+    carry it out.
 
     Args:
-        session: the session of this process; it holds no lease of the run.
+        session: the session of this process; it does not hold the lease of the run.
         run: the run.
-        carrier: what has it carried.
-        joins: whether another process began the run; past events are then told first.
+        carrier: what has the run carried out.
+        joins: whether another process began the run; if so, past events are reported first.
 
     Attributes:
         stop: set by somebody who wants the run to end cleanly.
-        leave: set by somebody who waits no longer; the run goes on.
-        wake: set to end the wait for the next look.
+        leave: set by somebody who no longer waits; the run continues.
+        wake: set to end the wait for the next read.
 
     """
 
@@ -91,25 +92,29 @@ class Following:
         self._run_id = run.run_id
         self._rollout = decode(Rollout, run.plan["rollout"])
         self._reported = set[int]()
-        if not joins:  # whoever planned the run was told of the calls for that
+        if not joins:  # whoever planned the run was already told of the calls for that
             self._reported = {number for number, _ in session.journal.events_after(run.run_id, 0)}
         self._checked_at = boottime()
         self._last_notice = ""
         self._cancelled = False
         self._asked_by = ""
-        """By what the run was asked to end."""
+        """What the run was asked to end by."""
         self._wakes = self._rollout.pause in _PAUSES
-        """Whether the carrier may not have heard of an answer in the journal: also one of before this was followed."""
+        """Whether the carrier may not know of an answer in the journal, possibly one from before this process followed
+        it.
+        """
         self._lost: RunRefused | None = None
-        """Why the run is followed no further though it has not ended, where that is so."""
+        """Why the run is no longer followed although it has not ended, if that is so."""
 
     def __call__(self) -> Report:
-        """Have the run carried, follow it to its end, and return its report.
+        """Have the run carried out, follow it to its end, and return its report.
 
         Raises:
-            RunRefused: it could not be had carried; the run is in the journal, and can be resumed.
-            Error: it has not ended; ``error.report`` is how it stands, and the class that of a run that ended so.
-            OutcomeUnknown: another journal is where it was: how the run goes on is not seen from here any more.
+            RunRefused: nobody could be made to carry it out; the run is in the journal, and can be resumed.
+            Error: it has not ended; ``error.report`` is its present state, and the class is that of a run that ended
+                so.
+            OutcomeUnknown: another journal has taken the place of its journal, so this process can no longer see how it
+                continues.
         """
         with self._session.interrupt.ending(self, self.report, self._record_who_asked, elsewhere=True):
             self._begin()
@@ -118,7 +123,7 @@ class Following:
         if unended is None:
             return result
         error = error_of(result)
-        error.hint = unended.hint  # whoever carries it finds out what is not known yet
+        error.hint = unended.hint  # whoever carries out the run finds out what is not known yet
         raise error
 
     def _record_who_asked(self, by: str) -> None:
@@ -151,9 +156,9 @@ class Following:
             self.wake.clear()
 
     def _has_ended(self) -> bool:
-        """Report what is new of it, ask and pass on what has to be, and return whether it has ended."""
+        """Report what is new, ask and pass on what is needed, and return whether the run has ended."""
         run = self._run()
-        ended = run.ended_at is not None  # read before its events: none comes after
+        ended = run.ended_at is not None  # read before the events: none comes after that
         self._report_events()
         if ended:
             return True
@@ -168,11 +173,11 @@ class Following:
         return False
 
     def report(self) -> Report:
-        """Return the report of the run; where it has not ended, as the run stands."""
+        """Return the report of the run; if it has not ended, of its present state."""
         return self._report()[0]
 
     def _report(self) -> tuple[Report, RunRefused | None]:
-        """Return the report of the run, and why it is followed no further where it has not ended."""
+        """Return the report of the run, and why it is no longer followed if it has not ended."""
         run = self._session.stored(self._run_id)
         if run.report is not None and run.ended_at is not None:
             return decode(Report, run.report), None
@@ -184,9 +189,9 @@ class Following:
         return report.of_bug(report_of(self._session, run), unended), unended
 
     def _check(self) -> None:
-        """Report, once, what keeps the run from being carried; note it where nobody will carry it any more.
+        """Report, once, what keeps the run from being carried out; record it if nobody will carry it out any more.
 
-        A run whose last shard has ended is finished here, where nobody has done it: its worker may be gone.
+        If the last shard has ended but nobody finished the run, it is finished here, because its worker may be gone.
         """
         self._checked_at = boottime()
         finish(self._session, self._run_id)
@@ -194,9 +199,9 @@ class Following:
             return
         try:
             carried = self._carrier.describe()
-            if carried.status in ("ended", "cancelled") and self._run().ended_at is None:  # as this run was resumed
+            if carried.status in ("ended", "cancelled") and self._run().ended_at is None:  # since this run was resumed
                 self._carrier.submit()
-        except Error as error:  # the workers go on with what they have
+        except Error as error:  # the workers continue what they have
             self._notify(f"{error} The workers continue the run.")
             return
         if self._wakes:
@@ -237,13 +242,13 @@ class Following:
             self._wake_carrier()
 
     def _hear_cancel(self) -> None:
-        """Have a run that waits for an answer end instead, since somebody cancelled it."""
+        """End a run that waits for an answer, because somebody cancelled it."""
         if not self._cancelled:
             self._cancelled = True
             self._wake_carrier()
 
     def _ask_whether_to_go_on(self) -> None:
-        if self._rollout.pause not in _PAUSES:  # nobody is asked, and how all jobs are need not be read
+        if self._rollout.pause not in _PAUSES:  # nobody is asked, so the states of all jobs need not be read
             return
         journal, now = self._session.journal, self._session.clock.now()
         stage = shards.next_stage(
@@ -252,7 +257,7 @@ class Following:
         if not stage.question:
             return
         goes_on = self._session.go_on(stage.question)
-        if self.stop.is_set() or self.leave.is_set():  # this process waits for no answer any more
+        if self.stop.is_set() or self.leave.is_set():  # this process no longer waits for an answer
             return
         if goes_on is None:
             self._lost = RunRefused(
@@ -261,12 +266,12 @@ class Following:
                 f"safe-reinit cancel {self._run_id}.",
             )
             return
-        self._wakes = True  # also where nobody hears that it was written down
+        self._wakes = True  # even if nobody learns that it was written
         journal.confirm_stage(self._run_id, stage.number if goes_on else -1)
         self._wake_carrier()
 
     def _wake_carrier(self) -> None:
         self._wakes = True
-        with contextlib.suppress(Error):  # the next check says what is wrong, and tries again
+        with contextlib.suppress(Error):  # the next check reports what is wrong, and tries again
             self._carrier.wake()
             self._wakes = False

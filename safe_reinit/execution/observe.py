@@ -1,4 +1,4 @@
-"""Observing jobs: of each only what it needs next, and what a round of Describe calls shows of it."""
+"""Observes jobs: for each only what it needs next, and what a round of Describe calls shows of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..model import JobState, Observation, SafetySnapshot, Snapshot, Unseen
 from ..planning.describe import ONE_BY_ONE_LIMIT, Round
 
 WHOLE = Needs(instance=True, disks=True)
-"""What can change of a job while somebody reads all its facts."""
+"""What can change for a job while all its facts are being read."""
 _WATCHED = Needs(instance=True, disks=False)
 """What shows that somebody uses a machine."""
 
@@ -22,18 +22,18 @@ _WATCHED = Needs(instance=True, disks=False)
 def observe_jobs(
     cloud: Cloud, clock: Clock, jobs: Sequence[JobState], *, watched: Sequence[JobState] = (), whole: bool = False
 ) -> list[Observation]:
-    """Observe these jobs by one round of Describe calls, each of which is made once.
+    """Observe these jobs in one round of Describe calls, each of which is made once.
 
-    A call that fails takes from each job what it would have shown, and nothing from any other: without its instance a
-    job is not seen, without its disks it can still get its power back.
+    A failed call takes from each job only what it would have shown: without its instance a job is not seen, but without
+    its disks it can still get its power back.
 
     Args:
         cloud: who is asked.
-        clock: by which the observations are timed.
+        clock: the clock of the observations.
         jobs: their states.
-        watched: the states of more jobs, of which only the instance is observed; their observations come last.
-        whole: see the instance and the disks of each, also where it needs only one; but no snapshot that is being
-            created and no roll-back, which only matter before a stop and after a wipe.
+        watched: the states of more jobs, for which only the instance is observed; their observations come last.
+        whole: observe the instance and the disks of each, even if it needs only one of them; but no snapshots in
+            progress and no roll-backs, which only matter before a stop and after a wipe.
 
     """
     described = Round(cloud, clock, Once(), tolerant=True)
@@ -44,7 +44,7 @@ def observe_jobs(
     described.describe_snapshots(safety_of(jobs))
     described.describe_progressing([wipe.disk_id for job, need in needed if need.progressing for wipe in job.disks])
     if not whole:
-        resets = open_resets(jobs)[:ONE_BY_ONE_LIMIT]  # those whose end is proven leave the list
+        resets = open_resets(jobs)[:ONE_BY_ONE_LIMIT]  # those whose end is proven are no longer in the list
         described.dry_run_resets({wipe.disk_id: wipe.snapshot_id for wipe in resets})
     described.ask_all()
     answered_at = clock.time()
@@ -52,13 +52,13 @@ def observe_jobs(
 
 
 def observation_of(described: Round, job: JobState, need: Needs, answered_at: float) -> Observation:
-    """Return what a round shows of one job; nothing counts as seen of which no answer was read.
+    """Return what a round shows of one job; nothing counts as seen without an answer that could be read.
 
     Args:
         described: the round.
         job: the state of the job.
-        need: what it was asked for the job.
-        answered_at: when its last answer came (cloud seconds).
+        need: what was asked for the job.
+        answered_at: when its last answer arrived (cloud seconds).
 
     """
     disk_ids = [wipe.disk_id for wipe in job.disks]
@@ -100,7 +100,7 @@ def observation_of(described: Round, job: JobState, need: Needs, answered_at: fl
 
 
 def safety_of(jobs: Sequence[JobState]) -> list[str]:
-    """Return the ids of the safety snapshots that a wipe is still to come for."""
+    """Return the ids of the safety snapshots of disks whose wipe is still to come."""
     return [each.snapshot_id for job in jobs for each in _pending_safety(job)]
 
 
@@ -110,7 +110,7 @@ def _pending_safety(job: JobState) -> Iterator[SafetySnapshot]:
 
 
 def _listed(described: Round, safety: SafetySnapshot) -> Sequence[Snapshot] | None:
-    """Return the snapshot, nothing where ECS does not list it, and ``None`` if it was not seen."""
+    """Return the snapshot, an empty one if ECS does not list it, and ``None`` if it was not seen."""
     name, disk_id = safety.snapshot_id, safety.disk_id
     if name in described.snapshots:
         shot = described.snapshots[name]
@@ -121,5 +121,5 @@ def _listed(described: Round, safety: SafetySnapshot) -> Sequence[Snapshot] | No
 
 
 def _missing(described: Round, action: str, ids: Sequence[str], entries: Mapping[str, Any]) -> Unseen | None:
-    """Return why one of these is not seen, if that is so."""
+    """Return why one of these is not seen, if so."""
     return next((described.why_unseen(action, each) for each in ids if each not in entries), None)

@@ -1,4 +1,4 @@
-"""The recheck before a call: the facts that the plan stands on are read again."""
+"""The recheck before a call: reads again the facts that the plan is based on."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .observe import WHOLE, observation_of, observe_jobs, safety_of
 
 @dataclass(frozen=True)
 class Rechecks:
-    """Checks again what calls are about to be made for.
+    """Checks again the jobs for which calls are about to be made.
 
     Attributes:
-        target_rules: what the configuration of now says of targets: it counts as well as the plan's.
+        target_rules: what the present configuration says about targets; it counts as well as the plan's rules.
 
     """
 
@@ -35,7 +35,7 @@ class Rechecks:
     target_rules: TargetRules | None = None
 
     def __call__(self, recheck: Recheck) -> Rechecked | RecheckFailed:
-        """Read the facts again, and return of each job whether they are as planned."""
+        """Read the facts again, and return for each job whether they are as planned."""
         commands = recheck.commands
         try:
             first = commands[0].command
@@ -44,21 +44,21 @@ class Rechecks:
             else:
                 results = self._recheck(commands)
             results = [self._with_reset(each, result) for each, result in zip(commands, results, strict=True)]
-        except OtherCaller as other:  # of what this one may see and do nothing is known
+        except OtherCaller as other:  # nothing is known about what this caller may see and do
             return RecheckFailed(recheck.number, other.trouble, Failure(None, other.summary, hint=other.hint))
         except CloudError as failed:
             return RecheckFailed(recheck.number, failed.trouble)
         return Rechecked(recheck.number, tuple(results))
 
     def _in_force(self, _disks: object = None) -> tuple[Options, Guard]:
-        """Return what the plan was made and shown with; what it says of targets is judged again on what is seen now."""
+        """Return what the plan was made and shown with; its target rules are checked again on what is seen now."""
         return replace(self.plan.options, run_id=self.run_id), self.plan.guard
 
     def _recheck(self, commands: Sequence[Decided]) -> list[RecheckResult]:
         disk_ids = [disk.disk_id for each in commands for disk in self._planned(each).disks]
         options, _ = self._in_force()
-        begun = all(each.job.touched for each in commands)  # one that has not needs all the facts
-        ask = Once() if begun else Patient(self.clock)  # while machines are down no other recheck waits for this one
+        begun = all(each.job.touched for each in commands)  # a job that has not stopped needs all the facts
+        ask = Once() if begun else Patient(self.clock)  # while machines are down, no other recheck waits for this one
         described = Round(self.cloud, self.clock, ask, disk_ids)
         also = other_products.products_to_reread(self.plan.findings, begun=begun)
         facts = read_facts(
@@ -87,7 +87,7 @@ class Rechecks:
         return results
 
     def _recent(self, commands: Sequence[Decided]) -> Recent | None:
-        """Return what a stop need not read once more, where the plan is so new; a wipe stands on all that it needs."""
+        """Return what need not be read again for a stop while the plan is this new; a wipe needs all its facts."""
         if not all(self._planned(each).will_stop and not each.job.touched for each in commands):
             return None
         return Recent(
@@ -101,9 +101,9 @@ class Rechecks:
         return [by_disk[disk.disk_id] for disk in self._planned(each).disks]
 
     def _ways_back(self, commands: Sequence[Decided]) -> dict[str, str] | None:
-        """Return by disk the snapshot that a plan for many counts on to bring the data back; ``None`` for a few.
+        """Return, by disk, the snapshot that a plan for many counts on to restore the data; ``None`` for a few.
 
-        Once a machine is stopped its safety snapshots count instead: no wipe goes without them.
+        Once a machine is stopped, its safety snapshots count instead: no wipe is sent without them.
         """
         if self.plan.guard.disks <= ONE_BY_ONE_LIMIT:
             return None
@@ -116,7 +116,7 @@ class Rechecks:
         return list(zip(commands, observe_jobs(self.cloud, self.clock, jobs, whole=True), strict=True))
 
     def _before_a_power_cut(self, each: Decided, observation: Observation) -> RecheckResult:
-        """Check that these are targets still: else the power is not cut for them."""
+        """Check that these are still targets; if not, their power is not cut."""
         if not _is_whole(observation):
             return Unobserved(observation.why)
         drift = no_target_any_more(self._planned(each), observation, self.plan, self.target_rules)
@@ -130,7 +130,7 @@ class Rechecks:
         results: Sequence[RecheckResult],
         by_disk: Mapping[str, DiskFacts],
     ) -> list[RecheckResult]:
-        """Observe what can change while reading all the facts took its time; the rest of them stands."""
+        """Observe what can change while reading all the facts took its time; the other facts stand."""
         fresh = [each for each, result in zip(commands, results, strict=True) if isinstance(result, Fresh)]
         observations = {each.position: observation for each, observation in self._observe(fresh)} if fresh else {}
         still: list[RecheckResult] = []
@@ -146,7 +146,7 @@ class Rechecks:
             ]
             drift = (
                 self._drift_of(each, now) if _is_whole(observation) else ()
-            )  # no call is decided on less than the whole
+            )  # no call is decided on an incomplete observation
             if drift:
                 still.append(Drifted(drift, observation.instance.status if observation.instance else ""))
             else:
@@ -169,7 +169,7 @@ def _status(facts: Sequence[DiskFacts]) -> str:
 
 
 def _why_unseen(job: JobState, facts: Sequence[DiskFacts]) -> str:
-    """Return what of a job was not shown, though the credentials may see it: not listed, or not to be read."""
+    """Return what was not shown of a job although the credentials may see it: not listed, or unreadable."""
     for each in facts:
         unreadable = [gone.missing_text for gone in each.unseen if gone.row is not None]
         if unreadable:

@@ -1,4 +1,4 @@
-"""What a run has in the journal at its beginning, and of each call; and when a call may be sent by what is there."""
+"""What the journal has of a run at its beginning and of each call, and when it allows a call to be sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..model.codec import members, to_moment
 def may_send(lease: Lease, action: str) -> str:
     """Return why a changing call may not be sent (any more), immediately before its first byte.
 
-    What brings a machine back is sent as long as nobody else has the run, also while the journal is away.
+    A call that brings a machine back is sent as long as nobody else has the run, even while the journal is unavailable.
     """
     try:
         held = lease.check()
@@ -29,7 +29,7 @@ def may_send(lease: Lease, action: str) -> str:
 
 
 def first_states(plan: Plan, run_id: str, on_unknown: OnUnknown, at: float) -> list[JobState]:
-    """Return the states of a run of which nothing has been done; ``at`` is when it was confirmed (cloud seconds)."""
+    """Return the states of a run for which nothing has been done; ``at`` is when it was confirmed (cloud seconds)."""
     return [
         state.begin(job, plan.limits, at=at, on_unknown=on_unknown, run_id=run_id, options=plan.options)
         for job in plan.jobs
@@ -37,18 +37,18 @@ def first_states(plan: Plan, run_id: str, on_unknown: OnUnknown, at: float) -> l
 
 
 def call_event(run_id: str, call: Call, plan: Plan) -> dict[str, object]:
-    """Return what the journal has of a call."""
+    """Return the record of a call for the journal."""
     kind = ReadEvent if call.only_reads else CallEvent
     return {"schema": 1, **members(kind(at=call.at, run_id=run_id, data=call, simulated=plan.simulated))}
 
 
 def moment(text: str) -> datetime:
-    """Read a time as the journal has it."""
+    """Parse a time from the journal."""
     return to_moment(text, "$.started_at")
 
 
 def may_have_begun(lease: Lease, spool: Spool) -> bool:
-    """Return whether a shard may have been carried before: a journal that failed over or was put back may not say so.
+    """Return whether a shard may have been begun before: a journal that failed over or was restored may not say so.
 
     Raises:
         UsageError: what this host keeps of it cannot be read.

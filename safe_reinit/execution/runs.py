@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Listeners:
-    """Who is told of a run, is asked about it, and may end it; see ``Client.run``."""
+    """Who is told about a run, is asked about it, and may end it; see ``Client.run``."""
 
     on_event: Callable[[Event], None] | None = None
     on_call: Callable[[Call], None] | None = None
@@ -62,13 +62,13 @@ class Runs:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._going_on: dict[tuple[int, str], Interrupt] = {}
-        """By process and run the runs that go on now."""
+        """By process and run, the runs in progress."""
         self._unrecorded: set[str] = set()
-        """Runs whose journal was removed or replaced while they went on."""
+        """Runs whose journal was removed or replaced while they were in progress."""
 
     @property
     def place(self) -> str | None:
-        """Where runs are written down; ``None`` for this process only. It may hold a password: see ``journal``."""
+        """Where runs are recorded; ``None`` for this process only. It may contain a password: see ``journal``."""
         settings, where = self._setup.settings, self._setup.connection
         if settings.journal is None and where.has_given_credentials and where.loopback:
             return None
@@ -83,13 +83,13 @@ class Runs:
 
     @contextlib.contextmanager
     def session(self, listeners: Listeners | None = None, whose: str = "the configuration of now") -> Iterator[Session]:
-        """Open the journal for one act; ``whose`` names the configuration of this process, for people."""
+        """Open the journal for one action; ``whose`` names the configuration of this process, for people."""
         with open_to_write(self.place) as journal:
             yield self._session(journal, listeners or Listeners(), whose)
 
     @contextlib.contextmanager
     def carrying(self, run_id: str, listeners: Listeners) -> Iterator[Session]:
-        """Open the journal for a run, and let ``cancel`` of this client, in this process, reach the run directly."""
+        """Open the journal for a run, so that a ``cancel`` by this client in this process reaches the run directly."""
         name = (os.getpid(), run_id)
         self._going_on[name] = listeners.stop
         try:
@@ -108,7 +108,7 @@ class Runs:
             self._going_on.pop(name, None)
 
     def end_where_held(self, interrupt: Interrupt) -> None:
-        """Ask a run to end where the configuration holds all runs: it may bring machines back, and nothing else."""
+        """Ask a run to end if the configuration holds all runs: it may start machines again, and nothing else."""
         if request.held(self._setup.settings):
             interrupt.ask("the configuration, which holds all runs")
 
@@ -153,7 +153,7 @@ class Runs:
     # ------------------------------------------------------------------------------------ what the journal says
 
     def cancel(self, run_id: str) -> bool:
-        """Ask a run to end in order; see ``Client.cancel``."""
+        """Ask a run to end cleanly; see ``Client.cancel``."""
         own = self._going_on.get((os.getpid(), run_id))
         if own is not None:
             own.ask("Client.cancel")
@@ -172,11 +172,11 @@ class Runs:
         return tuple(self._read(lambda journal: journal.runs(limit), []))
 
     def new_id(self, given: str | None = None) -> str:
-        """Return the id of a run that is to begin: the one that is given, else a new one.
+        """Return the id for a new run: the one that was given, or a new one.
 
         Raises:
-            UsageError: the one that is given is none.
-            RunRefused: it is that of another run.
+            UsageError: the given id is not valid.
+            RunRefused: the given id belongs to another run.
         """
         if given is None:
             return f"r-{self._setup.clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
@@ -201,7 +201,7 @@ class Runs:
             return session.stored(run_id)
 
     def _demand_journal(self) -> None:
-        """Check that there is a journal, before one is opened for a run that must be in it: none is created for that.
+        """Check that there is a journal before opening it for a run that must be in it, so that none is created.
 
         Raises:
             NoJournalError: there is none.
@@ -210,10 +210,10 @@ class Runs:
             raise NoJournalError(self.place)
 
     def demand(self, plan: Plan | None = None) -> None:
-        """Check that runs can be written down and may begin, and that this plan was not run yet, before anything else.
+        """Check, before anything else, that runs can be recorded and may begin, and that this plan has not been run.
 
         Raises:
-            UsageError: they cannot be written down.
+            UsageError: they cannot be recorded.
             RunRefused: the plan was run, or all runs are held.
         """
         if (held := request.held(self._setup.settings)) is not None:
@@ -225,17 +225,17 @@ class Runs:
                 journal.refuse_used(plan.plan_id)
 
     def demand_shared(self) -> None:
-        """Check that a worker can use the journal, before it takes a shard.
+        """Check that a worker can use the journal before it takes a shard.
 
         Raises:
-            UsageError: it cannot be written, or it is a file, which workers on other hosts do not have.
+            UsageError: it cannot be written, or it is a file, which workers on other hosts cannot reach.
         """
         with self.session() as session:
             shards.demand_shared(session)
             session.journal.demand_permission("carry")
 
     def demand_free(self, plan: Plan) -> None:
-        """Check that no open run has an instance of this plan, and that runs may begin; its run sees it again.
+        """Check that no open run has an instance of this plan, and that runs may begin; the run checks it again.
 
         Raises:
             RunRefused: one has, or all runs are held.
@@ -246,11 +246,11 @@ class Runs:
     def done_before(self, plan: Plan) -> Report | None:
         """Return the report of the run that is done under the key of this plan; ``None`` if a run may begin.
 
-        Where there is no journal yet, or it cannot be read, ``None``: the run checks it again.
+        If there is no journal yet, or it cannot be read, return ``None``: the run checks it again.
 
         Raises:
             KeyUnsettled: a run with the key is open, or its outcome is unknown.
-            RunRefused: the key is that of another plan, or a run with it wiped a disk and is not done all the same.
+            RunRefused: the key belongs to another plan, or a run with it wiped a disk but did not end as done.
         """
         if (key := plan.once) is None:
             return None
@@ -264,7 +264,7 @@ class Runs:
     def why_not_now(self, plan: Plan) -> Error | None:
         """Return why a run of this plan may not begin now, as far as the configuration and the journal say.
 
-        All runs may be held, or an open run may have one of the instances. The run checks it again.
+        All runs may be held, or an open run may have one of the instances. The run checks this again.
         """
         refused = request.held(self._setup.settings)
         if refused is None:
@@ -284,14 +284,14 @@ class Runs:
     ) -> Report:
         """Report a plan that was not run.
 
-        Of each disk it names the run that the journal knows of; where that cannot be read, none.
+        For each disk the report names the run that the journal knows; if the journal cannot be read, none.
 
         Args:
             plan: the plan.
             begun: when that began, and why.
-            calls: what was asked of the cloud for it.
-            dry_run: whether nothing more was wanted than the plan.
-            error: why it was not run; without one, what the checks found decides.
+            calls: the calls that were made for it.
+            dry_run: whether only the plan was asked for.
+            error: why it was not run; without one, the findings of the checks decide.
 
         """
         result = report.of_plan(begun, self._setup.clock.now(), plan, calls, dry_run=dry_run, error=error)
@@ -301,7 +301,7 @@ class Runs:
         return self._as_read(lambda journal: report.with_last_runs(result, journal, endpoint), result)
 
     def _read(self, read: Callable[[Reader], T], otherwise: T) -> T:
-        """Return what is read of the journal; ``otherwise`` where there is none yet."""
+        """Return what is read from the journal; ``otherwise`` if there is none yet."""
         place = self.place
         if place is not None and not is_there(place):
             return otherwise
@@ -309,7 +309,7 @@ class Runs:
             return read(journal)
 
     def _as_read(self, read: Callable[[Reader], T], otherwise: T) -> T:
-        """Return what is read of the journal; ``otherwise`` where there is none yet, or it cannot be read."""
+        """Return what is read from the journal; ``otherwise`` if there is none yet or it cannot be read."""
         with contextlib.suppress(UsageError, OSError):
             place = self.place
             if place is not None and is_there(place):

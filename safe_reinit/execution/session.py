@@ -1,6 +1,6 @@
-"""One run in the hands of this process: begun or taken over in the journal, carried to its end, reported.
+"""One run that this process holds: begun or taken over in the journal, carried out to its end, reported.
 
-A run that is resumed goes through the same loop as one that is begun; only where its records come from differs.
+A resumed run goes through the same loop as a new one; only the source of its records differs.
 """
 
 from __future__ import annotations
@@ -44,39 +44,39 @@ from .tags import remove_lock_tags
 from .verdicts import open_states, refuse_verdict
 
 _LEASE_WAIT = 35.0
-"""Real seconds that a resume waits for the lease of a holder that may be gone."""
+"""Real seconds that a resume waits for the lease of a holder that may be dead."""
 
 
 @dataclass(frozen=True)
 class HeldRun:
-    """One run that this process holds, to be carried to its end."""
+    """One run that this process holds and carries out to its end."""
 
     plan: Plan
     lease: Lease
     states: list[JobState]
-    """As they are when it is taken: the driver takes them over, so that thousands are not kept in two versions."""
+    """As they are when the run is taken. The driver takes them over, so that thousands are not kept twice."""
     calls: list[Call]
     begun: report.Started
     closed: frozenset[int] = frozenset()
-    """The positions of jobs that came to their end before it was resumed."""
+    """The positions of jobs that had ended before it was resumed."""
     whole: str = ""
-    """The run of which it is a shard, or ``""``."""
+    """The run that this is a shard of, or ``""``."""
     none_begins: str = ""
-    """Why no job of it begins that has not; ``""`` if they may."""
+    """Why no further job of it begins; ``""`` if they may."""
 
     @property
     def name(self) -> str:
-        """The run by which people know it."""
+        """The name by which people know the run."""
         return self.whole or self.lease.run_id
 
 
 class HandedOverError(Exception):
-    """Another process is to go on with a run: this one carries it no further."""
+    """Another process is to continue a run: this one stops carrying it out."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """How runs are carried out: where, by which clock, in which journal, and who listens."""
+    """How runs are carried out: with which cloud, clock and journal, and who listens."""
 
     connection: Connection
     clock: Clock
@@ -85,28 +85,28 @@ class Session:
     on_call: Callable[[Call], None]
     interrupt: Interrupt
     go_on: Callable[[str], bool | None] = lambda _: True
-    """Is asked whether the next stage of a rollout that pauses begins; ``None``: nobody answers here."""
+    """Is asked whether the next stage of a paused rollout begins; ``None``: nobody answers here."""
     target_rules: TargetRules | None = None
-    """What the configuration of now says of targets; ``None``: nothing."""
+    """What the present configuration says about targets; ``None``: nothing."""
     plan_expires: float = math.inf
-    """Seconds after which a run that is resumed wipes nothing more."""
+    """Seconds after which a resumed run wipes nothing more."""
     journal_outage: float = 0.0
-    """Real seconds for which a journal that cannot be written is waited for before the machines are started."""
+    """Real seconds to wait for a journal that cannot be written before the machines are started."""
     spool: Spool = NO_SPOOL
-    """Keeps what the journal lacks after that."""
+    """Keeps what is missing from the journal after that."""
     hand_over: threading.Event = field(default_factory=threading.Event)
-    """Set where another process is to go on with a run: no further job begins, and what has begun ends."""
+    """Set when another process is to continue a run: no further job begins, and jobs in progress end."""
 
     @property
     def endpoint(self) -> str:
-        """The loopback endpoint as the journal has it; ``""`` for the real cloud."""
+        """The loopback endpoint as recorded in the journal; ``""`` for the real cloud."""
         return self.connection.local_url
 
     def begin(self, plan: Plan, run_id: str, calls: list[Call], on_unknown: OnUnknown) -> Report:
-        """Write a confirmed plan down as a run, carry it out and report.
+        """Record a confirmed plan as a run, carry it out and report.
 
         Raises:
-            RunRefused: another run has one of the instances, or the plan was run already.
+            RunRefused: another run has one of the instances, or the plan was already run.
             UsageError: the journal cannot be written.
         """
         begun = report.started(self.clock.now())
@@ -121,12 +121,12 @@ class Session:
         return self._carry(HeldRun(plan, lease, records, calls, begun))
 
     def resume(self, run_id: str, verdict: resuming.Verdict | None, password: Secret | None) -> Report:
-        """Take over a run, carry it on and report; see ``Client.resume``.
+        """Take over a run, continue it and report; see ``Client.resume``.
 
         Raises:
-            UsageError: there is no such run, it is of another region or endpoint, or its password is missing.
-            RunRefused: it has ended, somebody holds it, the credentials are of another account, or the verdict is
-                about nothing, or against what ECS shows.
+            UsageError: there is no such run, it belongs to another region or endpoint, or its password is missing.
+            RunRefused: it has ended, somebody holds it, the credentials belong to another account, or the verdict
+                applies to nothing or contradicts what ECS shows.
         """
         stored = self.open_run(run_id)
         password_as_planned(stored.plan, password, f"Run {run_id}")
@@ -135,16 +135,16 @@ class Session:
         return self._gone_on(self.acquire_lease(run_id), verdict, password)
 
     def carry(self, lease: Lease, none_begins: str) -> Report:
-        """Carry a shard of a run, or carry it on, and report.
+        """Carry out a shard of a run, or continue it, and report.
 
         Args:
-            lease: of the shard.
-            none_begins: why no job of it begins that has not; ``""`` if they may.
+            lease: the lease of the shard.
+            none_begins: why no further job of it begins; ``""`` if they may.
 
         Raises:
-            HandedOverError: this process was to carry it no further.
-            UsageError: it is of another region or endpoint.
-            RunRefused: the credentials are of another account, or somebody else has taken it.
+            HandedOverError: this process was asked to stop carrying it out.
+            UsageError: it belongs to another region or endpoint.
+            RunRefused: the credentials belong to another account, or somebody else has taken it.
         """
         try:
             goes_on = may_have_begun(lease, self.spool)
@@ -164,7 +164,7 @@ class Session:
     ) -> Report:
         run_id = lease.run_id
         try:
-            stored = self.open_run(run_id)  # once more: its holder may have gone on until now
+            stored = self.open_run(run_id)  # read them again: its holder may have continued until now
             plan = from_json(stored.plan, password)
             calls = self.calls_of(run_id)
             states = [each.state for each in stored.jobs]
@@ -190,7 +190,7 @@ class Session:
         return self._carry(HeldRun(plan, lease, states, calls, begun, closed, stored.whole, none_begins), check)
 
     def _check_verdict(self, verdict: resuming.Verdict, stored: StoredRun, cloud: Cloud, run: HeldRun) -> None:
-        """Check that a verdict is not against what is known and what ECS shows, and write it down before it counts."""
+        """Check that a verdict does not contradict what is known and what ECS shows, and record it before it counts."""
         self._same_account(cloud, run)
         refuse_verdict(stored, verdict)
         ids = [wipe.disk_id for known in open_states(stored) for wipe in known.disks if wipe.in_doubt]
@@ -212,11 +212,11 @@ class Session:
             raise UsageError(str(error), hint="Nothing was changed; give the verdict again later.") from None
 
     def close(self, run_id: str) -> None:
-        """Release the open jobs of a run, only their lock tags coming off: a person decided to make a new plan.
+        """Release the open jobs of a run, removing only their lock tags, because a person decided to make a new plan.
 
         Raises:
             RunRefused: there is no such open run, or somebody holds it.
-            RunFailed: a lock tag could not be taken off.
+            RunFailed: a lock tag could not be removed.
         """
         self.open_run(run_id)
         lease = self.acquire_lease(run_id)
@@ -237,16 +237,16 @@ class Session:
         self._end(lease, self.naming_runs(result), (), audited=("close", "replaced by a new plan"))
 
     def calls_of(self, run_id: str) -> list[Call]:
-        """Return the calls of a run that the journal has."""
+        """Return the calls of a run that are in the journal."""
         events = self.journal.events(run_id)
         return [decode(Call, event["data"]) for event in events if event["event"] in ("read", "call")]
 
     def open_run(self, run_id: str) -> StoredRun:
-        """Return a run of which a job is open.
+        """Return a run that has an open job.
 
         Raises:
-            UsageError: there is no such run, or it is of another region or endpoint.
-            RunRefused: it has ended: none of its jobs is open.
+            UsageError: there is no such run, or it belongs to another region or endpoint.
+            RunRefused: it has ended: it has no open job.
         """
         stored = self.stored(run_id)
         if not stored.open:
@@ -254,10 +254,10 @@ class Session:
         return stored
 
     def stored(self, run_id: str, *, jobs: bool = True) -> StoredRun:
-        """Return a run of the journal, with or without its jobs.
+        """Return a run from the journal, with or without its jobs.
 
         Raises:
-            UsageError: there is none, or it is of another region or endpoint.
+            UsageError: there is none, or it belongs to another region or endpoint.
         """
         stored = self.journal.run(run_id, jobs=jobs)
         if stored is None:
@@ -270,7 +270,7 @@ class Session:
         return stored
 
     def acquire_lease(self, run_id: str) -> Lease:
-        """Acquire the lease: at once from a process of this host that is gone, else when it has expired.
+        """Acquire the lease: at once from a process of this host that no longer exists, otherwise when it has expired.
 
         Raises:
             RunRefused: somebody holds the run.
@@ -292,7 +292,7 @@ class Session:
         try:
             driver, bug = self._run_all(run, check)
         except BaseException:
-            run.lease.release()  # nothing goes on here any more
+            run.lease.release()  # nothing continues here
             raise
         if self.hand_over.is_set() and bug is None and driver.run.unfinished:
             run.lease.release()
@@ -300,12 +300,12 @@ class Session:
         return self._finish(run, driver, bug)
 
     def _cancelled(self, why: str) -> None:
-        """End the run cleanly, because somebody asked for that through the journal."""
+        """End the run cleanly, because somebody requested it through the journal."""
         self.interrupt.ask(by="")
         self.interrupt.notify(f"{why}: finishing the current call; machines that were stopped are started again.")
 
     def _finish(self, run: HeldRun, driver: Driver, bug: Exception | None = None) -> Report:
-        """Report a run as it stands, write that down and let the run go."""
+        """Report a run as it is now, record the report and release the run."""
         if not driver.turn_back() and bug is None:
             bug = taken(run.lease.run_id, self.journal)
         records = list(driver.run.states)
@@ -320,27 +320,27 @@ class Session:
         if bug is not None:
             result = report.of_bug(result, bug)
         result = self.naming_runs(result)
-        # What is owed stays open: it can be resumed, and nobody else begins on its instance.
+        # Pending jobs stay open: they can be resumed, and nobody else begins on their instances.
         still_open = {at for at, each in enumerate(records) if state.is_pending(each)} | set(driver.run.unfinished)
         if not self._end(run.lease, result, sorted(still_open - run.closed), whole=run.whole):
             result = replace(result, next=(f"safe-reinit resume {run.name}",))
         return result
 
     def _ended_elsewhere(self, run_id: str) -> dict[int, JobState]:
-        """Return by position how the jobs of a run ended for whoever took it, as far as they have."""
+        """Return, by position, how the jobs of a run ended for its new holder, if they did."""
         with contextlib.suppress(UsageError):
             stored = self.journal.run(run_id)
             return {at: each.state for at, each in enumerate(stored.jobs if stored else ()) if not each.open}
         return {}
 
     def naming_runs(self, result: Report) -> Report:
-        """Add to each disk the other run that the journal knows of, where that can be read."""
+        """Add to each disk the other run that the journal knows, if it can be read."""
         with contextlib.suppress(UsageError):
             return report.with_last_runs(result, self.journal, self.endpoint)
         return result
 
     def _run_all(self, run: HeldRun, check: Callable[[Cloud, HeldRun], None]) -> tuple[Driver, Exception | None]:
-        """Run the jobs to their end; give what has become of them, and what ended the loop otherwise, if anything."""
+        """Run the jobs to their end; return their states, and the exception that ended the loop, if any."""
         exchanges: deque[Call] = deque()
         run_id = run.lease.run_id
         saw_call, sending = partial(self._saw_call, run, exchanges), partial(self._may_send, run)
@@ -367,7 +367,7 @@ class Session:
         return driver, None
 
     def _usual(self, plan: Plan) -> dict[str, float]:
-        """Return by phase how long it took at least in earlier runs, in cloud seconds, where that can be read."""
+        """Return, by phase, the least time that it took in earlier runs, in cloud seconds, if it can be read."""
         with contextlib.suppress(UsageError):
             took = self.journal.durations(self.endpoint, plan.account, plan.region)
             return {phase: seconds * self.clock.rate for phase, seconds in took.items()}
@@ -380,24 +380,24 @@ class Session:
         return may_send(run.lease, action)
 
     def _saw_call(self, run: HeldRun, exchanges: deque[Call], call: Call) -> None:
-        """Count an exchange, keep it for report and journal, and tell of it."""
+        """Count an exchange, keep it for the report and the journal, and report it to the listener."""
         exchanges.append(call)
         run.calls.append(call)
         run.lease.emit(call_event(run.name, call, run.plan))
         self.on_call(call)
 
     def _saw_event(self, run: HeldRun, event: Event) -> None:
-        """Log an event, keep it for the journal, and tell of it."""
+        """Log an event, keep it for the journal, and report it to the listener."""
         logs.event(event)
         if event.event != "wait":
             run.lease.emit({"schema": 1, **members(event)})
         self.on_event(event)
 
     def _same_account(self, cloud: Cloud, run: HeldRun) -> None:
-        """Check that the credentials are of the account that the run is in, before anything is believed or called.
+        """Check that the credentials belong to the account of the run, before anything is believed or called.
 
-        Where STS does not say it, ECS does: it lists an instance only to those who may see it. A machine that is down
-        has to come back also while STS is away.
+        If STS does not say so, ECS does: it lists an instance only to callers who may see it. A machine that is down
+        must be started again even while STS is unavailable.
         """
         try:
             account = Patient(self.clock)(cloud.get_caller).items[0].account
@@ -420,7 +420,7 @@ class Session:
             )
 
     def _are_listed(self, cloud: Cloud, run: HeldRun) -> bool:
-        """Return whether ECS lists every instance of the open jobs of a run to these credentials."""
+        """Return whether ECS lists every instance of a run's open jobs to these credentials."""
         ids = {each.instance_id for at, each in enumerate(run.states) if at not in run.closed}
         with contextlib.suppress(CloudError):
             disks = Patient(self.clock)(lambda: cloud.describe_instances(sorted(ids))).items
@@ -435,7 +435,7 @@ class Session:
         audited: tuple[AuditAction, str] | None = None,
         whole: str = "",
     ) -> bool:
-        """Write down how a run ended, and let it go; return whether nobody needs to do that later."""
+        """Record how a run ended, and release it; return whether nobody needs to do that later."""
         try:
             lease.end(members(result), still_open, audited)
         except JournalError as error:
@@ -446,5 +446,5 @@ class Session:
             lease.release()
             return lost
         except LeaseLostError:
-            lease.release()  # whoever has the run now writes down how it ends
+            lease.release()  # its present holder records how it ends
         return True

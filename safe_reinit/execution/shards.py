@@ -1,4 +1,4 @@
-"""Carrying the shards of a run: which come next, each by whoever takes it, and the report once all have ended."""
+"""Carries out the shards of a run: which come next, each by whoever takes it, and the report after the last."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from .verdicts import open_states, refuse_verdict
 _CHANGED = "The plan of run {} in the journal is not the plan that was confirmed."
 _WHO = "Nothing is carried out; find out who changed the journal: safe-reinit audit."
 _LEASE_RETRY_INTERVAL = 1.0
-"""Real seconds between two tries to take the lease of a shard."""
+"""Real seconds between two attempts to take the lease of a shard."""
 
 
 def demand_shared(session: Session) -> None:
-    """Raise unless workers on several hosts can use the journal; on loopback, for trials, they are on one.
+    """Raise unless workers on several hosts can use the journal; on loopback, for tests, they are on one host.
 
     Raises:
         UsageError: it is a file.
@@ -41,7 +41,7 @@ def demand_shared(session: Session) -> None:
 
 
 def demand_carriable(session: Session, plan: Plan) -> None:
-    """Raise unless other processes can carry a plan that is in the journal.
+    """Raise unless other processes can carry out a plan that is in the journal.
 
     Raises:
         UsageError: it sets a password, or the journal is a file.
@@ -55,13 +55,13 @@ def demand_carriable(session: Session, plan: Plan) -> None:
 
 
 def begin(session: Session, plan: Plan, run_id: str, calls: Sequence[Call], on_unknown: OnUnknown) -> str:
-    """Write a confirmed plan down as a run of shards, which nobody carries yet.
+    """Record a confirmed plan as a run of shards, which nobody carries out yet.
 
     Returns:
         the digest of its plans, for whoever has them carried.
 
     Raises:
-        RunRefused: another run has one of the instances, or the plan was run already.
+        RunRefused: another run has one of the instances, or the plan was already run.
         UsageError: the journal cannot be written.
     """
     parts = []
@@ -78,10 +78,10 @@ def begin(session: Session, plan: Plan, run_id: str, calls: Sequence[Call], on_u
 
 
 def finish(session: Session, run_id: str) -> None:
-    """Write down the report of a run once all its shards have ended, unless that is done; several may try.
+    """Record the report of a run once all its shards have ended, unless that is done; several processes may try.
 
     Raises:
-        UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be written.
+        UsageError: there is no such run, it belongs to another region or endpoint, or the journal cannot be written.
     """
     if session.stored(run_id, jobs=False).ended_at is None and all(
         each.ended for each in session.journal.shards(run_id)
@@ -90,11 +90,11 @@ def finish(session: Session, run_id: str) -> None:
 
 
 def close(session: Session, run_id: str) -> None:
-    """Release the open jobs of a run that nobody carries, only their lock tags coming off: see ``Session.close``.
+    """Release the open jobs of a run that nobody carries out, removing only their lock tags: see ``Session.close``.
 
     Raises:
-        RunRefused: there is no such open run, or somebody carries it, or a shard of it.
-        RunFailed: a lock tag could not be taken off.
+        RunRefused: there is no such open run, or somebody carries out the run or one of its shards.
+        RunFailed: a lock tag could not be removed.
     """
     shard_ids = [shard_id(run_id, each.number) for each in session.journal.shards(run_id)]
     for name in shard_ids:
@@ -107,13 +107,12 @@ def close(session: Session, run_id: str) -> None:
 
 
 def resume(session: Session, run_id: str, verdict: Verdict | None) -> Report | None:
-    """Return the report of a run that nobody needs to carry any more, or ``None``: it has to be carried on.
+    """Return the report of a run that needs nobody to carry it out any more; otherwise ``None``.
 
-    With a verdict the run is ended by it, without a wipe. A run whose shards have all ended has its report written
-    down.
+    A verdict ends the run without a wipe. If all shards of a run have ended, its report is recorded.
 
     Raises:
-        UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be written.
+        UsageError: there is no such run, it belongs to another region or endpoint, or the journal cannot be written.
         RunRefused: it has ended, or the verdict is refused: see ``accept_verdict``.
     """
     if verdict is not None:
@@ -125,12 +124,12 @@ def resume(session: Session, run_id: str, verdict: Verdict | None) -> Report | N
 
 
 def accept_verdict(session: Session, run_id: str, verdict: Verdict) -> Report:
-    """End, by what a person says, what is open of a run that nobody carries; no wipe is sent.
+    """End, with a person's verdict, what is open in a run that nobody carries out; no wipe is sent.
 
     Raises:
-        UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be written.
-        RunRefused: it has ended, somebody carries a shard of it, or the verdict is about nothing, or against what ECS
-            shows.
+        UsageError: there is no such run, it belongs to another region or endpoint, or the journal cannot be written.
+        RunRefused: it has ended, somebody carries out a shard of it, or the verdict applies to nothing or contradicts
+            what ECS shows.
     """
     refuse_verdict(session.open_run(run_id), verdict)
     progress = session.journal.shards(run_id)
@@ -147,11 +146,11 @@ def accept_verdict(session: Session, run_id: str, verdict: Verdict) -> Report:
 
 
 class Shards:
-    """Carries the shards of runs for one account and region. Safe to use from several threads.
+    """Carries out the shards of runs for one account and region. Safe to use from several threads.
 
     Args:
-        session: opens a session, with a journal of its own, for one act.
-        say: tells people what the events of a run do not.
+        session: opens a session with its own journal, for one action.
+        say: tells people what the events of a run do not say.
 
     """
 
@@ -164,14 +163,14 @@ class Shards:
         self._notify = notify
 
     def next_stage(self, run_id: str, digest: str) -> Stage:
-        """Return which shards of a run are to be carried now; once none is left, write its report down.
+        """Return which shards of a run to carry out now; once none is left, record its report.
 
         Args:
             run_id: the run.
-            digest: of its plans, as it was when they were confirmed.
+            digest: the digest of its plans when they were confirmed.
 
         Raises:
-            UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be used.
+            UsageError: there is no such run, it belongs to another region or endpoint, or the journal cannot be used.
             RunRefused: the journal has other plans for it.
         """
         with self._opened() as session:
@@ -188,29 +187,29 @@ class Shards:
     def carry(
         self, run_id: str, number: int, digest: str, alive: Callable[[], None], hand_over: threading.Event
     ) -> bool:  # fmt: skip
-        """Carry a shard to its end, or carry it on, once nobody else holds it; it may have ended meanwhile.
+        """Carry out a shard to its end, or continue it, once nobody else holds it; it may have ended by then.
 
         Args:
             run_id: the run.
-            number: of the shard.
-            digest: of the plans of the run, as it was when they were confirmed.
-            alive: is told, each second, that this goes on; not while the lease cannot be renewed, as where this host is
-                cut off from the journal: somebody else may then be able to.
-            hand_over: set where another process is to go on: no further job begins, and what has begun ends.
+            number: the number of the shard.
+            digest: the digest of the run's plans when they were confirmed.
+            alive: is called each second while this continues; not while the lease cannot be renewed (for example
+                because this host cannot reach the journal), since somebody else may then be able to.
+            hand_over: set when another process is to continue: no further job begins, and jobs in progress end.
 
         Returns:
             whether it is written down as ended; else another process is to go on with it.
 
         Raises:
-            UsageError: there is no such run, it is of another region or endpoint, or the journal cannot be used.
-            RunRefused: the journal has another plan for it, or the credentials are of another account.
+            UsageError: there is no such run, it belongs to another region or endpoint, or the journal cannot be used.
+            RunRefused: the journal has another plan for it, or the credentials belong to another account.
         """
         over, held = threading.Event(), list[Lease]()
 
         def watch() -> None:
             while not over.wait(_LEASE_RETRY_INTERVAL):
                 if not (held and held[-1].overdue):
-                    with suppress(Exception):  # one that cannot be told now must not be the last
+                    with suppress(Exception):  # a shard that cannot be described now must not be the last
                         alive()
 
         watching = threading.Thread(target=watch, name="safe-reinit-shard", daemon=True)
@@ -220,7 +219,7 @@ class Shards:
                 Interrupt(lambda text: self._notify(f"{run_id}, shard {number}: {text}")), hand_over
             ) as session:
                 _carry(session, run_id, number, digest, held.append)
-                finish(session, run_id)  # nobody may be there any more who asks for the next stage
+                finish(session, run_id)  # the person who asked for the next stage may no longer be there
         except HandedOverError:
             return False
         else:
@@ -230,7 +229,7 @@ class Shards:
             watching.join()
 
     def cancel(self, run_id: str) -> None:
-        """Ask, through the journal, for the end of a run in order; one that has ended stays as it is.
+        """Ask a run, through the journal, to end cleanly; one that has ended stays as it is.
 
         Raises:
             UsageError: there is no such run, or the journal cannot be written.
@@ -243,7 +242,7 @@ class Shards:
 
 
 def _progress(session: Session, run_id: str, digest: str) -> tuple[StoredRun, list[ShardProgress]]:
-    """Return a run without its jobs, and how far its shards have come, once its plans are those that were confirmed."""
+    """Return a run without its jobs, and the progress of its shards, after checking that its plans were confirmed."""
     run = session.stored(run_id, jobs=False)
     progress = session.journal.shards(run_id)
     if shards.digest_of(each.digest for each in progress) != digest:
@@ -253,7 +252,7 @@ def _progress(session: Session, run_id: str, digest: str) -> tuple[StoredRun, li
 
 def _carry(session: Session, run_id: str, number: int, digest: str, held: Callable[[Lease], None]) -> None:
     name = shard_id(run_id, number)
-    while (lease := _take(session, name)) is not None:  # also again, where somebody else had taken it meanwhile
+    while (lease := _take(session, name)) is not None:  # also again, after somebody else had taken it
         held(lease)
         try:
             why = _why_none_begins(session, run_id, number, digest)
@@ -264,7 +263,7 @@ def _carry(session: Session, run_id: str, number: int, digest: str, held: Callab
 
 
 def _why_none_begins(session: Session, run_id: str, number: int, digest: str) -> str:
-    """Return why no job of a shard begins that has not, once its plan is seen to be the one that was confirmed."""
+    """Return why no further job of a shard begins, after checking that its plan was confirmed."""
     run, progress = _progress(session, run_id, digest)
     if digest_of(session.stored(shard_id(run_id, number)).plan) != progress[number].digest:
         raise RunRefused(_CHANGED.format(run_id), hint=_WHO)
@@ -272,28 +271,28 @@ def _why_none_begins(session: Session, run_id: str, number: int, digest: str) ->
 
 
 def _take(session: Session, name: str) -> Lease | None:
-    """Return the lease of a shard once nobody else has it; ``None`` if whoever had it has brought it to its end."""
+    """Return the lease of a shard once nobody else has it; ``None`` if its last holder has finished it."""
     while True:
         if session.stored(name, jobs=False).ended_at is not None:
             return None
         if (lease := session.journal.acquire_lease(name)) is not None:
             if session.stored(name, jobs=False).ended_at is None:
                 return lease
-            lease.release()  # whoever had it has ended it just before it was taken
+            lease.release()  # its holder ended it just before it was taken
             return None
         if session.hand_over.wait(_LEASE_RETRY_INTERVAL):
             raise HandedOverError
 
 
 def report_of(session: Session, stored: StoredRun) -> Report:
-    """Report a run that is cut into shards by the states that the journal has of its jobs."""
+    """Report a run that is split into shards, from the states of its jobs in the journal."""
     begun, calls = report.started(moment(stored.started_at)), session.calls_of(stored.run_id)
     plan, states = from_json(stored.plan), [each.state for each in stored.jobs]
     return report.of_run(begun, session.clock.now(), plan, states, calls, run_id=stored.run_id)
 
 
 def _finish(session: Session, run_id: str) -> Report:
-    """Write down the report of a run all of whose shards have ended, and return it."""
+    """Record the report of a run whose shards have all ended, and return it."""
     stored = session.stored(run_id)
     result = session.naming_runs(report_of(session, stored))
     session.journal.end_shards(run_id, members(result), stored.ended_at)

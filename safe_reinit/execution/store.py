@@ -1,4 +1,4 @@
-"""Where the states of a run live: they are written down before what follows from them is done."""
+"""Stores the states of a run: they are written before anything that depends on them is done."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class StateStore:
 
     Args:
         lease: the right to write them.
-        spool: keeps what the journal lacks, once the core waits for it no more.
-        say: tells people where that is.
-        rate: the cloud seconds in a real one.
-        name: the run by which people know it, where the lease is of a shard.
+        spool: keeps what is missing from the journal, once the core no longer waits for it.
+        say: tells people where that is kept.
+        rate: the cloud seconds in a real second.
+        name: the name by which people know the run, if the lease is that of a shard.
 
     """
 
@@ -39,18 +39,18 @@ class StateStore:
         self._notify = notify
         self._lapses = lease.lapses
         self._away = False
-        """Whether the journal could not be written when that was last tried."""
+        """Whether the last attempt to write the journal failed."""
         self._behind: dict[int, JobState] = {}
-        """By position the states that the journal does not have yet, once they need not be in it."""
+        """By position, the states that are not in the journal yet, once the core no longer waits for it."""
         self._written: dict[int, JobState] = {}
-        """By position the states that this session has written: a journal that is put back lacks them."""
+        """By position, the states that this session has written: a journal that is restored lacks them."""
         self._reported = False
 
     def commit(self, commit: Commit) -> Input:
-        """Write states down, by the positions of their jobs, in one transaction.
+        """Write states, by the positions of their jobs, in one transaction.
 
         With ``spool`` nobody waits for the journal any more: each commit tries to write everything that it lacks, and
-        counts as done, since what brings machines back must go on.
+        counts as done, because what brings machines back must continue.
 
         Raises:
             LeaseLostError: another session holds the run; nothing was written.
@@ -83,13 +83,13 @@ class StateStore:
         return Committed()
 
     def read_in_use(self) -> Heard | None:
-        """Read what other runs of the account and region have in use; ``None`` if that cannot be read now."""
+        """Read what other runs of the account and region are using; ``None`` if that cannot be read now."""
         with contextlib.suppress(UsageError):
             return Heard(self._lease.in_use().at_rate(self._rate))
         return None
 
     def keep(self) -> None:
-        """Keep on this host all that the journal lacks, where nobody waits for it any more."""
+        """Keep on this host everything that the journal lacks, if nobody waits for it any more."""
         if not self._behind:
             return
         kept = self._spool.keep(self._lease, self._behind, self._name)
@@ -98,7 +98,7 @@ class StateStore:
             self._notify(kept)
 
     def hold(self) -> list[Input]:
-        """Check that this session still holds the run, and return what the core must know of its lease and journal.
+        """Check that this session still holds the run, and return what the core must know about its lease and journal.
 
         Raises:
             LeaseLostError: another session holds it.
@@ -118,10 +118,11 @@ class StateStore:
         return inputs
 
     def may_send(self, *, brings_back: bool) -> bool:
-        """Return whether a call may be sent now on what was observed before.
+        """Return whether a call may be sent now, based on what was observed before.
 
-        A lease that has run out is renewed first, and then nothing is sent on an observation from before. Where the
-        journal is away, only what brings machines back is sent: nobody may stay down because nothing can be written.
+        A lease that ran out is renewed first, and then nothing is sent that is based on an earlier observation. While
+        the journal is unavailable, only what brings machines back is sent: no machine may stay down because nothing can
+        be written.
 
         Raises:
             LeaseLostError: another session holds the run.

@@ -1,4 +1,4 @@
-"""The lock tag of a run that is let go: taken off its machines, and seen to be gone."""
+"""The lock tag of a run that is released: removed from its machines, and verified to be gone."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..errors import RunFailed
 from ..model import LOCK_TAG
 
 _TAG_READS = 10
-"""Looks for a lock tag that was taken off to be gone."""
+"""Observations that check whether a removed lock tag is gone."""
 
 
 def remove_lock_tags(cloud: Cloud, clock: Clock, run_id: str, instance_ids: Sequence[str]) -> None:
-    """Remove the lock tags of a run, and check that they are gone; a tag of another run stays where it is.
+    """Remove the lock tags of a run, and check that they are gone; the tag of another run stays where it is.
 
     Raises:
-        RunFailed: one could not be taken off.
+        RunFailed: one could not be removed.
     """
 
     def tagged() -> list[str]:

@@ -1,4 +1,4 @@
-"""What a person says of disks whose outcome is unknown, held against what the run itself has seen."""
+"""A person's verdict on disks whose outcome is unknown, checked against what the run itself has observed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def open_states(stored: StoredRun) -> list[JobState]:
 
 
 def refuse_verdict(stored: StoredRun, verdict: resuming.Verdict | Literal["wipe-again"]) -> None:
-    """Refuse what a person says of disks that no report asked about, or against what the run itself has seen.
+    """Refuse a verdict on disks that no report asked about, or one that contradicts what the run observed.
 
     Raises:
         RunRefused: no disk is in doubt, no report names one that is (its process was killed, say), or ECS accepted
@@ -45,5 +45,5 @@ def refuse_verdict(stored: StoredRun, verdict: resuming.Verdict | Literal["wipe-
 
 
 def _doubted(job: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the disks that a report of a job calls unknown."""
+    """Return the disks that the report of a job calls unknown."""
     return [disk for disk in job["disks"] if disk["data"] == "unknown"]

@@ -1,4 +1,4 @@
-"""The folders of the user whose program this is."""
+"""The folders of the user who runs this program."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 
 
 def home_of(environment: Mapping[str, str]) -> Path:
-    """Return the folder that the configuration files of the aliyun CLI and the SDKs are in."""
+    """Return the folder of the configuration files of the aliyun CLI and the SDKs."""
     try:
         return Path(environment.get("HOME") or "~").expanduser()
-    except RuntimeError:  # this user has none, so there are no such files either
+    except RuntimeError:  # this user has no home, so there are no such files either
         return Path(os.devnull)
 
 
 def own_folder(environment: Mapping[str, str], variable: str, usual: str) -> Path | None:
-    """Return the folder in which this program keeps files of one kind for the user; ``None``: the user has no home.
+    """Return the folder in which this program keeps one kind of file for the user; ``None``: the user has no home.
 
     Args:
         environment: names the home, and may name another folder.
-        variable: names the folder for files of this kind of all programs, where that is absolute (XDG Base Directory
+        variable: names the folder that all programs use for this kind of file, if it is absolute (XDG Base Directory
             Specification).
-        usual: that folder where the variable does not name one, below the home.
+        usual: that folder if the variable does not name one, relative to the home.
     """
     named = Path(environment.get(variable, ""))
     if named.is_absolute():

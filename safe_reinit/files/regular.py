@@ -1,4 +1,4 @@
-"""Reading files that somebody names: never a pipe or a device, and never without end."""
+"""Reads files that somebody names: never a pipe or a device, and never without a limit."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import stat
 
 
 class NotRegularError(Exception):
-    """What was named is there, and is no regular file."""
+    """The name leads to something that is not a regular file."""
 
 
 def read_regular(name: str | os.PathLike[str], limit: int) -> bytes:
-    """Return what is in a regular file, at most one byte more than the limit; a pipe is not waited for.
+    """Return the content of a regular file, at most one byte more than the limit; it never waits for a pipe.
 
     Args:
-        name: of the file.
-        limit: how many bytes the caller accepts: what is longer than that was cut.
+        name: the name of the file.
+        limit: how many bytes the caller accepts; a longer content was cut.
 
     Raises:
         NotRegularError: it is a folder, a pipe or a device.

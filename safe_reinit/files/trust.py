@@ -1,7 +1,7 @@
 """Whether other people could have written a file: the one rule for the journal, the configuration and plan files.
 
-``others_may_write`` judges one file, link or folder; ``refuse_untrusted`` also judges the links and folders on the way
-to a file and raises the error for people. "Others" are everybody but root and the user who runs this process.
+``others_may_write`` checks one file, link or folder; ``refuse_untrusted`` also checks the links and folders on the path
+to a file, and raises the error for people. "Others" are everybody except root and the user who runs this process.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from pathlib import Path
 from ..errors import UsageError
 
 _MOST_LINKS = 40
-"""Symbolic links on the way to a file, as many as Linux follows."""
+"""The most symbolic links on the path to a file: as many as Linux follows."""
 _ACL = "system.posix_acl_access"
 """The attribute with the access control list of a file (Linux, posix_acl_xattr.h): a version, then its entries."""
 _ACL_HEAD, _ACL_USER, _ACL_GROUP, _ACL_WRITE = 4, 0x02, 0x08, 2
 
 
 def refuse_untrusted(path: Path | str, what: str, *, hint: str = "", folders: bool = True) -> None:
-    """Refuse a file that others could write or, with ``folders``, put another file in the place of.
+    """Refuse a file that others could write or, with ``folders``, could replace with another one.
 
-    A file that does not exist is not refused, but the folders that lead to it are judged all the same.
+    A file that does not exist is not refused, but the folders that lead to it are checked all the same.
 
     Args:
         path: the file.
-        what: what it is for people, with its article: ``the journal``.
-        hint: what to do instead of changing owner or mode, if there is something.
-        folders: judge every folder and link on the way, too; a folder that others may write passes if it is sticky,
-            as ``/tmp`` is: in it they cannot replace what is not theirs.
+        what: what it is, for people, with its article: ``the journal``.
+        hint: what to do instead of changing the owner or mode, if there is something.
+        folders: also check every folder and link on the path. A folder that others may write is accepted if it is
+            sticky, like ``/tmp``: in it they cannot replace what belongs to somebody else.
 
     Raises:
         UsageError: others could have written it; the hint names the chmod or chown.
@@ -44,7 +44,7 @@ def refuse_untrusted(path: Path | str, what: str, *, hint: str = "", folders: bo
     found: tuple[str, str] | None = None
     with contextlib.suppress(
         OSError
-    ):  # what is not there was written by nobody, and what cannot be seen opens for nobody
+    ):  # nobody wrote a file that does not exist, and nobody can open one that cannot be seen
         if not folders:
             found = others_may_write(path, path.stat())
         else:
@@ -59,15 +59,15 @@ def refuse_untrusted(path: Path | str, what: str, *, hint: str = "", folders: bo
 
 
 def others_may_write(path: Path | str, status: os.stat_result) -> tuple[str, str] | None:
-    """Return why others may write one file, link or folder, and the command that ends it; ``None`` if they may not.
+    """Return why others may write one file, link or folder, and the command that prevents it; ``None`` if they may not.
 
-    They may where it is owned by neither root nor the caller, where everybody may write it, and where its group may:
-    unless that is the caller's own group, of one. What is in a sticky folder belongs to its owner whoever may write the
-    folder, the mode of a symbolic link means nothing, and a device is not judged.
+    They may if it belongs to neither root nor the caller, if everybody may write it, or if its group may (unless that
+    is the caller's own group with nobody else in it). What is in a sticky folder belongs to its owner whoever may write
+    the folder, the mode of a symbolic link means nothing, and a device is not checked.
 
     Args:
-        path: its name, for the answer.
-        status: what ``os.stat``, ``os.lstat`` or ``os.fstat`` says of it.
+        path: its name, for the message.
+        status: the result of ``os.stat``, ``os.lstat`` or ``os.fstat``.
     """
     caller, name = os.getuid(), shlex.quote(str(path))
     if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
@@ -88,11 +88,11 @@ def others_may_write(path: Path | str, status: os.stat_result) -> tuple[str, str
 def _other_in_acl(path: Path | str, caller: int) -> str:
     """Return a user or group that an access control list of POSIX allows to write a file; ``""`` if there is none.
 
-    Where a file has such a list, the group bits of its mode are the mask: without them none of its entries may write.
+    If a file has such a list, the group bits of its mode are the mask: without them none of its entries may write.
     """
     try:
         listed = os.getxattr(path, _ACL, follow_symlinks=False)
-    except (OSError, AttributeError):  # there is none, or this system has none
+    except (OSError, AttributeError):  # there is none, or this system does not have them
         return ""
     for tag, permissions, who in struct.iter_unpack("<HHI", listed[_ACL_HEAD:]):
         if tag == _ACL_USER and permissions & _ACL_WRITE and who not in (0, caller):
@@ -103,7 +103,7 @@ def _other_in_acl(path: Path | str, caller: int) -> str:
 
 
 def _steps(path: Path) -> Iterator[Path]:
-    """Yield each folder and link that decides which file a path names, from the root on, and at last that file."""
+    """Yield each folder and link that decides which file a path names, from the root on, and finally that file."""
     at, links = Path("/"), 0
     ahead = list(reversed(path.absolute().parts[1:]))
     yield at
@@ -119,16 +119,16 @@ def _steps(path: Path) -> Iterator[Path]:
             continue
         links += 1
         if links > _MOST_LINKS:
-            return  # whoever opens it is told so by the kernel
+            return  # the kernel tells whoever opens it
         target = Path(os.readlink(step))
         at = Path("/") if target.is_absolute() else at
         ahead += [name for name in reversed(target.parts) if name != "/"]
 
 
 def _of_one(gid: int, uid: int) -> bool:
-    """Return whether a group is the caller's own, with no other member: it bears the caller's name, as is the custom.
+    """Return whether a group is the caller's own, with no other member: by custom it has the caller's name.
 
-    Users of a directory service cannot always be listed. A group that they share does not bear the name of one.
+    Users of a directory service cannot always be listed. A group that they share does not have a user's name.
     """
     try:
         group, user = grp.getgrgid(gid), pwd.getpwuid(uid)

@@ -7,11 +7,11 @@ import os
 
 
 def replace(name: str, text: str, mode: int) -> None:
-    """Write a file whole or not at all: beside the one that it then takes the place of.
+    """Write a file completely or not at all: first next to the one that it then replaces.
 
     Args:
-        name: of the file; it is no link.
-        text: what is in it.
+        name: the name of the file; it is not a link.
+        text: its content.
         mode: who may read and write it.
 
     Raises:
