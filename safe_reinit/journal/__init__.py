@@ -1,8 +1,8 @@
 """The journal: runs, their jobs, every event, and who holds them, in an SQLite file or in PostgreSQL.
 
 The process that holds a run's lease commits an intention before it sends the call. (A call that brings a machine back
-is sent even while the journal cannot be written.) The database enforces one open job per account, region and
-instance. Nothing secret is ever written.
+is sent even while the journal cannot be written.) The database enforces that each account, region and instance has at
+most one open job. Secrets are never written.
 
 | file | what is in it |
 |---|---|
@@ -57,11 +57,11 @@ from .stored import UnreadableError as UnreadableError
 
 
 def open_to_write(place: str | Path | None, role: Role = "worker") -> Journal:
-    """Open a journal; one that is not there yet is begun.
+    """Open a journal; if there is none yet, create it.
 
     Args:
         place: a file, ``postgresql://...``, or ``None`` for one in memory, for rehearsals.
-        role: of a database, the role with the fewest rights that may do what is to be done.
+        role: for a database, the role with the fewest rights that may do what is planned.
 
     Raises:
         UsageError: it cannot be used.
@@ -81,10 +81,10 @@ def open_to_write(place: str | Path | None, role: Role = "worker") -> Journal:
 
 
 def open_to_read(place: str | Path) -> Reader:
-    """Open a journal to read it, also where it may only be read.
+    """Open a journal to read it, even if it can only be read.
 
     Raises:
-        NoJournalError: there is none: who only reads creates none, since its place may be mistyped.
+        NoJournalError: there is none. A reader does not create one, since its place may be mistyped.
         UsageError: it cannot be read.
     """
     if not is_there(place):

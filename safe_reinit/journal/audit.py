@@ -1,4 +1,4 @@
-"""The audit of a journal: who did what to a run, or to all of them. Acts are appended with what they do, and stay."""
+"""The audit of a journal: who did what to a run, or to all runs. Entries are appended with the action, and stay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AuditAction = Literal[
     "begin", "undo", "carry", "take-over", "resume", "agree", "disagree", "verdict", "end", "close", "withdraw",
     "cancel", "hold", "unhold", "prune",
 ]  # fmt: skip
-"""What an act can be."""
+"""The kinds of actions."""
 NEEDS: Mapping[AuditAction, str] = {
     "begin": "INSERT INTO runs SELECT * FROM runs WHERE 1=0",
     "carry": "UPDATE jobs SET state=state WHERE 1=0",
@@ -21,19 +21,19 @@ NEEDS: Mapping[AuditAction, str] = {
     "unhold": "DELETE FROM hold WHERE 1=0",
     "prune": "DELETE FROM runs WHERE 1=0",
 }
-"""By the act a statement that changes nothing, and that a database refuses to whoever may not do it."""
+"""By action, a statement that changes nothing, and that a database refuses to anyone who may not do the action."""
 
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """What somebody did."""
+    """One recorded action."""
 
     at: str
-    """RFC 3339 UTC; in PostgreSQL by the clock of the server."""
+    """RFC 3339 UTC; in PostgreSQL, by the clock of the server."""
     user: str
-    """Who did it, with their host, as their process said."""
+    """Who did it, with their host, as reported by their process."""
     role: str
-    """As which role of PostgreSQL, as the server said; ``""`` in a file."""
+    """The PostgreSQL role, as reported by the server; ``""`` in a file."""
     action: AuditAction
     run_id: str
     """``""``: all runs."""
@@ -41,13 +41,13 @@ class AuditEntry:
 
 
 def appended(action: AuditAction, run_id: str = "", detail: str = "") -> tuple[str, Sequence[object]]:
-    """Return the statement that appends an act, and its values, for the transaction of the act itself."""
+    """Return the statement that appends an entry, and its values, for the transaction of the action itself."""
     statement = "INSERT INTO audit (at, username, action, run_id, detail) VALUES (?,?,?,?,?)"
     return statement, (now(), who(), action, run_id, detail)
 
 
 def begun(plan: Mapping[str, Any], disks: Sequence[Sequence[str]], undoes: str) -> str:
-    """Return for the audit how much a run is about, and where."""
+    """Return, for the audit, how many disks and machines a run covers, and where."""
     count = sum(map(len, disks))
     machines, each = len(disks), "" if count == 1 else "s"
     text = f"{count} disk{each} of {machines} machine{'' if machines == 1 else 's'} in {plan['region']}"

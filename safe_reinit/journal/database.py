@@ -1,4 +1,4 @@
-"""What a journal needs of a database. The statements are the same for every kind; each kind says how it runs them."""
+"""What a journal needs from a database. The statements are the same for every kind; each kind says how it runs them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any, ClassVar, Protocol
 from ..errors import RunRefused, UsageError
 
 LOCK_WAIT = 10.0
-"""Real seconds for which another process that is writing is waited for, unless a run has something better to do."""
+"""Real seconds to wait for another process that is writing, unless a run has something more urgent to do."""
 
 
 class ReplacedError(UsageError):
-    """What is at the place of the journal is not what was opened."""
+    """The place of the journal now has something other than what was opened."""
 
     hint = "Find the journal before you do anything else."
 
 
 class AwayError(RunRefused, UsageError):
-    """The server of the journal cannot be reached now: nothing is wrong with the command, as where ECS cannot be asked.
+    """The server of the journal cannot be reached now: nothing is wrong with the command, as when ECS cannot be asked.
 
-    For people it is refused. Whatever provides for a journal that cannot be used provides for this one.
+    People see it as refused. Code that handles a journal that cannot be used handles this one too.
     """
 
 
 class Rows(Protocol):
-    """What a statement gave."""
+    """The result of a statement."""
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """Return the next row; ``None`` after the last one."""
@@ -41,14 +41,14 @@ class Rows(Protocol):
 class Database(ABC):
     """An open database, safe to use from several threads.
 
-    In a statement ``?`` stands for a value, ``{clock}`` for the seconds that the clock of the database shows, by which
-    leases run out, and ``{locked}`` after a SELECT keeps others from changing its rows until the transaction ends.
+    In a statement, ``?`` stands for a value, ``{clock}`` for the seconds of the database's clock, by which leases
+    expire. ``{locked}`` after a SELECT keeps others from changing its rows until the transaction ends.
 
     Attributes:
         place: where it is, for people: never with a password.
         shared: whether several hosts write to it, each with processes and a clock of its own.
-        server: which server it is on, and its timeline; ``""`` if no copy takes its place.
-        lasts: whether another process finds it, too: not one in memory.
+        server: which server it is on, and its timeline; ``""`` if no copy can take its place.
+        lasts: whether another process can find it too: not if it is in memory.
 
     """
 
@@ -59,14 +59,14 @@ class Database(ABC):
 
     @abstractmethod
     def using(self) -> AbstractContextManager[None]:
-        """Keep other threads out meanwhile; raise what goes wrong as ``UsageError``, in our words."""
+        """Keep other threads out while the block lasts; raise failures as ``UsageError``, in our words."""
 
     @abstractmethod
     def transaction(self, *, wait: float = LOCK_WAIT) -> AbstractContextManager[None]:
-        """Commit all or nothing, and only where the next process will find it.
+        """Commit all or nothing, and only to a place where the next process will find it.
 
         Args:
-            wait: for how many real seconds another process that is writing is waited for.
+            wait: how many real seconds to wait for another process that is writing.
 
         Raises:
             UsageError: nothing was written.
@@ -74,7 +74,7 @@ class Database(ABC):
 
     @abstractmethod
     def alone(self, name: str) -> None:
-        """Wait for other transactions that gave this name, and let none begin until this one has ended."""
+        """Wait for other transactions with this name, and let none begin until this one has ended."""
 
     @abstractmethod
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
@@ -89,16 +89,16 @@ class Database(ABC):
         """Check that it is still the database that was opened.
 
         Raises:
-            JournalLostError: what is written from now on nobody would find.
+            JournalLostError: nobody would find what is written from now on.
         """
 
     @abstractmethod
     def make_room(self) -> None:
-        """Make sure that what a run writes will find room, as far as that can be done."""
+        """Make sure, as far as possible, that there is room for what a run writes."""
 
     @abstractmethod
     def keep(self) -> None:
-        """Write what was just committed to the main file, so that a copy of that alone has it."""
+        """Write what was just committed to the main file, so that a copy of that file alone contains it."""
 
     @abstractmethod
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Forgetting runs: what outlives them is that their plan was run, what came of their key, and the audit."""
+"""Prunes runs. What remains is that their plan was run, the result of their key, and the audit."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from .database import Database
 from .reading import WHOLE, Reader
 
 _OF_A_RUN = ("events", "learnt", "late_answers", "disks", "jobs", "leases", "runs")
-"""The tables that know of a run, in the order in which they forget it."""
+"""The tables that have rows of a run, in the order in which they are deleted."""
 
 
 def forget(database: Database, run_id: str) -> None:
-    """Delete a run, in the transaction of the caller."""
+    """Delete a run, in the caller's transaction."""
     for table in _OF_A_RUN:
         database.execute(f"DELETE FROM {table} WHERE run_id=?", (run_id,))  # noqa: S608 - our own names
 
 
 def forget_ended(database: Database, journal: Reader, before: str) -> list[str]:
-    """Delete the runs that ended before a time, in the transaction of the caller, and return which; no open one.
+    """Delete the runs that ended before a time, in the caller's transaction, and return them; never an open one.
 
     Args:
-        database: of the journal.
-        journal: the same, to be read.
+        database: the database of the journal.
+        journal: the same, for reading.
         before: RFC 3339 UTC.
 
     """

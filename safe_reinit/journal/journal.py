@@ -1,4 +1,4 @@
-"""The journal: what is written down of runs, whatever database it is in. Every write is one of the run's holder."""
+"""The journal: what is recorded about runs, in any kind of database. Every write comes from the run's holder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .stored import Hold, ShardToBegin
 
 
 class Journal(Reader):
-    """An open journal, to be read and written. Safe to use from several threads."""
+    """An open journal for reading and writing. Safe to use from several threads."""
 
     def begin(
         self,
@@ -39,18 +39,18 @@ class Journal(Reader):
         *,
         undoes: str = "",
     ) -> Lease:
-        """Write down a run before its first call, and hold it.
+        """Record a run before its first call, and hold it.
 
         Args:
-            run_id: its name.
+            run_id: its id.
             plan: the members of its plan, which are ours or JSON.
             endpoint: the loopback endpoint, or ``""`` for the real cloud.
             profile: the aliyun CLI profile, or ``""``.
-            jobs: of each job the instance, its disks and the state.
+            jobs: for each job its instance, its disks and its state.
             undoes: the run that it undoes, or ``""``.
 
         Raises:
-            RunRefused: an open job of another run has one of the instances, the plan was run already, or all runs are
+            RunRefused: an open job of another run has one of the instances, the plan was already run, or all runs are
                 held.
             AlreadyDone, KeyUnsettled: as of ``refuse_used_key``.
             UsageError: the journal cannot be written.
@@ -73,19 +73,19 @@ class Journal(Reader):
         *,
         undoes: str = "",
     ) -> None:
-        """Write down a run that is cut into shards, before any of them is carried; nobody holds them yet.
+        """Record a run that is split into shards, before any of them is carried out; nobody holds them yet.
 
         Args:
-            run_id: its name; its first shard is ``RUN.0``.
-            plan: the members of its plan, which are ours or JSON, without its jobs: those are in its shards.
+            run_id: its id; its first shard is ``RUN.0``.
+            plan: the members of its plan, which are ours or JSON, without its jobs, which are in its shards.
             endpoint: the loopback endpoint, or ``""`` for the real cloud.
             profile: the aliyun CLI profile, or ``""``.
-            shards: its shards, in their order.
-            events: what was called to make its plan.
+            shards: its shards, in order.
+            events: the calls that were made for its plan.
             undoes: the run that it undoes, or ``""``.
 
         Raises:
-            RunRefused: as of ``begin``.
+            RunRefused: as in ``begin``.
             UsageError: the journal cannot be written.
         """
         jobs = [job for each in shards for job in each.jobs]
@@ -94,7 +94,7 @@ class Journal(Reader):
             for number, each in enumerate(shards):
                 name, place = shard_id(run_id, number), (run_id, number, each.digest)
                 self._write_run(name, each.plan, endpoint, profile, each.jobs, undoes=undoes, part=place)
-                self._write_holder(name, "", 0, None, 0.0)  # which keeps on what server it began
+                self._write_holder(name, "", 0, None, 0.0)  # it remembers the server on which it began
             self._db.executemany(
                 "INSERT INTO events (run_id, event) VALUES (?,?)", ((run_id, dumps(event)) for event in events)
             )
@@ -109,7 +109,7 @@ class Journal(Reader):
         self._db.make_room()
         region, account = str(plan["region"]), str(plan["account"])
         with self._db.transaction():
-            self._db.alone(f"{endpoint}|{region}")  # where an account is not known, each may be the same
+            self._db.alone(f"{endpoint}|{region}")  # if an account is not known, each may be the same
             self._take_key(run_id, plan, endpoint)
             self.refuse_used(str(plan["plan_id"]))
             self.refuse_hold()
@@ -117,9 +117,9 @@ class Journal(Reader):
             yield
 
     def _take_key(self, run_id: str, plan: Mapping[str, Any], endpoint: str) -> None:
-        """Bind the key of a plan, if it has one, to this run, which begins in the same transaction."""
+        """Give the key of a plan, if it has one, to this run, which begins in the same transaction."""
         if key := plan.get("once"):
-            self._db.alone(f"once|{key}")  # its other run may be of another region
+            self._db.alone(f"once|{key}")  # its other run may be in another region
             refuse_used_key(self, key, plan["fingerprint"], endpoint)
             self._db.execute("DELETE FROM once_keys WHERE once=?", (key,))
             self._db.execute(
@@ -159,12 +159,12 @@ class Journal(Reader):
         )
 
     def end_shards(self, run_id: str, report: Mapping[str, Any], before: str | None) -> bool:
-        """Write down how a run that is cut into shards ended, unless one of them has not, or somebody else did.
+        """Record how a run that is split into shards ended, unless a shard has not ended or somebody else recorded it.
 
         Args:
             run_id: the run.
             report: how it ended.
-            before: when it had ended, as it was read for the report.
+            before: when it had ended, as read for the report.
 
         Returns:
             whether this report was written down.
@@ -183,7 +183,7 @@ class Journal(Reader):
         return True
 
     def reopen(self, run_id: str) -> None:
-        """Have the shards of a run carried again of which a job is open, though it is written down how they ended.
+        """Reopen the shards of a run that have an open job, although their end is already recorded.
 
         Raises:
             UsageError: the journal cannot be written.
@@ -197,7 +197,7 @@ class Journal(Reader):
             self._audit("resume", run_id)
 
     def confirm_stage(self, run_id: str, stage: int) -> None:
-        """Allow a stage of a run that is cut into shards to begin; -1: none that has not begun.
+        """Allow a stage of a run that is split into shards to begin; -1: no stage that has not begun.
 
         Raises:
             UsageError: the journal cannot be written.
@@ -207,9 +207,9 @@ class Journal(Reader):
             self._audit("agree" if stage >= 0 else "disagree", run_id)
 
     def demand_permission(self, action: AuditAction) -> None:
-        """Check that whoever opened the journal may do this, also where there turns out to be nothing to do.
+        """Check that whoever opened the journal may do this, even if it turns out that nothing needs to be done.
 
-        Of a database they may have the right to read alone, or to carry on what others began.
+        In a database they may only have the right to read, or to continue what others began.
 
         Raises:
             UsageError: they may not.
@@ -219,7 +219,7 @@ class Journal(Reader):
                 self._db.execute(NEEDS[action])
 
     def acquire_lease(self, run_id: str) -> Lease | None:
-        """Take over a run whose holder is gone or whose lease has expired; ``None`` while another session holds it.
+        """Take over a run whose holder no longer exists or whose lease has expired; ``None`` while somebody holds it.
 
         Raises:
             UsageError: the journal cannot be written.
@@ -243,8 +243,8 @@ class Journal(Reader):
         return Lease(self, run_id, epoch, session, at, before, server_changed=began_on != self._db.server)
 
     def _write_holder(self, run_id: str, session: str, epoch: int, before: Holder | None, seconds: float) -> str:
-        """Write down who holds a run, and return on which server it began."""
-        # What tells that a process is gone counts on its own host only.
+        """Record who holds a run, and return the server on which it began."""
+        # What shows that a process no longer exists counts only on its own host.
         boot, namespace = ("", "") if self._db.shared else (boot_id(), pid_namespace())
         began_on = before.server if before else self._db.server
         self._db.execute("DELETE FROM leases WHERE run_id=?", (run_id,))
@@ -262,12 +262,12 @@ class Journal(Reader):
         """Check that the journal is still the one that was opened.
 
         Raises:
-            JournalLostError: what is written from now on nobody would find.
+            JournalLostError: nobody would find what is written from now on.
         """
         self._db.refuse_replaced()
 
     def is_replaced(self) -> bool:
-        """Return whether ``refuse_replaced`` refuses."""
+        """Return whether ``refuse_replaced`` would refuse."""
         try:
             self.refuse_replaced()
         except JournalLostError:
@@ -284,21 +284,21 @@ class Journal(Reader):
         wait: float = LOCK_WAIT,
         room: Room | None = None,
     ) -> Holder:
-        """Write as the holder of a run, and renew the lease with it, also one that has run out.
+        """Write as the holder of a run, and renew its lease, even if it has expired.
 
         Args:
             lease: of the run.
             statements: what to write, in one transaction.
-            wait: for how many real seconds another process that is writing is waited for.
-            room: what all runs may have in use once this is written; ``None`` if that does not grow.
+            wait: how many real seconds to wait for another process that is writing.
+            room: how much all runs may use once this is written; ``None`` if that does not grow.
 
         Returns:
             the holder, who says whether somebody asked for the end of the run before this was written.
 
         Raises:
             LeaseLostError: another session has taken the run.
-            NoRoomError: all runs would have more in use than that.
-            JournalLostError: it is not that of the run any more.
+            NoRoomError: all runs would use more than that.
+            JournalLostError: it is no longer the journal of the run.
             JournalError: it could not be written.
         """
         try:
@@ -318,7 +318,7 @@ class Journal(Reader):
                         " there."
                     )
                 if room is not None:
-                    self._db.alone("what runs share")  # else two that begin at once would not see each other
+                    self._db.alone("what runs share")  # otherwise two that begin at once would not see each other
                 for statement, some in groupby(statements, key=itemgetter(0)):
                     self._db.executemany(statement, (values for _, values in some))
                 if room is not None:
@@ -335,14 +335,14 @@ class Journal(Reader):
         return holder
 
     def cancel(self, run_id: str, by: str = "") -> bool:
-        """Ask for the end of a run, in order; tell whether a session is at work on it, which hears that soon.
+        """Ask a run to end cleanly; return whether a session is working on it, which will notice soon.
 
-        Where none is, whoever resumes the run brings its machines back, and sends no wipe. Whoever can write the
-        journal may ask, as often as they like: it is one request. No process is signalled.
+        If none is, whoever resumes the run starts its machines again and sends no wipe. Anyone who can write the
+        journal may ask, as often as they like: it counts as one request. No process is signalled.
 
         Args:
             run_id: the run.
-            by: by what they asked, for the audit.
+            by: what they used to ask, for the audit.
 
         Raises:
             UsageError: there is no such run, or the journal cannot be written.
@@ -366,11 +366,11 @@ class Journal(Reader):
             self._audit("cancel", run_id, by)
         if holder is None or holder.released or holder.gone:
             return False
-        paused = self._db.shared or holder.boot == boot_id()  # it may only be: then it hears of it
+        paused = self._db.shared or holder.boot == boot_id()  # it may be working, and then it notices the request
         return not holder.expired or paused
 
     def hold_all(self, reason: str) -> None:
-        """Have nothing stopped or wiped any more by any run of this journal; machines that are down come back.
+        """Keep every run of this journal from stopping or wiping anything more; machines that are down come back.
 
         Raises:
             RunRefused: there is a hold already.
@@ -397,7 +397,7 @@ class Journal(Reader):
         return lifted
 
     def release(self, lease: Lease) -> None:
-        """Release a run; a lease that is held by another already stays as it is.
+        """Release a run; a lease that another session holds stays as it is.
 
         Raises:
             UsageError: the journal cannot be written.
@@ -406,12 +406,12 @@ class Journal(Reader):
             self._db.execute("UPDATE leases SET until=0 WHERE run_id=? AND session=?", (lease.run_id, lease.session))
 
     def keep_late(self, run_id: str, answers: Sequence[LateAnswer]) -> None:
-        """Append what ECS accepted of a session that has lost the run, for whoever holds it now.
+        """Append the calls that ECS accepted from a session that had lost the run, for its present holder.
 
         It changes no state: the holder reads it before anything is sent again.
 
         Raises:
-            UsageError: the journal cannot be written, or does not know the run any more.
+            UsageError: the journal cannot be written, or no longer has the run.
         """
         with self._db.transaction():
             self._db.executemany(
@@ -421,16 +421,16 @@ class Journal(Reader):
             )
 
     def withdraw(self, lease: Lease) -> None:
-        """Forget a run of which nothing was begun, because somebody else has refused it."""
+        """Delete a run for which nothing was begun, because somebody else has refused it."""
         lease.release()
         with self._db.transaction():
             forget(self._db, lease.run_id)
             self._audit("withdraw", lease.run_id)
 
     def prune(self, older_than: float) -> int:
-        """Forget the runs that ended more than so many seconds ago, and tell how many; an open one is never forgotten.
+        """Delete the runs that ended more than this many seconds ago, and return how many; never an open one.
 
-        The audit stays whole.
+        The audit stays complete.
 
         Raises:
             UsageError: the journal cannot be written.

@@ -1,4 +1,4 @@
-"""Leases: the one session that holds a run. The epoch and the session's id decide; clocks only say when to ask."""
+"""Leases: the one session that holds a run. The epoch and the session's id decide; clocks only say when to check."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from .place import boot_id, is_dead, now, pid_namespace, user
 from .sharing import noted, place_of
 
 LEASE_DURATION = 30.0
-"""Real seconds for which nobody else may take a run unless the lease is renewed, counted through suspension."""
+"""Real seconds during which nobody else may take a run unless the lease is renewed, counted through suspension."""
 RENEWAL_INTERVAL = 10.0
 """Real seconds between two renewals."""
 CANCEL_POLL_INTERVAL = 1.0
-"""Real seconds after which the holder sees that somebody asked it to end the run, or has taken it."""
+"""Real seconds after which the holder notices that somebody asked it to end the run, or has taken it."""
 BRIEF_LOCK_WAIT = 2.0
-"""Real seconds for which a run waits for another process that is writing, before people are told that it waits."""
+"""Real seconds that a run waits for another process that is writing before people are told about it."""
 _SILENT = RENEWAL_INTERVAL + 2 * CANCEL_POLL_INTERVAL
-"""Real seconds within which a holder at work renews its lease: one that has not may be dead."""
+"""Real seconds within which a working holder renews its lease; one that has not may be dead."""
 
 
 class LeaseLostError(Exception):
-    """Another session has taken the run: this one writes nothing and calls nothing any more."""
+    """Another session has taken the run: this one no longer writes or calls anything."""
 
 
 class EndedError(RunRefused):
-    """A run that was to be ended has ended."""
+    """A run that should be ended has already ended."""
 
 
 class JournalError(Exception):
@@ -46,16 +46,16 @@ class JournalError(Exception):
 
 
 class JournalLostError(JournalError):
-    """The journal is not the one that was opened any more: what is written from now on nobody would find."""
+    """The journal is no longer the one that was opened: nobody would find what is written from now on."""
 
 
 def length() -> float:
-    """Return for how many seconds a lease that is renewed now lasts."""
+    """Return how many seconds a lease that is renewed now lasts."""
     return LEASE_DURATION
 
 
 def ending(run_id: str, report: Mapping[str, Any]) -> tuple[str, Sequence[object]]:
-    """Return the statement that writes down how a run ended, and its values; the jobs told of lie with the jobs."""
+    """Return the statement that records how a run ended, and its values; reported jobs are stored with the jobs."""
     text = dumps({**report, "jobs": [], "findings": []})
     statement = "UPDATE runs SET ended_at=?, outcome=?, exit_code=?, report=? WHERE run_id=?"
     return statement, (now(), report["outcome"], report["exit_code"], text, run_id)
@@ -63,15 +63,15 @@ def ending(run_id: str, report: Mapping[str, Any]) -> tuple[str, Sequence[object
 
 @dataclass(frozen=True)
 class LateAnswer:
-    """ECS accepted a call of a session that had lost the run by the time its answer came."""
+    """ECS accepted a call from a session that had lost the run by the time the answer arrived."""
 
     position: int
-    """Of its job."""
+    """The position of its job."""
     action: ActionName
     subject: str
     attempt: int
     number: int = 0
-    """Given by the journal, in the order in which they came."""
+    """Assigned by the journal, in order of arrival."""
 
 
 @dataclass(frozen=True)
@@ -82,50 +82,50 @@ class Holder:
     host: str
     pid: int
     boot: str
-    """The boot of the machine that it runs on; ``""`` in a journal that several hosts share."""
+    """The boot of its machine; ``""`` in a journal that several hosts share."""
     pid_namespace: str
     until: float
-    """Seconds by the clock of the journal (of a file, since that boot); 0 once it has let the run go."""
+    """Seconds by the clock of the journal (for a file, since that boot); 0 once it has released the run."""
     since: str
     """When it took the run, RFC 3339 UTC."""
     epoch: int
-    """How often the run has been taken: a holder of an earlier epoch writes nothing any more."""
+    """How often the run has been taken: a holder with an earlier epoch writes nothing more."""
     session: str
-    """128 random bits: the same epoch under another id is another holder."""
+    """128 random bits: the same epoch with another id is another holder."""
     writes: int
-    """How often it wrote."""
+    """How often it has written."""
     read_at: float = field(compare=False)
     """Seconds by the clock of the journal when this was read."""
     cancelled: str | None = None
     """Who asked it to end the run."""
     held: str | None = None
-    """Who has all runs held, and why."""
+    """Who holds all runs, and why."""
     server: str = ""
-    """On which server of the database the run began; ``""`` in a file."""
+    """The database server on which the run began; ``""`` in a file."""
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}, process {self.pid}, since {self.since}"
 
     @property
     def unrecorded(self) -> str:
-        """Who never released the run, and may keep what the journal lacks where this process does not see it."""
+        """A holder that never released the run, and may have kept on another host what the journal lacks."""
         here = (self.user, self.host) == (user(), socket.gethostname())
         return "" if self.released or here else str(self)
 
     @property
     def released(self) -> bool:
-        """Whether it has let the run go."""
+        """Whether it has released the run."""
         return self.until <= 0
 
     @property
     def gone(self) -> bool:
-        """Whether it was a process of this boot and this PID namespace, and the kernel says that there is none such."""
+        """Whether it was a process of this boot and this PID namespace that the kernel says no longer exists."""
         same_boot = self.host == socket.gethostname() and self.boot == boot_id() != ""
         return same_boot and self.pid_namespace == pid_namespace() != "" and is_dead(self.pid)
 
     @property
     def expired(self) -> bool:
-        """Whether its lease has run out or was let go: no other boot's lease lasts, and none longer than a lease."""
+        """Whether its lease has expired or was released: no lease outlives its boot, or lasts longer than it may."""
         here = boot_id()
         if self.boot and here and self.boot != here:
             return True
@@ -138,12 +138,12 @@ class Holder:
 
     @property
     def silent_for(self) -> float:
-        """Seconds since it last wrote, of one whose lease lasts."""
+        """Seconds since its last write, if its lease has not expired."""
         return max(0.0, self.read_at - (self.until - LEASE_DURATION))
 
     @property
     def silent(self) -> bool:
-        """Whether it may be dead: it should have renewed its lease, and has not."""
+        """Whether it may be dead: it should have renewed its lease, but has not."""
         return self.silent_for > _SILENT
 
 
@@ -157,32 +157,34 @@ class Leases(Protocol):
         """Return who holds a run, or held it last."""
 
     def late_answers(self, run_id: str, after: int = 0) -> list[LateAnswer]:
-        """Return what was accepted of sessions that had lost the run by then."""
+        """Return the accepted calls of sessions that had already lost the run."""
 
     def in_use(self, run_id: str) -> InUse:
-        """Return what the other runs of the account and region have in use."""
+        """Return what the other runs of the account and region are using."""
 
     def write(
         self, lease: Lease, statements: Iterable[tuple[str, Sequence[object]]], *, wait: float, room: Room | None
     ) -> Holder:
-        """Write as the holder of a run, and renew the lease with it."""
+        """Write as the holder of a run, and renew its lease."""
 
     def release(self, lease: Lease) -> None:
         """Release a run."""
 
 
 class Lease:
-    """The right to act for a run: renewed by a thread of its own, checked before every call and with every write.
+    """The right to act for a run: renewed by its own thread, checked before every call and with every write.
 
     Args:
-        at: when it was about to be written down (``boottime``): a process that is paused meanwhile must know of that.
+        at: when it was about to be recorded (``boottime``): a process that was paused in the meantime must notice that.
 
     Attributes:
         follows: who held the run before; ``None`` if nobody did.
-        moved: whether the journal is on another server than the run began on, or was failed over or restored since.
-        on_cancel: is told, once, why this session is to end the run: who asked for that through the journal.
-        lapses: how often it had run out before it was renewed, as after a pause of the process: until then somebody
-            else could have taken the run, and what was observed before is old.
+        moved: whether the journal is on another server than when the run began, or has failed over or been restored
+            since.
+        on_cancel: is called once, with the reason why this session must end the run: who requested it through the
+            journal.
+        lapses: how often it had expired before it was renewed, for example after a pause of the process. Until the
+            renewal somebody else could have taken the run, and earlier observations are old.
 
     """
 
@@ -206,11 +208,11 @@ class Lease:
         self.on_cancel: Callable[[str], None] | None = None
         self._journal = journal
         self.writes = 0
-        """How often this session wrote, by what the journal said."""
+        """How often this session has written, according to the journal."""
         self.held: str | None = None
-        """Who has all runs held, and why: nothing is stopped or wiped meanwhile."""
+        """Who holds all runs, and why: nothing is stopped or wiped meanwhile."""
         self.unsure = False
-        """Whether nobody knows if the last write was done."""
+        """Whether it is unknown if the last write succeeded."""
         self._until = at + LEASE_DURATION
         self._lost = False
         self._lock = threading.Lock()
@@ -223,15 +225,15 @@ class Lease:
         self._thread.start()
 
     def check(self) -> bool:
-        """Return whether this session may call on what it has observed; a lease that has run out is renewed first.
+        """Return whether this session may call based on what it has observed; an expired lease is renewed first.
 
         Returns:
             ``False`` where it had run out: the run is still this session's, but what it saw before is too old.
 
         Raises:
-            LeaseLostError: another session has the run, or it was let go.
-            JournalLostError: the journal was removed, replaced or put back.
-            JournalError: the lease has run out and cannot be renewed.
+            LeaseLostError: another session has the run, or it was released.
+            JournalLostError: the journal was removed, replaced or restored.
+            JournalError: the lease has expired and cannot be renewed.
         """
         if self._lost:
             raise LeaseLostError(self.run_id)
@@ -243,19 +245,19 @@ class Lease:
 
     @property
     def overdue(self) -> bool:
-        """Whether it should have been renewed, and could not be: others then take this session for dead."""
+        """Whether it should have been renewed but could not be: others then consider this session dead."""
         return boottime() >= self._until - LEASE_DURATION + _SILENT
 
     def is_before(self, holder: Holder) -> bool:
-        """Return whether a holder had the run before this session, so that its journal was put back since.
+        """Return whether a holder had the run before this session, so that its journal has been restored since.
 
-        Whoever is at work on the run counts as the holder all the same, unless it is known to be the one before.
+        Whoever works on the run counts as the holder all the same, unless it is known to be the previous one.
         """
         is_known = self.follows is not None and holder.session == self.follows.session
         return holder.epoch < self.epoch and (is_known or not holder.alive)
 
     def late_answers(self) -> list[LateAnswer]:
-        """Return, once each, what ECS accepted of sessions that had lost this run by then.
+        """Return, once each, the calls that ECS accepted from sessions that had already lost this run.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -272,17 +274,17 @@ class Lease:
         room: Room | None = None,
         measurements: Sequence[Measurement] = (),
     ) -> None:
-        """Write down changed states, each with the position of its job, in one transaction; see ``Journal.write``.
+        """Write changed states, each with the position of its job, in one transaction; see ``Journal.write``.
 
         Args:
             records: the positions and states.
-            wait: for how many real seconds another process that is writing is waited for.
+            wait: how many real seconds to wait for another process that is writing.
             audited: what somebody did that changed them, with its detail, for the audit.
-            room: what all runs may have in use once this is written (real seconds); ``None`` if that does not grow.
-            measurements: what other runs are told (real seconds).
+            room: how much all runs may use once this is written (real seconds); ``None`` if that does not grow.
+            measurements: what other runs should know (real seconds).
 
         Raises:
-            NoRoomError: they would have more in use; nothing was written.
+            NoRoomError: they would use more; nothing was written.
         """
         statement = "UPDATE jobs SET state=?, down=?, wipes=?, unbegun=?, failed=? WHERE run_id=? AND position=?"
         changed = [
@@ -292,7 +294,7 @@ class Lease:
         self._write([*changed, *noted(self.run_id, measurements), *self._audited(audited)], wait=wait, room=room)
 
     def in_use(self) -> InUse:
-        """Return what other runs of the account and region have in use, in real seconds.
+        """Return what other runs of the account and region are using, in real seconds.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -300,30 +302,30 @@ class Lease:
         return self._journal.in_use(self.run_id)
 
     def emit(self, event: Mapping[str, Any]) -> None:
-        """Keep an event; it is written with the next thing that is, since Describe calls alone need no commit.
+        """Keep an event; it is written with the next write, since Describe calls alone need no commit.
 
-        A write that is under way is not waited for: a call to ECS would look as if it took that long.
+        This does not wait for a write in progress: otherwise a call to ECS would seem to take that long.
         """
         self._unwritten.append(dumps(event))
 
     def audit(self, action: AuditAction, detail: str) -> None:
-        """Keep for the audit what was done to the run in this process; it is written with the next thing that is."""
+        """Keep, for the audit, what was done to the run in this process; it is written with the next write."""
         self._audited_actions.append((action, detail))
 
     @property
     def unwritten_events(self) -> list[Mapping[str, Any]]:
-        """The events that are not written yet, oldest first."""
+        """The events that have not been written yet, oldest first."""
         return [json.loads(event) for event in self._unwritten]
 
     def end(
         self, report: Mapping[str, Any], still_open: Sequence[int] = (), audited: tuple[AuditAction, str] | None = None
     ) -> None:
-        """Write down how the run ended, and let it go.
+        """Record how the run ended, and release it.
 
         Args:
-            report: of the run.
+            report: the report of the run.
             still_open: the positions of the jobs that can be resumed.
-            audited: what somebody did to end it, with its detail, for the audit; else that it ended, and how.
+            audited: what somebody did to end it, with its detail, for the audit; by default that it ended, and how.
 
         """
         ended: tuple[AuditAction, str] = ("end", f"{report['outcome']}{', left open' if still_open else ''}")
@@ -344,7 +346,7 @@ class Lease:
             )
 
     def release(self) -> None:
-        """Release the run, so that it can be resumed at once: nothing is written or called by this lease any more."""
+        """Release the run, so that it can be resumed at once: this lease writes and calls nothing more."""
         self._ended.set()
         self._thread.join()
         with contextlib.suppress(JournalError, LeaseLostError, UsageError):
@@ -389,7 +391,7 @@ class Lease:
                 logs.lease(self.run_id, f"the lease could not be renewed: {error}")  # nothing is sent once it runs out
 
     def _listen(self) -> None:
-        """Hear who asked for the end of the run.
+        """Notice who asked for the end of the run.
 
         Raises:
             LeaseLostError: another session has the run.
@@ -397,7 +399,7 @@ class Lease:
         """
         holder = self._journal.holder(self.run_id)
         if holder is None or self.is_before(holder):
-            return  # the journal is not the one of the run; whoever writes next is told
+            return  # the journal is not the one of the run; the next write reports it
         if holder.session != self.session:
             raise LeaseLostError(self.run_id)
         self._hear(holder)

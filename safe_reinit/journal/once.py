@@ -23,7 +23,7 @@ class AlreadyDone(Exception):
 
 
 class KeyUnsettled(OutcomeUnknown):
-    """A run with this key is open, or nobody knows whether it wiped."""
+    """A run with this key is open, or it is unknown whether it wiped."""
 
     def __init__(self, message: str, hint: str, run_id: str) -> None:
         super().__init__(message, hint=hint)
@@ -36,7 +36,7 @@ def refuse_used_key(journal: Reader, key: str, fingerprint: str, endpoint: str) 
     Args:
         journal: where keys are kept.
         key: the key.
-        fingerprint: of the plan.
+        fingerprint: the fingerprint of the plan.
         endpoint: the loopback endpoint, or ``""`` for the real cloud.
 
     Raises:
@@ -50,7 +50,7 @@ def refuse_used_key(journal: Reader, key: str, fingerprint: str, endpoint: str) 
         return
     stored = journal.run(use.run_id)
     if use.endpoint == endpoint and stored is not None and (stored.open or stored.report is None):
-        raise _open(key, stored)  # whatever this plan is: a disk that is wiped just now shows no machine, for example
+        raise _open(key, stored)  # even if this is another plan: a disk that is being wiped shows no machine
     if (use.fingerprint, use.endpoint) != (fingerprint, endpoint):
         differs = "other disks or other options" if use.endpoint == endpoint else "another endpoint"
         raise RunRefused(
@@ -77,7 +77,7 @@ def _open(key: str, stored: StoredRun) -> KeyUnsettled:
 
 
 def _refuse_ended(key: str, run_id: str, report: Mapping[str, Any]) -> None:
-    """Refuse a second run after one that ended, unless that one wiped nothing."""
+    """Refuse a second run after one that ended, unless the first one wiped nothing."""
     if report["outcome"] == "done":
         raise AlreadyDone(report)
     wiped = [disk["disk_id"] for job in report["jobs"] for disk in job["disks"] if disk["data"] == "reinitialised"]

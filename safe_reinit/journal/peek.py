@@ -1,4 +1,4 @@
-"""A glance at the runs of a journal that writes nothing, beside it neither: for a shell that completes a name."""
+"""A glance at the runs of a journal, for shell completion: it writes nothing, not even next to the journal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_RUNS = 50
 
 @dataclass(frozen=True)
 class Glimpse:
-    """As much of a run as tells it from others."""
+    """As much of a run as distinguishes it from others."""
 
     run_id: str
     started_at: str
@@ -35,7 +35,8 @@ def glance(path: Path) -> list[Glimpse]:
     """
     refuse_foreign(path)
     path = path.resolve(strict=True)
-    # A journal that nobody has open has no log beside it, and SQLite would make one even to read: it is told not to.
+    # A journal that nobody has open has no log next to it, and SQLite would create one even to read. This option
+    # prevents that.
     alone = not Path(f"{path}-shm").exists()
     address = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if alone else ''}"
     with contextlib.closing(sqlite3.connect(address, uri=True, timeout=0.2)) as db:

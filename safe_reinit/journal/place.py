@@ -1,4 +1,4 @@
-"""Where a journal may be, and which process of which host writes it."""
+"""Where a journal may be, and which process on which host writes it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _IN_MEMORY = ("tmpfs", "ramfs")
 _DATABASE = re.compile(
     r"\s*(postgres(ql)?:|(host|hostaddr|port|dbname|user|service)\s*=)|[^/]*://|.*\bpassword\s*=", re.IGNORECASE
 )
-"""What is meant for a database, also where none understands it: it may hold a password all the same."""
+"""What is meant as a database, even if it is malformed: it may contain a password all the same."""
 _HOST = r"(?:[\w.%-]*|\[[\da-fA-F:.%]*\])(?::\d*)?"
 _ADDRESS = re.compile(
     r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>[^:@/?#\s]*)(?::[^@/?#\s]*)?@)?"
@@ -41,7 +41,7 @@ _PUBLIC_OPTIONS = (
 
 
 Role = Literal["reader", "worker", "operator", "owner"]
-"""The roles of a database: each may do what the one before it may; see docs/howto/team.md."""
+"""The roles of a database: each may do whatever the one before it may; see docs/howto/team.md."""
 
 
 def is_shared(place: str | Path | None) -> bool:
@@ -50,16 +50,16 @@ def is_shared(place: str | Path | None) -> bool:
 
 
 def journal_of(named: str | None, environment: Mapping[str, str]) -> str:
-    """Return where runs are written down: a file, or ``postgresql://...``; ``named`` is what the settings say.
+    """Return where runs are recorded: a file, or ``postgresql://...``; ``named`` is what the settings say.
 
     Raises:
-        UsageError: none is named, and there is no place for one.
+        UsageError: none is named, and there is no default place.
     """
     return str(named or default_journal(environment))
 
 
 def spool_of(journal: str, environment: Mapping[str, str]) -> Path:
-    """Return where this host keeps what a journal lacks while it cannot be written: where a file is, or would be.
+    """Return where this host keeps what cannot be written to a journal: in the folder of a file journal.
 
     Raises:
         UsageError: the user has no home folder.
@@ -68,7 +68,7 @@ def spool_of(journal: str, environment: Mapping[str, str]) -> Path:
 
 
 def default_journal(environment: Mapping[str, str]) -> Path:
-    """Return where the journal is: for root the machine's, else the user's state directory.
+    """Return where the journal is: the machine's for root, otherwise in the user's state directory.
 
     Raises:
         UsageError: the user has no home folder.
@@ -96,22 +96,22 @@ class NoJournalError(UsageError):
 
 
 def is_there(place: str | Path) -> bool:
-    """Return whether a journal may have something to read; a database is asked only when it is opened."""
+    """Return whether a journal may have something to read; a database is checked only when it is opened."""
     if is_shared(place):
         return True
     try:
         os.stat(place)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError:  # such as a folder that may not be entered: why it cannot be read is told when it is opened
+    except OSError:  # such as a folder that may not be entered: opening it reports why it cannot be read
         return True
     return True
 
 
 def redacted(place: str) -> str:
-    """Return where a journal is as it may be shown: a database without its password, wherever that stands.
+    """Return the place of a journal as it may be shown: a database without its password, wherever that is written.
 
-    What is no address, such as one with a password that should have been percent-encoded, is not shown at all.
+    Text that is not an address, for example with a password that should have been percent-encoded, is not shown at all.
     """
     if not is_shared(place):
         return place
@@ -124,10 +124,10 @@ def redacted(place: str) -> str:
 
 
 def refuse_network(path: Path) -> None:
-    """Refuse a file system on which SQLite's locks cannot be relied on.
+    """Refuse a file system whose locks are not reliable enough for SQLite.
 
     Raises:
-        UsageError: it is one.
+        UsageError: it is such a file system.
     """
     _, kind = _mount_of(path)
     if kind in _NETWORK_FILE_SYSTEMS or kind.startswith("fuse."):
@@ -138,9 +138,9 @@ def refuse_network(path: Path) -> None:
 
 
 def vanishing(place: str | None) -> str:
-    """Return for people why a journal file may be lost with its container or at the next boot; ``""`` if not known.
+    """Return, for people, why a journal file may be lost with its container or at the next boot; ``""`` if not known.
 
-    Whether another file system outlives the container cannot be known from within.
+    From within a container, the tool cannot know whether any other file system outlives it.
     """
     if place is None or is_shared(place):
         return ""
@@ -158,13 +158,13 @@ def vanishing(place: str | None) -> str:
 
 
 def _mount_of(path: Path) -> tuple[str, str]:
-    """Return where the file system of a path is mounted (the root is ``""``) and its type, both ``""`` if not known."""
+    """Return where the file system of a path is mounted (the root is ``""``) and its type; both ``""`` if not known."""
     found = "", ""
     try:
         mounts = Path("/proc/self/mounts").read_text("utf-8").splitlines()
     except OSError:
         return found
-    target = os.path.realpath(path)  # a link leads to the file system that it is really on
+    target = os.path.realpath(path)  # a link leads to the file system where the file really is
     for line in mounts:
         fields = line.split(" ")
         point = fields[1].replace("\\040", " ").rstrip("/")
@@ -174,26 +174,26 @@ def _mount_of(path: Path) -> tuple[str, str]:
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """Return every file that SQLite reads as part of a journal: they lie next to the real file, wherever a link is."""
+    """Return every file that SQLite reads as part of a journal: they are next to the real file, wherever a link is."""
     real = os.path.realpath(path)
     return (path, *(Path(f"{real}{ending}") for ending in ("-wal", "-shm", "-journal")))
 
 
 def refuse_foreign(path: Path) -> None:
-    """Refuse a journal that others own, could have written, or could replace.
+    """Refuse a journal that belongs to others, or that others could have written or could replace.
 
     Raises:
-        UsageError: it is one.
+        UsageError: others could.
     """
     for file in files_of(path):
         refuse_untrusted(file, "the journal", hint="else name another with --journal")
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder of a journal, and those above it that are missing, for the caller alone whatever the umask.
+    """Create the folder of a journal and its missing parents, for the caller alone whatever the umask.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     missing = []
     while not path.exists():
@@ -211,7 +211,7 @@ _KINDS = (
 
 
 def _other_than_a_file(path: Path | None) -> str:
-    """Return what is at a path where it is no regular file, with its article; ``""`` if it is one, or not known."""
+    """Return what a path leads to if it is not a regular file, with its article; ``""`` if it is one, or not known."""
     try:
         mode = os.stat(path).st_mode if path is not None else stat.S_IFREG
     except OSError:
@@ -220,7 +220,7 @@ def _other_than_a_file(path: Path | None) -> str:
 
 
 def unusable(path: Path | None, error: Exception, what: str = "written") -> UsageError:
-    """Return in our words why a journal cannot be used, that is ``written`` or ``read``."""
+    """Return, in our words, why a journal cannot be ``written`` or ``read``."""
     reason = str(error).lower()
     other = _other_than_a_file(path)
     if other:
@@ -272,7 +272,7 @@ def is_dead(pid: int) -> bool:
 
 
 def user() -> str:
-    """Return who runs this process."""
+    """Return the name of the user who runs this process."""
     try:
         return whole(getpass.getuser())
     except (KeyError, OSError):
@@ -280,17 +280,17 @@ def user() -> str:
 
 
 def who() -> str:
-    """Return who runs this process, and where."""
+    """Return the user who runs this process, with the host."""
     return f"{user()}@{socket.gethostname()}"
 
 
 def now(*, ago: float = 0.0) -> str:
-    """Return the real time, or what it was so many seconds ago, as the journal writes it."""
+    """Return the real time, or the time this many seconds ago, in the format of the journal."""
     return (datetime.now(UTC) - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def other_schema(place: str, version: int) -> UsageError:
-    """Return the error for a journal of a schema that this program does not know."""
+    """Return the error for a journal with a schema that this program does not know."""
     if version > SCHEMA:
         return UsageError(
             f"The journal {place} was written by a newer safe-reinit (schema {version}).",

@@ -1,7 +1,7 @@
-"""A journal in PostgreSQL, which several hosts share. Addresses, passwords and TLS are read by libpq's own rules.
+"""A journal in PostgreSQL, shared by several hosts. libpq's own rules apply to addresses, passwords and TLS.
 
-Nobody's clock counts but that of the database, and no lost connection is taken for a failed COMMIT: the id of each
-transaction is known before it commits, and the server is asked what became of it (``pg_xact_status``).
+Only the clock of the database counts, and a lost connection is never taken for a failed COMMIT: the id of each
+transaction is known before it commits, and the server is asked for its status (``pg_xact_status``).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .refusals import unusable
 from .schema import MIGRATIONS, SCHEMA
 
 _CONNECT_TIMEOUT = 5
-"""Real seconds for which a connection is waited for."""
+"""Real seconds to wait for a connection."""
 _STATEMENT_TIMEOUT = 10.0
-"""Real seconds for which a statement or a network that does not answer is waited for."""
+"""Real seconds to wait for a statement, or for a network that does not answer."""
 _SILENCE_LIMIT = 15.0
-"""Real seconds after which a server that says nothing counts as away, though the network takes what it is sent."""
+"""Real seconds after which a silent server counts as unavailable, even if the network accepts what is sent."""
 _COMMIT_CHECK_LIMIT = 15.0
-"""Real seconds for which it is tried to ask what became of a COMMIT whose answer was lost."""
+"""Real seconds for asking for the result of a COMMIT whose answer was lost."""
 _RETRY_INTERVAL = 0.5
 _GUARD_AUDIT = """
     CREATE FUNCTION guard_audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -43,21 +43,21 @@ _GUARD_AUDIT = """
     END $$;
     CREATE TRIGGER audit_is_signed BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION guard_audit()
 """
-"""When an act was done, and as which role, is said by the server: no statement can say otherwise."""
+"""The server sets when an action was done, and as which role: no statement can claim otherwise."""
 _WORDS = {
     "{sequence}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "{real}": "DOUBLE PRECISION", "{strict}": "",
     "{clock}": "extract(epoch FROM clock_timestamp())::float8", "{locked}": "FOR UPDATE", "?": "%s",
     "{guard_audit}": _GUARD_AUDIT, "{delete}": "DELETE OR TRUNCATE", "{refuse}": "EXECUTE FUNCTION guard_audit()",
 }  # fmt: skip
 _LOCK_CLASS = 7256
-"""The first key of our advisory locks: of the one under which the tables are made."""
+"""The first key of our advisory locks; with it, the lock for creating the tables."""
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that does not wait for ever: a server that hangs, as on its disk, keeps none of its own limits."""
+    """A connection that does not wait forever: a server that hangs, for example on its disk, ignores its own limits."""
 
     def wait(self, gen: Generator[Any, Any, Any], *given: Any, **more: Any) -> Any:  # noqa: ANN401 - as psycopg has it
-        """Wait for an answer, as long as there is a sign of one.
+        """Wait for an answer for as long as there is a sign of one.
 
         Raises:
             psycopg.OperationalError: there was none for too long; the connection is closed.
@@ -70,14 +70,15 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
 
 class Postgres(Database):
-    """A connection to the journal's database, made again when it was lost. Safe to use from several threads.
+    """A connection to the journal's database, made again if it was lost. Safe to use from several threads.
 
     Args:
-        address: ``postgresql://...``; what it leaves out libpq finds in ``PGPASSFILE``, ``PGSSLMODE`` and so on.
-        role: the one with the fewest rights that may do what it is opened for, to be named where ours has fewer.
+        address: ``postgresql://...``; libpq finds what is left out in ``PGPASSFILE``, ``PGSSLMODE`` and so on.
+        role: the role with the fewest rights that may do what it is opened for; named in the error if ours has fewer.
 
     Raises:
-        UsageError: (on construction) the database cannot be used: not reached, no right, not a journal, newer.
+        UsageError: (on construction) the database cannot be used: not reachable, no permission, not a journal, or
+            newer.
     """
 
     shared: ClassVar[bool] = True
@@ -85,17 +86,17 @@ class Postgres(Database):
     def __init__(self, address: str, role: Role = "reader") -> None:
         self._role = role
         self._hidden = False
-        """Whether there seems to be a journal that our role does not see, so that making one is not what it needs."""
+        """Whether there seems to be a journal that our role cannot see, so that creating one would not help."""
         self.place = redacted(address)
         self._lock = threading.RLock()
         self._inside = False
         self._statement = ""
-        """What was carried out last, for the sentence that says which rights it needs."""
+        """The last statement, for the error message that says which rights it needs."""
         self._address = self._options_of(address)
-        self.server = ""  # the system id, which all its copies share, and the timeline, which a failover changes
+        self.server = ""  # the system id, which all its copies share, and the timeline, which changes at a failover
         self._connection: Connection | None = None
         self._not_before = 0.0
-        """When to try next to connect."""
+        """When to try to connect again."""
         try:
             with self.using():
                 self._prepare()
@@ -124,7 +125,7 @@ class Postgres(Database):
     # ------------------------------------------------------------------------------------------- the connection
 
     def _connected(self) -> Connection:
-        """Return the connection, made again if it was lost; in a transaction never another one than it began on."""
+        """Return the connection, made again if it was lost; within a transaction, always the one on which it began."""
         if self._inside:
             return cast("Connection", self._connection)
         if self._connection is None or self._connection.closed or self._connection.broken:
@@ -134,7 +135,7 @@ class Postgres(Database):
                 for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
                     opened.execute(f"SET {name} = {_STATEMENT_TIMEOUT * 1000:.0f}")
                 opened.execute(f"SET lock_timeout = {LOCK_WAIT * 1000:.0f}")
-                if _one(opened, "SHOW synchronous_commit") == "off":  # an intention must be there after a crash
+                if _one(opened, "SHOW synchronous_commit") == "off":  # an intention must survive a crash
                     opened.execute("SET synchronous_commit = on")
             except BaseException:
                 opened.close()
@@ -143,7 +144,7 @@ class Postgres(Database):
         return self._connection
 
     def _connect(self) -> Connection:
-        """Connect. An attempt that failed late is not repeated for as long as it took: what waits for it is in a hurry.
+        """Connect. An attempt that failed late is not repeated for as long as it took, because what waits is urgent.
 
         Raises:
             psycopg.OperationalError: it does not come about.
@@ -158,10 +159,10 @@ class Postgres(Database):
             raise
 
     def _same_server(self, opened: Connection) -> str:
-        """Check that it is the server that was connected to first, and that it has not lost what was committed there.
+        """Check that it is the server that was first connected to, and that it has not lost what was committed there.
 
         Raises:
-            ReplacedError: it is another one, was failed over, or was restored from a backup.
+            ReplacedError: it is another server, has failed over, or was restored from a backup.
         """
         found = _one(
             opened,
@@ -176,7 +177,7 @@ class Postgres(Database):
         return str(found)
 
     def refuse_replaced(self) -> None:
-        """Implement ``Database``: a connection that stands is one to the server that was opened.
+        """Implement ``Database``: an open connection leads to the server that was opened.
 
         Raises:
             JournalLostError: it had to be made again, and leads to another server.
@@ -227,8 +228,8 @@ class Postgres(Database):
 
     def _version(self) -> int:
         connection = self._connected()
-        # It names a table, so that the server checks again: it may still remember that there was none before another
-        # process made it, while this one waited for the lock.
+        # It names a table, so that the server checks again: it may still remember that there was none, from before
+        # another process created it while this one waited for the lock.
         if not _one(connection, "SELECT count(*) FROM pg_class WHERE oid = to_regclass('schema_version')"):
             self._hidden = bool(_one(connection, "SELECT count(*) FROM pg_class WHERE relname = 'schema_version'"))
             return 0
@@ -236,13 +237,13 @@ class Postgres(Database):
 
     @contextlib.contextmanager
     def transaction(self, *, wait: float = LOCK_WAIT) -> Iterator[None]:
-        """Implement ``Database``. A COMMIT whose answer is lost counts by what the server says of it afterwards."""
+        """Implement ``Database``. If the answer to COMMIT is lost, what the server says about it afterwards counts."""
         with self.using():
             self._execute_repeatable("BEGIN")
             connection = self._connected()
             self._inside = True
             try:
-                lock_timeout = f"{max(1.0, wait * 1000):.0f}"  # 0 would be for ever
+                lock_timeout = f"{max(1.0, wait * 1000):.0f}"  # 0 would mean forever
                 begun = "SELECT pg_current_xact_id()::text, set_config('lock_timeout', %s, true)"
                 number = _one(connection, begun, (lock_timeout,))
                 yield
@@ -260,7 +261,7 @@ class Postgres(Database):
                     raise
 
     def _was_committed(self, number: str) -> bool:
-        """Ask what became of a transaction.
+        """Ask for the status of a transaction.
 
         Raises:
             psycopg.Error: the server did not say, for too long.
@@ -279,10 +280,10 @@ class Postgres(Database):
             threading.Event().wait(_RETRY_INTERVAL)
 
     def make_room(self) -> None:
-        """Do nothing: the room of a server is its administrator's."""
+        """Do nothing: the administrator is responsible for the room on a server."""
 
     def keep(self) -> None:
-        """Do nothing: what is committed is in its log."""
+        """Do nothing: the server's log has what is committed."""
 
     def alone(self, name: str) -> None:
         """Implement ``Database``."""
@@ -295,7 +296,7 @@ class Postgres(Database):
         return carry_out(_translated(statement), values)
 
     def _execute_repeatable(self, statement: str, values: Sequence[Any] = ()) -> Rows:
-        """Carry out what may be done twice, on a new connection if the old one turns out to be lost."""
+        """Execute a statement that may be executed twice, on a new connection if the old one turns out to be lost."""
         connection = self._connected()
         try:
             return connection.execute(statement, values)
@@ -312,7 +313,7 @@ class Postgres(Database):
 
 
 def _impatient(answer: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """Wait for an answer as psycopg does, which says every tenth of a second that there is nothing new.
+    """Wait for an answer as psycopg does, which reports every tenth of a second that there is nothing new.
 
     Raises:
         TimeoutError: there was nothing for too long.
@@ -331,7 +332,7 @@ def _impatient(answer: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
         return end.value
 
 
-@cache  # the statements are few, and each is carried out often
+@cache  # there are few statements, and each is executed often
 def _translated(statement: str) -> str:
     statement = statement.replace("%", "%%")
     for word, meant in _WORDS.items():

@@ -1,4 +1,4 @@
-"""Reading a journal: runs, their jobs and events, and who holds them."""
+"""Reads a journal: runs, their jobs and events, and who holds them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .sharing import in_use
 from .stored import Hold, KeyUse, StoredJob, StoredRun, as_written, data_of, phase_times
 
 _NEWEST_JOBS = 20
-"""Jobs that tell how long ECS takes."""
+"""The number of newest jobs that show how long ECS takes."""
 _IDS_PER_STATEMENT = 500
-"""Ids that are asked for in one statement."""
+"""Ids per statement."""
 _NO_LIMIT = 2**31
-"""More runs than a journal has."""
+"""More runs than any journal has."""
 _COLUMNS = (
     "run_id, started_at, ended_at, outcome, exit_code, region, account, endpoint, profile, undoes, shards, whole,"
     " plan, report"
@@ -30,9 +30,9 @@ _HOLDERS = (
     " cancelled, (SELECT username || ': ' || reason FROM hold), server FROM leases"
 )
 WHOLE = "CASE WHEN whole = '' THEN run_id ELSE whole END"
-"""The run that people know by name: of a shard the one that it is part of."""
+"""The run that people know by name: for a shard, the run that it is part of."""
 PARTS = "run_id IN (SELECT run_id FROM runs WHERE run_id=? OR whole=?)"
-"""What is of a run, or of its shards."""
+"""The rows of a run, or of its shards."""
 _OPEN_OR_NEWEST = (
     f" WHERE run_id IN (SELECT {WHOLE} FROM jobs JOIN runs USING (run_id) WHERE open=1)"  # noqa: S608 - our own names
     " OR (shards > 0 AND ended_at IS NULL)"
@@ -44,7 +44,7 @@ _FIELDS = (*_COLUMNS.replace("plan, report", "plan_text, report_text").split(", 
 
 
 class Reader:
-    """An open journal, to be read. Safe to use from several threads."""
+    """An open journal for reading. Safe to use from several threads."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -61,7 +61,7 @@ class Reader:
 
     @property
     def lasts(self) -> bool:
-        """Whether another process finds its runs, and can resume them."""
+        """Whether another process can find its runs and resume them."""
         return self._db.lasts
 
     def __enter__(self) -> Self:
@@ -75,7 +75,7 @@ class Reader:
         self._db.close()
 
     def used_by(self, plan_id: str) -> str | None:
-        """Return the id of the run that ran this plan, also one that is forgotten; ``None`` if none did."""
+        """Return the id of the run that ran this plan, even if it was pruned; ``None`` if none did."""
         with self._db.using():
             row = self._db.execute(
                 "SELECT run_id FROM runs WHERE plan_id=? UNION SELECT run_id FROM used_plans WHERE plan_id=?",
@@ -84,10 +84,10 @@ class Reader:
         return str(row[0]) if row else None
 
     def refuse_used(self, plan_id: str) -> None:
-        """Check that a plan was not run yet.
+        """Check that a plan has not been run yet.
 
         Raises:
-            RunRefused: it was, by a run that is named.
+            RunRefused: it was; the message names the run.
         """
         run_id = self.used_by(plan_id)
         if run_id is not None:
@@ -97,7 +97,7 @@ class Reader:
             )
 
     def use_of_key(self, key: str) -> KeyUse | None:
-        """Return to which plan a key is bound, and which run had it last; ``None`` if none did.
+        """Return which plan a key belongs to, and its last run; ``None`` if it was never used.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -109,11 +109,11 @@ class Reader:
         return KeyUse(*row) if row else None
 
     def run(self, run_id: str, *, jobs: bool = True) -> StoredRun | None:
-        """Return one run; ``None`` if the journal has none of this name.
+        """Return one run; ``None`` if the journal has no run with this id.
 
         Args:
-            run_id: its name.
-            jobs: whether its jobs are wanted, of which it may have thousands.
+            run_id: its id.
+            jobs: whether to read its jobs, of which it may have thousands.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -126,7 +126,7 @@ class Reader:
         """Return the runs, newest first.
 
         Args:
-            newest: so many, and every open one however old it is; ``None`` for all.
+            newest: how many, besides every open one however old it is; ``None`` for all.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -150,7 +150,7 @@ class Reader:
         return int(row[0]) if row else 0
 
     def durations(self, endpoint: str, account: str, region: str) -> dict[str, float]:
-        """Return by phase the shortest time, in real seconds, that it took in the newest jobs of this place.
+        """Return, by phase, the shortest time, in real seconds, that it took in the newest jobs of this place.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -170,13 +170,13 @@ class Reader:
     def last_runs(
         self, endpoint: str, account: str, region: str, disk_ids: Sequence[str], *, but: str | None = None
     ) -> dict[str, LastRun]:
-        """Return of each disk its open run, else the last one that did something to it, else the last one.
+        """Return for each disk its open run, otherwise the last one that did something to it, otherwise the last one.
 
         Args:
             endpoint: the loopback endpoint, or ``""`` for the real cloud.
             account: whose disks they are.
             region: where they are.
-            disk_ids: the disks; of one that no run had nothing is returned.
+            disk_ids: the disks; one that no run had is left out.
             but: a run that does not count.
 
         Raises:
@@ -211,7 +211,7 @@ class Reader:
             return self._holder(run_id)
 
     def hold(self) -> Hold | None:
-        """Return why nothing is to be stopped or wiped now; ``None`` if that is not so.
+        """Return why nothing may be stopped or wiped now; ``None`` if it may.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -232,11 +232,11 @@ class Reader:
             )
 
     def late_answers(self, run_id: str, after: int = 0) -> list[LateAnswer]:
-        """Return what was accepted of sessions that had lost the run by then, oldest first.
+        """Return the accepted calls of sessions that had already lost the run, oldest first.
 
         Args:
             run_id: the run.
-            after: only those that came after the one with this number.
+            after: only those after the one with this number.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -250,7 +250,7 @@ class Reader:
             return [LateAnswer(*row) for row in rows]
 
     def in_use(self, run_id: str) -> InUse:
-        """Return what the other runs of the account and region of a run have in use; times are real seconds.
+        """Return what the other runs in the account and region of a run are using; times are real seconds.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -259,11 +259,11 @@ class Reader:
             return in_use(self._db, run_id, length())
 
     def audit_entries(self, run_id: str | None = None, newest: int | None = None) -> list[AuditEntry]:
-        """Return what was done to runs, by whom, newest first.
+        """Return what was done to runs, and by whom, newest first.
 
         Args:
-            run_id: only what was done to this one, also where it is forgotten.
-            newest: so many; ``None`` for all.
+            run_id: only what was done to this run, even if it was pruned.
+            newest: how many; ``None`` for all.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -277,7 +277,7 @@ class Reader:
         return [AuditEntry(*row) for row in rows]
 
     def begun_by(self, run_ids: Sequence[str]) -> dict[str, str]:
-        """Return by run who began it, with their host, as their process said.
+        """Return, by run, who began it, with their host, as reported by their process.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -303,7 +303,7 @@ class Reader:
         return [event for _, event in self.events_after(run_id, 0)]
 
     def events_after(self, run_id: str, number: int) -> list[tuple[int, dict[str, Any]]]:
-        """Return the events of a run that came after the one with this number, each with its own.
+        """Return the events of a run after the one with this number, each with its own number.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -316,7 +316,7 @@ class Reader:
         return [(number, as_written(f"Event {number} of run {run_id}", event, dict)) for number, event in rows]
 
     def shards(self, run_id: str) -> list[ShardProgress]:
-        """Return how far each shard of a run has come, in their order.
+        """Return the progress of each shard of a run, in order.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -339,7 +339,7 @@ class Reader:
         return found
 
     def confirmed_stage(self, run_id: str) -> int:
-        """Return the last stage of a run that is cut into shards that somebody let begin; -1 once somebody did not.
+        """Return the last stage that somebody confirmed in a run split into shards; -1 once somebody refused one.
 
         Raises:
             UsageError: the journal cannot be read.
@@ -349,7 +349,7 @@ class Reader:
         return int(row[0]) if row else 0
 
     def refuse_open(self, endpoint: str, account: str, region: str, instance_ids: Sequence[str]) -> None:
-        """Check that no open job has one of these instances, before a run of them is begun; ``begin`` checks it again.
+        """Check that no open job has one of these instances, before a run of them begins; ``begin`` checks it again.
 
         Raises:
             RunRefused: one has.
@@ -358,7 +358,7 @@ class Reader:
             self._refuse_held(endpoint, account, region, instance_ids)
 
     def _refuse_held(self, endpoint: str, account: str, region: str, instance_ids: Sequence[str]) -> None:
-        """Refuse instances that an open job has; where its account or ours is not known, it may be the same one."""
+        """Refuse instances that an open job has; if its account or ours is not known, it may be the same one."""
         for start in range(0, len(instance_ids), _IDS_PER_STATEMENT):
             some = instance_ids[start : start + _IDS_PER_STATEMENT]
             row = self._db.execute(
@@ -383,7 +383,7 @@ class Reader:
         return Hold(*row) if row else None
 
     def _holder(self, run_id: str, *, locked: bool = False) -> Holder | None:
-        """Return the holder of a run; ``locked``: nobody else changes it until the transaction ends."""
+        """Return the holder of a run; with ``locked``, nobody else can change it until the transaction ends."""
         row = self._db.execute(f"{_HOLDERS} WHERE run_id=?" + (" {locked}" if locked else ""), (run_id,)).fetchone()
         return Holder(*row) if row else None
 
@@ -418,7 +418,7 @@ class Reader:
 
 
 def lock_of(endpoint: str, account: str, region: str, instance_id: str) -> str:
-    """Return the name of the lock that one open job may have."""
+    """Return the name of the lock that only one open job can have."""
     return "|".join((endpoint, account, region, instance_id))
 
 
@@ -428,5 +428,5 @@ def shard_id(run_id: str, number: int) -> str:
 
 
 def run_of(run_id: str) -> str:
-    """Return the run by which people know this one: itself, or the run of which it is a shard."""
+    """Return the run by which people know this one: itself, or the run that it is a shard of."""
     return run_id.partition(".")[0]

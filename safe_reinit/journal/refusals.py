@@ -1,4 +1,4 @@
-"""Why PostgreSQL cannot be used, in our words: its own text may hold a password, and is not copied."""
+"""Why PostgreSQL cannot be used, in our words: its own text may contain a password, and is not copied."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORKS = re.compile(
     r"INSERT INTO (audit|events|late_answers|leases)\b|(UPDATE|DELETE FROM) leases\b|UPDATE (jobs|runs)\b"
     r"|SELECT .*\{locked\}"
 )
-"""The statements that a worker needs and a reader has no right to; see docs/howto/team.md."""
+"""The statements that a worker needs and a reader may not execute; see docs/howto/team.md."""
 _GRANT_ROLE = "Grant it the permissions of safe_{}, as the documentation says."
 _ROLE = ("the role or its password is refused", "Check the role in the address, and PGPASSFILE.")
 _LOCKED = ("another process keeps it locked", "Try again.")
@@ -90,7 +90,7 @@ _BY_TEXT: tuple[tuple[str, tuple[str, str]], ...] = (
         ("its address cannot be understood", "Check the port and the parameters in it."),
     ),
 )
-"""By what libpq says, in English, of a connection that did not come about; it has no code for that."""
+"""By the English text of libpq about a failed connection, because it has no code for that."""
 
 
 def unusable(place: str, error: psycopg.Error, statement: str = "", role: Role = "reader") -> UsageError:
@@ -99,8 +99,8 @@ def unusable(place: str, error: psycopg.Error, statement: str = "", role: Role =
     Args:
         place: the place.
         error: what the server or libpq said.
-        statement: what was carried out, in the words of ``Database``; ``""`` before the first one.
-        role: the one with the fewest rights that may do what the journal was opened for.
+        statement: the last statement, in the form of ``Database``; ``""`` before the first one.
+        role: the role with the fewest rights that may do what the journal was opened for.
 
     """
     why, hint = message = _reason(error, statement, role)
@@ -123,7 +123,7 @@ def _reason(error: psycopg.Error, statement: str, role: Role) -> tuple[str, str]
 
 
 def _least_role(statement: str) -> Role:
-    """Return the role with the fewest rights that may carry out a statement of the journal."""
+    """Return the role with the fewest rights that may execute a statement of the journal."""
     statement = statement.strip()
     if _WORKS.match(statement):
         return "worker"

@@ -1,4 +1,4 @@
-"""The tables of the journal; a new schema is one more migration, and a journal is carried to it when it is opened."""
+"""The tables of the journal. A new schema is one more migration; opening a journal upgrades it."""
 
 from __future__ import annotations
 
@@ -63,20 +63,20 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TRIGGER audit_is_not_shortened BEFORE {delete} ON audit {refuse}
     """,
 )
-"""Words in braces are those that the kinds of databases have different ones for.
+"""The words in braces differ between the kinds of databases.
 
-``undoes`` is the run that this one undoes, or ``""``. A run that several hosts carry is cut into ``shards``, each of
-which is a run of its own with the ``whole`` that it is part of, its number there, and the ``digest`` of its plan: the
-whole has no jobs and no lease. ``agreed`` is the last stage of it that somebody let begin, or -1 once somebody
-did not. ``cancelled`` says who asked the holder to end the run, ``server`` is the one on which the run began, and
-``writes`` counts what the holder wrote, so that it notices a journal that was put back to what it was before. The jobs
-of a report lie with the jobs, and its findings with the plan, so that no text holds them twice. ``down`` and ``wipes``
-of a job say what it has in use of what all runs share (``down`` is 2 once its machine is left down, until somebody
-resumes the run), ``unbegun`` how many wipes it has while no call was made for it, ``failed`` whether it cannot end done
-any more, and ``learnt`` what ECS took of the calls of a run and what it throttles, by the clock of the database, and
-how long a phase takes.
-``late_answers`` holds the wipes that ECS accepted of a session that had lost the run by then. ``hold`` has a row
-while nothing is to be stopped or wiped. ``used_plans`` keeps the plans of forgotten runs, since a plan runs once.
-``once_keys`` binds a key to one plan, names the run that had it last, and keeps its report once that run is forgotten.
-``audit`` keeps who did what, also to runs that are forgotten: its rows are only ever added."""
+``undoes`` is the run that this one undoes, or ``""``. A run that several hosts carry out is split into ``shards``. Each
+shard is a run with the ``whole`` that it is part of, its number there, and the ``digest`` of its plan; the whole has no
+jobs and no lease. ``agreed`` is the last stage that somebody confirmed, or -1 once somebody refused one. ``cancelled``
+says who asked the holder to end the run, ``server`` is the one on which the run began, and ``writes`` counts what the
+holder wrote, so that it notices a journal that was restored to an earlier state. The jobs of a report are stored with
+the jobs, and its findings with the plan, so that no text has them twice. ``down`` and ``wipes`` of a job say how much
+of the shared limits it uses (``down`` is 2 once its machine is left down, until somebody resumes the run), ``unbegun``
+how many wipes it has while no call was made for it, ``failed`` whether it can no longer end as done, and ``learnt`` how
+many calls of a run ECS accepted and what it throttles, by the clock of the database, and how long a phase takes.
+``late_answers`` holds the wipes that ECS accepted from a session that had already lost the run. ``hold`` has a row
+while nothing may be stopped or wiped. ``used_plans`` keeps the plans of pruned runs, since a plan runs once.
+``once_keys`` has, for each key, its plan and its last run, and keeps the report of that run once it is pruned.
+``audit`` keeps who did what, even to runs that are pruned: its rows are only ever added.
+"""
 SCHEMA = len(MIGRATIONS)

@@ -1,4 +1,4 @@
-"""What the runs of one account and region share, as rows of jobs and calls show it: read, never counted up and down."""
+"""What the runs of one account and region share, computed from the rows of jobs and calls; there are no counters."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ..model import InUse, JobState, Measurement, Room
 from .database import Database
 
 _CALLS_KEPT_FOR = 600.0
-"""Seconds after which nobody asks for a call any more: ECS counts those of one minute."""
+"""Seconds after which a call no longer matters: ECS counts the calls of one minute."""
 _PLACE = (
     " JOIN runs AS its ON its.run_id=part.run_id JOIN runs AS own ON own.run_id=? AND its.endpoint=own.endpoint"
     " AND its.region=own.region AND (its.account=own.account OR its.account='' OR own.account='')"
 )
-"""Rows of runs in the same account and region; where one of the accounts is not known, it may be the same."""
+"""Rows of runs in the same account and region; if one of the accounts is not known, it may be the same."""
 _DOWN = (
     "CASE WHEN down = 0 OR (its.whole = own.whole AND own.whole <> '' AND (down = 2 OR its.ended_at IS NOT NULL))"
     " THEN 0 ELSE 1 END"
 )
-"""Whether a machine takes a place: one that its run has left down keeps other runs waiting, and not its own shards."""
+"""Whether a machine takes a place: one that its run has left down holds up other runs, but not its own shards."""
 _JOBS = (
     f"SELECT part.run_id, its.whole, SUM({_DOWN}), SUM(wipes), MIN(CASE WHEN down > 0 THEN part.instance_id END),"  # noqa: S608
     " MAX(CASE WHEN until > {clock} AND until <= {clock} + ? THEN 1 ELSE 0 END)"
@@ -34,12 +34,12 @@ _AHEAD = (
     " JOIN jobs AS part ON part.run_id=its.run_id AND part.open=1 AND part.unbegun > 0"
     " WHERE own.run_id=? AND own.whole <> '' LIMIT 1000) AS nearest"
 )
-"""The wipes of machines that have not begun in earlier shards that somebody carries: a thousand are enough."""
+"""The wipes of machines that have not begun, in earlier shards in progress: a thousand are enough."""
 _FAILED = (
     "SELECT SUM(CASE WHEN run_id=? THEN failed ELSE 0 END), SUM(failed) FROM jobs JOIN runs USING (run_id)"
     " WHERE whole <> '' AND whole = (SELECT whole FROM runs WHERE run_id=?)"
 )
-"""The jobs that have failed in a shard of a run, and in all shards of it."""
+"""The jobs that have failed in a shard of a run, and in all its shards."""
 _MEASUREMENTS = (
     f"SELECT part.run_id, its.whole, what, {{clock}} - at, taken, closed_for, took FROM learnt AS part{_PLACE}"  # noqa: S608
     " WHERE at > {clock} - ? AND at <= {clock} ORDER BY at"
@@ -47,7 +47,7 @@ _MEASUREMENTS = (
 
 
 class NoRoomError(Exception):
-    """Other runs have in use what a run wanted a part of: nothing was written."""
+    """Other runs already use what a run wanted to reserve: nothing was written."""
 
     def __init__(self, in_use: InUse) -> None:
         super().__init__("Other runs leave no room.")
@@ -55,10 +55,10 @@ class NoRoomError(Exception):
 
 
 def place_of(state: object) -> tuple[int, int, int, int]:
-    """Return what the row of a job says of what it has in use: ``down``, ``wipes``, ``unbegun`` and ``failed``.
+    """Return the columns of a job that say what it uses: ``down``, ``wipes``, ``unbegun`` and ``failed``.
 
-    The first is whether its machine may be down, and 2 of one that is left down: nothing brings it back before somebody
-    resumes the run. Its wipes that are to come are ``wipes`` once a call was made for it, and ``unbegun`` before.
+    ``down`` says whether its machine may be down, and is 2 if it is left down: nothing starts it before somebody
+    resumes the run. Its remaining wipes are ``wipes`` once a call was made for it, and ``unbegun`` before.
     """
     if not isinstance(state, JobState):
         return 0, 0, 0, 0
@@ -67,28 +67,28 @@ def place_of(state: object) -> tuple[int, int, int, int]:
 
 
 def in_use(database: Database, run_id: str, lease: float) -> InUse:
-    """Return what the other runs of the account and region of a run have in use; times are real seconds.
+    """Return what the other runs in the account and region of a run are using; times are real seconds.
 
     Args:
         database: of the journal.
         run_id: the run.
-        lease: how long a lease lasts: of a run that nobody goes on with, no wipe is to come.
+        lease: how long a lease lasts: a run that nobody continues has no wipe to come.
 
     """
     return replace(_read(database, run_id, lease)[1], failed=_failed(database, run_id)[1])
 
 
 def refuse_full(database: Database, run_id: str, lease: float, room: Room) -> None:
-    """Check that a run and all others together have no more in use than may be; what it has alone is its own affair.
+    """Check that a run and all others together use no more than allowed; what it uses alone is its own business.
 
     Args:
         database: of the journal.
         run_id: the run.
         lease: how long a lease lasts.
-        room: what may be in use.
+        room: how much may be used.
 
     Raises:
-        NoRoomError: they would have, or too many jobs have failed in the other shards of the run.
+        NoRoomError: they would, or too many jobs have failed in the other shards of the run.
     """
     own, others = _read(database, run_id, lease)
     if room.down is not None and others.down and own.down + others.down > room.down:
@@ -106,7 +106,7 @@ def refuse_full(database: Database, run_id: str, lease: float, room: Room) -> No
 def noted(run_id: str, measurements: Sequence[Measurement]) -> Iterator[tuple[str, Sequence[object]]]:
     """Return the statements that tell other runs what this one has learnt."""
     if measurements:
-        old = "DELETE FROM learnt WHERE run_id=? AND (at < {clock} - ? OR at > {clock})"  # a file of another boot
+        old = "DELETE FROM learnt WHERE run_id=? AND (at < {clock} - ? OR at > {clock})"  # a file from another boot
         yield old, (run_id, _CALLS_KEPT_FOR)
     for each in measurements:
         row = (run_id, each.what, each.taken, each.closed_for, each.took)
@@ -114,7 +114,7 @@ def noted(run_id: str, measurements: Sequence[Measurement]) -> Iterator[tuple[st
 
 
 def _read(database: Database, run_id: str, lease: float) -> tuple[InUse, InUse]:
-    """Return what a run itself has in use, and what the others have."""
+    """Return what a run itself uses, and what the others use."""
     jobs = database.execute(_JOBS, (lease, run_id)).fetchall()
     measured = database.execute(_MEASUREMENTS, (run_id, _CALLS_KEPT_FOR)).fetchall()
     own = [[row for row in rows if run_id in row[:2]] for rows in (jobs, measured)]
@@ -124,13 +124,13 @@ def _read(database: Database, run_id: str, lease: float) -> tuple[InUse, InUse]:
 
 
 def _failed(database: Database, run_id: str) -> tuple[int, int]:
-    """Return how many jobs have failed in a shard, and how many in the others of its run."""
+    """Return how many jobs have failed in a shard, and in the other shards of its run."""
     here, everywhere = database.execute(_FAILED, (run_id, run_id)).fetchone() or (0, 0)
     return int(here or 0), int(everywhere or 0) - int(here or 0)
 
 
 def _summed(jobs: Sequence[tuple[Any, ...]], measurements: Sequence[tuple[Any, ...]]) -> InUse:
-    """Add up what runs have in use; of a shard people know the run that it is part of."""
+    """Add up what runs use; a shard counts under the name of its run."""
     used = [(whole or run_id, down, wipes, name, at_work) for run_id, whole, down, wipes, name, at_work in jobs]
     attended = {run_id for run_id, _, _, _, at_work in used if at_work}
     recent = [each[2:] for each in measurements]

@@ -1,7 +1,7 @@
-"""What the journal lacks of a run: a file of this host keeps it while the journal cannot be written.
+"""What is missing from the journal of a run: a file on this host keeps it while the journal cannot be written.
 
-A machine must come back also where nothing can be written to the journal. What is done for that is kept here, and
-whoever resumes the run on this host, a person or a worker, writes it into the journal before anything else.
+A machine must come back even if nothing can be written to the journal. The calls that bring it back are kept here, and
+whoever resumes the run on this host, a person or a worker, first writes them to the journal.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from .stored import StoredRun
 
 @dataclass(frozen=True)
 class Spooled:
-    """What one session had known of a run when it could not write it into the journal."""
+    """What one session knew about a run when it could not write it to the journal."""
 
     epoch: int
-    """Of the lease of that session."""
+    """The epoch of that session's lease."""
     session: str
-    """Its id."""
+    """The id of that session."""
     states: Mapping[int, JobState]
-    """By the position of its job each state that the journal lacks."""
+    """By the position of its job, each state that is missing from the journal."""
     events: Sequence[Mapping[str, Any]]
-    """The events that it lacks, oldest first."""
+    """The events that are missing, oldest first."""
 
     @property
     def accepted(self) -> Sequence[LateAnswer]:
@@ -52,28 +52,28 @@ class Spooled:
 
 
 def _unknown_to(stored: StoredRun, kept: Spooled) -> list[str]:
-    """Return the disks whose wipe was accepted by what is kept, and is not proven done by what is stored."""
+    """Return the disks whose wipe the kept states show as accepted, and the stored ones do not prove done."""
     done = {wipe.disk_id for job in stored.jobs for wipe in job.state.wiped}
     return [each.subject for each in kept.accepted if each.subject not in done]
 
 
 @dataclass(frozen=True)
 class Spool:
-    """A folder of this host, with a file for each run that could not write to its journal."""
+    """A folder on this host with a file for each run that could not write to its journal."""
 
     folder: Path
 
     def file(self, run_id: str) -> Path:
-        """Return where a run is kept."""
+        """Return the file of a run."""
         return self.folder / f"{run_id}.json"
 
     def keep(self, lease: Lease, states: Mapping[int, JobState], name: str) -> str:
-        """Keep what the journal lacks of a run, in the place of what was kept of it before; say where that is.
+        """Keep what is missing from the journal of a run, replacing what was kept before; return where.
 
         Args:
-            lease: of the run, or of one of its shards.
-            states: those that the journal lacks.
-            name: the run by which people know it.
+            lease: the lease of the run, or of one of its shards.
+            states: those that are missing from the journal.
+            name: the name by which people know the run.
 
         """
         what = f"The part of run {name} that is missing in the journal"
@@ -97,7 +97,7 @@ class Spool:
         )
 
     def read(self, run_id: str) -> Spooled | None:
-        """Return what is kept of a run; ``None`` if nothing is.
+        """Return what is kept for a run; ``None`` if nothing is.
 
         Raises:
             UsageError: others could have written it, or it cannot be read.
@@ -119,8 +119,8 @@ class Spool:
     def add_to(self, journal: Journal, lease: Lease, states: list[JobState]) -> None:
         """Add to the states of a run, by position, what its journal lacks, and write it there.
 
-        It counts only where nobody has held the run since. Else whoever did has gone on without it, and only must know
-        which wipes ECS had accepted.
+        It counts only if nobody has held the run since. Otherwise the later holder has continued without it, and needs
+        to know only which wipes ECS had accepted.
 
         Raises:
             UsageError: it cannot be read, or the journal cannot be written.
@@ -131,7 +131,7 @@ class Spool:
         for event in kept.events:
             lease.emit(event)
         before = lease.follows
-        put_back = before is not None and before.epoch == 0  # to before anybody held it
+        put_back = before is not None and before.epoch == 0  # the state before anybody held it
         if before is not None and (put_back or (kept.epoch, kept.session) == (before.epoch, before.session)):
             for position, state in kept.states.items():
                 states[position] = state
@@ -144,7 +144,7 @@ class Spool:
         self.forget(lease.run_id)
 
     def tidy(self, journal: Reader) -> list[str]:
-        """Remove what is kept of runs that others have ended since, on other hosts.
+        """Remove what is kept for runs that others have ended since, on other hosts.
 
         Returns:
             what people must know: of each disk whose wipe ECS had accepted here, where the journal says otherwise.
@@ -153,7 +153,7 @@ class Spool:
         messages = []
         for file in sorted(self.folder.glob("r-*.json")):
             run_id = file.stem
-            with contextlib.suppress(UsageError):  # what cannot be read is said by the resume that reads it
+            with contextlib.suppress(UsageError):  # the resume that reads it reports what cannot be read
                 stored = journal.run(run_id)
                 if stored is None or stored.open or (kept := self.read(run_id)) is None:
                     continue
@@ -168,19 +168,19 @@ class Spool:
         return messages
 
     def forget(self, run_id: str) -> None:
-        """Keep nothing of a run any more."""
+        """Stop keeping anything for a run."""
         with contextlib.suppress(OSError):
             os.unlink(self.file(run_id))
 
 
 class _NoSpool(Spool):
-    """That of a journal in memory, of which nothing outlives the process: it keeps nothing."""
+    """For a journal in memory, which does not outlive the process: it keeps nothing."""
 
     def __init__(self) -> None:
         super().__init__(Path(os.devnull))
 
     def keep(self, lease: Lease, states: Mapping[int, JobState], name: str) -> str:  # noqa: ARG002 - nothing is kept
-        """Keep nothing, and say nothing."""
+        """Keep nothing, and return nothing."""
         return ""
 
     def read(self, run_id: str) -> Spooled | None:  # noqa: ARG002 - nothing is kept
@@ -192,4 +192,4 @@ class _NoSpool(Spool):
 
 
 NO_SPOOL = _NoSpool()
-"""The one of them."""
+"""The only instance."""

@@ -22,9 +22,9 @@ from .place import files_of, make_folder, other_schema, refuse_foreign, refuse_n
 from .schema import MIGRATIONS, SCHEMA
 
 _RESERVE_SIZE = 1 << 20
-"""Bytes of room that are kept for what a run writes."""
+"""Bytes of room that are reserved for what a run writes."""
 _LOG_PAGES = 128
-"""Pages of the log after which it is written to the main file and begun anew: half of the room that is kept for it."""
+"""Pages of the log after which it is written to the main file and restarted: half of the reserved room."""
 _LOG = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _WORDS = {
     "{sequence}": "INTEGER PRIMARY KEY AUTOINCREMENT", "{real}": "REAL", "{strict}": "STRICT", "{locked}": "",
@@ -34,7 +34,7 @@ _WORDS = {
 
 
 class _Connected(Database):
-    """An open connection: what reading and writing have in common."""
+    """An open connection: the common part of reading and writing."""
 
     shared: ClassVar[bool] = False
     _path: Path | None
@@ -65,7 +65,7 @@ class _Connected(Database):
         self._db.executemany(_translated(statement), (_named(each, now) for each in values))
 
     def refuse_replaced(self) -> None:
-        """Do nothing: what is only read may be replaced."""
+        """Do nothing: a journal that is only read may be replaced."""
 
     def make_room(self) -> None:
         """Do nothing: it is only read."""
@@ -74,7 +74,7 @@ class _Connected(Database):
         """Do nothing: it is only read."""
 
     def alone(self, name: str) -> None:
-        """Do nothing: SQLite lets one transaction at a time write."""
+        """Do nothing: SQLite allows one writing transaction at a time."""
 
     def close(self) -> None:
         """Implement ``Database``."""
@@ -83,10 +83,11 @@ class _Connected(Database):
 
 
 class SqliteFile(_Connected):
-    """One journal file, open to be written.
+    """One journal file, open for writing.
 
     Raises:
-        UsageError: (on construction) the file cannot be used: a network file system, no right, not a journal, newer.
+        UsageError: (on construction) the file cannot be used: a network file system, no permission, not a journal, or
+            newer.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -94,7 +95,7 @@ class SqliteFile(_Connected):
         self.lasts = path is not None
         self._lock = threading.RLock()
         self._files: dict[Path, tuple[tuple[int, int], int]] = {}
-        """The files of the journal that are open: which they are (device and inode), and how large at least."""
+        """The open files of the journal: which they are (device and inode), and their minimum size."""
         if path is not None:
             refuse_network(path)
             refuse_foreign(path)
@@ -162,9 +163,9 @@ class SqliteFile(_Connected):
                 raise
 
     def make_room(self) -> None:
-        """Grow the file once, so that a disk that fills up while a machine is down does not stop its record.
+        """Grow the file once, so that a disk that fills up while a machine is down does not stop the recording.
 
-        Another run may be doing the same, or have been killed between the two steps.
+        Another run may be doing the same, or may have been killed between the two steps.
         """
         with self.transaction():
             self._db.execute("CREATE TABLE IF NOT EXISTS reserve (room BLOB)")
@@ -175,7 +176,7 @@ class SqliteFile(_Connected):
             self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
     def keep(self) -> None:
-        """Implement ``Database``; also record how large the files are now, and a log that was not there before."""
+        """Implement ``Database``; also record the present sizes of the files, and a log that was not there before."""
         for file, (identity, size) in _identities(self._path).items():
             known, _ = self._files.get(file, (identity, size))
             self._files = {**self._files, file: (known, size)}
@@ -183,12 +184,12 @@ class SqliteFile(_Connected):
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def refuse_replaced(self) -> None:
-        """Check that the open files still are those that the next process will find by their names, and sound.
+        """Check that the open files are still those that the next process will find by their names, and undamaged.
 
-        SQLite goes on in memory with files that somebody emptied or wrote over, and does not notice.
+        SQLite continues in memory if somebody empties or overwrites the files, and does not notice.
 
         Raises:
-            JournalLostError: one was removed, replaced or damaged: what is written from now on nobody will find.
+            JournalLostError: one was removed, replaced or damaged: nobody will find what is written from now on.
         """
         for file, (identity, size) in self._files.items():
             now_there = _status(file)
@@ -202,7 +203,7 @@ class SqliteFile(_Connected):
 
 
 class SqliteCopy(_Connected):
-    """A journal that may only be read: a read-only file, folder or mount, or a copy. Nothing is written next to it.
+    """A journal that can only be read: a read-only file, folder or mount, or a copy. Nothing is written next to it.
 
     Raises:
         UsageError: (on construction) it cannot be read, or others could have written it.
@@ -214,7 +215,8 @@ class SqliteCopy(_Connected):
         self._lock = threading.RLock()
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         real = os.path.realpath(path)
-        # Without a log next to it nobody has it open, and SQLite would make one even to read: it is told not to.
+        # Without a log next to it nobody has it open, and SQLite would create one even to read. This option prevents
+        # that.
         alone = not os.path.exists(f"{real}-wal")
         try:
             self._db = self._opened(f"file:{quote(real)}?mode=ro{'&immutable=1' if alone else ''}")
@@ -237,7 +239,7 @@ class SqliteCopy(_Connected):
         raise other_schema(self.place, version) if sound else sqlite3.DatabaseError("malformed")
 
     def _opened_copy(self, real: str) -> sqlite3.Connection:
-        """Read a copy: a log lies next to the journal, and SQLite would have to write its index there."""
+        """Read a copy: it has a log next to it, and SQLite would have to write its index there."""
         self._copy = tempfile.TemporaryDirectory(prefix="safe-reinit-")
         try:
             for ending in ("", "-wal"):
@@ -249,7 +251,7 @@ class SqliteCopy(_Connected):
 
     @contextlib.contextmanager
     def transaction(self, *, wait: float = LOCK_WAIT) -> Iterator[None]:  # noqa: ARG002 - nothing is waited for
-        """Refuse: it may only be read."""
+        """Refuse: this journal can only be read."""
         raise UsageError(f"The journal {self.place} is read-only.", hint="Name another one with --journal.")
         yield
 
@@ -260,9 +262,9 @@ class SqliteCopy(_Connected):
             self._copy.cleanup()
 
 
-@cache  # the statements are few, and each is carried out often
+@cache  # there are few statements, and each is executed often
 def _translated(statement: str) -> str:
-    """Return a statement in words of SQLite: always the same text, since what SQLite makes of a text is kept."""
+    """Return a statement in SQLite's dialect: always the same text, since SQLite caches statements by their text."""
     for word, meant in _WORDS.items():
         statement = statement.replace(word, meant)
     first, *others = statement.split("?")
@@ -280,11 +282,11 @@ def _identities(path: Path | None) -> dict[Path, tuple[tuple[int, int], int]]:
 
 
 def _is_damaged(path: Path, size_now: int, size: int) -> bool:
-    """Return whether a file of a journal became smaller than it was, or a log does not begin as one of SQLite.
+    """Return whether a file of a journal has become smaller, or a log does not begin like one of SQLite.
 
-    A log that was empty is one to which nothing had been written yet.
+    An empty log is one to which nothing has been written yet.
 
-    The main file is not opened: to close it would let go the locks that SQLite has on it in this process.
+    The main file is not opened: closing it would release the locks that SQLite has on it in this process.
     """
     if not path.name.endswith("-wal"):
         return size_now < size

@@ -1,4 +1,4 @@
-"""A run as the journal gives it back."""
+"""A run as it is read from the journal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class UnreadableError(UsageError):
-    """What the journal has of a run is not what this program writes: the file was damaged, or edited."""
+    """The journal's record of a run is not what this program writes: the file was damaged or edited."""
 
     hint = (
         "Keep the journal as it is, and check the machines of this run in the ECS console. safe-reinit audit shows who "
@@ -30,11 +30,11 @@ class UnreadableError(UsageError):
 
 @dataclass(frozen=True)
 class Hold:
-    """Nothing is stopped or wiped by any run of the journal, until it is lifted."""
+    """No run of the journal may stop or wipe anything until this is lifted."""
 
     reason: str
     user: str
-    """Who said so, with their host."""
+    """Who set it, with their host."""
     since: str
     """RFC 3339 UTC."""
 
@@ -44,21 +44,21 @@ class Hold:
 
 @dataclass(frozen=True)
 class KeyUse:
-    """What the journal has of a key under which a plan is run at most once."""
+    """What the journal has about a key under which a plan is run at most once."""
 
     fingerprint: str
-    """Of that plan."""
+    """The fingerprint of that plan."""
     endpoint: str
-    """The loopback endpoint that it was run at, or ``""`` for the real cloud."""
+    """The loopback endpoint of its run, or ``""`` for the real cloud."""
     run_id: str
     """The last run that had the key."""
     report_text: str | None
-    """Its report, once the run itself is forgotten."""
+    """Its report, once the run itself is pruned."""
 
 
 @dataclass(frozen=True)
 class StoredJob:
-    """One job of a run: its state and its report are read when they are asked for."""
+    """One job of a run: its state and its report are decoded when they are needed."""
 
     instance_id: str
     state_text: str
@@ -68,25 +68,25 @@ class StoredJob:
 
     @cached_property
     def state(self) -> JobState:
-        """What is known of it."""
+        """Its state."""
         return as_written(f"The state of {self.instance_id}", self.state_text, lambda data: decode(JobState, data))
 
     @cached_property
     def report(self) -> dict[str, Any] | None:
-        """What was reported of it, as JSON; ``None`` until it was."""
+        """Its part of the report, as JSON; ``None`` until it was reported."""
         return as_written(f"The report of {self.instance_id}", self.report_text, dict) if self.report_text else None
 
 
 @dataclass(frozen=True)
 class ShardToBegin:
-    """A shard of a run that is to be written down."""
+    """A shard of a run, to be recorded."""
 
     plan: Mapping[str, Any]
     """The members of its plan, which are ours or JSON."""
     digest: str
-    """Of that plan: 64 hex."""
+    """The digest of that plan: 64 hex."""
     jobs: Sequence[tuple[str, Sequence[str], object]]
-    """Of each job the instance, its disks and the state."""
+    """For each job its instance, its disks and its state."""
 
 
 @dataclass(frozen=True)
@@ -105,17 +105,17 @@ class StoredRun:
     undoes: str
     """The run that it undoes, or ``""``."""
     shards: int
-    """Into how many it is cut; 0 if one process carries it out."""
+    """The number of its shards; 0 if one process carries it out."""
     whole: str
-    """The run of which it is a shard, or ``""``."""
+    """The run that it is a shard of, or ``""``."""
     plan_text: str
     report_text: str | None
     """Without its jobs, and without its findings, which are those of the plan."""
     jobs: tuple[StoredJob, ...]
     holder: Holder | None
-    """Of a run that is cut into shards one of their holders, one that is at work if there is any."""
+    """For a run that is split into shards, one of their holders; one that is working, if there is any."""
     plans_of_shards: tuple[str, ...] = ()
-    """Where it is cut into shards: its jobs lie with their plans."""
+    """Set if it is split into shards: its jobs are with their plans."""
 
     @cached_property
     def plan(self) -> dict[str, Any]:
@@ -149,17 +149,17 @@ class StoredRun:
 
     @property
     def open(self) -> bool:
-        """Whether a job of it is still open, or its shards have ended and its own end is not written down."""
+        """Whether one of its jobs is still open, or its shards have ended but its own end is not recorded."""
         return any(each.open for each in self.jobs) or (self.shards > 0 and self.ended_at is None)
 
 
 def as_written(what: str, text: str, read: Callable[[Any], T]) -> T:
-    """Return what a text of the journal says.
+    """Decode a text from the journal.
 
     Args:
-        what: it is, for people.
+        what: what it is, for people.
         text: JSON.
-        read: makes the value of it.
+        read: makes the value from it.
 
     Raises:
         UnreadableError: it is not what was written.
@@ -171,9 +171,9 @@ def as_written(what: str, text: str, read: Callable[[Any], T]) -> T:
 
 
 def data_of(disk_id: str, state: str, report: str | None) -> DataState:
-    """Return what a run did to a disk: as its report says, else by the state of the job; unknown where it is damaged.
+    """Return what a run did to a disk: from its report, else from the state of the job; unknown if that is damaged.
 
-    Other runs of the disk are told of it, so it must not keep them from beginning.
+    Other runs of the disk report it, so it must not keep them from beginning.
     """
     try:
         if report:
@@ -187,7 +187,7 @@ def data_of(disk_id: str, state: str, report: str | None) -> DataState:
 
 
 def phase_times(report: str) -> Iterator[tuple[str, float]]:
-    """Yield of each phase that ended well in the report of a job how many seconds it took; of a damaged one nothing."""
+    """Yield, for each phase that ended well in a job's report, how many seconds it took; nothing if it is damaged."""
     with contextlib.suppress(UnreadableError, LookupError, TypeError, ValueError):
         for phase in as_written("The report", report, itemgetter("phases")):
             if phase["result"] == "ok" and phase["ended_at"]:

@@ -1,4 +1,4 @@
-"""From a request to a plan. Nothing here changes anything in the cloud.
+"""Turns a request into a plan. Nothing here changes anything in the cloud.
 
 | file | what is in it |
 |---|---|

@@ -1,14 +1,14 @@
-"""One round of Describe calls, as few as serve: what ECS showed, by id, and why what is missing was not seen.
+"""A round of Describe calls, as few as possible: what ECS showed, by id, and why the rest was not seen.
 
-Whoever reads ECS for a run does it by a round: the plan, the recheck before a call, and each observation in between,
-which only asks for less. So what a guard needs is in all of them.
+Everything that reads ECS for a run uses a round: the plan, the recheck before a call, and each observation in between,
+which only asks for less. So the guards of one are in all of them.
 
 An empty answer to a Describe call may mean "nothing there" or "no right to see it" (ECS API reference,
-DescribeInstances). Wherever absence would matter the same question is put again with DryRun: only ``DryRunOperation``
-makes the absence a fact, everything else makes it something that was not seen.
+DescribeInstances). Wherever absence would matter, the same question is asked again with DryRun: only
+``DryRunOperation`` makes the absence a fact; any other answer makes it something that was not seen.
 
-A few things are asked for one by one. Of many the region is listed, as far as that takes no more calls than asking one
-by one would; what the listing leaves open is asked.
+A few ids are asked for one by one. For many, the region is listed if that takes no more calls than asking one by one;
+what the listing leaves open is then asked for.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from .parallel import ask_parallel
 T = TypeVar("T")
 
 ONE_BY_ONE_LIMIT = 10
-"""Up to so many things are asked for one by one where ECS has no call for several."""
+"""Up to this many things are asked for one by one if ECS has no call for several."""
 IDS_PER_CALL = 100
-"""Ids in one call, where ECS takes several."""
+"""Ids per call, if ECS accepts several."""
 _MAX_PARALLEL = 32
-"""Questions that are asked at once."""
+"""Questions that are asked at the same time."""
 _NO_RIGHT = "the permission for it is missing"
 _NOBODY = Described((Caller("", "", ""),), None)
 
@@ -46,19 +46,19 @@ class _Question:
 
 @dataclass
 class Round:
-    """What was asked, and what ECS showed of it.
+    """What was asked, and what ECS showed.
 
-    An id that was asked for and answered has an entry: ``None`` if ECS does not list it. One without an entry is not
-    seen, and ``unseen`` says why. The methods put questions; ``ask_all`` asks them, in parallel, and takes the answers
-    in one thread.
+    An id that was asked for and answered has an entry: ``None`` if ECS does not list it. An id without an entry was not
+    seen, and ``unseen`` says why. The methods add questions; ``ask_all`` asks them in parallel and processes the
+    answers in one thread.
 
     Attributes:
         ask: how a question is asked: patiently, or once.
         disk_ids: the ids of the disks it is about.
-        tolerant: a question that fails takes from each id only what it would have shown, and absences are not proven,
-            since an observation is repeated. Otherwise every failure is raised except a missing right.
-        at: the cloud seconds before the first call: what it shows is at least as new.
-        when: the same in local time.
+        tolerant: a failed question takes from each id only what it would have shown, and absences are not proven, since
+            an observation is repeated. Otherwise every failure is raised except a missing permission.
+        at: the cloud seconds before the first call: the answers are at least that new.
+        when: the same as local time.
 
     """
 
@@ -71,7 +71,7 @@ class Round:
     disks: dict[str, Disk | None] = field(default_factory=dict)
     instances: dict[str, Instance | None] = field(default_factory=dict)
     snapshots: dict[str, Snapshot | None] = field(default_factory=dict)
-    """Those that were asked for by their ids."""
+    """The snapshots that were asked for by their ids."""
     images: dict[str, Image | None] = field(default_factory=dict)
     snapshots_of: dict[str, tuple[Snapshot, ...]] = field(default_factory=dict)
     """By disk: all its snapshots."""
@@ -81,41 +81,41 @@ class Round:
     """By instance: its disks."""
     key_pairs: tuple[str, ...] = ()
     resets: dict[str, str] = field(default_factory=dict)
-    """By disk: what the dry run of its roll-back answered."""
+    """By disk: the answer to the dry run of its roll-back."""
     caller: Described[Caller] = _NOBODY
-    """Whose credentials these are; nobody's that is known, where STS could not say so."""
+    """Whose credentials these are; empty if STS could not say."""
 
     date: datetime | None = None
-    """The ``Date`` of the last answer of ECS."""
+    """The ``Date`` of the last answer from ECS."""
     dates: dict[str, datetime | None] = field(default_factory=dict)
-    """By id that was asked for: the ``Date`` of the answer."""
+    """By id that was asked for: the ``Date`` of its answer."""
     unseen: dict[str, list[Unseen]] = field(default_factory=dict)
-    """By id: what could not be seen of it."""
+    """By id: what could not be seen about it."""
     unreadable_disks: dict[str, list[Unseen]] = field(default_factory=dict)
-    """By instance: what was not seen of its disks that are no targets."""
+    """By instance: what was not seen of its disks that are not targets."""
     unrelated: list[Unseen] = field(default_factory=list)
-    """What was not seen though no target depends on it."""
+    """What was not seen although no target depends on it."""
 
     def __post_init__(self) -> None:
         self.at, self.when = self.clock.time(), self.clock.now()
         self._own_ids = set(self.disk_ids)
         self._open: list[_Question] = []
         self._absent: list[tuple[str, list[str], dict[str, Any]]] = []
-        """By action what was not listed, and where that is noted until it is proven."""
+        """By action, what was not listed, and where that is noted until it is proven."""
 
     # --------------------------------------------------------------------------------------------------- the asking
 
     def put(
         self, ask: Callable[[], T], take: Callable[[T], None], fail: Callable[[CloudError], None] | None = None
     ) -> None:
-        """Put a question; ``take`` gets its answer, ``fail`` how it failed, which is raised where there is none."""
+        """Add a question; ``take`` gets its answer, and ``fail`` its failure, which is raised without ``fail``."""
         self._open.append(_Question(ask, take, fail or _raise))
 
     def ask_all(self) -> None:
-        """Ask what was put, and what the answers lead to.
+        """Ask the questions that were added, and those that the answers lead to.
 
         Raises:
-            CloudError: the first question, in their order, whose failure is not noted.
+            CloudError: the failure of the first question, in order, that is not noted.
         """
         while self._open or self._absent:
             if not self._open:
@@ -135,7 +135,7 @@ class Round:
         take: Callable[[Described[T]], None],
         without_right: Callable[[], None] | None = None,
     ) -> None:
-        """Put a question about these ids; what cannot be seen of them is noted, and is never taken for an absence."""
+        """Add a question about these ids; what cannot be seen of them is noted, and never taken for an absence."""
 
         def taken(answer: Described[T]) -> None:
             self.date = answer.date or self.date
@@ -170,7 +170,7 @@ class Round:
             listed = {key(each): each for each in answer.items}
             absent = [each for each in some if each not in listed]
             unread: set[str] = set()
-            for row in answer.unreadable:  # one that names nothing may be any of those that are not shown
+            for row in answer.unreadable:  # a row that names nothing may be any of those that are not shown
                 for each in (row.subject,) if row.subject else absent:
                     self._note_row(each, row)
                     unread.add(each)
@@ -184,7 +184,7 @@ class Round:
             self._describe(action, some, partial(question, some), partial(take, some))
 
     def _put_proofs(self) -> None:
-        """Ask with DryRun whether what is not listed may be seen at all, by one call for all of a kind."""
+        """Ask with DryRun whether the caller may see what is not listed, in one call for all of a kind."""
         probes: dict[str, tuple[list[str], dict[str, Any]]] = {}
         for probe, ids, into in self._absent:
             probes.setdefault(probe, ([], into))[0].extend(ids)
@@ -208,7 +208,7 @@ class Round:
         self.unseen.setdefault(subject, []).append(gone)
 
     def _note_row(self, subject: str, row: UnreadableRow) -> None:
-        """Note that something counts as not seen, since a row about it cannot be read."""
+        """Note that something counts as not seen because a row about it cannot be read."""
         self.unseen.setdefault(subject, []).append(replace(_unread(row), subject=subject))
 
     def why_unseen(self, action: str, subject: str) -> Unseen:
@@ -247,8 +247,8 @@ class Round:
         """Ask STS who the credentials belong to.
 
         Args:
-            needed: it is a failure that STS cannot say so now; else that is noted.
-            shortly: it is not worth much patience.
+            needed: whether it is a failure if STS cannot say so now; otherwise that is noted.
+            shortly: whether to give up soon.
         """
 
         def take(answer: Described[Caller]) -> None:
@@ -288,7 +288,7 @@ class Round:
         self._list("DescribeSnapshots", disk_ids, lambda: self.cloud.list_snapshots(len(disk_ids) // 2), take)
 
     def _count_snapshots(self, listed: Mapping[str, Sequence[Snapshot]]) -> None:
-        """Hold what was listed of disks against the counts of their chains (which have no DryRun)."""
+        """Compare the listed snapshots of disks with the counts of their chains (which have no DryRun)."""
 
         def take(links: Described[SnapshotLink]) -> None:
             counts: dict[str, int] = {row.subject: -1 for row in links.unreadable}  # no such count: each is asked for
@@ -332,7 +332,7 @@ class Round:
 
         Args:
             disk_ids: the disks.
-            list_region: they are some of many, so that the region is listed however few they are.
+            list_region: whether they are some of many, so that the region is listed however few they are.
         """
         self._of_each(
             "DescribeSnapshots", disk_ids, partial(self.cloud.list_snapshots, len(disk_ids), "progressing"),
@@ -351,9 +351,9 @@ class Round:
         *,
         one_by_one_limit: int = ONE_BY_ONE_LIMIT,
     ) -> None:
-        """Ask what belongs to each owner: of a few one by one, else by a listing of the region if that is complete.
+        """Ask what belongs to each owner: for a few one by one, otherwise by listing the region if that is complete.
 
-        ``owner`` says whose a listed thing is; ``take`` is given of each owner what is shown and what cannot be read.
+        ``owner`` says who owns a listed thing; ``take`` gets, for each owner, what is shown and what cannot be read.
         """
 
         def one_by_one() -> None:
@@ -385,7 +385,7 @@ class Round:
         question: Callable[[], Described[T]],
         take: Callable[[Described[T]], None],
     ) -> None:
-        """List the region; without the right to it, or with a row that names nothing, it is not complete."""
+        """List the region; without permission, or with a row that names nothing, the list is not complete."""
 
         def taken(answer: Described[T]) -> None:
             for row in answer.unreadable:
@@ -422,7 +422,7 @@ class Round:
 
 
 def distinct(ids: Iterable[str]) -> list[str]:
-    """Return each id once, without those that are empty."""
+    """Return each id once, without empty ones."""
     return [each for each in dict.fromkeys(ids) if each]
 
 

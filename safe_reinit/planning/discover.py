@@ -1,4 +1,4 @@
-"""From tags, instances and files to the ids of disks: what a run is about is named before anything is looked at."""
+"""Turns tags, instances and files into disk ids: it is clear which disks a run is about before anything is checked."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MAX_BYTES = 8 << 20
 
 @dataclass(frozen=True)
 class Search:
-    """What to search for disks by.
+    """The conditions of a search for disks.
 
     Attributes:
         instances: ids of instances.
-        tags: keys with values that an instance must have, all of them.
-        system: whether the system disk of each is meant.
-        data: whether its data disks are.
+        tags: keys with values; an instance must have all of them.
+        system: whether to find the system disk of each instance.
+        data: whether to find its data disks.
 
     """
 
@@ -42,10 +42,10 @@ class Search:
 
 
 def read_ids(name: str) -> list[str]:
-    """Read ids of disks from a file, or from stdin (``-``): one a line; blank lines and ``#`` comments say nothing.
+    """Read disk ids from a file, or from stdin (``-``): one per line; blank lines and ``#`` comments are ignored.
 
     Raises:
-        UsageError: it cannot be read, or names no disk.
+        UsageError: it cannot be read, or contains no disk id.
     """
     try:
         raw = _stdin() if name == "-" else _file(name)
@@ -74,7 +74,7 @@ def _file(name: str) -> bytes:
 
 
 def _stdin() -> bytes:
-    """Read stdin as a file is read; a process can be started without any."""
+    """Read stdin like a file; a process may have been started without one."""
     stream = getattr(sys.stdin, "buffer", None)
     if stream is not None:
         raw: bytes = stream.read(_MAX_BYTES + 1)
@@ -83,17 +83,17 @@ def _stdin() -> bytes:
 
 
 _MAX_NAME_PAGES = 5
-"""Pages of 100 instances that are read to see whether a name is unique; where there are more, an id is asked for."""
+"""Pages of 100 instances that are read to see whether a name is unique; if there are more, the id is asked for."""
 
 
 class NoDiskFound(RunRefused):
-    """There is nothing here of what is searched for, or the right to see it is missing."""
+    """What is searched for does not exist here, or the permission to see it is missing."""
 
 
 def existing(
     cloud: Cloud, clock: Clock, disk_ids: Sequence[str], instance_ids: Sequence[str]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Return those of the disks and of the instances that ECS shows in this region.
+    """Return those of the disks and instances that ECS shows in this region.
 
     Raises:
         CloudError: ECS could not be asked.
@@ -105,7 +105,7 @@ def existing(
 
 
 def is_only_one_named(cloud: Cloud, clock: Clock, instance_id: str) -> bool:
-    """Return whether this instance is seen to be the only one of its name in the region.
+    """Return whether this instance is proven to be the only one with its name in the region.
 
     Raises:
         CloudError: ECS could not be asked.
@@ -117,11 +117,11 @@ def is_only_one_named(cloud: Cloud, clock: Clock, instance_id: str) -> bool:
 
 
 def discover_disks(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
-    """Return the ids of the disks that a search means, in the order of their instances.
+    """Return the ids of the disks that a search finds, in the order of their instances.
 
     Raises:
         CloudError: ECS could not be asked.
-        NoDiskFound: nothing was found: an empty answer may mean a missing right.
+        NoDiskFound: nothing was found; an empty answer may also mean a missing permission.
         RunRefused: a disk of an instance was not shown.
     """
     ask = Patient(clock)
@@ -156,10 +156,10 @@ def discover_disks(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
 
 
 def _selected_ids(described: Described[Instance]) -> list[str]:
-    """Return the ids of instances that ECS selected, also of one whose row cannot be read: its plan says so.
+    """Return the ids of instances that ECS selected, even if a row cannot be read: the plan then says so.
 
     Raises:
-        RunRefused: a row does not even say which instance it is of.
+        RunRefused: a row does not even say which instance it is about.
     """
     return [instance.instance_id for instance in described.items] + [_named(row) for row in described.unreadable]
 
@@ -175,13 +175,13 @@ def _named(row: UnreadableRow) -> str:
 
 
 def _disks_of(cloud: Cloud, ask: Patient, instance_ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
-    """Return id and type of the disks of each instance, multi-attach ones too.
+    """Return id and type of the disks of each instance, including multi-attach disks.
 
-    Of many the region is listed, where that is cheaper. A disk whose row cannot be read is one of them, if its type can
-    be read: its plan says what cannot.
+    For many instances the region is listed if that is cheaper. A disk whose row cannot be read is included if its type
+    can be read: the plan says what cannot.
 
     Raises:
-        RunRefused: which disks an instance has, or of which type one is, cannot be read.
+        RunRefused: it cannot be read which disks an instance has, or which type one of them has.
     """
     if len(instance_ids) > ONE_BY_ONE_LIMIT:
         listing = ask(lambda: cloud.list_disks(len(instance_ids)))

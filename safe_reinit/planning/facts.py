@@ -1,4 +1,4 @@
-"""From the ids of disks to the facts that checks judge: before a plan is made, and again before each call of it."""
+"""Turns disk ids into the facts that checks read: before a plan is made, and again before each of its calls."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from . import other_products
 from .describe import IDS_PER_CALL, ONE_BY_ONE_LIMIT, Round, distinct
 
 Settle = Callable[[Sequence[Target]], tuple[Options, Guard]]
-"""Says, once the targets are seen, which options hold for them and what is judged of them."""
+"""Decides, once the targets are seen, which options and target rules apply to them."""
 _RECENT_FOR = timedelta(seconds=20)
-"""How old a plan may be, by ECS's clock, for that: as old as what a wipe stands on."""
+"""The maximum age of a plan for that, by ECS's clock: the same as for what a wipe is based on."""
 
 
 @dataclass(frozen=True)
 class Recent:
-    """What is not read once more where the plan was made seconds ago: what concerns its stop alone.
+    """What is not read again if the plan was made seconds ago: what concerns only its stop.
 
-    Those are the rights to stop and to start, who shares the downtime, and most questions to other products.
+    This is: the permissions to stop and to start, who shares the downtime, and most questions to other products.
     """
 
     planned_at: datetime
     again: Collection[str]
-    """Which questions to other products are put all the same."""
+    """Which questions to other products are asked all the same."""
 
     def is_at(self, now: datetime) -> bool:
         """Return whether the plan was made seconds ago."""
@@ -58,25 +58,26 @@ def read_facts(  # noqa: PLR0913 - what is read, and for what
     safety: Collection[str] = (),
     caller_needed: bool = False,
 ) -> Facts:
-    """Read everything that a plan for some disks stands on.
+    """Read everything that a plan for some disks is based on.
 
     Args:
-        described: the round that is used for it, whose targets the disks are.
-        region: where they are.
-        options: what is asked for.
-        settle: turns ``options`` into those in force: a class of the configuration is matched on what ECS shows.
-            Without it they are in force themselves.
-        again: a plan stands on these facts already, and of the questions to other products these are put once more;
-            ``None``: all of them are put.
-        recent: what is left out of all that where the plan was made seconds ago.
-        ways_back: only what can refuse a call of a plan for many disks is read: not the rights, nor who shares the
-            downtime, and of snapshots those that are being created and, by disk, this one, which the plan counts on.
-        safety: then these snapshots too: those of the run that a wipe is still to come for.
-        caller_needed: whether it fails where STS does not say whose credentials these are. Else the account is not
-            known, which is noted like any question to another product that was not answered.
+        described: the round to use; the disks are its targets.
+        region: the region of the disks.
+        options: what was requested.
+        settle: turns ``options`` into the ones that apply: a class of the configuration is matched with what ECS shows.
+            Without it, they apply as they are.
+        again: set if a plan is already based on these facts: which questions to other products are asked again;
+            ``None``: all of them.
+        recent: what is left out of all this if the plan was made seconds ago.
+        ways_back: set for a plan for many disks: only what can refuse one of its calls is read. This excludes the
+            permissions and who shares the downtime. Of the snapshots it includes those in progress and, by disk, this
+            one, which the plan counts on.
+        safety: in that case also these snapshots: those of the run that belong to a wipe that is still to come.
+        caller_needed: whether it is a failure if STS does not say whose credentials these are. If not, the account
+            stays unknown, which is noted like any unanswered question to another product.
 
     Raises:
-        CloudError: a question failed for a reason other than a missing right.
+        CloudError: a question failed for a reason other than a missing permission.
 
     """
     restore = dict(options.restore)
@@ -167,15 +168,15 @@ def _instance_of(described: Round, disk: Disk | None) -> Instance | None:
 
 
 def _sharing(instances: Iterable[Instance], *, begun: bool) -> list[str]:
-    """List the instances whose other disks matter: a plan shows them, and later only a stop concerns them."""
+    """List the instances whose other disks matter: a plan shows them; after that they concern only a stop."""
     return [each.instance_id for each in instances if not begun or each.status == "Running"]
 
 
 def _dry_run_power(described: Round, dry_run_codes: dict[str, dict[str, str]], instance_ids: Sequence[str]) -> None:
-    """Ask with DryRun for the right to stop and to start these instances."""
+    """Ask with DryRun for the permission to stop and to start these instances."""
 
     def take(action: str, ids: Sequence[str], code: str) -> None:
-        if len(ids) > 1 and error_codes.lacks_right(code):  # of one of them, or of all
+        if len(ids) > 1 and error_codes.lacks_right(code):  # for one of them, or for all
             for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
                 put(action, half)
         else:
@@ -209,14 +210,14 @@ def _right(described: Round, question: Callable[[], str]) -> str:
 
 
 def _kept(described: Round, disk_id: str, snapshot_id: str) -> Snapshot | None:
-    """Return the snapshot that a plan counts on, if it is still there and what it was."""
+    """Return the snapshot that a plan counts on, if it still exists unchanged."""
     shot = described.snapshots.get(snapshot_id)
     good = shot is not None and shot.status.lower() == "accomplished" and shot.source_disk_id == disk_id
     return shot if good else None
 
 
 def _snapshots_of(described: Round, disk_id: str, way_back: str) -> tuple[Snapshot, ...]:
-    """Return the snapshots of a disk: all of them, or those that are being created and the one that is counted on."""
+    """Return the snapshots of a disk: all of them, or those in progress and the one that the plan counts on."""
     if disk_id in described.snapshots_of:
         return described.snapshots_of[disk_id]
     kept = _kept(described, disk_id, way_back)
@@ -224,7 +225,7 @@ def _snapshots_of(described: Round, disk_id: str, way_back: str) -> tuple[Snapsh
 
 
 def _with_unread(disks: Sequence[DiskFacts], described: Round) -> tuple[DiskFacts, ...]:
-    """Add, once, which rows could not be read though nothing here depends on them."""
+    """Add, once, which rows could not be read although nothing here depends on them."""
     reported: list[Unseen] = []
     disk_ids = set(described.disk_ids)
 

@@ -1,9 +1,9 @@
-"""Looks at other products, and at what ECS plans: what a plan wants to know and can do without.
+"""Questions to other products, and about ECS's plans: useful for a plan, but it can be made without them.
 
-A look that fails never ends the looking: it is noted, and told by the check ``not-checked``, or by ``could-not-check``
-where the configuration requires it. It is one quick attempt, since its endpoint may be out of reach from here, and a
-few more within 5 seconds if the answer is a code that may pass; one that is required is worth as much patience as a
-look at ECS itself.
+A question that fails never stops the others: it is noted, and reported by the check ``not-checked``, or by
+``could-not-check`` if the configuration requires it. It is one quick attempt, since its endpoint may be unreachable
+from here, and a few more within 5 seconds if the answer is a code that may go away. A required question gets as much
+patience as one to ECS itself.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ T = TypeVar("T")
 
 _ACTIONS = {**OTHER_PRODUCT_CALLS, "policy": "DescribeAutoSnapshotPolicyEx"}
 EVERY = frozenset(_ACTIONS)
-"""All of them, by the words of ``require_answers``; the look at an automatic snapshot policy cannot be required."""
+"""All of them, by the words of ``require_answers``; the question about automatic snapshot policies cannot be required.
+"""
 
 
 _PRODUCT_OF_CHECK = {
@@ -45,23 +46,23 @@ _PRODUCT_OF_CHECK = {
     "encryption-key-unusable": "kms",
     "scheduled-maintenance": "events",
 }
-"""By check: which look it judges."""
+"""By check: which question it depends on."""
 
 
 def products_to_reread(findings: Iterable[Finding], *, begun: bool, lately: bool = False) -> frozenset[str]:
-    """Return which of them are repeated before a call, so that their number stays small.
+    """Return which of them are asked again before a call, so that their number stays small.
 
-    Before the first changing call all that can refuse the plan: a plan may be confirmed long after it was made, and its
-    instance may have joined a group or its key have been switched off since. After the stop only the replication pairs.
-    A scaling group that releases the instance does so for the standstill, not for the wipe; a key that is not Enabled
-    makes ECS refuse without harm; and a planned event changes nothing that is still ours to decide. But what a wipe of
-    a replicated disk does to its replica, and how it is refused, no page of ECS documents. A look that the plan could
-    not make, and says so, is not made again.
+    Before the first changing call: all that can refuse the plan. A plan may be confirmed long after it was made, and in
+    the meantime its instance may have joined a group, or its key may have been disabled. After the stop: only the
+    replication pairs. A scaling group that releases the instance does so because it is stopped, not because of the
+    wipe; a key that is not Enabled makes ECS refuse without harm; and a planned event changes nothing that the run can
+    still decide. But no page of ECS documents what a wipe of a replicated disk does to its replica, or how it is
+    refused. A question that got no answer for the plan, which says so, is not asked again.
 
     Args:
-        findings: those of the plan.
-        begun: whether the machine was touched already.
-        lately: whether the plan was made seconds ago: then only what it found something by is looked at again.
+        findings: the findings of the plan.
+        begun: whether the machine has been touched.
+        lately: whether the plan was made seconds ago: then only questions that led to a finding are asked again.
     """
     found_by_product = {_PRODUCT_OF_CHECK[finding.check] for finding in findings if finding.check in _PRODUCT_OF_CHECK}
     failed = {finding.subject for finding in findings if finding.check == "not-checked"}
@@ -72,7 +73,7 @@ def products_to_reread(findings: Iterable[Finding], *, begun: bool, lately: bool
 def add(
     cloud: Cloud, clock: Clock, disks: Sequence[DiskFacts], options: Options, products: Collection[str]
 ) -> tuple[DiskFacts, ...]:
-    """Add to the facts of disks what these looks show: each question is put once for all of them."""
+    """Add the answers to the facts of disks: each question is asked once for all of them."""
     others = _OtherProducts(Round(cloud, clock, Patient(clock)), options, products)
     others.ask_all([each for each in disks if each.disk is not None])
     return tuple(replace(each, other_products=others.of(each)) if each.disk is not None else each for each in disks)
@@ -80,7 +81,7 @@ def add(
 
 @dataclass
 class _OtherProducts:
-    """What these looks show, and what could not be looked at, by the id it is about."""
+    """The answers, and what got no answer, by the id it is about."""
 
     round: Round
     options: Options
@@ -93,7 +94,7 @@ class _OtherProducts:
     unanswered: dict[str, list[Unseen]] = field(default_factory=dict)
 
     def ask_all(self, disks: Sequence[DiskFacts]) -> None:
-        """Ask what matters: of instances that stand still, of keys and policies that are used, of pairs once."""
+        """Ask what matters: about stopped instances, about keys and policies in use, and once about pairs."""
         cloud = self.round.cloud
         still = distinct(each.instance.instance_id for each in disks if each.instance and each.stands_still)
         region = [disks[0].region] if disks else []
@@ -126,15 +127,15 @@ class _OtherProducts:
         take: Callable[[T], None],
         about: Sequence[str] = (),
     ) -> None:
-        """Put one question to another product, where it is wanted.
+        """Ask another product one question, if it is needed.
 
         Args:
-            name: as ``require_answers`` has it.
-            subjects: what it is noted for that no answer came.
+            name: its name in ``require_answers``.
+            subjects: the ids for which a missing answer is noted.
             ask: the question.
-            take: takes note of one thing that is shown.
-            about: the ids by which rows name what they are about, where that is not ``subjects``. A row that cannot be
-                read concerns what it is about, and nothing else.
+            take: records one item of the answer.
+            about: the ids by which rows name what they are about, if those are not ``subjects``. A row that cannot be
+                read affects what it is about, and nothing else.
         """
 
         def taken(answer: Described[T]) -> None:
@@ -170,7 +171,7 @@ class _OtherProducts:
         self.policies[snapshot_policy.policy_id] = snapshot_policy
 
     def of(self, facts: DiskFacts) -> OtherProducts:
-        """Return what was found of one disk."""
+        """Return what was found for one disk."""
         disk, instance = facts.disk, facts.instance.instance_id if facts.instance and facts.stands_still else ""
         if disk is None:
             return OtherProducts()
@@ -191,7 +192,7 @@ class _OtherProducts:
 
 
 def _keys_of(facts: DiskFacts) -> tuple[str, ...]:
-    """List the keys that matter to a disk: its own, and those without which its instance does not start again."""
+    """List the keys that matter to a disk: its own, and those without which its instance cannot start again."""
     disks = (facts.disk, *(facts.neighbours if facts.will_stop else ()))
     return tuple(distinct(each.kms_key_id for each in disks if each is not None and each.encrypted))
 

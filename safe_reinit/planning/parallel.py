@@ -1,6 +1,6 @@
-"""Several questions at once: each on a thread of its own, all of them within one time limit.
+"""Asks several questions at once, each on its own thread, all within one time limit.
 
-A question that hangs is left behind when the time is up: its thread ends with it, and nobody waits for it, not even the
+A question that hangs is abandoned when the time is up: its thread ends with it, and nobody waits for it, not even the
 end of the process.
 """
 
@@ -18,14 +18,14 @@ T = TypeVar("T")
 
 
 def ask_parallel(questions: Sequence[Callable[[], T]], limit: float) -> list[T | CloudError]:
-    """Ask all of these at once, and return for each its answer or how it failed.
+    """Ask all of these at once, and return for each its answer or its failure.
 
     Args:
-        questions: what is asked; none of them changes anything.
-        limit: the real seconds after which a question counts as not answered.
+        questions: the questions; none of them changes anything.
+        limit: the real seconds after which a question counts as unanswered.
 
     Raises:
-        Exception: a question raised something else than a ``CloudError``.
+        Exception: a question raised something other than a ``CloudError``.
 
     """
     done: SimpleQueue[tuple[int, T | CloudError | None, BaseException | None]] = SimpleQueue()
@@ -42,7 +42,7 @@ def ask_parallel(questions: Sequence[Callable[[], T]], limit: float) -> list[T |
     for number in range(len(questions)):
         try:
             threading.Thread(target=ask, args=(number,), name="safe-reinit-describe", daemon=True).start()
-        except RuntimeError:  # no more threads: then one after the other
+        except RuntimeError:  # no more threads: then one after another
             ask(number)
     answered: dict[int, T | CloudError] = {}
     while len(answered) < len(questions):

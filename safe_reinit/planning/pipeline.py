@@ -1,4 +1,4 @@
-"""Preflight: everything that a plan stands on is read and checked, and the plan is made; nothing is changed."""
+"""Preflight: read and check everything that a plan is based on, and make the plan; nothing is changed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What a plan is asked for, seen to make sense."""
+    """The request for a plan, validated."""
 
     disk_ids: Sequence[str]
     options: Options
@@ -37,10 +37,10 @@ class PlanRequest:
     reason: str | None
     plan_id: str
     settle: Settle
-    """Says which options are in force once it is seen what the disks are; the class of the disks may add some."""
+    """Decides which options apply once the disks are known; the class of the disks may add some."""
     rollout: Rollout
     skip_refused: bool = False
-    """Whether jobs that are refused are left out, and the rest is planned without them."""
+    """Whether refused jobs are left out, and the rest is planned without them."""
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -73,7 +73,7 @@ def _moment(deadline: datetime | timedelta | None, now: datetime) -> datetime | 
 
 
 def discover_disks(connection: Connection, clock: Clock, search: Search, on_call: Callable[[Call], None]) -> list[str]:
-    """Return the ids of the disks that a search means; see ``discover.discover_disks``.
+    """Return the ids of the disks that a search finds; see ``discover.discover_disks``.
 
     Raises:
         UsageError: there are no credentials.
@@ -89,7 +89,7 @@ def existing(
     instance_ids: Sequence[str],
     on_call: Callable[[Call], None],
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Return those of the disks and of the instances that ECS shows here; see ``discover.existing``.
+    """Return those of the disks and instances that ECS shows here; see ``discover.existing``.
 
     Raises:
         UsageError: there are no credentials.
@@ -103,7 +103,7 @@ def existing(
 def is_only_one_named(
     connection: Connection, clock: Clock, instance_id: str, on_call: Callable[[Call], None]
 ) -> tuple[bool, list[Call]]:
-    """Return whether an instance is seen to be the only one of its name, and what exchanges that took."""
+    """Return whether an instance is proven to be the only one with its name, and the exchanges that this took."""
     try:
         return _read_cloud(
             connection, clock, on_call, lambda cloud: discover.is_only_one_named(cloud, clock, instance_id)
@@ -119,7 +119,7 @@ def _read_cloud(
     read: Callable[[Cloud], T],
     reason: str | None = None,
 ) -> tuple[T, list[Call]]:
-    """Look, and give what was seen with the exchanges that took; where ECS could not be asked, the error has them."""
+    """Read from ECS, and return the answers with their exchanges; if ECS could not be asked, the error has them."""
     began = clock.now()
     calls: list[Call] = []
 
@@ -139,7 +139,7 @@ def _read_cloud(
 def preflight(
     connection: Connection, clock: Clock, request: PlanRequest, on_call: Callable[[Call], None]
 ) -> tuple[Plan, list[Call], Facts]:
-    """Make the plan, and give it with the exchanges that this took and the facts it stands on.
+    """Make the plan, and return it with the exchanges that this took and the facts it is based on.
 
     Raises:
         UsageError: there are no credentials.

@@ -1,4 +1,4 @@
-"""Plan files on disk: a plan is never saved over anything, and is run only while what it stands on is still so."""
+"""Plan files on disk: a plan is never saved over another file, and runs only while its facts have not changed."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from ..plans.plan_file import Saved
 
 
 def refuse_existing(path: str, argument: str) -> None:
-    """Check that a plan can be saved there, before anything is asked of the cloud.
+    """Check that a plan can be saved there, before the cloud is asked anything.
 
     Args:
         path: the file.
-        argument: what names it, as people wrote it.
+        argument: what names it, as people write it.
 
     Raises:
-        UsageError: there is something already, or the folder cannot be written.
+        UsageError: something is already there, or the folder cannot be written.
     """
     if os.path.lexists(path):
         raise UsageError(
@@ -45,13 +45,13 @@ def save_plan(plan: Plan, path: str, endpoint: str, lifetime: float) -> Plan:
     """Save a plan, and return it with its digest.
 
     Args:
-        plan: any plan, also one that may not be run.
-        path: a file that is not there yet.
+        plan: any plan, even one that may not be run.
+        path: a file that does not exist yet.
         endpoint: the loopback endpoint, ``SIMULATION``, or ``""`` for the real cloud.
-        lifetime: seconds for which it may be applied.
+        lifetime: how many seconds it may be applied.
 
     Raises:
-        RunRefused: the file cannot be written, or would be too large to be read.
+        RunRefused: the file cannot be written, or would be too large to read.
     """
     saved, text = plan_file.save(plan, endpoint, lifetime)
     size = len(text.encode())
@@ -72,7 +72,7 @@ def save_plan(plan: Plan, path: str, endpoint: str, lifetime: float) -> Plan:
 
 
 def _write(path: str, text: str) -> None:
-    """Write a new file that only its owner reads, whole or not at all."""
+    """Write a new file that only its owner can read, completely or not at all."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
@@ -93,10 +93,10 @@ def read_plan(path: str, *, trusted: bool) -> Saved:
 
     Args:
         path: its name.
-        trusted: refuse a file that others may write, or could put another in the place of.
+        trusted: whether to refuse a file that others may write or could replace.
 
     Raises:
-        UsageError: it cannot be read, is no plan, or was changed.
+        UsageError: it cannot be read, is not a plan, or was changed.
     """
     try:
         return plan_file.read(_content(path, trusted=trusted))
@@ -139,10 +139,10 @@ def refuse_other_place(path: str, saved: Saved, here: str) -> None:
 
 
 def refuse_other_plan(path: str, saved: Saved, region: str, endpoint: str, digest: str | None) -> None:
-    """Refuse a plan of another region or endpoint, or one that is not the one that somebody agreed to.
+    """Refuse a plan for another region or endpoint, or one that is not the one that somebody agreed to.
 
     Raises:
-        UsageError: it is of another region or endpoint.
+        UsageError: it is for another region or endpoint.
         RunRefused: it has another digest.
     """
     if saved.plan.region != region:
@@ -159,10 +159,10 @@ def refuse_other_plan(path: str, saved: Saved, region: str, endpoint: str, diges
 
 
 def refuse_change(path: str, saved: Saved, plan: Plan, now: Plan, settings: Settings) -> None:
-    """Refuse a plan if anything it stands on has changed; ``now`` is the same plan made from what is so now.
+    """Refuse a plan if anything it is based on has changed; ``now`` is the same plan, made from the present facts.
 
     Raises:
-        RunRefused: the account is another, or the plan is expired or stale.
+        RunRefused: the account is different, or the plan is expired or stale.
     """
     if not (now.account and plan.account):
         when = "was made" if now.account else "is applied"
@@ -189,7 +189,7 @@ def refuse_change(path: str, saved: Saved, plan: Plan, now: Plan, settings: Sett
 
 
 def with_password(path: str, saved: Saved, password: str | None) -> Plan:
-    """Return the plan in a file with its password, which the file has not.
+    """Return the plan in a file with its password, which is not in the file.
 
     Raises:
         UsageError: the plan needs a password and there is none, or the other way round.
@@ -201,7 +201,7 @@ def with_password(path: str, saved: Saved, password: str | None) -> Plan:
 
 
 def _expires_at(saved: Saved, settings: Settings) -> datetime:
-    """Return when a plan expires: as its file says, and no later than a configuration of this machine allows."""
+    """Return when a plan expires: as its file says, but no later than the configuration of this machine allows."""
     if settings.of(Settings.plan_expires).source == "default":
         return saved.expires_at
     return min(saved.expires_at, saved.plan.made_at + timedelta(seconds=settings.plan_expires))

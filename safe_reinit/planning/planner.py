@@ -1,4 +1,4 @@
-"""Making plans: what is asked for is checked, the disks are described and checked, and nothing is changed."""
+"""Makes plans: the request is validated, the disks are described and checked, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Planner:
         self._setup = setup
 
     def discover_disks(self, search: Search, on_call: OnCall | None = None) -> Sequence[str]:
-        """Return the ids of the disks that a search means; see ``discover.discover_disks``.
+        """Return the ids of the disks that a search finds; see ``discover.discover_disks``.
 
         Raises:
             UsageError: there are no credentials.
@@ -42,7 +42,7 @@ class Planner:
     def existing(
         self, disk_ids: Sequence[str], instance_ids: Sequence[str], on_call: OnCall | None = None
     ) -> tuple[frozenset[str], frozenset[str]]:
-        """Return those of the disks and of the instances that ECS shows in this region.
+        """Return those of the disks and instances that ECS shows in this region.
 
         Raises:
             UsageError: there are no credentials, or an id is malformed.
@@ -76,7 +76,7 @@ class Planner:
         return plan
 
     def refresh(self, plan: Plan, on_call: OnCall | None = None) -> Plan:
-        """Look and judge once more for a plan: its name, its options in force, its guards and its limits are kept.
+        """Read and check again for a plan: its id, its options, its target rules and its limits stay the same.
 
         Raises:
             RunRefused: ECS could not be asked.
@@ -98,20 +98,20 @@ class Planner:
         password: str | None = None,
         on_call: OnCall | None = None,
     ) -> Plan:
-        """Plan what an open run was to do, anew, with the options that it had; its own lock tag blocks nothing.
+        """Plan again what an open run was to do, with its options; its own lock tag blocks nothing.
 
-        What was asked for by hand is asked for again; what came from a class has to come from it again.
+        Options that were given by hand are used again; what came from a class must come from it again.
 
         Args:
             plan: the plan of that run.
             run_id: the run, in this client's journal.
             accept: names of further risks that are accepted.
             pending_starts: ids of the instances that it stopped; they are started after the wipe.
-            password: the password to set, where the run was to set one.
+            password: the password to set, if the run was to set one.
             on_call: is called for each HTTP exchange.
 
         Raises:
-            UsageError: the run was to set a password, and none is given; a name in ``accept`` is no check.
+            UsageError: the run was to set a password, and none is given; or a name in ``accept`` is not a check.
             RunRefused: ECS could not be asked, or a name in ``accept`` is a block.
         """
         old, used = plan.options, plan.guard.class_
@@ -135,21 +135,21 @@ class Planner:
         return self._plan(disk_ids, target_request, plan.reason, on_call)
 
     def is_only_one_named(self, plan: Plan, instance_id: str, on_call: OnCall | None = None) -> bool:
-        """Return whether an instance of a plan is seen to be the only one of its name in the region."""
+        """Return whether an instance of a plan is proven to be the only one with its name in the region."""
         sure, calls = is_only_one_named(self._setup.connection, self._setup.clock, instance_id, safely(on_call))
         if plan.making is not None:
             plan.making.calls.extend(calls)
         return sure
 
     def observer(self, on_call: OnCall | None = None) -> Cloud:
-        """Make the cloud that plans and runs ask, for whoever observes a run from outside: it sends no changing call.
+        """Make the cloud that plans and runs use, for observing a run from outside: it sends no changing call.
 
-        It is to be closed.
+        The caller must close it.
         """
         return connect(self._setup.connection, safely(on_call), lambda _action: "this connection is only for observing")
 
     def prove(self, plan: Plan, calls: Sequence[Call], on_call: OnCall | None = None) -> Sequence[Proof]:
-        """Return which RAM rights a run of a plan has, asked with DryRun where an API has one; see ``ram_check.prove``.
+        """Return which permissions a run of a plan has, asked with DryRun if an API has it; see ``ram_check.prove``.
 
         Raises:
             RunRefused: ECS could not be asked.
@@ -174,7 +174,7 @@ class Planner:
 
 
 def calls_of(plan: Plan) -> list[Call]:
-    """Return the calls that making a plan took, once."""
+    """Return, once, the calls that making a plan took."""
     made = plan.making or Making()
     calls = list(made.calls)
     made.calls.clear()
@@ -183,10 +183,10 @@ def calls_of(plan: Plan) -> list[Call]:
 
 
 def facts_of(plan: Plan) -> Facts:
-    """Return the facts that a plan stands on, until its calls are asked for.
+    """Return the facts that a plan is based on, until its calls are asked for.
 
     Raises:
-        KeyError: it was read from a file or a journal, or its calls were asked for.
+        KeyError: it was read from a file or a journal, or its calls were already asked for.
     """
     if plan.making is None or not plan.making.facts:
         raise KeyError(plan.plan_id)

@@ -1,4 +1,4 @@
-"""Which rights a run of a plan has: asked with DryRun where ECS has one; what cannot be proven is said to be so."""
+"""Which permissions a run of a plan has: asked with DryRun if ECS has it; otherwise reported as not provable."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from ..plans.ram_policy import Right, needed_permissions
 
 @dataclass(frozen=True)
 class Proof:
-    """What is known of one right."""
+    """What is known about one permission."""
 
     right: Right
     state: Literal["allowed", "missing", "unproven", "optional"]
-    """``optional``: it is missing, and the run does without it."""
+    """``optional``: it is missing, and the run can do without it."""
     why: str
-    """How it is known, or why it cannot be."""
+    """How it is known, or why it cannot be known."""
 
 
 def prove(
     connection: Connection, clock: Clock, plan: Plan, calls: Sequence[Call], on_call: Callable[[Call], None]
 ) -> tuple[Proof, ...]:
-    """Return of each right that a run of a plan needs whether these credentials have it. Nothing is changed.
+    """Return, for each permission that a run of a plan needs, whether these credentials have it. Nothing is changed.
 
     Args:
-        connection: the cloud that is asked, with DryRun, for the looks that have one.
-        clock: what waits run on where ECS asks to come again.
-        plan: any plan; of a disk that could not be seen only what is known so far is told.
-        calls: the exchanges that making it took: what they were answered counts as it is.
-        on_call: is told every further exchange.
+        connection: the cloud that is asked, with DryRun, for the read calls that have it.
+        clock: for waiting when ECS asks to try again later.
+        plan: any plan; for a disk that could not be seen, only what is known so far is returned.
+        calls: the exchanges that making it took: their answers count as they are.
+        on_call: is called for every further exchange.
 
     Raises:
         RunRefused: ECS could not be asked.
@@ -53,7 +53,7 @@ def prove(
 
 
 def _answers(calls: Sequence[Call]) -> dict[str, list[str]]:
-    """List the codes that each look, and each dry run of a changing call, was answered."""
+    """List the codes that answered each read call, and each dry run of a changing call."""
     answers: dict[str, list[str]] = {}
     for call in calls:
         answers.setdefault(call.action, []).append(call.code)
@@ -73,7 +73,7 @@ def _proof(cloud: Cloud, ask: Patient, plan: Plan, right: Right, answers: Mappin
         if "OK" in codes:
             return Proof(right, "allowed", "it has no dry run; it was answered")
         return Proof(right, "unproven", "it has no dry run")
-    if right.subjects:  # a changing call, asked with DryRun when the plan was made
+    if right.subjects:  # a changing call, whose dry run was made for the plan
         unproven = [code for code in codes if code != error_codes.PROVEN]  # each id was asked by itself, or with others
         return _judged(right, (unproven or codes or [""])[0])
     probe, ids = _probe(right.api, plan)
@@ -81,7 +81,7 @@ def _proof(cloud: Cloud, ask: Patient, plan: Plan, right: Right, answers: Mappin
 
 
 def _judged(right: Right, code: str) -> Proof:
-    """Judge the answer to a dry run."""
+    """Interpret the answer to a dry run."""
     if code == error_codes.PROVEN:
         return Proof(right, "allowed", f"a dry run answered {code}")
     if error_codes.of_credentials(code):
@@ -91,7 +91,7 @@ def _judged(right: Right, code: str) -> Proof:
 
 
 def _probe(action: str, plan: Plan) -> tuple[str, list[str]]:
-    """Return how a look is asked with DryRun, and about what."""
+    """Return how a read call is asked with DryRun, and about what."""
     disks = [disk.disk_id for job in plan.jobs for disk in job.disks]
     about = {
         "DescribeDisks": disks,

@@ -1,4 +1,4 @@
-"""What a caller asks for, seen to make sense before anything is looked at or called."""
+"""What a caller asks for, validated before any call."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ T = TypeVar("T")
 Owner = tuple[tuple[str, str | int], ...]
 
 _MAX_TEXT = 4096
-"""Characters that a text of a plan may have: a saved plan with a longer one could not be read."""
+"""The maximum length of a text in a plan: a saved plan with a longer one could not be read."""
 _MAX_QUOTED = 64
-"""Characters of what was given that a message repeats."""
+"""How many characters of a given value a message repeats."""
 _OWNER = ("owner_account", "owner_id", "resource_owner_account", "resource_owner_id")
 
 
@@ -33,7 +33,7 @@ def owner_parameters(given: Mapping[str, str | int]) -> Owner:
     """Return the legacy owner parameters of ReInitDisk.
 
     Raises:
-        UsageError: one is none of them.
+        UsageError: one is not an owner parameter.
     """
     unknown = sorted(set(given) - set(_OWNER))
     if unknown:
@@ -49,7 +49,7 @@ def disk_ids(given: Sequence[str], argument: str = "disk_ids") -> list[str]:
 
     Args:
         given: the ids.
-        argument: what they were given as, for the messages.
+        argument: the name of the argument, for messages.
 
     Raises:
         UsageError: there is none, or one is malformed.
@@ -70,7 +70,7 @@ def disk_ids(given: Sequence[str], argument: str = "disk_ids") -> list[str]:
 
 
 def to_restore(stored: StoredRun) -> tuple[tuple[str, str], ...]:
-    """Return of each disk that a run wiped its safety snapshot; a disk that it left alone has nothing to undo.
+    """Return the safety snapshot of each disk that a run wiped; a disk that it left alone needs no undo.
 
     Raises:
         RunRefused: the run has not ended, wiped nothing, or took no safety snapshot of a disk that it wiped.
@@ -95,13 +95,13 @@ def to_restore(stored: StoredRun) -> tuple[tuple[str, str], ...]:
 
 
 def was_on(stored: StoredRun) -> tuple[tuple[str, str], ...]:
-    """Return of each disk of a run that has ended the instance it was on then."""
+    """Return the instance on which each disk of an ended run was."""
     jobs = stored.report["jobs"] if stored.report else ()
     return tuple((disk["disk_id"], job["instance_id"]) for job in jobs for disk in job["disks"] if job["instance_id"])
 
 
 def argument(settings: Settings, setting: Setting[T], value: str | None) -> T:
-    """Return an argument that has a setting, read as that is; the setting where none is given.
+    """Return an argument that corresponds to a setting, parsed like it; the setting if no argument is given.
 
     Raises:
         UsageError: it cannot be used.
@@ -123,7 +123,7 @@ def accepted(check_names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the risks that are accepted.
 
     Raises:
-        UsageError: one is no check.
+        UsageError: one is not a check.
         RunRefused: one is a block.
     """
     for name in check_names:
@@ -142,10 +142,10 @@ def _not_acceptable(name: str) -> Error | None:
 
 
 def target_rules_of(settings: Settings) -> TargetRules:
-    """Return what the settings say of targets.
+    """Return what the settings say about targets.
 
     Raises:
-        UsageError: a class accepts what is no risk; every such name is told, with its path.
+        UsageError: a class accepts something that is not a risk; every such name is reported, with its path.
     """
     made = replace(
         target_rules(settings.allow, settings.protect, settings.classes),
@@ -167,7 +167,7 @@ def target_rules_of(settings: Settings) -> TargetRules:
 
 @dataclass(frozen=True)
 class Request:
-    """What a caller asks of a plan by hand; see ``Client.plan``. What is ``None`` is as the settings say."""
+    """What a caller asks for explicitly in a plan; see ``Client.plan``. ``None`` means: as the settings say."""
 
     stop_instance: bool = False
     leave_stopped: bool | None = None
@@ -186,10 +186,11 @@ class Request:
 
 
 def to_wipe(settings: Settings, request: Request, owner: Owner) -> TargetRequest:
-    """Put what is asked of a wipe together with the settings.
+    """Combine the request for a wipe with the settings.
 
     Raises:
-        UsageError: a name in ``accept`` is no check, ``max_disks`` is no number of disks, or a text cannot be used.
+        UsageError: a name in ``accept`` is not a check, ``max_disks`` is not a number of disks, or a text cannot be
+            used.
         RunRefused: a name in ``accept`` is a block.
     """
     target_request = _target_request(settings, request)
@@ -207,11 +208,11 @@ def to_wipe(settings: Settings, request: Request, owner: Owner) -> TargetRequest
 
 
 def to_undo(settings: Settings, request: Request, stored: StoredRun) -> TargetRequest:
-    """Put what is asked of the undo of a run together with the settings.
+    """Combine the request for an undo of a run with the settings.
 
     Raises:
         UsageError: as for ``to_wipe``.
-        RunRefused: as there, or the run cannot be undone.
+        RunRefused: as for ``to_wipe``, or the run cannot be undone.
     """
     target_request = _target_request(settings, request)
     options = replace(target_request.options, undo=stored.run_id, restore=to_restore(stored), was_on=was_on(stored))
@@ -219,7 +220,7 @@ def to_undo(settings: Settings, request: Request, stored: StoredRun) -> TargetRe
 
 
 def reason(settings: Settings, request: Request) -> str | None:
-    """Return why a plan is made, as its caller or the settings say.
+    """Return the reason for a plan, from its caller or the settings.
 
     Raises:
         UsageError: it cannot be used.
@@ -228,10 +229,10 @@ def reason(settings: Settings, request: Request) -> str | None:
 
 
 def once(asked: Request) -> str | None:
-    """Return the key under which a plan is to be run at most once.
+    """Return the key under which to run a plan at most once.
 
     Raises:
-        UsageError: it is no key.
+        UsageError: it is not a valid key.
     """
     if asked.once is None or (isinstance(asked.once, str) and re.fullmatch(KEY, asked.once)):
         return asked.once
@@ -266,12 +267,12 @@ def on_unknown(settings: Settings, plan: Plan) -> OnUnknown:
 
 
 def explicit_settings(settings: Settings) -> frozenset[str]:
-    """List the settings that were said for this very run, by a flag or in the environment."""
+    """List the settings that were given for this very run, by a flag or in the environment."""
     return frozenset(setting.name for setting in SETTINGS if settings.of(setting).is_explicit)
 
 
 def held(settings: Settings) -> Error | None:
-    """Return why no run may begin now, where the configuration holds them all back."""
+    """Return why no run may begin now, if the configuration holds them all."""
     if not settings.hold:
         return None
     return RunRefused(
@@ -312,10 +313,10 @@ def not_runnable(plan: Plan, confirm: str, target_rules: TargetRules) -> Error |
 
 
 def settings(config: object, flags: Mapping[str, Any]) -> Settings:
-    """Return the settings in force, given those of the caller, a configuration or its file, or none of these.
+    """Return the settings that apply, given those of the caller, a configuration or its file, or none of these.
 
     Raises:
-        UsageError: it is neither, or one of them is not usable.
+        UsageError: it is neither, or one of them cannot be used.
     """
     flags = {name: _plain(value) for name, value in flags.items()}
     if isinstance(config, Settings):
@@ -331,16 +332,16 @@ def settings(config: object, flags: Mapping[str, Any]) -> Settings:
 
 
 def _plain(value: object) -> object:
-    """Return a value of a setting as a file would have it: a tuple is a list, a path a text."""
+    """Return the value of a setting as a file would contain it: a tuple is a list, a path a text."""
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, os.PathLike):
-        return os.path.abspath(value)  # which is never an address
+        return os.path.abspath(value)  # this is never an address
     return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def refuse_places(settings: Settings, **given: object) -> None:
-    """Refuse what says where a cloud is, or who calls it, beside a cloud that was handed in."""
+    """Refuse settings about where a cloud is, or who calls it, together with a cloud that was passed in."""
     also = [name for name, value in given.items() if value is not None]
     if also:
         raise UsageError(

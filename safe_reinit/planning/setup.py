@@ -13,7 +13,7 @@ from .request import Owner
 
 @dataclass(frozen=True)
 class Setup:
-    """Where the cloud is and who calls it, by which clock, under which settings and target rules."""
+    """Which cloud it is and who calls it, and with which clock, settings and target rules."""
 
     connection: Connection
     settings: Settings

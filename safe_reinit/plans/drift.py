@@ -1,4 +1,4 @@
-"""What moved since a plan was made, and what would be refused now: asked before each call that changes more. Pure."""
+"""What has changed since a plan was made, and what would be refused now; used before calls that change more. Pure."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from ..model import DiskFacts, Finding, JobState, Observation, OtherProducts, Pl
 from .plan import changed_facts, expected
 
 _OURS = ("Status",)
-"""What our own stop changes of an instance; ``decide`` judges it instead."""
+"""What our own stop changes about an instance; ``decide`` checks it instead."""
 _OF_BEGINNING = ("outside-hours",)
-"""Checks of when a job may begin: one that has begun is carried to its end, since its machine is down already."""
+"""Checks of when a job may begin: one that has begun is completed, because its machine is already down."""
 _CONSENT_WINDOW = 3600.0
-"""Cloud seconds for which the passing of time alone brings no risk to a plan: whoever agreed to it knew the time."""
+"""Cloud seconds for which the mere passing of time adds no risk to a plan: whoever agreed to it knew the time."""
 
 
 def drift_of(
     job: PlannedJob, disks: Sequence[DiskFacts], state: JobState, plan: Plan, target_rules: TargetRules | None = None
 ) -> tuple[str, ...]:
-    """Return what moved since the plan other than by our own recorded calls, and what would be refused now.
+    """Return what has changed since the plan, except by our own recorded calls, and what would be refused now.
 
     Args:
-        job: the job as it was planned.
-        disks: what ECS shows now of those of its disks that are still to be wiped.
-        state: what the job remembers.
+        job: the job as planned.
+        disks: what ECS shows now for those of its disks that are still to be wiped.
+        state: the state of the job.
         plan: the plan that was agreed to.
-        target_rules: what the configuration of now says of targets, which may be more than it said then.
+        target_rules: what the present configuration says about targets, which may be more than it said then.
     """
     unseen = tuple(f"{gone.action} of {gone.subject}: {gone.why}" for each in disks for gone in each.unseen)
     missing = tuple(
@@ -50,7 +50,7 @@ def drift_of(
 def no_target_any_more(
     job: PlannedJob, observation: Observation, plan: Plan, target_rules: TargetRules | None = None
 ) -> tuple[str, ...]:
-    """Return what says now that the disks of a job may not be wiped, in whatever state they are."""
+    """Return what says now that the disks of a job may not be wiped, whatever their state."""
     now = [
         DiskFacts(
             disk_id=each.disk_id,
@@ -71,14 +71,14 @@ def no_target_any_more(
 
 
 def _detached(job: PlannedJob, disks: Sequence[DiskFacts]) -> Iterator[str]:
-    """List the disks that are attached to no instance, which explains why nothing is shown of one."""
+    """List the disks that are attached to no instance, which explains why no instance is shown for one."""
     for each in disks:
         if each.disk and not each.disk.instance_id:
             yield f"{each.disk_id} is attached to no instance (it was detached, or {job.instance_id} was released)"
 
 
 def _refused_today(facts: DiskFacts, target_rules: TargetRules | None) -> list[str]:
-    """Return by what the configuration of now refuses a target, where that is not what the plan was made with."""
+    """Return the rule by which the present configuration refuses a target, unless the plan was made with it."""
     guard = facts.guard
     if target_rules is None or (target_rules.allow, target_rules.protect) == (guard.allow, guard.protect):
         return []
@@ -89,11 +89,11 @@ def _refused_today(facts: DiskFacts, target_rules: TargetRules | None) -> list[s
 
 
 def _refusing(facts: DiskFacts, state: JobState, plan: Plan) -> Iterator[Finding]:
-    """Judge once more: every block as of now, and until we touch the machine also each risk, as of the plan.
+    """Check again: every block as of now, and, until we touch the machine, each risk too, compared with the plan.
 
-    A risk that was accepted is no reason. What our own stop makes of the machine is no new risk, nor is a snapshot that
-    grew too old, or a release that came within a day, since a plan that was made just now. A risk by a fact that
-    changed is one.
+    An accepted risk is no reason. Neither is a risk that our own stop causes, nor, for a plan that was just made, a
+    snapshot that became too old or a release that is now less than a day away. A risk because a fact changed is a
+    reason.
     """
     now = check_disk(facts, least="block" if state.touched else "risk")
     over = _OF_BEGINNING if state.touched else ()
@@ -108,7 +108,7 @@ def _refusing(facts: DiskFacts, state: JobState, plan: Plan) -> Iterator[Finding
         }
         risks = [
             finding for finding in risks if (finding.check, finding.subject) in then
-        ]  # the others are by time alone
+        ]  # the others are only because of time
     yield from risks
 
 

@@ -1,6 +1,6 @@
 """The plan: what would be done to which disk, what each becomes, and what the person types to agree. Pure.
 
-The same plan that is shown is run: ``changed_facts`` tells a later reading from the one it stands on.
+The plan that is shown is the plan that runs: ``changed_facts`` compares later facts with those it is based on.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SCHEMA = PLAN_SCHEMA
 
 
 def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None, plan_id: str = "") -> Plan:
-    """Judge the facts and make the plan; refusals are in its findings, nothing is raised for them."""
+    """Check the facts and make the plan; refusals are in its findings, and raise no exception."""
     findings = {each.disk_id: check_disk(each) for each in facts.disks}
     jobs = tuple(_job(disks, findings, options) for disks in _by_instance(facts.disks))
     print_ = fingerprint(facts.caller.account, facts.region, jobs, options)
@@ -60,7 +60,7 @@ def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None
 
 
 def without_refused(plan: Plan) -> Plan:
-    """Leave out the jobs that are refused, where any is left then; what is refused of the run itself stays."""
+    """Leave out the refused jobs, unless none would be left; refusals of the run itself stay."""
     refused = {finding.subject for finding in plan.blockers}
     out = [job for job in plan.jobs if refused & _subjects(job)]
     left = [job for job in plan.jobs if job not in out]
@@ -86,7 +86,7 @@ def _subjects(job: PlannedJob) -> set[str]:
 
 
 def fingerprint(account: str, region: str, jobs: Sequence[PlannedJob], options: Options) -> str:
-    """Return 64 hex for the intention: the same disks to become the same with the same options give the same ones."""
+    """Return 64 hex digits for the intention: the same disks to become the same with the same options give the same."""
     disks = [
         [job.instance_id, disk.disk_id, disk.type, disk.size_gib, disk.becomes.kind, disk.becomes.id]
         for job in jobs
@@ -118,7 +118,7 @@ def canonical(data: object) -> bytes:
 
 
 def becomes(facts: DiskFacts) -> Becomes:
-    """Return what a disk is after ReInitDisk (ECS API reference, ReInitDisk), if what it comes from was seen to exist.
+    """Return what a disk is after ReInitDisk (ECS API reference, ReInitDisk), if its source was seen to exist.
 
     In an undo: what it is after ResetDisk (ECS API reference, ResetDisk).
     """
@@ -139,7 +139,7 @@ def becomes(facts: DiskFacts) -> Becomes:
 
 
 def expected(disks: Sequence[DiskFacts]) -> dict[str, str]:
-    """Write down the facts that a plan for one job stands on, flat, by ECS's names."""
+    """Return the facts that a plan for one job is based on, as a flat mapping with ECS's names."""
     facts: dict[str, str] = {}
     for each in disks:
         if each.instance is not None:
@@ -164,7 +164,7 @@ def changed_facts(planned: Mapping[str, str], now: Mapping[str, str], *, ours: S
 
 
 def steps(job: PlannedJob, plan: Plan) -> list[tuple[str, str, str, float]]:
-    """List the changing calls of a job in order: action, subject, what is special, and how long it may take (s)."""
+    """List the changing calls of a job in order: action, subject, special options, and how long it may take (s)."""
     limits = plan.limits
     calls: list[tuple[str, str, str, float]] = []
     instance = job.instance_id or "no instance"
@@ -193,7 +193,7 @@ def _power_cut(after: float) -> str:
 
 
 def downtime(job: PlannedJob, plan: Plan) -> float:
-    """Return for how many seconds the instance may be down at most, if ECS takes what it is allowed to."""
+    """Return how many seconds the instance may be down at most, if ECS takes as long as it may."""
     limits = plan.limits
     wiped = limits.down_before_wipe(snapshot=plan.options.snapshot) + limits.reinit
     turned_back = limits.stop + limits.start  # a stop that takes too long is waited for as long as a start
@@ -201,7 +201,7 @@ def downtime(job: PlannedJob, plan: Plan) -> float:
 
 
 def unforeseen(plan: Plan) -> list[str]:
-    """Return what nothing that ECS describes can tell before the run."""
+    """Return what cannot be known before the run, because ECS describes it nowhere."""
     unknown_calls = [] if plan.options.undo else ["ReInitDisk"]
     unknown_calls += ["CreateSnapshot"] if plan.options.snapshot else []
     unknown_calls += ["TagResources and UntagResources"] if plan.options.lock_tag else []
@@ -217,12 +217,12 @@ def to_json(plan: Plan) -> dict[str, Any]:
 
 
 def as_members(plan: Plan) -> dict[str, Any]:
-    """Return the members that ``to_json`` writes, as they are: what has thousands of jobs is not held twice."""
+    """Return the members that ``to_json`` writes, without copying them: thousands of jobs are not held twice."""
     return {"schema": SCHEMA, **members(plan)}
 
 
 def from_json(data: Mapping[str, Any], password: Secret | None = None) -> Plan:
-    """Read a plan back; a plan made with a password needs it again.
+    """Read a plan from JSON; a plan made with a password needs it again.
 
     Raises:
         DecodeError: it is not a plan of this schema, or not the one that was written.

@@ -1,7 +1,7 @@
 """Plans as files: the plan itself, where and until when it may be applied, and the digest that names it. Pure.
 
-The file is JSON: the members of the plan, and beside them ``kind``, ``tool_version``, ``endpoint``, ``expires_at`` and
-``digest``, the SHA-256 of all others in canonical form. Whoever quotes the digest has agreed to every one of them; the
+The file is JSON: the members of the plan and, next to them, ``kind``, ``tool_version``, ``endpoint``, ``expires_at``
+and ``digest``, the SHA-256 of all others in canonical form. Quoting the digest means agreeing to every one of them; the
 form of the text (spaces, order) does not matter. A password is in no file.
 """
 
@@ -24,9 +24,9 @@ from .plan import SCHEMA, canonical, changed_facts, from_json, to_json
 
 KIND = "safe-reinit plan"
 SIMULATION = "simulation"
-"""The endpoint of a plan for an embedded simulator, which is another one each time."""
+"""The endpoint of a plan for an embedded simulator, which is a different one each time."""
 MAX_BYTES = 64 << 20
-"""Bytes that a plan file can have, which is about 30,000 disks; more is something else."""
+"""The maximum size of a plan file in bytes, about 30,000 disks; a larger file is something else."""
 
 _BESIDE = ("kind", "tool_version", "endpoint", "expires_at")
 _ENDPOINT = re.compile(r"(simulation|https?://(127(\.[0-9]{1,3}){3}|localhost|\[::1\])(:[0-9]{1,5})?)?", re.ASCII)
@@ -35,11 +35,11 @@ _LONGEST = timedelta(hours=999_999)
 
 
 class UnreadableError(ValueError):
-    """The file is no plan, or not one that can be read; the text says why, for people."""
+    """The file is not a plan, or not one that can be read; the text says why, for people."""
 
 
 class _OddError(ValueError):
-    """Something in a plan file that JSON does not have, or that could be read in two ways; its text says what."""
+    """Something in a plan file that does not exist in JSON, or that could be read in two ways; its text says what."""
 
 
 class EditedError(UnreadableError):
@@ -48,17 +48,17 @@ class EditedError(UnreadableError):
 
 @dataclass(frozen=True)
 class Saved:
-    """A plan from a file. One that was made with a password has an empty one until the real one is put in."""
+    """A plan from a file. One that was made with a password has an empty one until the real one is added."""
 
     plan: Plan
     endpoint: str
-    """The loopback endpoint it was made at, ``SIMULATION``, or ``""`` for the real cloud."""
+    """The loopback endpoint where it was made, ``SIMULATION``, or ``""`` for the real cloud."""
     expires_at: datetime
     """By the cloud's clock."""
 
     @property
     def confirm_with(self) -> str:
-        """What ``--confirm`` takes for this file: its digest, or at least the first 32 characters of that."""
+        """What ``--confirm`` accepts for this file: its digest, or at least the first 32 characters of it."""
         return str(self.plan.digest)
 
     def with_password(self, password: str | None) -> Plan:
@@ -67,12 +67,12 @@ class Saved:
 
 
 def save(plan: Plan, endpoint: str, lifetime: float) -> tuple[Plan, str]:
-    """Write a plan as the text of a file, and give it with the digest that it has there.
+    """Write a plan as the text of a file, and return it with its digest.
 
     Args:
-        plan: any plan, also one that may not be run.
+        plan: any plan, even one that may not be run.
         endpoint: the loopback endpoint, ``SIMULATION``, or ``""`` for the real cloud.
-        lifetime: seconds after its look at the cloud for which it may be applied.
+        lifetime: how many seconds after it was made it may be applied.
     """
     content: dict[str, Any] = {
         **to_json(plan),
@@ -87,7 +87,7 @@ def save(plan: Plan, endpoint: str, lifetime: float) -> tuple[Plan, str]:
 
 
 def digest_of(content: Mapping[str, Any]) -> str:
-    """Return the digest of a file's content: 64 hex of all its members but ``digest``."""
+    """Return the digest of a file's content: 64 hex digits for all its members except ``digest``."""
     return hashlib.sha256(canonical({name: each for name, each in content.items() if name != "digest"})).hexdigest()
 
 
@@ -96,7 +96,7 @@ def read(raw: bytes) -> Saved:
 
     Raises:
         EditedError: it was changed after it was saved.
-        UnreadableError: it is not the whole content of a plan file, or of one that this version can read.
+        UnreadableError: it is not the complete content of a plan file, or of one that this version can read.
     """
     content = _content(raw)
     if content.get("kind") != KIND:
@@ -149,7 +149,7 @@ def _content(raw: bytes) -> dict[str, Any]:
 
 
 def _whole(number: str) -> int:
-    """Read a whole number that a tool has written in another way: 600.0 or 6e2."""
+    """Read a whole number that a tool has written in another form: 600.0 or 6e2."""
     value = float(number)
     if not value.is_integer() or abs(value) > MAX_INTEGER:
         raise ValueError(f"{number[:32]} is not a whole number")
@@ -163,7 +163,7 @@ def _no_number(word: str) -> None:
 def _digest(content: Mapping[str, Any]) -> str:
     try:
         return digest_of(content)
-    except ValueError:  # half a letter, which JSON can write and UTF-8 cannot
+    except ValueError:  # half a character, which JSON can write and UTF-8 cannot
         raise UnreadableError("it contains half a character (a lone surrogate)") from None
 
 
@@ -190,11 +190,11 @@ def schema() -> dict[str, Any]:
 
 
 def stale(planned: Plan, now: Plan) -> tuple[str, ...]:
-    """Return what has changed since a plan was made: facts that moved, and what was not found then.
+    """Return what has changed since a plan was made: changed facts, and new findings.
 
     Args:
         planned: the plan as it was shown.
-        now: the same intention, from a look just made.
+        now: the same intention, from facts just read.
 
     Returns:
         ``field: planned -> now`` of each fact, then each new block and risk, accepted or not, since nobody saw it.
@@ -212,7 +212,7 @@ def stale(planned: Plan, now: Plan) -> tuple[str, ...]:
 
 
 def _facts(plan: Plan) -> dict[str, str]:
-    """List the facts that a plan stands on, flat; what shares the downtime and what a disk becomes are among them."""
+    """List the facts that a plan is based on, as a flat mapping; who shares the downtime is among them."""
     facts: dict[str, str] = {}
     for job in plan.jobs:
         facts.update(job.expected)

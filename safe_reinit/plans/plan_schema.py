@@ -1,7 +1,7 @@
-"""What each member of a saved plan can be: the one table by which plan files are judged and their schema is made. Pure.
+"""What each member of a saved plan can be: the one table for checking plan files and making their schema. Pure.
 
-A digest is only as good as the room that a file leaves for text that nobody reads. So every member has a form, every
-list of words is a list of words that this program knows, and what follows from other members must follow.
+A digest is worth little if a file has room for text that nobody reads. So every member has a form, every list of words
+contains only words that this program knows, and what follows from other members must follow.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ from ..model.written import SUFFIX, UNWRITTEN
 
 
 class FormError(ValueError):
-    """A member is not of its form; the text names it by its path."""
+    """A member does not have its form; the text names it by its path."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """What a text, a number, or each one in a list can be."""
+    """The allowed form of a text, a number, or each item of a list."""
 
     pattern: str = ""
-    """Of the whole text."""
+    """The pattern of the whole text."""
     least: int = 0
     most: int = 0
     parts: tuple[Form, ...] = ()
-    """Of each place in a pair, or of the names and the values of a mapping."""
+    """The forms of the places in a pair, or of the names and values of a mapping."""
 
 
 def text(longest: int) -> Form:
@@ -151,8 +151,8 @@ def check(plan: Plan, written: Mapping[str, Any]) -> None:
     """Check that a plan is one that this program could have written.
 
     Args:
-        plan: as it was read.
-        written: its members, as they stand in the file.
+        plan: the plan as it was read.
+        written: its members, as they are in the file.
 
     Raises:
         FormError: it is not.
@@ -190,7 +190,7 @@ def _value(hint: Any, form: Form | None, data: Any, path: str) -> None:  # noqa:
 
 def _scalar(hint: Any, form: Form | None, data: str | int, path: str) -> None:  # noqa: ANN401 - a type
     if hint is datetime or get_origin(hint) is Literal:
-        return  # whoever decoded it has judged it
+        return  # whoever decoded it has checked it
     if isinstance(data, str) and not re.fullmatch(_of(form, path).pattern, data):
         raise FormError(f"At {path}: not as safe-reinit writes it.")
     if isinstance(data, int) and not _of(form, path).least <= data <= _of(form, path).most:
@@ -204,7 +204,7 @@ def _of(form: Form | None, path: str) -> Form:
 
 
 def members_of(kind: type) -> dict[str, Any]:
-    """Return the members of a value as they are written, each with its type."""
+    """Return the members of a value in their written form, each with its type."""
     hints = get_type_hints(kind)
     members: dict[str, Any] = {}
     for each in fields(kind):
@@ -252,7 +252,7 @@ def _unknown_checks(plan: Plan) -> Iterator[str]:
 
 
 def _power(job: PlannedJob, options: Options) -> tuple[bool, bool, str]:
-    """Return whether a job stops and starts its instance, and how that ends, from what it was and the options."""
+    """Return whether a job stops and starts its instance, and its final state, from its first state and the options."""
     runs = job.power_before == "Running"
     stops = runs and options.stop_instance
     pending = job.power_before == "Stopped" and job.instance_id in options.pending_starts

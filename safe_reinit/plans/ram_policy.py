@@ -1,8 +1,9 @@
-"""Least privilege: which RAM rights a run of this plan needs, and the policy that grants them and no more. Pure.
+"""Least privilege: which permissions a run of this plan needs, and the policy that grants them and no more. Pure.
 
-Looks are taken from the calls that making the plan made, since a run makes the same ones again; changing calls from
-the plan. A new call needs one line in ``APIS``. Resources are those of the ECS API reference (RAM authorization):
-writes are held to one id, a list needs ``disk/*`` and the like; the rights of other products are not divided here.
+Read calls are taken from the calls that making the plan made, since a run makes the same ones again; changing calls are
+taken from the plan. A new call needs one line in ``APIS``. Resources are those of the ECS API reference (RAM
+authorization): writes are limited to one id, a list needs ``disk/*`` and the like; permissions for other products are
+not divided here.
 """
 
 from __future__ import annotations
@@ -18,21 +19,23 @@ from .plan import steps
 
 @dataclass(frozen=True)
 class Api:
-    """What RAM asks of whoever makes a call."""
+    """The permissions that RAM demands for a call."""
 
     product: str = "ecs"
     resources: tuple[str, ...] = ("*",)
-    """Behind ``acs:ecs:REGION:ACCOUNT:``, with ``{}`` for the id that the call is about; ``*`` alone is everything."""
+    """What follows ``acs:ecs:REGION:ACCOUNT:``, with ``{}`` for the id that the call is about; ``*`` alone is
+    everything.
+    """
     dry_run: bool = False
-    """Whether it can be asked with DryRun, whose answer tells of the right."""
+    """Whether it can be asked with DryRun, whose answer shows whether the permission exists."""
     optional: bool = False
-    """Whether it is a look that a run can do without, unless the configuration requires it (``not-checked``)."""
+    """Whether a run can do without this read call, unless the configuration requires it (``not-checked``)."""
 
 
 _OF_INSTANCE, _OF_DISK = ("instance/{}",), ("disk/{}",)
 
 FREE = frozenset({"GetCallerIdentity"})
-"""Calls that need no right."""
+"""Calls that need no permission."""
 
 APIS: dict[str, Api] = {
     "DescribeDisks": Api(resources=("disk/*",), dry_run=True),
@@ -56,37 +59,37 @@ APIS: dict[str, Api] = {
     "TagResources": Api(resources=_OF_INSTANCE),
     "UntagResources": Api(resources=_OF_INSTANCE),
 }
-"""Every call that planning or a run makes, but for the free ones."""
+"""Every call that planning or a run makes, except those that need no permission."""
 
 
 @dataclass(frozen=True)
 class Right:
-    """One RAM action on the resources that a run needs it for."""
+    """One RAM action on the resources for which a run needs it."""
 
     action: str
     """``ecs:StopInstance``."""
     resources: tuple[str, ...]
     subjects: tuple[str, ...]
-    """The ids that a changing call is about; none for a look."""
+    """The ids that a changing call is about; none for a read call."""
     dry_run: bool
     optional: bool
-    """Whether the run does without it and says so."""
+    """Whether the run can do without it and says so."""
 
     @property
     def api(self) -> str:
-        """The call it is the right to."""
+        """The call that it permits."""
         return self.action.partition(":")[2]
 
 
 def needed_permissions(plan: Plan, calls: Sequence[Call]) -> tuple[Right, ...]:
-    """List what a run of a plan needs: its looks by name, since several are made at once, then what it changes.
+    """List what a run of a plan needs: its read calls by name, since several are made at once, then what it changes.
 
     Args:
-        plan: any plan, also one that may not run.
+        plan: any plan, even one that may not run.
         calls: the exchanges that making it took (``planner.calls_of``).
     """
     needed: dict[str, list[str]] = {}
-    several = sum(job.will_stop or job.will_start for job in plan.jobs) > 1  # by one call for many, where there is one
+    several = sum(job.will_stop or job.will_start for job in plan.jobs) > 1  # in one call for many, if there is one
     changes = [call for job in plan.jobs for call in _changing_calls(job, plan)]
     changes += [(f"{action}s", subject) for action, subject in changes if several and f"{action}s" in APIS]
     for action, subject in (*sorted(_calls_made(calls)), *changes):
@@ -97,7 +100,7 @@ def needed_permissions(plan: Plan, calls: Sequence[Call]) -> tuple[Right, ...]:
 
 def _calls_made(calls: Sequence[Call]) -> Iterator[tuple[str, str]]:
     for call in calls:
-        if call.dry_run and not call.action.startswith("Describe"):  # asked for the right to it alone
+        if call.dry_run and not call.action.startswith("Describe"):  # asked only for its permission
             yield from ((call.action, subject) for subject in call.subject)
         else:
             yield call.action, ""
@@ -124,11 +127,12 @@ def _right(plan: Plan, action: str, subjects: tuple[str, ...]) -> Right:
 
 
 def document(needed: Iterable[Right], *, password: bool) -> dict[str, Any]:
-    """Write a RAM policy that grants these rights and nothing else.
+    """Write a RAM policy that grants these permissions and nothing else.
 
     Args:
-        needed: what ``rights`` gave.
-        password: whether ReInitDisk may set a password; if not it is denied (condition key ``ecs:PasswordCustomized``).
+        needed: the result of ``rights``.
+        password: whether ReInitDisk may set a password; if not, this is denied (condition key
+            ``ecs:PasswordCustomized``).
     """
     by_resources: dict[tuple[str, ...], list[str]] = {}
     wipes: tuple[str, ...] = ()

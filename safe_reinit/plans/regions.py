@@ -1,7 +1,7 @@
-"""Several regions under one command: their plans agreed to as one, and their runs one after the other. Pure.
+"""Several regions under one command: their plans confirmed as one, and their runs one after another. Pure.
 
-A run stays one of a single region. They do not go on at the same time: what goes wrong in one region is seen before the
-next begins, and a canary, a limit of failures and a cap of machines that are down hold for all of them as they stand.
+A run stays within one region. Runs are not made at the same time: a problem in one region is noticed before the next
+begins, and a canary, a limit of failures and a cap of machines that are down apply to all of them as they are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .plan import canonical
 
 
 def as_one(plans: Sequence[Plan]) -> Plan:
-    """Put the plans of several regions together, to be shown, agreed to and reported; it is never run itself."""
+    """Combine the plans of several regions, to be shown, confirmed and reported; the result itself is never run."""
     if len(plans) == 1:
         return plans[0]
     fingerprints = [plan.fingerprint for plan in sorted(plans, key=lambda plan: plan.region)]
@@ -37,7 +37,7 @@ def as_one(plans: Sequence[Plan]) -> Plan:
 
 
 def _guard(plans: Sequence[Plan]) -> Guard:
-    """Return what the guards have in common: a class only where every disk of every region is in it."""
+    """Return the common target rules: a class only if every disk of every region is in it."""
     first, used = plans[0].guard, [plan.guard.class_ for plan in plans]
     if len({(each.name, each.sha256) for each in used if each}) == 1 and all(used):
         weakest = min((each for each in used if each), key=lambda each: each.in_force)
@@ -54,20 +54,20 @@ def _classes(plan: Plan) -> Sequence[tuple[str, str]]:
 
 
 def can_be_left_out(plan: Plan) -> bool:
-    """Return whether a plan is refused for its jobs only, so that other regions can go on without it."""
+    """Return whether a plan is refused only because of its jobs, so that other regions can continue without it."""
     subjects = {job.instance_id or "" for job in plan.jobs} | {disk.disk_id for job in plan.jobs for disk in job.disks}
     return all(finding.subject in subjects for finding in plan.blockers)
 
 
 def shared(plans: Sequence[Plan]) -> list[Plan]:
-    """Return the plans, each with its part of the one canary of all jobs in their order, and the same deadline."""
+    """Return the plans, each with its part of the one canary of all jobs in order, and the same deadline."""
     total = sum(len(plan.jobs) for plan in plans)
     left = canary_of(plans[0].rollout, total)
     made = []
     for plan in plans:
         part = min(left, len(plan.jobs))
         left -= part
-        deadline = plans[0].rollout.deadline  # one that is relative was counted from each plan's making
+        deadline = plans[0].rollout.deadline  # a relative deadline was counted from the making of each plan
         made.append(replace(plan, rollout=replace(plan.rollout, canary=part, deadline=deadline)))
     return made
 
@@ -78,12 +78,12 @@ def canary_of(rollout: Rollout, total: int) -> int:
 
 
 def closed(rollout: Rollout, total: int, outcomes: Sequence[Outcome], now: datetime) -> str:
-    """Return why no further region begins after jobs that ended so, where that is so.
+    """Return why no further region begins after jobs with these outcomes, if so.
 
     Args:
-        rollout: of the whole command.
+        rollout: the rollout of the whole command.
         total: the jobs of all regions.
-        outcomes: those of the jobs of the regions before.
+        outcomes: the outcomes of the jobs in the earlier regions.
         now: by the local clock.
     """
     if set(outcomes[: canary_of(rollout, total)]) - {"done"}:
@@ -99,7 +99,7 @@ def pauses(rollout: Rollout, total: int, ended: int) -> bool:
 
 
 def left_of(rollout: Rollout, outcomes: Sequence[Outcome]) -> Rollout:
-    """Return the rollout of a region after jobs that ended so: their failures count."""
+    """Return the rollout of a region after jobs with these outcomes: their failures count."""
     if rollout.stop_after_failures is None:
         return rollout
     failed = sum(outcome != "done" for outcome in outcomes)

@@ -1,7 +1,7 @@
-"""A run that several hosts carry: its plan cut into shards, and which of them come next. Pure.
+"""A run that several hosts carry out: its plan is split into shards, and this says which come next. Pure.
 
-A shard is a run of its own, with a plan of up to a hundred machines, a lease and the same core. What spreads over all
-of them, as a canary and waves do, is decided here, by how far each shard has come in the journal.
+A shard is a run of its own, with a plan for up to a hundred machines, a lease and the same core. What spreads over all
+shards, such as a canary and waves, is decided here, from the progress of each shard in the journal.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from ..model import Finding, Outcome, Plan, PlannedJob, Rollout, ShardProgress, 
 from .plan import part_of
 
 SHARD_SIZE = 100
-"""Machines in a shard at most."""
+"""Maximum machines in a shard."""
 _ANSWER_POLL_INTERVAL = 300.0
-"""Real seconds after which the journal is asked again for an answer or a cancel that nobody has told the carrier of."""
+"""Real seconds after which the journal is checked again for an answer or a cancel that the carrier does not know of."""
 
 
 def cut(plan: Plan) -> tuple[Plan, ...]:
-    """Cut a plan into the plans of its shards, none of which is of two stages of the rollout."""
+    """Split a plan into the plans of its shards, each within one stage of the rollout."""
     ends = (0, *stages(plan.rollout, len(plan.jobs)))
     starts = [start for first, end in pairwise(ends) for start in range(first, end, SHARD_SIZE)]
     alone = replace(plan.rollout, canary=0, waves=(), pause="none")
     parts = [plan.jobs[first:end] for first, end in pairwise([*starts, len(plan.jobs)])]
     owner = {each: at for at, jobs in enumerate(parts) for job in jobs for each in _ids_of(job)}
     findings: list[list[Finding]] = [[] for _ in parts]
-    for each in plan.findings:  # what is not of one machine concerns every shard
+    for each in plan.findings:  # what does not concern a single machine concerns every shard
         for at in [owner[each.subject]] if each.subject in owner else range(len(parts)):
             findings[at].append(each)
     return tuple(
@@ -47,20 +47,20 @@ def _ids_of(job: PlannedJob) -> Iterable[str]:
 
 
 def digest_of(digests: Iterable[str]) -> str:
-    """Return one digest for the plans of all shards of a run: 64 hex."""
+    """Return one digest for the plans of all shards of a run: 64 hex digits."""
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def next_stage(
     rollout: Rollout, shards: Sequence[ShardProgress], confirmed_stage: int, now: datetime, *, cancelled: bool = False
 ) -> Stage:
-    """Return which shards of a run are to be carried now.
+    """Return which shards of a run to carry out now.
 
-    Once no job may begin any more, all shards that are left are carried: in each of them no job begins.
+    Once no job may begin any more, all remaining shards are carried out: no job begins in any of them.
 
     Args:
-        rollout: of the run.
-        shards: how far each has come.
+        rollout: the rollout of the run.
+        shards: the progress of each.
         confirmed_stage: the last stage that somebody confirmed; -1: none that has not begun.
         now: by the local clock.
         cancelled: whether the run was asked to end.
@@ -82,11 +82,11 @@ def next_stage(
 
 
 def why_none_begins(rollout: Rollout, shards: Sequence[ShardProgress], confirmed_stage: int, now: datetime) -> str:
-    """Return why no job of a run begins that has not; ``""`` where they may.
+    """Return why no further job of a run begins; ``""`` if they may.
 
     Args:
-        rollout: of the run.
-        shards: how far each has come.
+        rollout: the rollout of the run.
+        shards: the progress of each.
         confirmed_stage: the last stage that somebody confirmed; -1: none that has not begun.
         now: by the local clock.
 
