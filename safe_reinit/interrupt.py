@@ -80,7 +80,7 @@ class Interrupt:
     def ending(
         self, runner: Endable, close: Callable[[], Report], on_asked: Callable[[str], None], *, elsewhere: bool = False
     ) -> Iterator[None]:
-        """Let it end this run while the block lasts.
+        """Connect it to this run while the block lasts.
 
         Args:
             runner: the run.

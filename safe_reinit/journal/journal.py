@@ -117,7 +117,7 @@ class Journal(Reader):
             yield
 
     def _take_key(self, run_id: str, plan: Mapping[str, Any], endpoint: str) -> None:
-        """Give the key of a plan, if it has one, to this run, which begins in the same transaction."""
+        """Bind the key of a plan, if it has one, to this run, which begins in the same transaction."""
         if key := plan.get("once"):
             self._db.alone(f"once|{key}")  # its other run may be in another region
             refuse_used_key(self, key, plan["fingerprint"], endpoint)
