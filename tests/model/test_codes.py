@@ -270,7 +270,7 @@ def test_a_code_that_merely_resembles_a_documented_one_is_unknown(code: str) -> 
     """The table is held to exactly, by judgement and explanation alike: a longer code is another code."""
     assert error_codes.verdict("ReInitDisk", code, 403) == "unknown"
     assert error_codes.lookup("ReInitDisk", code) is None
-    assert "unknown to this program" in error_codes.meaning_of("ReInitDisk", code)
+    assert "does not know this code" in error_codes.meaning_of("ReInitDisk", code)
     assert code in error_codes.fix_of("ReInitDisk", code)
 
 
@@ -374,5 +374,8 @@ def test_whether_a_refusal_passes_is_judged_by_its_call(act: str, passes: bool) 
 
 def test_an_unknown_code_is_said_to_be_one() -> None:
     """Nothing is made up about a code that is not in the table."""
-    assert error_codes.meaning_of("ReInitDisk", "Brand.New") == "This code is unknown to this program."
+    assert error_codes.meaning_of("ReInitDisk", "Brand.New") == "This program does not know this code."
+    assert error_codes.meaning_of("StopInstance", "DiskCreatingSnapshot") == (
+        "ECS does not document this code for this call."
+    )
     assert error_codes.fix_of("", "Brand.New") == "Look up Brand.New in the ECS API reference."

@@ -114,7 +114,13 @@ def _of(action: str) -> Iterator[Code]:
 def meaning_of(action: str, code: str) -> str:
     """Return what a code means, in our words: no text of ECS is ever repeated, since such texts can quote the request."""
     row = lookup(action, code)
-    return row.meaning if row else "This code is unknown to this program."
+    if row is None:
+        return (
+            "ECS does not document this code for this call."
+            if rows_of(code)
+            else "This program does not know this code."
+        )
+    return row.meaning
 
 
 def fix_of(action: str, code: str) -> str:

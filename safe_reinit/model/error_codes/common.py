@@ -6,7 +6,7 @@ from .row import ACCOUNT, EVERY, OVERWRITE, REPORT, WAIT_SNAPSHOT, Code
 
 _CLOCK = "Set the clock of this machine (NTP): ECS accepts only signatures from the last 15 minutes."
 _KEY = "Check the credentials (environment, aliyun CLI profile or RAM role) and try again."
-_PERMISSIONS = "Grant the permission to these credentials (README: the RAM policy), then try again."
+_PERMISSIONS = "Grant the permission to these credentials (the command policy prints what a run needs), then try again."
 _BUSY = "Wait until it has ended; the tool repeats the call within its time limit."
 _ALL = (EVERY,)
 
