@@ -29,12 +29,13 @@ import sys
 import threading
 
 MADE_BEFORE_COLLECTING = 200_000
-"""Imports make some hundred thousand objects that stay; to look through them each time is a fifth of a dry run, and of
-a run over many machines."""
+"""Imports create some hundred thousand objects that stay. Scanning them each time would take a fifth of a dry run, and
+of a run over many machines.
+"""
 _FLUSH_TIMEOUT = 1.0
-"""Real seconds for what is still to be written when the process ends."""
+"""Real seconds to write what is still waiting when the process ends."""
 _THREADS_OF_ITS_OWN = "temporalio.bridge.temporal_sdk_bridge"
-"""The SDK of Temporal: its threads, which Python does not know, outlive a worker."""
+"""Temporal's SDK: its threads, which Python does not know about, outlive a worker."""
 
 
 def main() -> None:
@@ -53,29 +54,29 @@ def main() -> None:
         _finish()
         end_by_sigint()
     if threading.active_count() > 1 or _THREADS_OF_ITS_OWN in sys.modules or not _flushed():
-        # A call hangs, the output cannot be written, or threads that are none of Python's may call into it: the
-        # interpreter would wait for it, change the exit code, or be aborted by them as it is taken apart.
+        # If a call hangs, the output cannot be written, or foreign threads may call into the interpreter, then the
+        # interpreter would wait for them, change the exit code, or be aborted by them while it shuts down.
         _finish()
         os._exit(code)
-    gc.freeze()  # the process ends: its memory need not be looked through once more
+    gc.freeze()  # the process ends, so its memory need not be scanned once more
     sys.exit(code)
 
 
 def _open_missing() -> None:
-    """Put /dev/null in the place of standard streams that the process was started without."""
+    """Open /dev/null for standard streams that the process was started without."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # it takes the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number, which is this one
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"
-            # Like the streams that Python opens itself, it does not own its descriptor: nothing is left to close.
+            # Like the streams that Python opens itself, it does not own its descriptor, so nothing is left to close.
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _refuse_platform() -> None:
-    """End before anything is imported that another system does not have."""
+    """End before importing anything that other systems lack."""
     from ..clock import refuse_platform  # noqa: PLC0415 - importing the package stays cheap
     from ..errors import UsageError  # noqa: PLC0415 - see above
 
@@ -96,7 +97,7 @@ def _flushed() -> bool:
 
 
 def _finish() -> None:
-    """Do what is done at the end of a process, but wait for nobody."""
+    """Do what Python does at the end of a process, but without waiting for anything."""
     from ..threads import Background  # noqa: PLC0415 - importing the package stays cheap
 
     def finish() -> None:

@@ -1,4 +1,4 @@
-"""The commands. ``output.end`` makes a sentence, a document and an exit code of the error that ends one."""
+"""The commands. ``output.end`` turns the error that ends one into a sentence, a document and an exit code."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def app(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one for 
 
 
 def _wipe(flags: Mapping[str, Any], output: Output) -> int:
-    """Plan, and run unless it is a dry run: in one region, or in each of several."""
+    """Plan and, unless it is a dry run, run: in one region, or in each of several."""
     if isinstance(flags.get(Settings.region.name), tuple):
         from . import regions  # noqa: PLC0415 - most commands are about one
 
@@ -370,7 +370,7 @@ def schema(ctx: click.Context) -> None:
 
 
 def _restore_help() -> None:
-    """Read the help of the commands in the source: Python leaves docstrings out where it optimises (``-OO``)."""
+    """Read the help of the commands from the source, because Python drops docstrings when it optimises (``-OO``)."""
     import ast  # noqa: PLC0415 - only where Python optimises
     from importlib.abc import InspectLoader  # noqa: PLC0415 - see above
 
@@ -386,14 +386,14 @@ if sys.flags.optimize > 1:
 
 
 def run(argv: Sequence[str], signals: Signals | None = None) -> int:
-    """Run one command line and give its exit code; nothing is raised, and no traceback is shown."""
+    """Run one command line and return its exit code; nothing is raised, and no traceback is shown."""
     if shell_request := os.environ.get(complete.VARIABLE):
         from .shells import answer  # noqa: PLC0415 - see above
 
         return answer(app, shell_request)
     output = Output.from_argv(argv, os.environ, signals or Signals())
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a letter that cannot be written is no reason to lose the rest
+        if isinstance(stream, io.TextIOWrapper):  # a character that cannot be written is no reason to lose the rest
             stream.reconfigure(errors="backslashreplace")
     with output.signals:
         try:
@@ -407,7 +407,7 @@ def run(argv: Sequence[str], signals: Signals | None = None) -> int:
 
 
 def _command(argv: Sequence[str], output: Output) -> int | Error:
-    """Run a command, and give its exit code or what it ended with."""
+    """Run a command, and return its exit code or the exception that ended it."""
     try:
         return _invoke(argv, _program(), obj=output, terminal_width=width(os.environ))
     except click.exceptions.Exit as ended:
@@ -427,7 +427,7 @@ def _command(argv: Sequence[str], output: Output) -> int | Error:
 
 
 def _invoke(argv: Sequence[str], program: str, **context: Any) -> int:  # noqa: ANN401 - click's own
-    """Run a command, not as click's ``main`` does: that takes each closed pipe for one of stdout."""
+    """Run a command without click's ``main``, which takes any closed pipe for that of stdout."""
     with app.make_context(program, list(argv), **context) as ctx:
         return int(app.invoke(ctx) or 0)
 
@@ -437,7 +437,7 @@ def _program() -> str:
 
 
 def _modules(error: BaseException) -> dict[str, int]:
-    """Return the modules that an error came through, each with the last line of it."""
+    """Return the modules that an error passed through, each with its last line."""
     trace, lines_of = error.__traceback__, dict[str, int]()
     while trace is not None:
         lines_of[trace.tb_frame.f_globals.get("__name__", "")] = trace.tb_lineno

@@ -1,4 +1,4 @@
-"""Running a plan from a file: apply."""
+"""The command apply: runs a plan from a file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .wipe import run
 
 
 def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
-    """Run the plan in a file, once nothing is found to have moved, and give the exit code."""
+    """Run the plan in a file unless something has changed, and return the exit code."""
     saved = plan_store.read_plan(path, trusted=True)
     config = _settings(path, saved, flags)
     set_output(output, config, {**flags, "once": saved.plan.once}, path)
@@ -55,7 +55,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
             plan = replace(plan, making=now.making)
             plan_store.refuse_change(path, saved, plan, now, config)
             progress.findings(plan)
-            plan = replace(plan, caller=now.caller)  # who runs it is who asks now
+            plan = replace(plan, caller=now.caller)  # whoever runs it is asked now
             if interactive or not config.quiet:  # a person who is asked sees the plan first
                 progress.settle()
                 output.plan(plan, sys.stderr)
@@ -65,7 +65,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
 
 
 def _failed_report(error: Error, path: str, saved: Saved, output: Output, client: Client | None = None) -> Report:
-    """Add to an error the report of its plan, with the commands to continue with."""
+    """Add the report of its plan to an error, with the commands to continue with."""
     result, plan = error.report, saved.plan
     if result is not None and result.run_id is not None and client is not None:
         return with_next(result, output.argv, client)
@@ -82,7 +82,7 @@ def _failed_report(error: Error, path: str, saved: Saved, output: Output, client
 
 
 def _settings(path: str, saved: Saved, flags: Mapping[str, Any]) -> Settings:
-    """Resolve the settings: the region is the plan's, and so is its endpoint where that is on this machine."""
+    """Resolve the settings: the region comes from the plan, and so does its endpoint if that is on this machine."""
     region = flags.get(Settings.region.name)
     if region and region != saved.plan.region:
         raise UsageError(

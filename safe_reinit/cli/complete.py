@@ -1,6 +1,6 @@
-"""What a shell offers at Tab. Nothing is sent but to a simulator on this machine, nothing written, no error shown.
+"""What a shell offers at Tab. Nothing is sent, except to a simulator on this machine; nothing is written or reported.
 
-Consent is never offered: what ``--confirm`` takes is to be typed.
+Consent is never offered: a person must type the value of ``--confirm``.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 VARIABLE = "_SAFE_REINIT_COMPLETE"
-"""The environment variable by which the script in the shell asks."""
+"""The environment variable with which the script in the shell asks."""
 SHELLS = ("bash", "zsh", "fish")
 _SIMULATOR_TIMEOUT = 1.0
-"""Real seconds in which a simulator answers, or nothing is offered."""
+"""Real seconds in which a simulator must answer; otherwise nothing is offered."""
 _KINDS = (Settings.region, Settings.endpoint, Settings.journal, Settings.simulate, Settings.world)
-"""The settings that say what there is."""
+"""The settings that decide what there is to offer."""
 
 Offer = tuple[str, str]
-"""A word, and what the shell shows beside it."""
+"""A word, and what the shell shows next to it."""
 
 
 def offering(
     offers: Callable[[click.Context], Iterable[Offer]], *, files: bool = False
 ) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]:
-    """Make click's callback: what fails offers nothing."""
+    """Make click's callback: if it fails, nothing is offered."""
 
     def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
         from click.shell_completion import CompletionItem  # noqa: PLC0415 - only when it is asked for
@@ -69,7 +69,7 @@ def explainable(_ctx: click.Context) -> list[Offer]:
 
 
 def runs(ctx: click.Context) -> list[Offer]:
-    """Offer the runs that this command can be about: open ones to resume, ones with snapshots to undo."""
+    """Offer the runs that this command can apply to: open ones to resume, ones with snapshots to undo."""
     from pathlib import Path  # noqa: PLC0415 - only when it is asked for
 
     from ..journal.peek import glance  # noqa: PLC0415 - see above
@@ -87,12 +87,12 @@ def runs(ctx: click.Context) -> list[Offer]:
 
 
 def disks(ctx: click.Context) -> list[Offer]:
-    """Offer the disks of the simulator that is meant; of the real cloud none."""
+    """Offer the disks of the simulator in use; none of the real cloud."""
     return [(name, "") for name in _simulated("disks", ctx)]
 
 
 def instances(ctx: click.Context) -> list[Offer]:
-    """Offer the instances of the simulator that is meant; of the real cloud none."""
+    """Offer the instances of the simulator in use; none of the real cloud."""
     return [(name, "") for name in _simulated("instances", ctx)]
 
 
@@ -109,7 +109,7 @@ def regions(ctx: click.Context) -> list[Offer]:
 
 def _settings(ctx: click.Context) -> Settings:
     given = {each.name: ctx.params.get(each.name) for each in _KINDS}
-    if isinstance(given[Settings.region.name], tuple):  # several, which no setting is
+    if isinstance(given[Settings.region.name], tuple):  # several values, which no setting has
         given[Settings.region.name] = None
     return resolve(given, os.environ, ctx.params.get("config"))
 
@@ -125,7 +125,7 @@ def _simulated(kind: str, ctx: click.Context) -> list[str]:
 
 
 def _read_simulator(address: str, kind: str) -> list[str]:
-    """Ask a simulator on this machine what there is; no other address is asked, and no redirection followed."""
+    """Ask a simulator on this machine what it has; no other address is asked, and no redirect followed."""
     import http.client  # noqa: PLC0415 - only when it is asked for
     import json  # noqa: PLC0415 - see above
 
@@ -134,7 +134,7 @@ def _read_simulator(address: str, kind: str) -> list[str]:
     endpoint = parse(address)
     if not endpoint.loopback or endpoint.scheme != "http":
         return []
-    host = endpoint.host.replace("localhost", "127.0.0.1")  # whatever a resolver may say of that name
+    host = endpoint.host.replace("localhost", "127.0.0.1")  # whatever a resolver says about that name
     with contextlib.closing(http.client.HTTPConnection(host, timeout=_SIMULATOR_TIMEOUT)) as line:
         line.request("GET", "/_simulator/state")
         things: dict[str, Any] = json.loads(line.getresponse().read())[kind]

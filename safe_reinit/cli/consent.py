@@ -21,22 +21,22 @@ from .progress import Progress
 
 _MAX_TRIES = 3
 _BLANK = frozenset("\u115f\u1160\u2800\ufffd")
-"""Letters and symbols that show nothing, or stand for something else."""
+"""Letters and symbols that are invisible, or can pass for something else."""
 _POLL_INTERVAL = 0.1
-"""Real seconds after which a question looks whether the run was asked to end: a signal does not end a read."""
+"""Real seconds between checks, during a question, whether the run was asked to end: a signal does not end a read."""
 
 
 def obtain(plan: Plan, confirm: str | None, is_only_one: Callable[[str], bool], digest: str = "") -> None:
-    """Check that the person agrees to this plan, all of which is on the screen, the loss right above the question.
+    """Check that the person agrees to this plan, which is all on the screen, with the loss right above the question.
 
     Args:
         plan: what was shown just before.
-        confirm: the word of the command line; without one the person is asked.
-        is_only_one: tells whether an instance is the only one of its name.
-        digest: of the file that the plan is from: its beginning is what is typed.
+        confirm: the value from the command line; without it the person is asked.
+        is_only_one: returns whether an instance is the only one with its name.
+        digest: the digest of the file with the plan; its beginning must be typed.
 
     Raises:
-        RunRefused: ``--confirm`` is another word, nobody can be asked, or three answers were wrong.
+        RunRefused: ``--confirm`` has another value, nobody can be asked, or three answers were wrong.
         UsageError: the question cannot be written.
 
     """
@@ -74,9 +74,9 @@ def obtain(plan: Plan, confirm: str | None, is_only_one: Callable[[str], bool], 
 
 
 def _question(plan: Plan, is_only_one: Callable[[str], bool]) -> tuple[str, str, tuple[str, ...]]:
-    """Return what is to be typed, what it is, and what will do, too.
+    """Return what to type, what it is, and what is accepted too.
 
-    A name is asked for only where it names one machine and everybody can read and type it; the id always will do.
+    A name is asked for only if it identifies one machine and everybody can read and type it; the id is always accepted.
     """
     if len(plan.jobs) > 1:
         return plan.fingerprint[:MIN_TYPED], "8 characters of this plan", ()
@@ -89,7 +89,7 @@ def _question(plan: Plan, is_only_one: Callable[[str], bool]) -> tuple[str, str,
 
 
 def _is_plain(name: str) -> bool:
-    """Return whether a name looks like what it is: single blanks inside at most, no marks, nothing that is not seen."""
+    """Return whether a name is what it looks like: at most single spaces inside, no marks, nothing invisible."""
     return (
         name != ""
         and name == unicodedata.normalize("NFKC", name)
@@ -100,20 +100,20 @@ def _is_plain(name: str) -> bool:
 
 
 def pausing(plan: Plan) -> Plan:
-    """Make a plan that sets no pause ask after its canary, where there is somebody to ask."""
+    """Make a plan without a pause ask after its canary, if somebody can be asked."""
     if plan.rollout.pause is not None or not somebody_there():
         return plan
     return replace(plan, rollout=replace(plan.rollout, pause="canary"))
 
 
 def go_on(summary: str, progress: Progress, interrupt: Interrupt, *, waits: bool) -> bool | None:
-    """Ask whether a rollout goes on after a stage; where nobody can be asked, or the run is to end, it does not.
+    """Ask whether a rollout continues after a stage; if nobody can be asked, or the run is to end, it does not.
 
     Args:
         summary: what has ended so far.
         progress: what the question interrupts.
-        interrupt: of the run.
-        waits: whether the run waits for an answer where nobody gives one here; then ``None`` says so.
+        interrupt: the run's.
+        waits: whether the run waits for an answer if nobody gives one here; then the result is ``None``.
     """
     if not somebody_there():
         if waits:
@@ -134,7 +134,7 @@ def go_on(summary: str, progress: Progress, interrupt: Interrupt, *, waits: bool
 def verdict(
     run_id: str, progress: Progress, *, undo: bool, ended: Callable[[], bool]
 ) -> Literal["reinitialised", "intact"] | None:
-    """Ask what became of the disks of a run; ``None`` where nobody can be asked or the answer is neither."""
+    """Ask what happened to the disks of a run; ``None`` if nobody can be asked or the answer is neither."""
     if not somebody_there():
         return None
     action, done = ("ResetDisk", "reinitialised (it was rolled back)") if undo else ("ReInitDisk", "reinitialised")
@@ -147,7 +147,7 @@ def verdict(
 
 
 def somebody_there() -> bool:
-    """Return whether there is a terminal to ask on; a process in the background of one must not read from it."""
+    """Return whether there is a terminal to ask on; a background process must not read from its terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     try:
@@ -157,7 +157,7 @@ def somebody_there() -> bool:
 
 
 def _prompt(question: str) -> None:
-    """Write a question, all of it; what was typed before it is no answer to it.
+    """Write the complete question; anything typed before it does not count as an answer.
 
     Raises:
         UsageError: it cannot be written.
@@ -169,7 +169,7 @@ def _prompt(question: str) -> None:
 
 
 def _read(ended: Callable[[], bool] = lambda: False) -> str | None:
-    """Read what is typed, up to the end of the line; ``None`` where there is no more input, or it has ended."""
+    """Read what is typed up to the end of the line; ``None`` at the end of the input, or once the question is void."""
     try:
         while not ended():
             if select.select([sys.stdin], [], [], _POLL_INTERVAL)[0]:

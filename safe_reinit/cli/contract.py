@@ -1,6 +1,6 @@
 """The machine-readable contract that ``safe-reinit schema`` prints, made from the commands themselves.
 
-Only what a command does to the data, which no option says, is written down here.
+Only what a command does to the data, which no option says, is recorded here.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Parameter:
     """One option or argument of a command."""
 
     name: str
-    """As it is written; of an argument its metavar."""
+    """As it is written; for an argument, its metavar."""
     type: Kind
     choices: tuple[str, ...]
-    """The words that it takes, where it takes only these."""
+    """The words that it accepts, if it accepts only these."""
     metavar: str
     required: bool
     repeated: bool
@@ -40,28 +40,28 @@ class Parameter:
     config: str | None
     """The key of the configuration file that it is read from; ``None``: never from a file."""
     default: str | int | float | bool | None
-    """What holds where nothing is said; of what may be repeated and of what has none ``None``."""
+    """The value if none is given; ``None`` if there is none, or if it can be repeated."""
     help: str
 
 
 @dataclass(frozen=True)
 class CommandEffect:
-    """What a command does, and what one has to know before it is called."""
+    """What a command does, and what a caller must know first."""
 
     asks_cloud: bool
-    """Whether it sends requests to the cloud (with ``--simulate`` to the simulator)."""
+    """Whether it sends requests to the cloud (with ``--simulate``, to the simulator)."""
     changes: bool
     """Whether it can change anything in the cloud."""
     risk: Literal["critical", "none"]
     """``critical``: data is destroyed."""
     reversible: Literal["only with a snapshot"] | None
-    """Whether what it destroys comes back; ``None`` where it destroys nothing."""
+    """Whether what it destroys can be restored; ``None`` if it destroys nothing."""
     dry_run: str | None
-    """How to see what it would do, changing nothing; ``None`` where it changes nothing."""
+    """How to see what it would do without changing anything; ``None`` if it changes nothing."""
     consent: str | None
-    """What it does not begin without; ``None`` where it needs none."""
+    """The consent that it requires; ``None`` if it needs none."""
     exit_codes: tuple[int, ...]
-    """With which it can end."""
+    """The codes with which it can end."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Contract:
     program: str
     commands: tuple[CommandContract, ...]
     exit_codes: tuple[Ending, ...]
-    """All there are; any other code is reserved."""
+    """All exit codes; any other code is reserved."""
     documents: Mapping[str, Mapping[str, Any]]
     """The JSON Schema of each document that is printed or written, by its name."""
 
@@ -104,7 +104,7 @@ _PRINTS = CommandEffect(
     asks_cloud=False, changes=False, risk="none", reversible=None, dry_run=None, consent=None, exit_codes=(0, 1, 2)
 )
 _READS = replace(_PRINTS, exit_codes=(0, 1, 2, 3))
-"""The journal, whose server may be away."""
+"""The journal, whose server may be unavailable."""
 _DESCRIBES = replace(_READS, asks_cloud=True)
 _WIPES = CommandEffect(
     asks_cloud=True,
@@ -154,7 +154,9 @@ EFFECTS: Mapping[str, CommandEffect] = {
         _PRINTS,
     ),
 }  # fmt: skip
-"""By command. One that an installation does not have is not listed; one that is not here is taken to wipe."""
+"""By command. A command that an installation does not have is not listed; one that is missing here counts as one that
+wipes.
+"""
 
 
 def contract(app: click.Group) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The documents that commands print as JSON, where they are not the report or an event; and the schema of each."""
+"""The documents that commands print as JSON, other than the report and events, and the schema of each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ListedHolder:
     alive: bool
     """Whether nobody else may take the run yet."""
     silent: bool
-    """Whether one that is alive by that may be dead: it should have renewed its lease, and has not."""
+    """Whether a holder with a valid lease may still be dead: it should have renewed its lease, but has not."""
     silent_for: float
     """Seconds since it renewed its lease."""
 
@@ -36,9 +36,9 @@ class ListedJob:
     instance_id: str
     disks: tuple[str, ...]
     phase: str
-    """The last phase that it began; ``""`` before the first."""
+    """The last phase that it began; ``""`` if there was none."""
     left_stopped: bool
-    """Whether the run owes it a start."""
+    """Whether the run still has to start it."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class Runs:
 
     runs: tuple[ListedRun, ...]
     held: str | None = None
-    """Why nothing is stopped or wiped now, who said so and since when."""
+    """Why nothing may be stopped or wiped now, who said so, and since when."""
     unreadable: tuple[str, ...] = ()
-    """The ids of the runs that cannot be listed, since what the journal has of them is damaged."""
+    """The ids of the runs that cannot be listed because their records in the journal are damaged."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,14 @@ class PlanFile:
 
 @dataclass(frozen=True)
 class ShowDocument(Report):
-    """What ``show --output json`` prints: the report as it stands, and what belongs to it."""
+    """What ``show --output json`` prints: the report as it is now, and what belongs to it."""
 
     events: tuple[Any, ...]
-    """What happened in the run, in order, each an ``Event``; of a plan file nothing did."""
+    """What happened in the run, in order, each an ``Event``; empty for a plan file."""
     missing: tuple[str, ...]
-    """What is known to be missing, or may be, among the events: one sentence each."""
+    """What is known to be missing, or may be missing, among the events: one sentence each."""
     file: PlanFile | None
-    """``None`` of a run."""
+    """``None`` for a run."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class SettingDocument:
 
     path: str
     value: Any
-    """As people write it; of each setting another type."""
+    """As people write it; the type depends on the setting."""
     source: Literal["flag", "env", "file", "default"]
     location: str
     """The option, the variable, or the file and the key; ``""`` for a default."""
@@ -128,13 +128,13 @@ class ConfigDocument:
 
 @dataclass(frozen=True)
 class ConfigCheck:
-    """What ``config check --output json`` prints of a configuration that can be used."""
+    """What ``config check --output json`` prints about a configuration that can be used."""
 
     file: str | None
     problems: tuple[str, ...]
-    """Empty: a configuration that cannot be used ends 2, with the report."""
+    """Empty: for a configuration that cannot be used, the command prints the report and ends with exit code 2."""
     warnings: tuple[str, ...]
-    """What can be used but is probably not meant."""
+    """What can be used but is probably a mistake."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class RamPolicyCheck:
 
     rights: tuple[CheckedRight, ...]
     missing: tuple[str, ...]
-    """The actions of those that are missing."""
+    """The actions of the missing permissions."""
 
 
 RAM_POLICY: Mapping[str, Any] = {
@@ -200,7 +200,7 @@ def schemas() -> dict[str, Mapping[str, Any]]:
 
 
 def schema_of(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a class, or several
-    """Make the JSON Schema of a document that is a value of ours: every member is always there, and no other."""
+    """Make the JSON Schema of a document that is one of our values: it always has every member, and no other."""
     from pydantic import TypeAdapter  # noqa: PLC0415 - a quarter of a second, for this alone
 
     made: dict[str, Any] = TypeAdapter(kind).json_schema(mode="serialization")
@@ -216,7 +216,7 @@ def schema_of(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a class, or severa
 
 
 def _schema_of_events() -> dict[str, Any]:
-    """Make the JSON Schema of an event, which is of one of its kinds and says its schema wherever it stands."""
+    """Make the JSON Schema of an event: one of several kinds, each with its schema version."""
     made = schema_of(functools.reduce(operator.or_, map(_model, EVENTS.values())))
     for kind in EVENTS.values():
         part, data = made["$defs"][kind.__name__], get_type_hints(kind)["data"]
@@ -230,7 +230,7 @@ def _schema_of_events() -> dict[str, Any]:
 
 
 def _model(kind: Any) -> Any:  # noqa: ANN401 - pydantic reads no TypedDict of this Python
-    """Return a class of events, or a typed dict, as a model of pydantic with the same members."""
+    """Return a class of events, or a typed dict, as a pydantic model with the same members."""
     from pydantic import create_model  # noqa: PLC0415 - a quarter of a second, for this alone
 
     hints = get_type_hints(kind)

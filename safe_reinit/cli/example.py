@@ -13,7 +13,7 @@ _MAX_WIDTH = 110
 
 
 def example() -> str:
-    """Write the file."""
+    """Return the text of the file."""
     head = (
         "# safe-reinit: an example configuration with every setting and its default.\n"
         "# Copy it to ~/.config/safe-reinit/config.yaml, uncomment what you need, and run: safe-reinit config check\n"
@@ -30,12 +30,12 @@ def _lines(setting: Setting[Any]) -> str:
 
 
 def note_lines(setting: Setting[Any]) -> list[str]:
-    """List what there is to know of a setting besides, in lines."""
+    """List what else there is to know about a setting, as lines."""
     return [line for note in setting.notes for line in textwrap.wrap(note, _MAX_WIDTH, break_on_hyphens=False)]
 
 
 def default(setting: Setting[Any]) -> str:
-    """Return what holds where a setting is not given."""
+    """Return the value that applies if a setting is not given."""
     if setting.unset:
         return setting.unset
     if setting.default is False:
@@ -47,5 +47,5 @@ def default(setting: Setting[Any]) -> str:
 
 
 def sample(setting: Setting[Any]) -> str:
-    """Return a line that a file could have for a setting."""
+    """Return a line that a file could contain for a setting."""
     return f"{setting.name}: {setting.sample}"

@@ -66,4 +66,4 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "schema": ("safe-reinit schema", "safe-reinit schema | python -m json.tool"),
     "config example": ("safe-reinit config example > ~/.config/safe-reinit/config.yaml",),
 }
-"""By command, with the name of its group: lines that can be typed as they stand, but for the ids."""
+"""By command, with the name of its group: lines that can be typed as they are, apart from the ids."""

@@ -18,7 +18,7 @@ _LEVELS = (
     "To read more: safe-reinit explain NAME"
 )
 _MIN_COLUMNS = 30
-"""Columns of a summary at least; on a narrower terminal it stands on lines of its own."""
+"""Minimum columns for a summary; on a narrower terminal it gets its own lines."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ListedCheck:
     name: str
     level: Literal["block", "risk", "info"]
     predicts: tuple[str, ...]
-    """The ReInitDisk error codes that it foresees."""
+    """The ReInitDisk error codes that it predicts."""
     summary: str
 
 
@@ -41,7 +41,7 @@ class Checks:
 
 @dataclass(frozen=True)
 class Explained:
-    """What ``explain --output json`` prints: of a check, or of an error code (level ``error``)."""
+    """What ``explain --output json`` prints about a check or an error code (level ``error``)."""
 
     name: str
     level: Literal["block", "risk", "info", "error"]
@@ -99,7 +99,7 @@ def explain(name: str, output: Output) -> None:
 
 
 def _row_lines(first: str, summary: str, width: int, columns: int) -> Iterator[str]:
-    """Fold the second column beside the first; where it is too narrow for that, below it."""
+    """Fold the second column next to the first, or below it if it is too narrow for that."""
     from textwrap import wrap  # noqa: PLC0415 - only on a terminal
 
     if columns < _MIN_COLUMNS:
@@ -111,7 +111,7 @@ def _row_lines(first: str, summary: str, width: int, columns: int) -> Iterator[s
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """Put the lines of each indented paragraph together: how wide they are is for the terminal to say."""
+    """Join the lines of each indented paragraph: the terminal decides how wide they are."""
     for indented, lines in groupby(text.splitlines(), lambda line: line.startswith(" ")):
         if indented:
             first, *more = lines

@@ -1,4 +1,4 @@
-"""Which files a command may write: never one that it reads, that it writes otherwise, or that tells of another run."""
+"""Which files a command may write: never an input, another output, or the report of another run."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from ..config import Settings
 
 _MAX_FILE_SIZE = 256 << 20
-"""Bytes of a file that can be a report."""
+"""The maximum size of a file that can be a report, in bytes."""
 _MAX_LINE = 1 << 16
-"""Characters of a file that tell what it is."""
+"""How many characters of a file show what it is."""
 
 
 def refuse_clashes(config: Settings, flags: Mapping[str, Any], *inputs: str) -> None:
-    """Refuse an output that is an input, the journal, the configuration or another output, whatever its name.
+    """Refuse an output that is an input, the journal, the configuration or another output, under any name.
 
     Args:
         inputs: other files that the command reads.
 
     Raises:
-        UsageError: one is.
+        UsageError: an output is one of these.
     """
     outputs = {"--report": config.report, "--events": config.events, "--save": flags.get("save")}
     taken = list(_taken(config, flags, inputs))
@@ -86,15 +86,15 @@ def _is_device(name: str) -> bool:
 
 
 def refuse_other_report(name: str, run_id: str | None, once: str | None = None) -> None:
-    """Refuse to write a report over that of another run, or over anything else that is no report.
+    """Refuse to replace the report of another run, or anything else that is not a report, with a report.
 
     Args:
         name: the file.
-        run_id: the run that is reported; ``None`` where it has no name yet.
-        once: the key of a run that has no name yet: if a run with it is done, its report is the one that is written.
+        run_id: the run that is reported; ``None`` if it has no id yet.
+        once: the key of a run that has no id yet: if a run with it is done, its report is the one that is written.
 
     Raises:
-        UsageError: the file is there, and is not a report of this run or of a plan.
+        UsageError: the file exists, and is not a report of this run or of a plan.
     """
     try:
         status = os.stat(name)
@@ -112,10 +112,10 @@ def refuse_other_report(name: str, run_id: str | None, once: str | None = None) 
 
 
 def refuse_document(name: str) -> None:
-    """Refuse to append events to a report or a plan: with lines behind it nobody could read it any more.
+    """Refuse to append events to a report or a plan: with lines after it, nobody could read it any more.
 
     Raises:
-        UsageError: the file is one.
+        UsageError: the file is one of these.
     """
     try:
         status = os.stat(name)
@@ -148,7 +148,7 @@ def _is_document(name: str) -> bool:
 
 
 def _run_in(name: str, size: int) -> str | None:
-    """Return the run that a file reports: ``None`` where it reports a plan, ``""`` where it is no report."""
+    """Return the run that a file reports: ``None`` if it reports a plan, ``""`` if it is not a report."""
     if size > _MAX_FILE_SIZE:
         return ""
     import json  # noqa: PLC0415 - see above
@@ -185,7 +185,7 @@ def _is_of_key(name: str, once: str) -> bool:
 
 
 def replace(name: str, text: str) -> None:
-    """Write a file whole or not at all; one that is there already keeps its mode.
+    """Write a file completely or not at all; an existing file keeps its mode.
 
     Raises:
         OSError: it cannot be written.

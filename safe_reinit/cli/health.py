@@ -1,4 +1,4 @@
-"""The health of a worker over HTTP, for what supervises it: ``GET /healthz`` is 200 while it polls, else 503."""
+"""The health of a worker over HTTP, for its supervisor: ``GET /healthz`` returns 200 while it polls, otherwise 503."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import UsageError
 
 @asynccontextmanager
 async def serve_health(address: str, health: Callable[[], Awaitable[tuple[bool, str]]]) -> AsyncIterator[None]:
-    """Answer while the block lasts.
+    """Serve the health while the block lasts.
 
     Args:
         address: ``HOST:PORT``.

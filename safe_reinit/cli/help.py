@@ -1,4 +1,4 @@
-"""How the help is laid out: commands and options stand under what people do with them, and examples come last."""
+"""The layout of the help: commands and options are grouped by what people do with them, with examples at the end."""
 
 from __future__ import annotations
 
@@ -41,30 +41,30 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "Simulation": (),
     "Output": ("prune", "limit", "every", "needs_me", "grace", "version", "brief", "help"),
 }
-"""The headings, and under each the options that are no settings; of a setting its row says under which it stands."""
+"""The headings, and under each the options that are not settings; the row of a setting names its heading."""
 
 BRIEF = (
     "disk", "instance", "tag", "stop_instance", "snapshot", "dry_run", "confirm", "region",
     "simulate",
 )  # fmt: skip
-"""The options that ``-h`` shows of a command that has many."""
+"""The options that ``-h`` shows for a command that has many."""
 _ALL_UP_TO = 12
-"""Up to so many options are all shown by ``-h``."""
+"""Up to this many options, ``-h`` shows all."""
 _FIRST_CLAUSE = r" \(|;|, and|: |\.(?:\s|$)"
-"""What ends the part of an option's help that ``-h`` shows."""
+"""The text that ends the part of an option's help that ``-h`` shows."""
 MAX_WIDTH = 100
-"""Columns of help at most."""
+"""Maximum columns of the help."""
 _HEADINGS_FROM = 4
-"""Up to so many options need no headings."""
+"""Up to this many options need no headings."""
 _OTHER_OPTIONS = "Options"
-"""What those stand under that have no heading of their own."""
+"""The heading for options that have none of their own."""
 
 _NO_COMMAND = f"{__name__}.no_command"
-"""Where the context keeps a word that is no command, while a shell completes."""
+"""Where the context keeps a word that is not a command, during completion."""
 
 
 class _Params(click.Command):
-    """A command whose options are made once they are asked for: of hundreds, a command line needs those of one command.
+    """A command whose options are made on demand: of hundreds, a command line needs only those of one command.
 
     To make all of them takes a tenth of ``--help``.
     """
@@ -72,7 +72,7 @@ class _Params(click.Command):
     _made = False
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return its arguments and options, and those of help."""
+        """Return its arguments and options, and those for help."""
         params = super().get_params(ctx)
         return [*params, _brief_option()] if self.add_help_option else params
 
@@ -120,7 +120,7 @@ class Group(_Params, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a sub-command, unless an option stands before it."""
+        """Find a sub-command, unless an option comes before it."""
         if not ctx.resilient_parsing and (given := given_options(ctx)):
             raise click.UsageError(f"{given[0]} is before the command {args[0]}. Options must follow the command.")
         name, command, rest = super().resolve_command(ctx, args)
@@ -129,7 +129,7 @@ class Group(_Params, click.Group):
         return name, command, rest
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        """Offer the commands, unless an option or another word stands there already, and the options."""
+        """Offer the commands, unless an option or another word comes before, and the options."""
         if _NO_COMMAND in ctx.meta or given_options(ctx):
             return click.Command.shell_complete(self, ctx, incomplete)
         return super().shell_complete(ctx, incomplete)
@@ -140,13 +140,13 @@ Group.group_class = Group
 
 @cache
 def _brief_option() -> click.Option:
-    """Return the option ``-h``, made once for all commands."""
+    """Return the option ``-h``, which is made once for all commands."""
     text = "Show a short help that fits on one screen."
     return click.Option(["-h", "brief"], is_flag=True, is_eager=True, expose_value=False, help=text, callback=_brief)
 
 
 def _brief(ctx: click.Context, _param: click.Parameter, requested: bool) -> None:
-    """Write the help of a command in one screen, and end."""
+    """Print the help of a command on one screen, and exit."""
     if not requested or ctx.resilient_parsing:
         return
     formatter = ctx.make_formatter()
@@ -176,13 +176,13 @@ def _brief(ctx: click.Context, _param: click.Parameter, requested: bool) -> None
 
 
 def _records(params: Sequence[click.Parameter], ctx: click.Context) -> dict[str, tuple[str, str]]:
-    """Return what help says of each option, by its name."""
+    """Return what the help says about each option, by its name."""
     named = {str(each.name).removeprefix("_click_default_"): each for each in params if isinstance(each, click.Option)}
     return {name: record for name, param in named.items() if (record := param.get_help_record(ctx)) is not None}
 
 
 def width(environment: Mapping[str, str]) -> int:
-    """Return how wide help is written: as click does, but without ``shutil``, whose import takes a twentieth of it."""
+    """Return the width of the help: as in click, but without ``shutil``, whose import takes a twentieth of the time."""
     columns = environment.get("COLUMNS", "")
     if not (columns.isdecimal() and int(columns)):
         try:
@@ -193,7 +193,7 @@ def width(environment: Mapping[str, str]) -> int:
 
 
 def given_options(ctx: click.Context) -> list[str]:
-    """List the options that stand on the command line, of this command alone."""
+    """List the options on the command line that belong to this command alone."""
     return [
         f"--{name.replace('_', '-')}"
         for name in ctx.params
@@ -202,7 +202,7 @@ def given_options(ctx: click.Context) -> list[str]:
 
 
 def short() -> str:
-    """Return what this is, the two commands to begin with, and where the rest is."""
+    """Return what this program is, the two commands to begin with, and where to find the rest."""
     return f"""\
 safe-reinit wipes an Alibaba Cloud ECS disk back to its initial state, safely.
 
@@ -216,7 +216,7 @@ safe-reinit wipes an Alibaba Cloud ECS disk back to its initial state, safely.
 
 
 def misuse(wrong: click.ClickException) -> UsageError:
-    """Return what is wrong with a command line, and where the right one is found."""
+    """Return what is wrong with a command line, and where to find the right one."""
     ctx = getattr(wrong, "ctx", None)
     see = f"See {_path(ctx)} --help." if ctx is not None else "See safe-reinit --help."
     if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
@@ -246,20 +246,20 @@ def misuse(wrong: click.ClickException) -> UsageError:
 
 
 def _that_have(option: str, ctx: click.Context) -> list[str]:
-    """Return the commands that take an option."""
+    """Return the commands that have an option."""
     root = ctx.find_root().command
     commands = {"a run": root, **(root.commands if isinstance(root, click.Group) else {})}
     return [name for name, command in commands.items() if any(option in each.opts for each in command.params)]
 
 
 def _nearest(wrong: click.ClickException) -> str | None:
-    """Return the option or command that is most like the one that there is not; ``None`` if none is like it."""
-    near = getattr(wrong, "possibilities", None)  # the most alike first
+    """Return the option or command that is most similar to a wrong one; ``None`` if none is similar."""
+    near = getattr(wrong, "possibilities", None)  # the most similar first
     return str(near[0]) if near else None
 
 
 def _without_dry_run(path: str) -> str:
-    """Return how to see what a command would do that has no dry run of its own."""
+    """Return how to see what a command without a dry run would do."""
     from .contract import EFFECTS  # noqa: PLC0415 - only where it was asked for
 
     effect = EFFECTS[path.removeprefix("safe-reinit").strip()]
@@ -269,11 +269,11 @@ def _without_dry_run(path: str) -> str:
 _MAX_NAMED = 3
 """Commands that a sentence names."""
 _MISPLACED = r"(?i)(postgres\w*:/*|\w+:/+(?=\S*@)|password\s*=\s*)(?:\S*(?=[')])|\S*)"
-"""An address in the wrong place, which may have a password; compiled once it is needed."""
+"""An address in the wrong place, which may contain a password; compiled on demand."""
 _NO_CONSENT = ("--yes", "-y", "--force", "-f", "--assume-yes", "--auto-approve", "--no-confirm")
-"""What other tools have, and this one has not."""
+"""What other tools have, but not this one."""
 _LISTED = {"run_id": "safe-reinit runs lists them. ", "file": "plan --save creates one. "}
-"""Where the values of an argument are found."""
+"""Where to find the values of an argument."""
 
 
 def _path(ctx: click.Context) -> str:
@@ -299,14 +299,14 @@ def _write_options(params: Sequence[click.Parameter], ctx: click.Context, format
 
 
 def section(name: str) -> str:
-    """Return the heading that an option stands under."""
+    """Return the heading of an option."""
     if (setting := BY_NAME.get(name)) is not None and setting.group is not FILE_ONLY:
         return setting.group
     return next((title for title, names in OPTIONS.items() if name in names), _OTHER_OPTIONS)
 
 
 def _section(title: str, rows: Sequence[tuple[str, str]], formatter: click.HelpFormatter, width: int) -> None:
-    """Write one section, if it has anything; its first column is at least so wide, so that the sections agree."""
+    """Write one section, if it is not empty; its first column has at least this width, so that all sections align."""
     if rows:
         with formatter.section(title):
             formatter.write_dl([(first.ljust(width), text) for first, text in rows])

@@ -1,4 +1,4 @@
-"""The commands that end or hold runs through the journal, and the audit of who did that."""
+"""The commands that end or hold runs through the journal, and the audit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .run_list import left_stopped, some
 
 
 def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Settings]:
-    """Find a run, and the settings to go on with it: its own region, endpoint and profile unless others are given.
+    """Find a run, and the settings to continue with: its own region, endpoint and profile unless others are given.
 
     Raises:
         UsageError: the journal has no such run, or it cannot be read.
@@ -50,7 +50,7 @@ def refuse_unreadable(stored: StoredRun) -> None:
 
 
 def unknown_run(run_id: str, journal: Reader) -> UsageError:
-    """Make the error that says that a journal has no such run."""
+    """Return the error for a run that a journal does not have."""
     return UsageError(
         f"The journal {journal.place} has no run {run_id}.",
         hint="safe-reinit runs lists its runs. Root, each user and each --journal FILE have separate journals.",
@@ -58,7 +58,7 @@ def unknown_run(run_id: str, journal: Reader) -> UsageError:
 
 
 def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
-    """Ask for the end of a run, cleanly, through the journal."""
+    """Ask a run, through the journal, to end cleanly."""
     with open_journal(flags, "worker") as journal:
         at_work = journal.cancel(run_id, "safe-reinit cancel")
         stored = journal.run(run_id)
@@ -99,7 +99,7 @@ def _left_by(run: StoredRun) -> str:
 
 @saying_none(print_stderr)
 def cancel_all(flags: Mapping[str, Any]) -> None:
-    """Ask for the end of every open run."""
+    """Ask every open run to end cleanly."""
     cancelled: list[str] = []
     left: list[str] = []
     with open_journal(flags, "worker") as journal:
@@ -121,7 +121,7 @@ def cancel_all(flags: Mapping[str, Any]) -> None:
 
 
 def hold(reason: str, flags: Mapping[str, Any]) -> None:
-    """Have nothing stopped or wiped any more by any run of the journal."""
+    """Keep every run of the journal from stopping or wiping anything more."""
     if not reason.strip():
         raise UsageError("The reason is empty.", hint='Give a reason: --reason "change freeze".')
     with open_journal(flags, begin=True) as journal:
@@ -167,8 +167,8 @@ def audit(flags: Mapping[str, Any], run_id: str | None, newest: int, output: Out
     Args:
         flags: the options.
         run_id: only what was done to this run.
-        newest: so many acts.
-        output: where to.
+        newest: the maximum number of entries.
+        output: where to print it.
 
     """
     entries = list[AuditEntry]()
@@ -188,6 +188,6 @@ def audit(flags: Mapping[str, Any], run_id: str | None, newest: int, output: Out
 
 
 def plan_of(stored: StoredRun) -> Plan:
-    """Return the plan of a run, to be shown: without the password that it may have had."""
+    """Return the plan of a run for display, without the password that it may have had."""
     had_password = bool(stored.plan["options"]["password"])
     return from_json(stored.plan, Secret("") if had_password else None)

@@ -29,8 +29,9 @@ def open_journal(flags: Mapping[str, Any], role: Role = "operator", *, begin: bo
 
     Args:
         flags: the options.
-        role: the role with the fewest rights that may do what is to be done.
-        begin: create it where there is none, unless it is named on the command line, where it may be mistyped.
+        role: the role with the fewest rights that may do what is planned.
+        begin: whether to create it if there is none. One that is named on the command line is never created, since its
+            name may be mistyped.
 
     Raises:
         NoJournalError: there is none.
@@ -43,7 +44,7 @@ def open_journal(flags: Mapping[str, Any], role: Role = "operator", *, begin: bo
 
 
 def read_journal(flags: Mapping[str, Any]) -> Reader:
-    """Open the journal that the settings name to read it, also where it may only be read.
+    """Open the journal that the settings name for reading, even if it can only be read.
 
     Raises:
         NoJournalError: there is none.
@@ -75,7 +76,7 @@ def _place_of(flags: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def saying_none(show: Callable[[str], None]) -> Iterator[None]:
-    """Show where the journal would be if there is none yet, which ends the block: there is nothing to do then."""
+    """If there is no journal yet, show where it would be and end the block: there is nothing to do."""
     try:
         yield
     except NoJournalError as error:
@@ -84,10 +85,10 @@ def saying_none(show: Callable[[str], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def readable(run: StoredRun) -> Iterator[None]:
-    """Name the run that cannot be read, if the block fails at what the journal has of it.
+    """Name the run that cannot be read if the block fails because of its record in the journal.
 
     Raises:
-        UnreadableError: it does.
+        UnreadableError: it fails for that reason.
     """
     try:
         yield

@@ -1,7 +1,7 @@
-"""Which commands to continue with: the ``next`` of a report, written from the command line that led to it.
+"""Which commands to continue with: the ``next`` of a report, derived from the command line that led to it.
 
-A line is given that would not be refused for the same reason. What is consent to a loss is not written into it for
-anybody to copy: a risk is accepted, and a limit raised, by somebody who read of it.
+A suggested command would not be refused for the same reason. It never contains consent to a loss for people to copy:
+whoever accepts a risk or raises a limit must have read about it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from .consent import somebody_there
 from .output import Output
 
 _OF_ONE_REGION = ("--disk", "--disks-from", "--instance")
-"""What names things that are of one region."""
+"""The options that name things of one region."""
 _SELECTING = (*_OF_ONE_REGION, "--tag")
 _KEPT = ("--profile", "--endpoint", "--ca-bundle", "--config", "--journal", "--password-env", "--world", "--faults")
-"""What says where and who, and so goes with another command about the same plan."""
+"""The options that say where and as whom, and so belong to any command about the same plan."""
 _KEPT_FOR_A_RUN = ("--temporal", "--temporal-namespace")
-"""What goes with another command about the same run."""
+"""The options that belong to any command about the same run."""
 _KEPT_FOR_RESUME = ("--profile", "--ca-bundle", "--password-env", *_KEPT_FOR_A_RUN)
-"""What a run does not know of itself, unlike its region and its endpoint."""
+"""What a run does not know itself, unlike its region and its endpoint."""
 _KEPT_SWITCHES = ("--password-stdin", "--password-prompt", "--simulate")
 _SIMULATES = {"--simulate", "--world"}
 _PASSWORD, _PROMPT = ("--password-env", "--password-stdin", "--password-prompt"), "--password-prompt"
@@ -44,7 +44,7 @@ _WRONG: Mapping[str, tuple[str, ...]] = {
     "security-not-public-image": ("--security-enhancement",),
     "password-malformed": _PASSWORD,
 }
-"""By check: the options that a command line has too many, where that refuses it."""
+"""By check: the superfluous options if it refuses a command line."""
 _MISSING: Mapping[str, str] = {
     "instance-running": "--stop-instance",
     "no-recent-snapshot": "--snapshot",
@@ -52,7 +52,7 @@ _MISSING: Mapping[str, str] = {
     "key-pair-on-windows": _PROMPT,
     "password-malformed": _PROMPT,
 }
-"""By check: the option that a command line lacks."""
+"""By check: the missing option."""
 
 # ------------------------------------------------------------------------------------------------------- after a run
 
@@ -65,7 +65,7 @@ def naming_next(output: Output, client: Client, plan: Plan | None = None) -> Ite
 
 
 def with_next(result: Report, argv: Sequence[str], client: Client, plan: Plan | None = None) -> Report:
-    """Add the commands to continue with to the report of a run, where they are known."""
+    """Add the commands to continue with to the report of a run, if they are known."""
     with contextlib.suppress(Exception):
         return replace(result, next=after(result, argv, client, plan))
     return result
@@ -73,7 +73,7 @@ def with_next(result: Report, argv: Sequence[str], client: Client, plan: Plan | 
 
 def after(result: Report, argv: Sequence[str], client: Client, plan: Plan | None = None) -> tuple[str, ...]:
     """Return the commands to continue with after a run that did not end well: to show it, and to resume it."""
-    if result.next:  # it goes on elsewhere
+    if result.next:  # it continues elsewhere
         return result.next
     if result.run_id is None:
         return show_other(result, argv, client, plan) or after_plan(result.exit_code, argv, plan)
@@ -81,7 +81,7 @@ def after(result: Report, argv: Sequence[str], client: Client, plan: Plan | None
         return ()
     stored = client.stored(result.run_id)
     words = [["show"], *([["resume"]] if stored.open else [])]
-    if stored.open and result.outcome == "unknown":  # the step that changes nothing comes first
+    if stored.open and result.outcome == "unknown":  # the command that changes nothing comes first
         words = [["resume"], *(["resume", "--verdict", each] for each in verdicts(stored)), ["show"]]
     return tuple(_of_run(action, result.run_id, argv, client, *more) for action, *more in words)
 
@@ -89,20 +89,21 @@ def after(result: Report, argv: Sequence[str], client: Client, plan: Plan | None
 def _of_run(action: str, run_id: str, argv: Sequence[str], client: Client, *more: str) -> str:
     """Write a command about a run of this client's journal."""
     through = _picked(argv, _KEPT_FOR_RESUME, _PASSWORD[1:]) if action == "resume" else []
-    through = [_PROMPT if word == "--password-stdin" else word for word in through]  # stdin is there once
+    through = [_PROMPT if word == "--password-stdin" else word for word in through]  # stdin can be read only once
     return shlex.join(["safe-reinit", action, run_id, *_place(argv, client), *through, *more])
 
 
 def _place(argv: Sequence[str], client: Client) -> list[str]:
-    """Return what another command finds a run of this client's journal with."""
+    """Return how another command finds a run of this client's journal."""
     named = ["--journal", client.journal] if client.journal and client.journal != _default_journal() else []
     return [*named, *_picked(argv, ("--config",))]
 
 
 def show_other(result: Report, argv: Sequence[str], client: Client, plan: Plan | None) -> tuple[str, ...]:
-    """Return the commands for the open runs which have the disks of a plan, where nothing else refuses that.
+    """Return the commands for the open runs that have the disks of a plan, if nothing else refuses it.
 
-    A run whose wipe of a disk still goes on is resumed, which waits for its end, unless somebody is at work on it.
+    A run whose wipe of a disk is still in progress is resumed, which waits for its end, unless a process is working on
+    it.
     """
     if plan is None or client.journal is None or argv[:1] == ["resume"]:
         return ()
@@ -120,7 +121,7 @@ def _default_journal() -> str | None:
 
 
 def verdicts(run: StoredRun) -> tuple[str, ...]:
-    """Return the verdicts that are possible by what the run has observed: none while a wipe goes on."""
+    """Return the verdicts that are possible given what the run has observed: none while a wipe is in progress."""
     jobs = [each.state for each in run.jobs if each.open]
     doubtful = [wipe for state in jobs for wipe in state.disks if wipe.in_doubt]
     if any(wipe.observed_status == "ReIniting" for wipe in doubtful):
@@ -134,8 +135,8 @@ def verdicts(run: StoredRun) -> tuple[str, ...]:
 def after_plan(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to: str | None = None) -> tuple[str, ...]:
     """Return the commands to continue with after a plan that was not run.
 
-    That is the run of a plan that could run. A plan that is refused is planned again with the options that change that;
-    where none does, what refuses it is explained.
+    If the plan could run, that is the command that runs it. If it is refused, the suggestion is the same plan with the
+    options that change this, or, if there are none, an explanation of what refuses it.
     """
     if plan is not None and saved_to and exit_code == 0:
         return (apply_command(saved_to, plan, argv),)
@@ -168,7 +169,7 @@ def _planning(words: Sequence[str]) -> str:
 
 def _fixed(words: Sequence[str], refusing: Sequence[Finding]) -> list[str]:
     """Return a command line without the options that refuse it, and with those that it lacks; none if it is alike."""
-    if words[:1] == ["resume"]:  # whose plan is as that of its run was
+    if words[:1] == ["resume"]:  # whose plan is like that of its run
         return []
     checks = dict.fromkeys(found.check for found in refusing)
     wrong = [name for check in checks for name in _WRONG.get(check, ())]
@@ -179,7 +180,7 @@ def _fixed(words: Sequence[str], refusing: Sequence[Finding]) -> list[str]:
 
 
 def _without(words: Sequence[str], options: Sequence[str], switches: Sequence[str] = ()) -> list[str]:
-    """Leave these options out of a command line, with their values, and these switches."""
+    """Remove these options from a command line, with their values, and these switches."""
     left, kept = iter(words), list[str]()
     for word in left:
         name, has_value, _ = word.partition("=")
@@ -192,7 +193,7 @@ def _without(words: Sequence[str], options: Sequence[str], switches: Sequence[st
 
 
 def _without_verdict(words: Sequence[str]) -> list[str]:
-    """Leave out a verdict that was just refused; to plan anew lacked only consent."""
+    """Leave out a verdict that was just refused; a new plan only lacked consent."""
     given = _picked(words, ("--verdict",))
     return list(words) if given and given[-1].endswith("wipe-again") else _without(words, ("--verdict",))
 
@@ -205,10 +206,10 @@ def apply_command(path: str, plan: Plan, argv: Sequence[str], endpoint: str = ""
 
 
 def after_file(path: str, saved: Saved, argv: Sequence[str], *, unread: bool = False) -> tuple[str, ...]:
-    """Return the commands to continue with after a plan file that was not applied: to read it, and to plan again.
+    """Return the commands to continue with after a plan file that was not applied: read it, or plan again.
 
     Args:
-        unread: only that the file was not confirmed keeps it from being applied.
+        unread: whether the only obstacle is that the file was not confirmed.
     """
     show = shlex.join(["safe-reinit", "show", path])
     if unread:
@@ -220,12 +221,12 @@ def after_file(path: str, saved: Saved, argv: Sequence[str], *, unread: bool = F
 
 
 def _kept(argv: Sequence[str]) -> list[str]:
-    """Pick from a command line what says where and who."""
+    """Select the options of a command line that say where and as whom."""
     return _picked(argv, (*_KEPT, *_KEPT_FOR_A_RUN), _KEPT_SWITCHES)
 
 
 def _picked(argv: Sequence[str], options: Sequence[str], switches: Sequence[str] = ()) -> list[str]:
-    """Pick these options from a command line, with their values."""
+    """Select these options from a command line, with their values."""
     words: list[str] = []
     for word, value in zip(argv, [*argv[1:], ""], strict=False):
         if word in options:
@@ -236,7 +237,7 @@ def _picked(argv: Sequence[str], options: Sequence[str], switches: Sequence[str]
 
 
 def _plan_words(plan: Plan) -> list[str]:
-    """Write the command line that plans the same anew."""
+    """Write the command line that makes the same plan again."""
     get = plan.options
     words = ["safe-reinit", "plan", "--region", plan.region]
     for name, values in {
@@ -262,7 +263,7 @@ def _plan_words(plan: Plan) -> list[str]:
 
 
 def in_region(argv: Sequence[str], plan: Plan) -> list[str]:
-    """Return the command line for the region of a plan alone: a search by tags as it was, else the disks one by one."""
+    """Return the command line for only the region of a plan: a search by tags stays; otherwise the disks are named."""
     if not any(word.partition("=")[0] in _OF_ONE_REGION for word in argv):
         return [*_without(argv, ("--region",)), "--region", plan.region]
     disks = [word for job in plan.jobs for disk in job.disks for word in ("--disk", disk.disk_id)]

@@ -38,7 +38,7 @@ def _option(
 
 
 def words_of(metavar: str) -> tuple[str, ...]:
-    """Read the words out of a metavar such as ``ask|retry``; capitals stand for something else."""
+    """Read the words from a metavar such as ``ask|retry``; capitals stand for something else."""
     those = metavar.split("|")
     return tuple(those) if len(those) > 1 and not any(word.isupper() or word == "-" for word in those) else ()
 
@@ -54,7 +54,7 @@ def _setting(setting: Setting[Any], *, hidden: bool = False) -> Callable[[F], F]
 
 
 def _several(_ctx: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> str | tuple[str, ...] | None:
-    """Return one value as the text that it is, several as they are, each once."""
+    """Return one value unchanged, several as texts without duplicates."""
     different = tuple(dict.fromkeys(given))
     return different if len(different) > 1 else next(iter(different), None)
 
@@ -65,7 +65,7 @@ def sentence(text: str) -> str:
 
 
 def default_of(setting: Setting[Any]) -> Any:  # noqa: ANN401 - each setting has its own type
-    """Return the default as one would write it on the command line; ``None`` where there is none."""
+    """Return the default as people would write it on the command line; ``None`` if there is none."""
     value = setting.default
     return f"{value / 60:g}m" if isinstance(value, float) else value if value != () else None
 
@@ -185,7 +185,7 @@ def made(function: Callable[..., Any] | None) -> list[click.Parameter]:
 
 
 def _settings(*settings: Setting[Any], hidden: tuple[Setting[Any], ...] = ()) -> Iterator[Callable[[Any], Any]]:
-    """Make the options of settings; the help leaves out those that are taken but change nothing of the command."""
+    """Make the options of settings; the help leaves out those that are accepted but do not affect the command."""
     return (_setting(each, hidden=each in hidden) for each in settings)
 
 
@@ -196,7 +196,7 @@ def _run(*hidden: Setting[Any]) -> tuple[Callable[[Any], Any], ...]:
 
 _RUN = _run()
 everything: Callable[[F], F] = _stack(*_run(*_RUNNER))
-"""The options of a run, where its command line is only looked at."""
+"""The options of a run, for commands that only read its command line."""
 program: Callable[[F], F] = _stack(
     *_RUN, click.version_option(VERSION, "-V", "--version", message="safe-reinit %(version)s")
 )
@@ -206,7 +206,7 @@ plan: Callable[[F], F] = _stack(
     *_TARGET,
     *_run(*_RUNNER[1:])[len(_TARGET) + len(_CONFIRM) :],
 )
-"""The options of a plan: those of a run but for the consent to run it."""
+"""The options of a plan: those of a run except for the consent to run it."""
 _REHEARSED = _but(_SETTINGS_OF_RUN, Settings.simulate, Settings.world, Settings.journal, Settings.on_unknown, *_RUNNER)
 rehearse: Callable[[F], F] = _stack(
     *_TARGET, *_CONSENT, *_settings(*_REHEARSED), *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT)
@@ -217,14 +217,14 @@ _UNDONE = _but(
     *_of("Logging in after a system disk is wiped", "Many machines", "Simulation"),
 )  # fmt: skip
 undo: Callable[[F], F] = _stack(*_CONFIRM, *_CONSENT, *_settings(*_UNDONE), *_CONFIG, *_settings(*_OUTPUT))
-"""The options of an undo: those of a run but for what only ReInitDisk takes; the run names the disks."""
+"""The options of an undo: those of a run except for what only ReInitDisk accepts; the run names the disks."""
 policy: Callable[[F], F] = _stack(
     *_TARGET,
     click.option("--check", is_flag=True, default=None, help="List which of these permissions are missing."),
     *_CONSENT, *_settings(*_SETTINGS_OF_RUN, hidden=_RUNNER), *_PASSWORD, *_CONFIG,
     *_settings(*_but(_OUTPUT, Settings.report, Settings.events)),
 )  # fmt: skip
-"""The options of a policy: those of a run, so that its command line can be taken as it is."""
+"""The options of a policy: those of a run, so that its command line can be used unchanged."""
 _RESUMED = (*_CLOUD, Settings.password_env, Settings.journal, Settings.temporal, Settings.temporal_namespace)
 resume: Callable[[F], F] = _stack(
     click.option(
@@ -233,7 +233,7 @@ resume: Callable[[F], F] = _stack(
     ),
     *_CONFIRM[1:], _CONSENT[0], *_settings(*_RESUMED), *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT),
 )  # fmt: skip
-"""The options of a run that goes on."""
+"""The options of a run that continues."""
 apply: Callable[[F], F] = _stack(
     click.option(
         "--confirm",
@@ -243,7 +243,9 @@ apply: Callable[[F], F] = _stack(
     ),
     *_settings(*_RESUMED, Settings.on_unknown, *_of("Simulation")), *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT),
 )  # fmt: skip
-"""The options of a plan from a file: it has its targets and everything that was agreed to, so they take none of it."""
+"""The options of a plan from a file. The file has the targets and everything that was agreed to, so there are no
+options for these.
+"""
 verify: Callable[[F], F] = _stack(
     _option(
         "--instance", metavar="I", offers="instances", required=True,
@@ -264,11 +266,11 @@ _JOURNAL = (
 journal: Callable[[F], F] = _stack(*_JOURNAL)
 """The options of a command that reads the journal."""
 _DEFAULT_LIMIT = 20
-"""What a list has unless another number is asked for."""
+"""The length of a list if no other number is given."""
 
 
 def limit(help_: str) -> Callable[[F], F]:
-    """Make the option of a command that lists the newest of something."""
+    """Make the option for a command that lists the newest of something."""
     count = click.IntRange(0, 1_000_000)
     return click.option("--limit", metavar="N", type=count, default=_DEFAULT_LIMIT, help=f"{help_} [{_DEFAULT_LIMIT}]")
 
@@ -284,4 +286,4 @@ worker: Callable[[F], F] = _stack(*_settings(*_of("Where"), *_but(_of("Temporal"
 output: Callable[[F], F] = _stack(
     _option("--output", metavar="text|json", default=None, help="The format of the result.")
 )
-"""The options of a command that only tells something."""
+"""The options of a command that only prints information."""

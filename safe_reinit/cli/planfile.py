@@ -47,10 +47,10 @@ def endpoint(client: Client, config: Settings) -> str:
 
 
 def show(path: str, flags: Mapping[str, Any], output: Output) -> None:
-    """Show the plan in a file, and what can be told of it without asking the cloud.
+    """Show the plan in a file, and what can be said about it without asking the cloud.
 
     Raises:
-        UsageError: it is no plan file, or was changed.
+        UsageError: it is not a plan file, or was changed.
     """
     if not os.path.lexists(path):
         raise UsageError(f"There is neither a run nor a plan file {path!r}.", hint="See safe-reinit runs.")
@@ -87,7 +87,7 @@ def _state(saved: Saved, used_by: str | None, unknown: str, *, expired: bool) ->
 
 
 def _with_journal(saved: Saved, result: Report, flags: Mapping[str, Any]) -> tuple[str | None, Report, str]:
-    """Ask the journal who ran a plan and its disks; one that cannot be asked is no reason not to show the plan."""
+    """Ask the journal who ran a plan and its disks; if it cannot be read, the plan is shown all the same."""
     config = resolve(flags, os.environ, flags.get("config"))
     place = journal_of(config.journal, os.environ)
     named = config.of(Settings.journal).source == "flag"

@@ -1,4 +1,4 @@
-"""The commands that are printed: copied to a shell, they run this program, with the same journal."""
+"""The printed commands: copied to a shell, they run this program, with the same journal."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _NAME = "safe-reinit"
 _PACKAGE = __name__.partition(".")[0]
 _COMMANDS = "|".join(sorted({name.split()[0] for name in EXAMPLES} - {_NAME} | {"simulator"}))
 _CALL = re.compile(rf"(?<![\w./-]){_NAME}(?= (?:-|(?:{_COMMANDS})\b))")
-"""Where a command begins; elsewhere the name is that of the program."""
+"""Where a command begins; elsewhere the name means the program."""
 
 
 def as_called(text: str) -> str:
-    """Return a text whose commands name this program as it was called."""
+    """Return a text in which commands call this program in the way it was called."""
     called = _called(sys.argv[0], os.environ.get("PATH", os.defpath))
     return text if called == _NAME else _CALL.sub(lambda _: called, text)
 
 
 @cache
 def _called(first: str, path: str) -> str:
-    """Return what to type for this program: its name alone where a shell finds this one, and no other, by that."""
+    """Return what to type for this program: only its name if a shell would find this program by that name."""
     folder, file = os.path.split(first)
     if (os.path.basename(folder), file) == (_PACKAGE, "__main__.py"):
         script, words = os.path.join(os.path.dirname(sys.executable), _NAME), [sys.orig_argv[0], "-m", _PACKAGE]
@@ -40,7 +40,7 @@ def _called(first: str, path: str) -> str:
 
 
 def _finds(path: str, script: str) -> bool:
-    """Return whether a shell finds this script by its name: the first of that name in its path decides."""
+    """Return whether a shell finds this script by its name: the first one with that name in its path counts."""
     for folder in path.split(os.pathsep):
         found = os.path.join(folder or os.curdir, _NAME)
         if os.path.isfile(found) and os.access(found, os.X_OK):
@@ -54,7 +54,7 @@ _OF_A_RUN = rf"safe-reinit (?:(?:show|resume|undo|cancel) {RUN_ID}|unhold\b|runs
 
 
 def showable(argv: Sequence[str]) -> Iterator[str]:
-    """Leave out of a command line the password that the address of a journal may have."""
+    """Remove from a command line the password that the address of a journal may contain."""
     for before, word in pairwise(("", *argv)):
         option, given = ("--journal=", word[10:]) if word.startswith("--journal=") else ("", word)
         if option or before == "--journal":

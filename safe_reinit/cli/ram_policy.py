@@ -1,4 +1,4 @@
-"""The RAM policy of exactly one run, and which of its rights these credentials have."""
+"""The RAM policy for exactly one run, and which of its permissions these credentials have."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STYLE = {"allowed": "green", "missing": "bold red", "unproven": "dark_orange3",
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
-    """Print the policy, or with --check what is missing of it, and give the exit code."""
+    """Print the policy, or with --check the missing permissions, and return the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
     output.with_form_of({Settings.output.name: config.output})
     password = password_of(config, {**flags, "dry_run": True})
@@ -45,7 +45,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
 
 
 def _is_seen(plan: Plan) -> bool:
-    """Return whether the disks and their instances were seen, without which what a run would do is not known."""
+    """Return whether the disks and their instances were seen; otherwise it is not known what a run would do."""
     return all(job.power_before and all(disk.type for disk in job.disks) for job in plan.jobs)
 
 

@@ -1,7 +1,7 @@
-"""One command over several regions: all are looked at and judged first, agreed to once, and run one after the other.
+"""One command over several regions: check all of them first, ask for consent once, and run them one after another.
 
-Each region has its own plan, run, journal entry and client. What is refused in one refuses all, before anything is
-touched; once a canary did not end done, too many failed or somebody ended the command, no later region begins.
+Each region has its own plan, run, journal entry and client. A refusal in one refuses all, before anything is touched.
+If a canary did not end as done, too many jobs failed, or somebody ended the command, no later region begins.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .wipe import plan_and_run
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
-    """Do what the command line says in all its regions and give the exit code."""
+    """Do what the command line says in all its regions, and return the exit code."""
     named: tuple[str, ...] = flags[Settings.region.name]
     configs = [resolve({**flags, Settings.region.name: each}, os.environ, flags.get("config")) for each in named]
     config = configs[0]
@@ -76,7 +76,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
 
 
 def _refuse_fixed_endpoint(config: Settings, client: Client) -> None:
-    """Refuse an endpoint of ECS that is one region's: what has no RegionId would be asked of the wrong one."""
+    """Refuse an ECS endpoint of a single region: a call without RegionId would go to the wrong region."""
     if not client.endpoint and (config.endpoint or config.endpoints.get("ecs")):
         raise UsageError(
             "An ECS endpoint belongs to one region, but --region names several.",
@@ -88,10 +88,11 @@ def _refuse_fixed_endpoint(config: Settings, client: Client) -> None:
 
 
 def _discover(clients: Sequence[Client], selection: DiskSelection, progress: Progress) -> dict[str, list[str]]:
-    """Return the ids of the disks that are meant in each region where there are any.
+    """Return the ids of the requested disks, by region, without regions that have none.
 
     Raises:
-        RunRefused: ECS could not be asked in one, what must be in exactly one is not, or there is nothing in any.
+        RunRefused: ECS could not be asked in one region, something that must be in exactly one is not, or no region has
+            anything.
     """
     search, named = selection.search, dict.fromkeys(selection.disk_ids)
     existing = {each.region: each.planner.existing(list(named), search.instances, progress.call) for each in clients}
@@ -163,8 +164,8 @@ class _Regions:
         self._whole = regions.as_one(self._to_run)
         self._rollout = replace(consent.pausing(self._whole).rollout, canary=self.config.canary)
         self._total = len(self._whole.jobs)
-        self._outcomes: list[Outcome] = []  # of the jobs of the regions that had their turn
-        self._why = ""  # no further region begins, once that is so
+        self._outcomes: list[Outcome] = []  # the jobs of the regions that have had their turn
+        self._why = ""  # no further region begins once this is set
 
     def __call__(self) -> int:
         self.progress.findings(replace(self._whole, findings=regions.as_one(self.plans).findings))
@@ -234,7 +235,7 @@ class _Regions:
     # -------------------------------------------------------------------------------------------------- the runs
 
     def _run(self, interrupt: Interrupt, client: Client, plan: Plan) -> Report:
-        """Run one region, unless something keeps it from beginning, and give its report."""
+        """Run one region, unless something keeps it from beginning, and return its report."""
         if plan in self._left_out:
             return self._of_plan(client, plan, None)
         why = self._closed(interrupt, client)
@@ -277,7 +278,7 @@ class _Regions:
         return replace(result, next=result.next or after(result, self._argv(plan), client) if result.exit_code else ())
 
     def _broken(self, client: Client, plan: Plan, bug: Exception) -> Report:
-        """Report a run of which nobody knows how far it came: nothing is claimed of its disks."""
+        """Report a run whose progress nobody knows: it claims nothing about its disks."""
         error = Error(
             f"An unexpected {type(bug).__name__} ended the run in {plan.region}; the journal has its state.",
             hint="Find the run with safe-reinit runs, continue it with safe-reinit resume RUN, and report this.",
@@ -291,7 +292,7 @@ class _Regions:
         return in_region(self.output.argv, plan)
 
     def _not_begun(self, client: Client, plan: Plan, why: str) -> Report:
-        """Report a region of which nothing was begun, and tell of its jobs as of those of a run that never begin."""
+        """Report a region for which nothing was begun; its jobs appear like jobs of a run that never begin."""
         error = RunRefused(f"Not begun: {why}.", hint=PLAN_AGAIN)
         result = self._of_plan(client, plan, error)
         jobs = tuple(replace(job, error=job.error or result.error) for job in result.jobs)

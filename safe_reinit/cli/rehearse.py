@@ -1,4 +1,4 @@
-"""The rehearsal: tonight's wipe on a simulated twin of the machine, with the very same plan."""
+"""The rehearsal: tonight's wipe on a simulated copy of the machine, with the very same plan."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from .session import password_of, set_output, simulated
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
-    """Look at the real disks, build their twins, run the plan on those, and give the exit code."""
+    """Read the real disks, build their copies, run the plan on those, and return the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
     set_output(output, config, flags)
     password = password_of(config, {**flags, "confirm": "rehearsal"})
@@ -112,7 +112,7 @@ def world_of(facts: Facts) -> dict[str, Any]:
     pairs = [pair for each_of in products for pair in each_of.pairs]
     return {
         **_products_of(products),
-        "begins": timestamp(facts.now),  # by the clock of the cloud, whose times the twin has
+        "begins": timestamp(facts.now),  # by the clock of the cloud, whose times the copy has
         "region": facts.region,
         "regions": [facts.region],
         **({"account": facts.caller.account} if facts.caller.account else {}),
@@ -135,12 +135,13 @@ def world_of(facts: Facts) -> dict[str, Any]:
 
 
 _RELEASE_AFTER = 7 * 86400
-"""Simulated seconds after which the twin's group releases it: how long the real one would take is not known, and a plan
-that runs has its member in Standby, or stopped all along and accepted as that."""
+"""Simulated seconds after which the group of the copy releases it. How long the real one would take is not known; in a
+plan that runs, the member is in Standby, or was stopped all along and accepted as such.
+"""
 
 
 def _products_of(products: Sequence[OtherProducts]) -> dict[str, Any]:
-    """Build what other products know, of all disks."""
+    """Build what other products know about all disks."""
     groups = {each.group_id for each_of in products for each in each_of.members}
     keys = {key.key_id: {"state": key.state or "Deleted"} for each_of in products for key in each_of.keys}
     policies = {
@@ -265,7 +266,7 @@ def _image(image: Image) -> dict[str, Any]:
 
 
 def _given(**members: Any) -> dict[str, Any]:  # noqa: ANN401 - a world is JSON
-    """Leave out what ECS did not say, so that the simulator's own default holds."""
+    """Leave out what ECS did not say, so that the simulator's own default applies."""
     return {
         name: timestamp(value) if isinstance(value, datetime) else value
         for name, value in members.items()

@@ -1,4 +1,4 @@
-"""Going on with a run: resume, and what a person says of an unknown outcome."""
+"""The command resume, and a person's verdict on an unknown outcome."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .wipe import plan_and_run
 
 
 def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
-    """Go on with a run and give the exit code."""
+    """Continue a run, and return the exit code."""
     if flags["accept"] and flags["verdict"] != "wipe-again":
         raise UsageError(
             "--accept can be given only with --verdict wipe-again.",
@@ -56,7 +56,7 @@ def _resume_attended(
     progress: Progress,
     output: Output,
 ) -> Report:
-    """Resume a run, and where that cannot tell what happened, ask whoever is there and resume it with the answer."""
+    """Resume a run; if that cannot tell what happened, ask the person and resume it with the answer."""
     interrupted: Interrupt | None = None
 
     def resumed(verdict: Verdict | None) -> Report:
@@ -89,7 +89,7 @@ def _resume_attended(
 def _wipe_again(
     client: Client, stored: StoredRun, config: Settings, flags: Mapping[str, Any], password: str | None, output: Output
 ) -> int:
-    """Plan the same anew and ask anew; the old run lets its instances go once the new plan is agreed to."""
+    """Make the same plan again and ask again; the old run releases its instances once the new plan is confirmed."""
     refuse_verdict(stored, "wipe-again")
     old = history.plan_of(stored)
     with Progress(config, client.clock, output.last, client.is_simulated, output.warn) as progress:
@@ -105,7 +105,7 @@ def _wipe_again(
                 on_call=progress.call,
             )
             left = sorted(set(pending) - {job.instance_id for job in made.jobs})
-            if left and made.runnable:  # the run in its place would not start them, and the old one is closed by it
+            if left and made.runnable:  # the new run would not start them, but closes the old one
                 raise RunRefused(
                     f"Run {stored.run_id} stopped {', '.join(left)}, but no disk of the new plan is attached to it, "
                     "so nothing would start it again.",
@@ -120,6 +120,6 @@ def _wipe_again(
 
 
 def _pending_starts(before: StoredRun) -> list[str]:
-    """Return the machines that an earlier run stopped: the run in its place starts them, as promised."""
+    """Return the machines that an earlier run stopped: the run that replaces it starts them, as promised."""
     states = [each.state for each in before.jobs if each.state.power_before == "Running"]
     return [each.instance_id for each in states if each.stopped_by_us and each.start.state != "done"]

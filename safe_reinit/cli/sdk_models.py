@@ -1,6 +1,6 @@
-"""Load of the SDK only what is used of it: for the command line, whose process is its own.
+"""Loads only the parts of the SDK that are used: for the command line, which has a process to itself.
 
-The package of the models imports one module a class, of which some twenty are of use here: that takes longer than all
+The package of the models imports one module per class, of which this program uses about twenty: that takes longer than
 the rest of a dry run's start. aiohttp, which the SDK imports for calls that are not made here, takes a quarter of what
 is left. A program that uses the library gets the SDK as its vendor made it.
 """
@@ -16,13 +16,13 @@ from types import ModuleType
 
 MODELS = "alibabacloud_ecs20140526.models"
 UNUSED = "aiohttp"
-"""Named by the SDK in annotations and in its asynchronous calls; every request here goes by our own connections."""
+"""Named by the SDK in annotations and in its asynchronous calls; every request here uses our own connections."""
 SERVE_BY_IT = ("safe_reinit.simulator", "safe_reinit.cli.health")
-"""Ours that answer HTTP, with --simulate and in a worker: they need the real one, in the same process."""
+"""Our modules that serve HTTP, for --simulate and workers: they need the real one, in the same process."""
 
 
 class _ByName(SourceFileLoader):
-    """Makes the package with nothing imported yet: each class is loaded from its own module when it is asked for."""
+    """Makes the package with nothing imported yet: each class is loaded from its own module on demand."""
 
     def __init__(self, path: str, modules: dict[str, str]) -> None:
         super().__init__(MODELS, path)
@@ -42,9 +42,9 @@ class _ByName(SourceFileLoader):
 
 
 class _Names:
-    """Makes a module in which each name is an empty class: enough for annotations.
+    """Makes a module in which each name is an empty class, which is enough for annotations.
 
-    ``importlib.abc.Loader`` is not its base: to import that takes a tenth of ``--help``.
+    ``importlib.abc.Loader`` is not its base, because importing that takes a tenth of ``--help``.
     """
 
     def create_module(self, spec: ModuleSpec) -> None:
@@ -68,7 +68,7 @@ class _Finder:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Implement ``importlib.abc.MetaPathFinder``; everything but these two packages is left to others."""
+        """Implement ``importlib.abc.MetaPathFinder``; everything except these two packages is left to others."""
         if fullname in SERVE_BY_IT and self._names_only:
             self._names_only = False
             sys.modules.pop(UNUSED, None)
@@ -85,7 +85,7 @@ class _Finder:
 
 
 def _modules_of(init: str) -> dict[str, str]:
-    """Return the module of each class, if the package does nothing but import them; else nothing."""
+    """Return the module of each class, if the package only imports them; otherwise nothing."""
     with open(init, encoding="utf-8") as file:
         text = re.sub(r"^#.*\n", "", file.read(), flags=re.MULTILINE)
     imports, _, names = text.partition("__all__")
@@ -96,6 +96,6 @@ def _modules_of(init: str) -> dict[str, str]:
 
 
 def load_by_name() -> None:
-    """Load the models one by one from now on, in this process, and what is unused not at all."""
+    """From now on, load the models one by one in this process, and unused modules not at all."""
     if MODELS not in sys.modules:
         sys.meta_path.insert(0, _Finder())

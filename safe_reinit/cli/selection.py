@@ -1,4 +1,4 @@
-"""Which disks a command is about: named one by one, in a file, or found on instances and by tags."""
+"""Which disks a command is about: named individually, in a file, or found by instances and tags."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..planning.discover import Search, read_ids
 
 @dataclass(frozen=True)
 class DiskSelection:
-    """What was said of the disks on the command line.
+    """The disks given on the command line.
 
     Attributes:
-        disk_ids: those that were named, or stand in a file.
-        search: what the others are found by.
+        disk_ids: the disks that were named, or are in a file.
+        search: how the others are found.
         discovered: whether any was found rather than named; a file counts as found.
 
     """
@@ -30,7 +30,7 @@ class DiskSelection:
     discovered: bool
 
     def __call__(self, client: Client, on_call: Callable[[Call], None] | None) -> list[str]:
-        """Return the ids of all disks, each once; what is searched for is looked at now."""
+        """Return the ids of all disks, each once; searches are made now."""
         found = client.discover_disks(self.search, on_call) if self.search.any else ()
         return list(dict.fromkeys((*self.disk_ids, *found)))
 
@@ -43,14 +43,14 @@ class DiskSelection:
         disk_ids: Sequence[str] | None = None,
         elsewhere: int = 0,
     ) -> Plan:
-        """Plan what the command line says of them.
+        """Make a plan for these disks.
 
         Args:
             client: makes the plan.
             flags: the command line.
             password: the password to set.
-            on_call: is told every exchange.
-            disk_ids: the disks, where they were found already.
+            on_call: is called for every exchange.
+            disk_ids: the disks, if they were already found.
             elsewhere: how many disks are planned in other regions.
         """
         return client.plan(
@@ -66,10 +66,10 @@ class DiskSelection:
 
 
 def selection_of(flags: Mapping[str, Any]) -> DiskSelection:
-    """Read from the command line which disks are meant.
+    """Read from the command line which disks are requested.
 
     Raises:
-        UsageError: none are, or an option is missing its other half.
+        UsageError: no disks are, or an option lacks the one that must go with it.
     """
     file, instances, tags = flags.get("disks_from"), flags.get("instance") or (), flags.get("tag") or ()
     search = Search(

@@ -1,4 +1,4 @@
-"""What every command that runs a plan sets up: the output, the password, the client, the signals."""
+"""What every command that runs a plan sets up: output, password, client, signals."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _SIMULATION_SPEED = 15.0
 def set_output(
     output: Output, config: Settings, flags: Mapping[str, Any], *inputs: str, run_id: str | None = None
 ) -> None:
-    """Set in which form and where the result goes, of success and of failure.
+    """Set the format and the destination of the result, for success and failure.
 
     Args:
-        output: takes it.
+        output: the output to set up.
         config: the settings.
         flags: the options.
         inputs: files that the command reads besides those of its options.
-        run_id: the run that goes on, whose report may be written anew.
+        run_id: the run that continues, whose report may be replaced.
 
     Raises:
-        UsageError: two outputs want stdout, a file cannot be written, or it is something else's.
+        UsageError: two outputs want stdout, a file cannot be written, or it has another use.
     """
     on_stdout = config.events == "-"
     if on_stdout and config.output != "text":
@@ -65,10 +65,10 @@ def set_output(
 
 
 def password_of(config: Settings, flags: Mapping[str, Any]) -> str | None:
-    """Read the password to set, where one is asked for: from the environment, stdin or a person, never from argv.
+    """Read the requested password from the environment, stdin or a person, never from argv.
 
     Raises:
-        UsageError: it is asked for in two ways, or is not there.
+        UsageError: it is requested in two ways, or missing.
     """
     variable = config.password_env
     switches = [name for name in ("--password-stdin", "--password-prompt") if flags.get(name[2:].replace("-", "_"))]
@@ -86,10 +86,10 @@ def password_of(config: Settings, flags: Mapping[str, Any]) -> str | None:
 
 
 def password_again(plan: Mapping[str, Any], config: Settings, flags: Mapping[str, Any], what: str) -> str | None:
-    """Read the password for a plan that was written down, where it was made with one; a surplus setting means nothing.
+    """Read the password for a stored plan that was made with one; a superfluous setting is ignored.
 
     Raises:
-        UsageError: it is missing, or the command line gives one that is not wanted.
+        UsageError: it is missing, or the command line gives one that is not needed.
     """
     given = any(flags.get(name) for name in (Settings.password_env.name, "password_stdin", "password_prompt"))
     if not plan["options"]["password"] and not given:
@@ -111,7 +111,7 @@ def _from_stdin(flags: Mapping[str, Any]) -> str:
 
 
 def _from_person() -> str:
-    """Ask twice, showing nothing; it is not shown what differs either."""
+    """Ask twice, without showing the answers, not even the difference."""
     if not somebody_there():
         raise UsageError(
             "--password-prompt needs a terminal to ask on.", hint="Give --password-env or --password-stdin instead."
@@ -146,7 +146,7 @@ def clients_of(configs: Sequence[Settings], stack: ExitStack) -> list[Client]:
 
 def _client_at(simulator: Simulator, config: Settings, clock: Clock) -> Client:
     named = (Settings.region.option, *Settings.region.variables[:1])
-    if config.of(Settings.region).location not in named:  # one that is meant for the real cloud is not meant here
+    if config.of(Settings.region).location not in named:  # an endpoint for the real cloud is not used here
         config = config.having(Settings.region, simulator.region)
     if config.of(Settings.journal).location == Settings.journal.option:
         raise UsageError(
@@ -160,7 +160,7 @@ def _client_at(simulator: Simulator, config: Settings, clock: Clock) -> Client:
         )
     config = config.having(Settings.endpoint, simulator.url).having(Settings.profile, None)
     config = config.having(Settings.runner, "local")
-    config = config.having(Settings.journal, None)  # that of real runs is no place for a simulated one
+    config = config.having(Settings.journal, None)  # a simulated run must not be in the journal of real runs
     return connect(config=config, credentials=simulator.access_key, clock=clock)
 
 

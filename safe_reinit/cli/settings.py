@@ -15,7 +15,7 @@ from .output import Output, print_stdout
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
 _GRACE_MARGIN = 60
-"""Seconds of a worker's grace beside the limits of a machine: for calls between its phases, and to let go."""
+"""Seconds of a worker's grace besides the limits of a machine: for calls between its phases, and for the release."""
 _WORDS_OF_YAML = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 
 
@@ -59,14 +59,14 @@ def config_show(flags: Mapping[str, Any], output: Output) -> None:
 
 
 def config_grace(flags: Mapping[str, Any]) -> None:
-    """Print how many seconds a worker needs to end cleanly: as many as a machine that has just begun, at most."""
+    """Print how many seconds a worker needs to end cleanly: at most as many as a machine that has just begun."""
     config = _settings(flags)
     phases = (config.timeout_stop, config.timeout_snapshot, config.timeout_reinit, config.timeout_start)
     print_stdout(str(round(sum(phases) + config.journal_outage) + _GRACE_MARGIN))
 
 
 def _showable(setting: Setting[Any], value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
-    """Return the value of a setting as ``printable_value`` does; an address that may hold a password without it."""
+    """Return the value of a setting as ``printable_value`` does; an address without any password in it."""
     if not setting.secret or value is None:
         return printable_value(value)
     from ..journal import place  # noqa: PLC0415 - only where there is one
@@ -75,7 +75,7 @@ def _showable(setting: Setting[Any], value: Any) -> Any:  # noqa: ANN401 - each 
 
 
 def _settings(flags: Mapping[str, Any]) -> Settings:
-    """Resolve the settings, and see that what classes accept can be accepted."""
+    """Resolve the settings, and check that what classes accept can be accepted."""
     config = resolve(flags, os.environ, flags.get("config"))
     if config.classes:
         from ..planning.request import target_rules_of  # noqa: PLC0415 - the checks are needed only where there are classes
@@ -85,7 +85,7 @@ def _settings(flags: Mapping[str, Any]) -> Settings:
 
 
 def _tree(value: Mapping[str, Any], indent: str) -> Iterator[str]:
-    """Write a nested setting as a file could have it, a member in each line."""
+    """Write a nested setting as a file could have it, one member per line."""
     for name, item in value.items():
         if isinstance(item, dict) and any(isinstance(each, (dict, list, bool)) for each in item.values()):
             yield f"{indent}{name}:"
@@ -106,7 +106,7 @@ def flow(value: Any) -> str:  # noqa: ANN401 - as a YAML file has it
 
 
 def printable_value(value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
-    """Return the value of a setting as people write it: a duration as ``10m``, a time by RFC 3339."""
+    """Return the value of a setting as people write it: a duration as ``10m``, a time in RFC 3339."""
     if isinstance(value, float) and value >= 1.0:
         from ..report.text import duration  # noqa: PLC0415 - only where a duration is shown
 

@@ -1,4 +1,4 @@
-"""Speaking with the shells: the script that each reads once, and the answers that it asks for at Tab."""
+"""The interface to shells: the script that each reads once, and the answers that it asks for at Tab."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .complete import SHELLS, VARIABLE
 
 
 class _Bash(BashComplete):
-    """Puts the words together again that bash parts at ``:`` and ``=``."""
+    """Joins the words that bash splits at ``:`` and ``=``."""
 
     def get_completion_args(self) -> tuple[list[str], str]:
         words, incomplete = super().get_completion_args()
@@ -35,7 +35,7 @@ def script(app: click.Command, shell: str) -> str:
 
 
 def answer(app: click.Command, asked: str) -> int:
-    """Answer the script in the shell; where that fails it is told nothing, and so is the person."""
+    """Answer the script in the shell; if that fails, neither the shell nor the person is told anything."""
     shell, _, what = asked.partition("_")
     with contextlib.suppress(Exception), open(os.devnull, "w", encoding="utf-8") as nowhere:
         with contextlib.redirect_stderr(nowhere):

@@ -1,10 +1,10 @@
-"""What the signals of this process ask for, from its first line to its last.
+"""What signals to this process mean, from its first line to its last.
 
-SIGINT, SIGTERM, SIGHUP and SIGQUIT, any number of them, are one request: before a run to stop, in a run to end it in
-order, after a run to wait no longer for who reads the output. Only a run that workers carry goes on after the last
-three: a terminal that is closed or a host that shuts down ends no more than the command that follows it. One that was
-ignored when the process began (nohup; a job in the background of a script) stays ignored. A process that got a SIGINT
-ends by SIGINT, so that shells and loops end, too.
+SIGINT, SIGTERM, SIGHUP and SIGQUIT, any number of them, are one request: before a run, to stop; during a run, to end it
+cleanly; after a run, to stop waiting for whoever reads the output. Only a run that workers carry out continues after
+the last three: closing a terminal or shutting down a host ends only the command that follows the run. A signal that was
+ignored when the process began (nohup; a background job of a script) stays ignored. A process that got a SIGINT ends by
+SIGINT, so that shells and loops end, too.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from ..interrupt import SECOND_CTRL_C_AFTER, Interrupt
 
 _PARTS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 NUMBERS = (signal.SIGINT, *_PARTS)
-"""What asks for the end of a command in order; nothing else that a terminal or a service manager sends ends it."""
+"""The signals that ask a command to end cleanly; no other signal from a terminal or a service manager ends it."""
 _QUIT_TIMEOUT = 1.9
-"""Real seconds after which a process that is to quit at once has ended, whatever hangs in it."""
+"""Real seconds after which a process that must quit at once has ended, whatever hangs in it."""
 _ENDING = (
     "Stopping: finishing the current call; no further wipe is sent, and machines that were stopped are started again."
 )
@@ -47,7 +47,7 @@ class Signals:
 
     Attributes:
         interrupted: whether a SIGINT came.
-        enough: set once a signal came after the run: no output is waited for any more.
+        enough: set once a signal arrived after the run: output is no longer waited for.
 
     """
 
@@ -60,7 +60,7 @@ class Signals:
         self._at: float | None = None
         self._notified = False
         self._hinted = False
-        """Whether a person was told how to quit: only then a Ctrl-C is another wish."""
+        """Whether a person was told how to quit: only after that is a Ctrl-C a different request."""
         self._ending_shown = threading.Event()
         self._changed = threading.Event()
         self._interrupt: Interrupt | None = None
@@ -69,7 +69,7 @@ class Signals:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Signals:
-        if threading.current_thread() is threading.main_thread():  # only there they can be handled
+        if threading.current_thread() is threading.main_thread():  # signals can be handled only there
             for number in NUMBERS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._got)
@@ -83,11 +83,11 @@ class Signals:
     def run(
         self, notify: Callable[[str, Callable[[], None]], None], note: Callable[[str], None] | None = None
     ) -> Iterator[Interrupt]:
-        """End a run cleanly on a signal while the block lasts; after it signals end the waiting for its output.
+        """End a run cleanly on a signal while the block lasts; after the run, signals end the wait for its output.
 
         Args:
-            notify: says a line to the person, and then does something, once the line is out.
-            note: says a line that only somebody who watches needs.
+            notify: prints a line for the person, and then does something, once the line is out.
+            note: prints a line that matters only to somebody who watches.
         """
         self._notify = notify
         interrupt = Interrupt(lambda text: notify(text, lambda: None), _PARTING.format(os.getpid()), note)
@@ -110,11 +110,11 @@ class Signals:
                 self._changed.clear()
 
     def over(self) -> None:
-        """Stop nothing any more: what is left is to say how it ended."""
+        """Stop nothing any more: what is left is to report how it ended."""
         self._ran = True
 
     def _got(self, number: int, _frame: FrameType | None) -> None:
-        """Handle a signal: in the main thread, between any two steps of it, also of this; so one after the other."""
+        """Handle a signal: in the main thread, between any two steps, even of this method; so one after another."""
         self._numbers.append(number)
         while self._numbers and not self._handling:
             self._handling = True
@@ -139,7 +139,7 @@ class Signals:
         elif not self._came:
             self._came = True
             raise Stopped
-        elif quits:  # what the first one began to end, hangs; nothing was changed
+        elif quits:  # what the first signal began to end hangs; nothing was changed
             end_by_sigint()
 
     def _in_run(self, interrupt: Interrupt, number: signal.Signals, *, quits: bool) -> None:
@@ -157,12 +157,12 @@ class Signals:
         if number == signal.SIGINT and not self._hinted:
             self._notified = self._hinted = True
             self._notify(f"{number.name}: {_ENDING} {_HOW_TO_QUIT}", self._ending_shown.set)
-        elif not self._notified:  # it may have been asked by others, who did not say this
+        elif not self._notified:  # others may have asked it, without this message
             self._notified = True
             self._notify(f"{number.name}: {_ENDING}", lambda: None)
 
     def _watch(self, interrupt: Interrupt) -> None:
-        """Wait for the end of a run; if it is to be left at once, end the process soon, whatever hangs in it."""
+        """Wait for the end of a run; if it must be left at once, end the process soon, whatever hangs in it."""
         self._changed.wait()
         if not interrupt.left:
             return
@@ -171,8 +171,8 @@ class Signals:
 
 
 def end_by_sigint() -> NoReturn:
-    """End this process by SIGINT, as one that never handled it."""
+    """End this process by SIGINT, like one that never handled it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     os.kill(os.getpid(), signal.SIGINT)
-    os._exit(130)  # it was blocked or taken away meanwhile
+    os._exit(130)  # it was blocked or removed meanwhile

@@ -1,4 +1,4 @@
-"""Undoing a run: the disks that it wiped are rolled back to the safety snapshots that it took."""
+"""The command undo: rolls the disks that a run wiped back to the safety snapshots that it took."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .wipe import plan_and_run
 
 
 def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
-    """Plan the undo, show it, ask, run it and give the exit code."""
+    """Plan the undo, show it, ask, run it and return the exit code."""
     _, config = history.run_of(run_id, flags)
     set_output(output, config, flags)
     client = connect(config=config)

@@ -1,4 +1,4 @@
-"""The command that measures on a machine that nobody needs what no document says of ECS."""
+"""The command verify-cloud: measures on a spare machine what no document says about ECS."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .signals import Stopped
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
-    """Announce what it does and loses, measure, write what was measured, and return the exit code."""
+    """Announce what it does and destroys, measure, write the measurements, and return the exit code."""
     config = resolve(flags, os.environ, flags.get("config")).having(Settings.runner, "local")
     set_output(output, config, flags)
     if flags["save"] is not None:
@@ -66,7 +66,7 @@ def _only_disk(client: Client, instance_id: str, progress: Progress) -> str:
 
 
 def _measure(rounds: Rounds, plan: Plan, confirm: str | None, output: Output, progress: Progress) -> Error | None:
-    """Ask for consent and carry the runs out; return how it ended, where that was not well."""
+    """Ask for consent and make the runs; return how they ended, unless that was well."""
     write(
         sys.stderr,
         f"verify-cloud stops {rounds.instance_id}, wipes its disk {rounds.disk_id} and starts the machine again, "
@@ -101,7 +101,7 @@ def _measure(rounds: Rounds, plan: Plan, confirm: str | None, output: Output, pr
 
 
 def _write(result: Verification, path: str | None, output: Output) -> None:
-    """Write what was measured to stdout, and to the file that was asked for."""
+    """Write the measurements to stdout, and to the requested file."""
     written = {"schema": 1, **encode(result)}
     text = "".join(f"{line}\n" for line in document.lines(result))
     failed = [output.last(lambda: output.document(written) if output.json else write(sys.stdout, text))]
@@ -112,7 +112,7 @@ def _write(result: Verification, path: str | None, output: Output) -> None:
 
 
 def _judged(result: Verification, rounds: Rounds) -> Error | None:
-    """Return how it ended though the runs ended well."""
+    """Return the exit code for runs that ended well."""
     if not result.as_found:
         return NotRestarted(
             f"{rounds.instance_id} was Running before, but was not seen Running at the end; its runs have ended.",

@@ -1,4 +1,4 @@
-"""What an open run waits for, as people are told of it: an answer, or other runs."""
+"""What an open run waits for, in words for people: an answer, or other runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def waits_for(journal: Reader, run: StoredRun) -> str:
 
 
 def _question(journal: Reader, run: StoredRun) -> str:
-    """Return the question that keeps a run which workers carry from its next stage; ``""`` where none does."""
+    """Return the question that holds up the next stage of a run that workers carry out; ``""`` if there is none."""
     if not run.shards or not run.open or (run.holder is not None and run.holder.cancelled):
         return ""
     rollout = decode(Rollout, run.plan["rollout"])

@@ -1,4 +1,4 @@
-"""The main command: look, judge, show the plan, ask, run, report."""
+"""The main command: check, show the plan, ask, run, report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .session import client_of, password_of, set_output
 
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
-    """Do what the command line says and give the exit code."""
+    """Do what the command line says, and return the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
     set_output(output, config, flags)
     password = password_of(config, flags)
@@ -58,8 +58,8 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
     """Plan, show, ask, run and report.
 
     Args:
-        make: looks and makes the plan.
-        replacing: the open run whose place this one takes, once the plan is agreed to.
+        make: reads the facts and makes the plan.
+        replacing: the open run that this one replaces, once the plan is confirmed.
     """
     begun = report.started(output.began, client.region, config.reason)
     plan = make()
@@ -95,21 +95,21 @@ def _obtain(client: Client, plan: Plan, begun: report.Started, confirm: str | No
 def run(
     client: Client, plan: Plan, confirm: str, output: Output, progress: Progress, *, replacing: str | None = None
 ) -> int:
-    """Run a plan that was agreed to, report it and give the exit code.
+    """Run a confirmed plan, report it and return the exit code.
 
     Args:
-        replacing: the open run whose place this one takes.
+        replacing: the open run that this one replaces.
 
     Raises:
         RunRefused: it is not runnable, or ``confirm`` does not confirm it.
-        Error: of the exit code, with the report, where the run did not end well.
+        Error: the error of the exit code, with the report, if the run did not end well.
     """
     progress.settle()
-    # Whoever has left the terminal has not said no. A run that is begun without one never waits for an answer.
+    # Leaving the terminal does not mean no. A run that began without a terminal never waits for an answer.
     waits = plan.rollout.runner == "temporal" and consent.somebody_there()
     with output.signals.run(progress.print_then, progress.note) as interrupt:
         if replacing is not None and plan.runnable:
-            client.own_runs.demand(plan)  # once that run is let go, nothing but this one tells what became of its disks
+            client.own_runs.demand(plan)  # once that run is released, only this one tells what happened to its disks
             client.abandon(replacing)
         result = client.run(
             consent.pausing(plan),

@@ -1,4 +1,4 @@
-"""The command worker: carries the shards of runs that a Temporal server hands out."""
+"""The command worker: carries out the shards of runs that a Temporal server assigns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ENDING = (
 
 
 class _StderrHandler(logging.Handler):
-    """Says what is logged, a line each: a traceback would say less to who reads it, and could show a secret."""
+    """Prints log messages, one line each: a traceback would say less to its reader, and could show a secret."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one line."""
@@ -67,7 +67,7 @@ def _log_to_stderr() -> Iterator[None]:
     """Print what the worker and the SDK log while the block lasts."""
     handler = _StderrHandler(logging.WARNING)
     loggers = [logging.getLogger(name) for name in ("safe_reinit.worker", "temporalio")]
-    logging.getLogger("temporalio.activity").setLevel(logging.ERROR)  # what fails there the worker logs itself
+    logging.getLogger("temporalio.activity").setLevel(logging.ERROR)  # the worker itself logs what fails there
     for each in loggers:
         each.addHandler(handler)
     try:
@@ -81,7 +81,7 @@ def _account(config: Settings, clock: Clock) -> str:
     """Return the account of the credentials.
 
     Raises:
-        Error: ECS does not say.
+        Error: ECS does not say which.
     """
     with closing(cloud_of(locate(config, os.environ), lambda _: None)) as cloud:
         try:

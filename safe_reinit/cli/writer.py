@@ -1,4 +1,4 @@
-"""Writing what may be lost from threads of its own, so that whoever stops reading holds up nothing else."""
+"""Writes output that may be dropped from separate threads, so that a reader who stops reading holds up nothing."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 MAX_WAITING = 10_000
-"""What waits to be written, at most."""
+"""Maximum number of waiting writes."""
 
 
 class Writer:
     """Writes in order, in a daemon thread, through a bounded queue. Safe to use from several threads.
 
     Args:
-        name: of the thread.
-        dropped: writes that so many were dropped; called in the thread, in their place.
-        most: how much may wait.
-        failing: is told of the first error of the system while writing.
+        name: the name of the thread.
+        dropped: writes how many were dropped; called in the thread, in their place.
+        most: how many may wait.
+        failing: is called with the first system error while writing.
 
     Attributes:
-        failed: the first error of the system while writing.
+        failed: the first system error while writing.
 
     """
 
@@ -41,7 +41,7 @@ class Writer:
         threading.Thread(target=self._serve, name=name, daemon=True).start()
 
     def put(self, work: Callable[[], None]) -> None:
-        """Write this when its turn has come, unless too much waits."""
+        """Write this in its turn, unless too much waits."""
         with self._lock:
             if self._work.qsize() >= self._most:
                 self._lost += 1
@@ -50,11 +50,11 @@ class Writer:
             self._work.put(work)
 
     def must(self, work: Callable[[], None]) -> None:
-        """Write this when its turn has come, however much waits; a signal handler may ask for it, too."""
+        """Write this in its turn, however much waits; a signal handler may call this, too."""
         self._work.put(work)
 
     def flushed(self) -> threading.Event:
-        """Return what is set once everything that waits now has been written."""
+        """Return an event that is set once everything that waits now has been written."""
         with self._lock:
             self._report_lost()
         done = threading.Event()
@@ -62,7 +62,7 @@ class Writer:
         return done
 
     def close(self) -> threading.Event:
-        """Write no more than what waits now; give what is set once that is done."""
+        """Drop everything after what waits now; return an event that is set once that has been written."""
         done = self.flushed()
         self._work.put(None)
         return done

@@ -1,4 +1,4 @@
-"""How the cloud is reached: where it is, whose key signs, and who answers there."""
+"""How the cloud is reached: its endpoints, the key that signs, and who answers there."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Connection(Place):
-    """A place, and what all gateways to it share."""
+    """A cloud, and what all gateways to it share."""
 
     credentials: Credentials | None = None
-    """Whose key signs, shared by all gateways to this place; else each has its own."""
+    """The key that signs, shared by all gateways to this cloud; otherwise each has its own."""
     origin: Origin = field(default_factory=Origin, compare=False)
-    """Who answers there, shared likewise."""
+    """Who answers there, shared in the same way."""
     cloud: CloudFactory | None = field(default=None, compare=False)
-    """Makes the cloud, where the library's user hands one in."""
+    """Makes the cloud, if the library's user passed one in."""

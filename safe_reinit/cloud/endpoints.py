@@ -35,11 +35,11 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Place:
-    """Which cloud is meant, and what names the credentials."""
+    """Which cloud it is, and what determines the credentials."""
 
     region: str
     endpoint: Endpoint | None = None
-    """Given by the person; a loopback one serves every product."""
+    """Given by the user; a loopback one serves every product."""
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     """By product: ``ecs``, ``sts``, ``ess``, ``ebs``, ``kms``."""
     profile: str = ""
@@ -47,7 +47,7 @@ class Place:
     access_key: SecretKey | None = None
     """Fixed credentials, with the token of a temporary key; the default chain is then never asked."""
     key_source: KeySource | None = field(default=None, repr=False, compare=False)
-    """What the program gave to be asked for credentials, instead of the default chain."""
+    """What the program passed in to be asked for credentials, instead of the default chain."""
     ca_bundle: str = ""
 
     @property
@@ -57,12 +57,12 @@ class Place:
 
     @property
     def has_given_credentials(self) -> bool:
-        """Whether the program gave the credentials, or what is asked for them."""
+        """Whether the program gave the credentials, or an object that is asked for them."""
         return self.access_key is not None or self.key_source is not None
 
     @property
     def local_url(self) -> str:
-        """The loopback endpoint, normalised, as journals and plan files have it; ``""`` for the real cloud."""
+        """The loopback endpoint, normalised, as in journals and plan files; ``""`` for the real cloud."""
         return self.endpoint.url if self.endpoint and self.loopback else ""
 
     def of(self, product: str) -> Endpoint | None:
@@ -73,10 +73,10 @@ class Place:
 
 
 def parse(text: str) -> Endpoint:
-    """Read ``[http://|https://]HOST[:PORT]``; without a scheme https, on loopback http.
+    """Read ``[http://|https://]HOST[:PORT]``; the default scheme is https, and http on loopback.
 
     Raises:
-        UsageError: it is no endpoint, or it is http and not on this machine.
+        UsageError: it is not an endpoint, or it is http and not on this machine.
 
     """
     scheme, host, port = _parts(text)
@@ -95,7 +95,7 @@ def parse(text: str) -> Endpoint:
 
 
 def _parts(text: str) -> tuple[str, str, int | None]:
-    """Split an endpoint: scheme (or ``""``), host and port; one with anything else in it is none."""
+    """Split an endpoint into scheme (or ``""``), host and port; with anything else in it, it is not an endpoint."""
     try:
         split = urlsplit(text if "://" in text else f"//{text}")
         port = split.port
@@ -115,7 +115,7 @@ def _hostname(host: str) -> str:
     return urlsplit(f"//{host}").hostname or ""
 
 
-@cache  # the hosts are few, and each is asked about before every call
+@cache  # there are few hosts, and each is looked up before every call
 def is_loopback(host: str) -> bool:
     """Return whether a host is this machine."""
     if host == "localhost":

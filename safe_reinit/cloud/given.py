@@ -1,4 +1,4 @@
-"""Credentials that a program gives: a key that never changes, or an object that is asked for the key of now."""
+"""Credentials that a program gives: a key that never changes, or an object that is asked for the present key."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ..errors import UsageError
 from ..model import Secret
 
 AccessKey: TypeAlias = tuple[str, str] | tuple[str, str, str]
-"""An AccessKey id, its secret and, of a temporary key of STS, its token."""
+"""An AccessKey id, its secret and, for a temporary STS key, its token."""
 SecretKey: TypeAlias = tuple[str, Secret] | tuple[str, Secret, Secret]
-"""The same, as it is kept."""
+"""The same, as it is stored."""
 KeySource: TypeAlias = Callable[[], AccessKey]
-"""Returns the key of now; it may ask somebody, and may fail."""
+"""Returns the present key; it may ask a service, and may fail."""
 
 
 class Credential(Protocol):
-    """A key of Alibaba Cloud's SDK; also the SDK's own clients, ``alibabacloud_ecs20140526.client.Client``."""
+    """A key of Alibaba Cloud's SDK; the SDK's own clients also fit (``alibabacloud_ecs20140526.client.Client``)."""
 
     def get_access_key_id(self) -> str:
         """Return the AccessKey id."""
@@ -26,18 +26,18 @@ class Credential(Protocol):
         """Return its secret."""
 
     def get_security_token(self) -> str | None:
-        """Return the token of a temporary key; of any other nothing."""
+        """Return the token of a temporary key; nothing for any other key."""
 
 
 class CredentialsClient(Protocol):
-    """What gives keys and renews them, such as ``alibabacloud_credentials.client.Client``."""
+    """An object that gives and renews keys, such as ``alibabacloud_credentials.client.Client``."""
 
     def get_credential(self) -> Credential:
-        """Return the key of now."""
+        """Return the present key."""
 
 
 def given(credentials: Any) -> SecretKey | KeySource | None:  # noqa: ANN401 - it is asked what it is
-    """Return what a program gives as credentials: a key as it is kept, or a function that returns the key of now.
+    """Return the credentials of a program as a stored key, or as a function that returns the present key.
 
     Raises:
         UsageError: it is something else, or a part of the key is empty.
@@ -49,7 +49,7 @@ def given(credentials: Any) -> SecretKey | KeySource | None:  # noqa: ANN401 - i
             key_id, secret, *token = credentials
             return (key_id, Secret(secret), Secret(token[0])) if token else (key_id, Secret(secret))
     elif isinstance(credentials, type):
-        pass  # a class has the methods, too, but no key
+        pass  # a class has these methods, too, but no key
     elif hasattr(credentials, "get_credential"):
         return lambda: _key_of(credentials.get_credential())
     elif hasattr(credentials, "get_access_key_id"):
@@ -65,7 +65,7 @@ def given(credentials: Any) -> SecretKey | KeySource | None:  # noqa: ANN401 - i
 
 
 def is_key(value: Any) -> bool:  # noqa: ANN401 - it is asked what it is
-    """Return whether a value is a whole key."""
+    """Return whether a value is a complete key."""
     whole = isinstance(value, (tuple, list)) and len(value) in (2, 3)
     return whole and all(isinstance(each, str) and each for each in value)
 

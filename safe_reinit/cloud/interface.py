@@ -5,9 +5,9 @@
     ├── Unanswered   no answer that can be read: whether it was done is not known
     └── NotSent      no byte of the request left: it was not done
 
-Describe calls take many ids and return what ECS showed of them; a thing that is not shown is left out. An empty answer
-is no proof of absence by itself, since ECS answers a Describe call without the right to it with an empty list (ECS API
-reference, DescribeInstances): ``Cloud.dry_run`` asks the same with DryRun, and ``describe.py`` does where it matters.
+Describe calls take many ids and return what ECS showed for them; what is not shown is left out. An empty answer alone
+does not prove absence, because ECS answers a Describe call without permission with an empty list (ECS API reference,
+DescribeInstances): ``Cloud.dry_run`` asks the same with DryRun, and ``describe.py`` does so where it matters.
 """
 
 from __future__ import annotations
@@ -152,9 +152,9 @@ class NoCredentials(NotSent):
     """The source of the credentials has nothing to sign with.
 
     Attributes:
-        summary: which source it is, and why it gives none.
+        summary: which source it is, and why it gives no key.
         hint: what to do about it; ``""`` if that is not known.
-        was_asked: whether somebody was asked for them.
+        was_asked: whether a service was asked for them.
 
     """
 
@@ -176,7 +176,7 @@ class NoCredentials(NotSent):
 
 
 class OtherCaller(NoCredentials):
-    """The credentials belong to somebody else than they did before."""
+    """The credentials belong to another caller than before."""
 
     def __init__(self, action: str, summary: str, hint: str = "") -> None:
         super().__init__(action, summary, hint, was_asked=True)
@@ -190,14 +190,14 @@ class Described(Generic[Item]):
     date: datetime | None
     """The ``Date`` header of the (last) answer."""
     complete: bool = True
-    """Whether that is all there is; a listing that was cut short is not."""
+    """Whether the list is complete; a listing that was cut short is not."""
     unreadable: tuple[UnreadableRow, ...] = ()
-    """The rows that cannot be read: what they describe is not seen, whatever else is shown of it."""
+    """The unreadable rows: what they describe was not seen, whatever else is shown about it."""
 
 
 OnCall = Callable[[Call], None]
 MaySend = Callable[[str], str]
-"""Asked immediately before the first byte of a changing call: ``""``, or why it must not be sent (any more)."""
+"""Called immediately before the first byte of a changing call: ``""``, or why it must not be sent (any more)."""
 
 
 class Cloud(Protocol):
@@ -211,7 +211,7 @@ class Cloud(Protocol):
         """Close the connections; a request that has not left by then is never sent."""
 
     def get_caller(self) -> Described[Caller]:
-        """Return whose credentials these are (STS, GetCallerIdentity)."""
+        """Return who the credentials belong to (STS, GetCallerIdentity)."""
 
     def describe_disks(self, disk_ids: Sequence[str]) -> Described[Disk]:
         """Show these disks (DescribeDisks)."""
@@ -226,19 +226,19 @@ class Cloud(Protocol):
         """Show the instances of the region that have all these tags (DescribeInstances)."""
 
     def list_instances(self, pages: int) -> Described[Instance]:
-        """Show the instances of the region, at most so many pages of 100 (DescribeInstances)."""
+        """Show the instances of the region, up to this many pages of 100 (DescribeInstances)."""
 
     def describe_snapshots(self, snapshot_ids: Sequence[str]) -> Described[Snapshot]:
         """Show these snapshots (DescribeSnapshots)."""
 
     def describe_snapshots_of(self, disk_id: str, status: str = "") -> Described[Snapshot]:
-        """Show the snapshots of a disk, of one status or of all (DescribeSnapshots)."""
+        """Show the snapshots of a disk, with one status or all (DescribeSnapshots)."""
 
     def list_snapshots(self, pages: int, status: str = "") -> Described[Snapshot]:
-        """Show the snapshots of the region, of one status or of all, at most so many pages (DescribeSnapshots)."""
+        """Show the snapshots of the region, with one status or all, up to this many pages (DescribeSnapshots)."""
 
     def list_disks(self, pages: int) -> Described[Disk]:
-        """Show the disks of the region that are In_use, at most so many pages of 500 (DescribeDisks)."""
+        """Show the In_use disks of the region, up to this many pages of 500 (DescribeDisks)."""
 
     def describe_snapshot_links(self, disk_ids: Sequence[str]) -> Described[SnapshotLink]:
         """Count the snapshots of these disks (DescribeSnapshotLinks)."""
@@ -253,10 +253,10 @@ class Cloud(Protocol):
         """Show which of these instances are in a scaling group (Auto Scaling, DescribeScalingInstances)."""
 
     def describe_key(self, key_id: str) -> Described[Key]:
-        """Show the state of a key, also that KMS does not know it (KMS, DescribeKey)."""
+        """Show the state of a key, or that KMS does not know it (KMS, DescribeKey)."""
 
     def describe_replica_pairs(self) -> Described[ReplicaPair]:
-        """Show all replication pairs of which a disk is in this region (EBS, DescribeDiskReplicaPairs)."""
+        """Show all replication pairs with a disk in this region (EBS, DescribeDiskReplicaPairs)."""
 
     def describe_system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
         """Show what is planned for, or being done to, these instances (DescribeInstanceHistoryEvents)."""
@@ -265,7 +265,7 @@ class Cloud(Protocol):
         """Show an automatic snapshot policy (DescribeAutoSnapshotPolicyEx)."""
 
     def dry_run(self, action: str, ids: Sequence[str]) -> str:
-        """Ask a Describe call with DryRun: the code of the answer, ``DryRunOperation`` where it is allowed."""
+        """Make a Describe call with DryRun: the code of the answer, ``DryRunOperation`` if it is allowed."""
 
     def dry_run_stop(self, instance_id: str) -> str:
         """Ask StopInstance with DryRun: the code of the answer."""
@@ -274,7 +274,7 @@ class Cloud(Protocol):
         """Ask StartInstance with DryRun: the code of the answer."""
 
     def dry_run_batch(self, action: str, instance_ids: Sequence[str]) -> str:
-        """Ask StopInstances or StartInstances for up to 100 with DryRun: the code; of success that of one instance."""
+        """Ask StopInstances or StartInstances for up to 100 with DryRun: the code; on success, of one instance."""
 
     def dry_run_reset(self, disk_id: str, snapshot_id: str) -> str:
         """Ask ResetDisk with DryRun: the code of the answer."""
@@ -288,19 +288,19 @@ class Cloud(Protocol):
     def stop_instances(
         self, instance_ids: Sequence[str], *, force: bool = False, attempt: int = 1
     ) -> Mapping[str, Accepted | Refused]:
-        """Stop up to 100 instances as one (StopInstances, SuccessFirst): how each was answered, if it was."""
+        """Stop up to 100 instances together (StopInstances, SuccessFirst): the answer for each, if there was one."""
 
     def start_instances(self, instance_ids: Sequence[str], *, attempt: int = 1) -> Mapping[str, Accepted | Refused]:
-        """Start up to 100 instances (StartInstances, SuccessFirst): how each was answered, if it was."""
+        """Start up to 100 instances (StartInstances, SuccessFirst): the answer for each, if there was one."""
 
     def reinit_disk(self, disk_id: str, options: Options, *, attempt: int = 1, until: float = math.inf) -> Accepted:
         """Reinitialise a disk (ReInitDisk; AutoStartInstance is never sent).
 
         Args:
             disk_id: the disk.
-            options: what is set with it.
-            attempt: how often it was intended.
-            until: real seconds since boot after which it must not leave any more, since what it stands on is too old.
+            options: what to set with it.
+            attempt: how often it has been intended.
+            until: real seconds since boot after which it must not be sent any more, because its observation is too old.
         """
 
     def create_snapshot(  # noqa: PLR0913 - the parameters of CreateSnapshot
@@ -327,15 +327,15 @@ class Cloud(Protocol):
 
 
 class CloudFactory(Protocol):
-    """Makes the ``Cloud`` that a plan or a run calls, and that is closed at its end."""
+    """Makes the ``Cloud`` that a plan or a run uses, and that is closed at its end."""
 
     def __call__(self, on_call: OnCall, may_send: MaySend) -> Cloud:
         """Make one; nothing is sent yet.
 
         Args:
-            on_call: to be told every exchange once it has ended, however it did: reports, journals and rate limits
-                stand on it.
-            may_send: to be asked with the action immediately before the first byte of every changing call, each time
-                that it is sent. Where it returns a text nothing may be sent: raise ``NotSent`` with that text.
+            on_call: must be called for every exchange once it has ended, in whatever way: reports, journals and rate
+                limits depend on it.
+            may_send: must be called with the action immediately before the first byte of every changing call, each time
+                that it is sent. If it returns a text, nothing may be sent: raise ``NotSent`` with that text.
 
         """

@@ -1,4 +1,4 @@
-"""Which cloud is meant, from the settings and the environment."""
+"""Which cloud to use, from the settings and the environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .simulation import active as simulation_of_a_test
 
 
 class Place(Protocol):
-    """What the settings say of the cloud."""
+    """What the settings say about the cloud."""
 
     @property
     def region(self) -> str | None:
@@ -49,16 +49,16 @@ def locate(
     credentials: SecretKey | KeySource | None = None,
     cloud: CloudFactory | None = None,
 ) -> Connection:
-    """Return where the cloud is and with whose credentials it is asked.
+    """Return where the cloud is and with whose credentials it is called.
 
     Args:
-        settings: the settings in force.
-        environment: the variables that credentials may come from.
-        credentials: those that the program gave, or what it gave to be asked for them.
-        cloud: makes the cloud, where the library's user hands one in: it knows by itself where it is and who calls.
+        settings: the settings that apply.
+        environment: the variables from which credentials may come.
+        credentials: those that the program gave, or an object that is asked for them.
+        cloud: makes the cloud, if the library's user passed one in: it knows by itself where it is and who calls.
 
     Raises:
-        UsageError: an endpoint or the CA bundle is not usable, or no region is known.
+        UsageError: an endpoint or the CA bundle cannot be used, or no region is known.
 
     """
     endpoint = parse(settings.endpoint) if settings.endpoint and cloud is None else None
@@ -80,15 +80,15 @@ def locate(
 
 
 def connect(connection: Connection, on_call: OnCall, may_send: MaySend = lambda _action: "") -> Cloud:
-    """Make the cloud at a place: the one that was handed in, else one over the vendor's SDK. Nothing is sent yet.
+    """Make the cloud for a connection: the one that was passed in, or one over the vendor's SDK. Nothing is sent yet.
 
     Args:
         connection: the place.
-        on_call: is told every exchange.
-        may_send: is asked immediately before the first byte of a changing call; see ``MaySend``.
+        on_call: is called for every exchange.
+        may_send: is called immediately before the first byte of a changing call; see ``MaySend``.
 
     Raises:
-        UsageError: a test has a simulated ECS, and this is another place.
+        UsageError: a test has a simulated ECS, and this is another cloud.
 
     """
     if (simulation := simulation_of_a_test()) is not None and connection.cloud is None:

@@ -1,6 +1,6 @@
-"""Retrying calls that only read: at once, with patience. A changing call is never repeated here.
+"""Retries calls that only read, once or patiently. A changing call is never repeated here.
 
-tenacity gives the waits; the stops are ours, because tenacity's own count real time whatever clock the waits run on.
+tenacity computes the waits; the limits are ours, because tenacity's own count real time whatever clock the waits use.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from .interface import CloudError, NoCredentials, Refused
 T = TypeVar("T")
 
 _MAX_UNANSWERED = 3
-"""Of a question that got no answer, which took its time each time."""
+"""Attempts of a question that gets no answer, since each takes its full time."""
 _PASSING_CODE_LIMIT = 20.0
-"""Cloud seconds for which a question is asked again that is answered with a code that may pass."""
+"""Cloud seconds for which a question is repeated that gets a temporary error code."""
 _OPTIONAL_LIMIT = 5.0
 """Cloud seconds for a question that a plan can do without."""
 _THROTTLED_LIMIT = 90.0
-"""Cloud seconds: who is throttled in one minute is refused until the next (ECS, API throttling)."""
+"""Cloud seconds: an account that is throttled in one minute is refused until the next (ECS, API throttling)."""
 
 _short_wait = wait_exponential(multiplier=0.5, max=7.5) + wait_random(max=0.5)
 _throttled_wait = wait_exponential(multiplier=2.0, max=18.0) + wait_random(max=2.0)
@@ -34,17 +34,17 @@ class Ask(Protocol):
     """How a question is asked."""
 
     limit: float
-    """Real seconds after which it counts as not answered, whatever its call is still waiting for."""
+    """Real seconds after which it counts as unanswered, whatever its call is still waiting for."""
 
     def __call__(self, question: Callable[[], T]) -> T:
         """Return the answer, or raise the last failure."""
 
     def shortly(self, question: Callable[[], T]) -> T:
-        """Do the same for a question that is not worth much patience."""
+        """Do the same for a question that deserves little patience."""
 
 
 class Once:
-    """Asks once: whoever decides on the answer asks again when it serves, and a machine may be down meanwhile."""
+    """Asks once: whoever decides on the answer asks again when it is useful, and a machine may be down meanwhile."""
 
     limit = 30.0
 
@@ -56,7 +56,7 @@ class Once:
 
 
 class Patient:
-    """Asks a question again while it fails in a way that passes: no answer, not sent, throttled, busy, a 5xx."""
+    """Repeats a question while it fails temporarily: no answer, not sent, throttled, busy, a 5xx."""
 
     limit = 300.0
 
@@ -64,9 +64,9 @@ class Patient:
         self._clock = clock
 
     def shortly(self, question: Callable[[], T]) -> T:
-        """Return the answer to a question that a plan can do without, or raise its last failure: after 5 cloud seconds.
+        """Answer a question that a plan can do without, or raise its last failure after 5 cloud seconds.
 
-        What is not answered at all is not asked again, since its endpoint may be out of reach from here.
+        If there is no answer at all, it is not repeated, because its endpoint may be unreachable from here.
 
         Raises:
             CloudError: it failed.
@@ -82,8 +82,8 @@ class Patient:
         """Return the answer, or raise the last failure.
 
         Raises:
-            CloudError: it failed for good, got no answer three times, was answered for 20 cloud seconds with a code
-                that may pass, or was throttled for 90.
+            CloudError: it failed for good, got no answer three times, got a temporary error code for 20 cloud seconds,
+                or was throttled for 90.
 
         """
         return self._until(question, _PASSING_CODE_LIMIT, _THROTTLED_LIMIT)
@@ -107,7 +107,7 @@ class Patient:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Return whether a question that failed may be answered later: no answer, not sent, or a code that passes."""
+    """Return whether a failed question may be answered later: no answer, not sent, or a temporary code."""
     if isinstance(error, Refused):
         return error_codes.passes(error.action, error.code, error.http_status)
     return isinstance(error, CloudError) and not isinstance(error, NoCredentials)

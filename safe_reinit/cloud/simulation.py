@@ -1,6 +1,6 @@
-"""The one simulated ECS that every client of this process reaches while a test of a program lasts.
+"""The one simulated ECS that every client of this process reaches while a test of a program runs.
 
-Only ``safe_reinit.testing`` begins one. Until it ends, no client reaches any other place, whatever it was given.
+Only ``safe_reinit.testing`` begins one. Until it ends, no client reaches anything else, whatever it was given.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Simulation:
-    """A simulated ECS in the place of every cloud, with what all clients of it share."""
+    """A simulated ECS that replaces every cloud, with what all its clients share."""
 
     endpoint: Endpoint
     access_key: SecretKey
     journal: str
-    """The file that takes the place of every journal."""
+    """The file that replaces every journal."""
     clock: Clock
 
     def demand(self, endpoint: Endpoint | None) -> None:
         """Check that a client is for this simulated ECS.
 
         Raises:
-            UsageError: it is for another place; nothing was sent there.
+            UsageError: it is for another cloud; nothing was sent there.
         """
         if endpoint != self.endpoint:
             raise UsageError(
@@ -46,7 +46,7 @@ _active: list[Simulation] = []
 
 
 def active() -> Simulation | None:
-    """Return the simulation that lasts, if there is one."""
+    """Return the present simulation, if there is one."""
     return _active[0] if _active else None
 
 
@@ -55,7 +55,7 @@ def only(simulation: Simulation) -> Iterator[None]:
     """Keep every client of this process from reaching anything else while the block lasts.
 
     Raises:
-        RuntimeError: there is one already.
+        RuntimeError: there already is one.
     """
     if _active:
         raise RuntimeError("This process already has a simulated ECS, and can have only one at a time.")

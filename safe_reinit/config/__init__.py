@@ -54,9 +54,9 @@ def resolve(
     """Resolve all settings.
 
     Args:
-        flags: what the command line gave, by setting name; ``None`` where it gave nothing.
+        flags: what the command line gave, by setting name; ``None`` if it gave nothing.
         environment: the environment variables.
-        config: the configuration file named by ``--config``, or what would be in a file.
+        config: the configuration file named by ``--config``, or what a file would contain.
         arguments: whether the flags are arguments of a program, for the messages.
 
     Raises:
@@ -81,7 +81,7 @@ def resolve(
 def _content(
     config: str | Mapping[object, object] | None, environment: Mapping[str, str]
 ) -> tuple[str, Mapping[object, object]]:
-    """Return what a configuration says, and what it is called in messages."""
+    """Return the content of a configuration, and its name in messages."""
     if isinstance(config, Mapping):
         return "config", config
     path = find_config(config, environment)
@@ -93,10 +93,10 @@ def _content(
 
 
 def changed(settings: Settings, arguments: Mapping[str, object]) -> Settings:
-    """Return settings with what the arguments of a program say, by their names; ``None`` says nothing.
+    """Return settings changed by the arguments of a program, by their names; ``None`` changes nothing.
 
     Raises:
-        UsageError: a value does not fit.
+        UsageError: a value is not valid.
     """
     for name, raw in arguments.items():
         if raw is not None:
@@ -109,7 +109,7 @@ def changed(settings: Settings, arguments: Mapping[str, object]) -> Settings:
 
 
 class _ProblemError(Exception):
-    """A value that does not fit; its arguments are what is wrong with it."""
+    """A value that is not valid; its arguments say why."""
 
 
 def _resolve(
@@ -139,7 +139,7 @@ def _resolve(
 
 
 def _extent(limit: Any) -> Any:  # noqa: ANN401 - a number, or a time
-    """Return what a limit is compared by; a duration from now is a time."""
+    """Return the value by which a limit is compared; a duration from now becomes a time."""
     return Clock().now() + limit if isinstance(limit, timedelta) else limit
 
 
@@ -157,7 +157,7 @@ def find_config(file: str | None, environment: Mapping[str, str]) -> Path | None
     """Find the configuration file: ``--config``, ``SAFE_REINIT_CONFIG``, the user's, the machine's; never the folder's.
 
     Raises:
-        UsageError: one was named and is not there, or whether there is one cannot be told.
+        UsageError: one was named and does not exist, or it cannot be determined whether there is one.
 
     """
     from pathlib import Path  # noqa: PLC0415 - --help needs none
@@ -177,7 +177,7 @@ def find_config(file: str | None, environment: Mapping[str, str]) -> Path | None
 
 
 def _is_there(path: Path) -> bool:
-    """Return whether there is anything of this name; a link to nowhere is, since what the file protects is not seen."""
+    """Return whether anything has this name; a dangling link counts, since what the file protects cannot be seen."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError, ValueError):

@@ -1,4 +1,4 @@
-"""Reading a configuration file: YAML that means what it says, of a size that a person could have written."""
+"""Reads a configuration file: YAML that means what it says, of a size that a person could have written."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ..files.regular import NotRegularError, read_regular
 from ..files.trust import refuse_untrusted
 
 MAX_FILE_SIZE = 256 << 10
-"""Bytes that a configuration file may have."""
+"""The maximum size of a configuration file, in bytes."""
 _MOST_VALUES = 100_000
-"""Values that it may have, those counted again that aliases repeat."""
+"""The maximum number of values, counting those that aliases repeat."""
 _NUMBER = re.compile(
     r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)(e[-+]?[0-9]+)?"
     r"|[-+]?0[box][0-9a-f_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?",
     re.ASCII | re.IGNORECASE,
 )
-"""What is a number to some version of YAML, or to JSON."""
+"""What some version of YAML, or JSON, reads as a number."""
 _AS_WRITTEN = re.compile(r"0|-?[1-9][0-9]{0,15}|-?(0|[1-9][0-9]{0,8})\.[0-9]{1,6}", re.ASCII)
 _QUOTED = ("'", '"', "|", ">")
 _TAG = "tag:yaml.org,2002:"
@@ -32,8 +32,8 @@ def load(path: Path) -> dict[object, object]:
     """Read a configuration file.
 
     Raises:
-        UsageError: others may write it, it cannot be read, it is not a YAML mapping, or it does not read back as it is
-            written.
+        UsageError: others may write it, it cannot be read, it is not a YAML mapping, or it means something other than
+            it says.
 
     """
     refuse_untrusted(path, "the configuration file")
@@ -63,7 +63,7 @@ def _text(path: Path) -> str:
     except NotRegularError:
         if os.path.samefile(path, os.devnull):
             return ""
-        raise UsageError(  # taken as empty it would protect nothing
+        raise UsageError(  # treated as empty, it would protect nothing
             f"The configuration {path} is not a regular file, so it was not read.",
             hint="Write it to a regular file, and name that file with --config or SAFE_REINIT_CONFIG.",
         ) from None
@@ -78,11 +78,11 @@ def _text(path: Path) -> str:
 
 
 def _loader(path: Path) -> type[yaml.SafeLoader]:
-    """Return the loader of a file: the one in C where there is one, which takes a fifth of the time."""
+    """Return the loader of a file: the one in C if available, which takes a fifth of the time."""
     fastest: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
     class Loader(fastest):  # type: ignore[misc, valid-type]
-        """Refuses a key that stands twice, of which one would be lost, and a value that is not what is written."""
+        """Refuses a key that occurs twice, of which one would be lost, and a value that YAML reads as another."""
 
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
             seen: set[object] = set()
@@ -102,7 +102,7 @@ def _loader(path: Path) -> type[yaml.SafeLoader]:
 
 
 def _refuse_bomb(path: Path, root: yaml.Node | None) -> None:
-    """Refuse a file whose aliases repeat so much that nobody can have meant it, or that contains itself."""
+    """Refuse a file that contains itself, or whose aliases repeat so much that nobody can have meant it."""
     sizes: dict[int, int | None] = {}
 
     def size(node: yaml.Node | None) -> int:
@@ -129,7 +129,7 @@ def _refuse_bomb(path: Path, root: yaml.Node | None) -> None:
 
 
 def _refuse_other_number(path: Path, node: yaml.ScalarNode) -> None:
-    """Refuse a number that is another to YAML than a person reads: 010 is 8, 1:30 is 90, 1_000 is 1000."""
+    """Refuse a number that YAML reads differently from a person: 010 is 8, 1:30 is 90, 1_000 is 1000."""
     text = node.value
     is_number = node.tag in (f"{_TAG}int", f"{_TAG}float") or (node.style not in _QUOTED and _NUMBER.fullmatch(text))
     if not is_number or _AS_WRITTEN.fullmatch(text):

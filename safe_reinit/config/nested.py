@@ -1,7 +1,7 @@
-"""The settings that say which targets there may be: allow, protect, classes.
+"""The settings that say which targets are allowed: allow, protect, classes.
 
-A reader gives a setting as the file has it once all of it fits; ``target_rules`` turns it into values, and only then
-are they imported: a problem of a file is told without them.
+A reader returns a valid setting in the form of the file. ``target_rules`` turns it into values, which are imported only
+then, so that a problem in a file is reported without them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..model.guard import Allow, Hours, Match, Protect, TargetClass, TargetRules
 
 PROTECTED: Mapping[str, object] = {"tag": "safe-reinit:protect", "terms": ["prod", "production"]}
-"""What is protected unless the file says otherwise, member by member."""
+"""What is protected unless the file says otherwise, by member."""
 
 _MATCH = ("accounts", "regions", "tags")
 _ALLOW = (*_MATCH, "instances", "disks", "names")
@@ -27,16 +27,16 @@ _CLASS = (
     "match", "stop_instance", "accept", "snapshot", "max_disks", "force_stop_after", "on_unknown", "hours",
     "unattended",
 )  # fmt: skip
-# Patterns as texts: ``re`` compiles and keeps each once it is needed, and --help needs none.
+# Patterns as texts: ``re`` compiles and caches each when it is needed, and --help needs none.
 _HOURS = r"(?a)([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)(?: ([+-])(0\d|1[0-4]):([0-5]\d))?"
 _ONE_LETTER = r"(?a)\[[^!]\]"
 _CLASS_NAME = r"(?a)[A-Za-z][A-Za-z0-9_-]{0,63}"
 _SOMETHING_ELSE = r"(?ai)d-.*|[0-9a-f]{8,}"
-"""What ``--confirm`` takes besides a class: the id of a disk, the beginning of a fingerprint or digest."""
+"""What ``--confirm`` accepts besides a class: the id of a disk, the beginning of a fingerprint or digest."""
 
 
 def allow(value: object) -> Any:  # noqa: ANN401 - as the file has it
-    """Read what may be a target at all."""
+    """Read which targets are allowed at all."""
     reading = Reading()
     _allow(reading, value)
     reading.end()
@@ -44,7 +44,7 @@ def allow(value: object) -> Any:  # noqa: ANN401 - as the file has it
 
 
 def protect(value: object) -> Any:  # noqa: ANN401 - as the file has it
-    """Read what must never be a target; a member that is not said keeps its default."""
+    """Read what must never be a target; a member that is not given keeps its default."""
     reading = Reading()
     _protect(reading, value)
     reading.end()
@@ -52,7 +52,7 @@ def protect(value: object) -> Any:  # noqa: ANN401 - as the file has it
 
 
 def classes(value: object) -> Any:  # noqa: ANN401 - as the file has it
-    """Read the classes, in their order."""
+    """Read the classes, in order."""
     reading = Reading()
     _classes(reading, value)
     reading.end()
@@ -60,7 +60,7 @@ def classes(value: object) -> Any:  # noqa: ANN401 - as the file has it
 
 
 def warnings(made: TargetRules) -> list[str]:
-    """Return what is no error in the target rules but is probably not meant: patterns that do not match themselves."""
+    """Return what is valid in the target rules but probably a mistake: patterns that do not match themselves."""
     rules: list[tuple[str, Match | Allow | Protect, tuple[str, ...]]] = [
         ("allow", made.allow, _ALLOW),
         ("protect", made.protect, ("names", "instances", "disks", "tags")),
@@ -71,7 +71,7 @@ def warnings(made: TargetRules) -> list[str]:
         for name in members:
             for at, each in enumerate(getattr(rule, name) or ()):
                 key, pattern = (f".{each[0]}", each[1]) if name == "tags" else (f"[{at}]", each)
-                bare = re.sub(_ONE_LETTER, "-", pattern)  # a class of one letter is how that letter is written
+                bare = re.sub(_ONE_LETTER, "-", pattern)  # this is how to write that letter: as a class of one letter
                 if not fnmatchcase(bare, bare):
                     texts.append(
                         f"At {path}.{name}{key}: the pattern {pattern} does not match the text {pattern} itself, "
@@ -85,7 +85,7 @@ def _literally(pattern: str) -> str:
 
 
 def target_rules(allow: object, protect: object, classes: object) -> TargetRules:
-    """Return what these settings say of targets."""
+    """Return what these settings say about targets."""
     from ..model.guard import TargetRules  # noqa: PLC0415 - see the module
 
     reading = Reading()
@@ -168,7 +168,7 @@ def _class(reading: Reading, name: str, value: object) -> TargetClass:
 
 
 def _sha256(value: object) -> str:
-    """Hash what the file says of a class in one form; what no JSON can hold is a problem that is told elsewhere."""
+    """Hash the definition of a class in one form; what JSON cannot express is a problem that is reported elsewhere."""
     import hashlib  # noqa: PLC0415 - only where there is a class
     import json  # noqa: PLC0415 - see above
 
@@ -180,7 +180,7 @@ def _sha256(value: object) -> str:
 
 
 def _account(value: object) -> str:
-    """Read an account id: digits without quotes are a number to YAML."""
+    """Read an account id: YAML reads digits without quotes as a number."""
     return text(str(value) if type(value) is int else value)
 
 

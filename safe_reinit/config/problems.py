@@ -1,4 +1,4 @@
-"""Reading a setting that has members: every problem is collected with its path, none hides another."""
+"""Reads a setting that has members: every problem is collected with its path, and none hides another."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ D = TypeVar("D")
 
 
 class Problems(ValueError):
-    """What is wrong with a nested setting: each argument is ``.path.in.it: what it is not``."""
+    """The problems of a nested setting: each argument is ``.path.in.it: what it is not``."""
 
 
 class Reading:
-    """One reading of a nested setting. A problem is noted and a stand-in is given, so that the reading goes on."""
+    """One reading of a nested setting. A problem is noted and a placeholder returned, so that reading continues."""
 
     def __init__(self) -> None:
         self._problems: list[str] = []
@@ -24,17 +24,17 @@ class Reading:
         self._problems.append(f"{path}: {problem}")
 
     def end(self) -> None:
-        """Raise what was found.
+        """Raise the problems that were found.
 
         Raises:
-            Problems: if anything was.
+            Problems: there were any.
 
         """
         if self._problems:
             raise Problems(*self._problems)
 
     def members(self, path: str, value: object, allowed: Sequence[str] = ()) -> Mapping[str, object]:
-        """Read a mapping; ``allowed`` are the keys it may have, any text if there are none."""
+        """Read a mapping; ``allowed`` are its possible keys (any text if empty)."""
         if not isinstance(value, dict):
             self.add(path, "not a mapping")
             return {}
@@ -48,7 +48,7 @@ class Reading:
     def one(
         self, path: str, members: Mapping[str, object], name: str, read: Callable[[object], T], default: D
     ) -> T | D:
-        """Read a member, if it is there."""
+        """Read a member, if it exists."""
         if name not in members:
             return default
         return self._read(f"{path}.{name}", members[name], read, default)
@@ -56,7 +56,7 @@ class Reading:
     def read_list(
         self, path: str, members: Mapping[str, object], name: str, read: Callable[[object], T]
     ) -> tuple[T, ...] | None:
-        """Read a list, if it is there."""
+        """Read a list, if it exists."""
         if name not in members:
             return None
         value = members[name]
@@ -69,7 +69,7 @@ class Reading:
     def pairs(
         self, path: str, members: Mapping[str, object], name: str, read: Callable[[object], str]
     ) -> tuple[tuple[str, str], ...] | None:
-        """Read a mapping of texts, if it is there."""
+        """Read a mapping of texts, if it exists."""
         if name not in members:
             return None
         inner = self.members(f"{path}.{name}", members[name])

@@ -1,4 +1,4 @@
-"""How one value is read: each reader gives it in its own type, or raises ``ValueError`` with what it is not."""
+"""How one value is read: each reader returns its own type, or raises ``ValueError`` with what the value is not."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ W = TypeVar("W")
 
 PRODUCTS = ("ecs", "sts", "ess", "ebs", "kms")
 _HOST = re.compile(r"(//)?(([^/@]+@[^/]+|[^/:@]+:\d+|\[[\da-fA-F:]+\])/|(localhost|[\w-]+(\.[\w-]+)+)/[^/.?]*(\?|$))")
-"""A role or a port names a host. So does a dot, unless the last name has one, too, as that of a file mostly has."""
+"""A user or a port means a host. So does a dot, unless the last name has one, too, as file names mostly do."""
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(hours=999_999)
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def duration(value: object) -> float:
-    """Read ``90s``, ``10m`` or ``2h`` as seconds; a program may say it as a ``timedelta``.
+    """Read ``90s``, ``10m`` or ``2h`` as seconds; a program may give a ``timedelta``.
 
     Raises:
         ValueError: it is none of these; a bare number has no unit.
@@ -35,7 +35,7 @@ def duration(value: object) -> float:
 
 
 def days(value: object) -> int:
-    """Read ``30d`` as days; ECS takes 1 to 65536 of them.
+    """Read ``30d`` as days; ECS accepts 1 to 65536.
 
     Raises:
         ValueError: it is no such number of days.
@@ -66,7 +66,7 @@ def flag(value: object) -> bool:
 
 
 class OneOf(Generic[W]):
-    """Reads one of these words."""
+    """Reads one of several words."""
 
     def __init__(self, *words: W) -> None:
         self.words = words
@@ -80,12 +80,12 @@ class OneOf(Generic[W]):
 
 
 def one_of(*words: W) -> Callable[[object], W]:
-    """Make a reader of one of these words; a type checker knows them."""
+    """Make a reader for one of these words; a type checker knows them."""
     return OneOf(*words)
 
 
 def region(value: object) -> str:
-    """Read a region id such as ``cn-hangzhou``; several come as a tuple, to a command that takes one."""
+    """Read a region id such as ``cn-hangzhou``; several arrive as a tuple, at a command that accepts one."""
     if isinstance(value, tuple):
         raise ValueError("not one region, and this command takes one at a time")  # noqa: TRY004 - as all readers do
     if not isinstance(value, str) or not re.fullmatch(r"[a-z]{2,}(-[a-z0-9]+)+", value):
@@ -103,7 +103,7 @@ def endpoints(value: object) -> dict[str, str]:
 
 
 def products(value: object) -> tuple[str, ...]:
-    """Read the names of looks at other products that must succeed."""
+    """Read the names of the questions to other products that must be answered."""
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise ValueError("not a list of names")
     choices = ("ess", "ebs", "kms", "events", "sts")
@@ -113,7 +113,7 @@ def products(value: object) -> tuple[str, ...]:
 
 
 def variable(value: object) -> str:
-    """Read the name of an environment variable; what is none may be a secret in the wrong place: never repeat it."""
+    """Read the name of an environment variable; anything else may be a misplaced secret, and is never repeated."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", value):
         raise ValueError("not the name of an environment variable")
     return value
@@ -131,9 +131,9 @@ def endpoint(value: object) -> str:
 
 
 def journal(value: object) -> str:
-    """Read a file, or an address that begins with ``postgresql://``; what looks like one without that is neither.
+    """Read a file, or an address that begins with ``postgresql://``; what only looks like an address is refused.
 
-    A folder that exists is a folder, whatever its name looks like.
+    An existing folder counts as a folder, whatever its name looks like.
     """
     given = text(value)
     first = next(part for part in (*given.split("/"), given) if part)
@@ -169,14 +169,14 @@ def count(value: object) -> int:
 
 
 def whole(value: object) -> int:
-    """Read a whole number, 0 among them."""
+    """Read a whole number, including 0."""
     if isinstance(value, bool) or not isinstance(value, (int, str)) or not re.fullmatch(r"[0-9]{1,6}", str(value)):
         raise ValueError("not a whole number")
     return int(value)
 
 
 def share(value: object) -> float:
-    """Read a part of a whole: more than 0, at most 1."""
+    """Read a share: more than 0, at most 1."""
     try:
         part = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else 0.0
     except ValueError:
@@ -197,7 +197,7 @@ def waves(value: object) -> tuple[tuple[int, bool], ...]:
 
 
 def deadline(value: object) -> datetime | timedelta:
-    """Read a time, RFC 3339 with its offset, and give it in UTC; or read a duration from now."""
+    """Read a time in RFC 3339 with its offset, and return it in UTC; or read a duration from now."""
     try:
         return timedelta(seconds=duration(value))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the table of settings is made of: a row that says everything about one setting, and the values of all rows."""
+"""The parts of the table of settings: a row that says everything about one setting, and the values of all rows."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Group = Literal[
     "Simulation",
     "Output",
 ]
-"""The headings of the help that settings stand under."""
+"""The headings in the help for settings."""
 FILE_ONLY: Final = None
-"""The group of what the file says for all runs: it has neither an option nor an environment variable."""
+"""The group for what the file says for all runs: it has neither an option nor an environment variable."""
 
 
 class Setting(Generic[T]):
-    """Everything about one setting: a row of the table, from which all else is derived.
+    """Everything about one setting: a row of the table, from which everything else is derived.
 
-    On the class of the table it is the row (``Settings.region``), on the settings in force its value
-    (``settings.region``), of the type ``T``. It is no field of a dataclass, since to make one of sixty fields takes a
-    twentieth of what ``--help`` takes; and a row can be handed around where a field is only a name.
+    On the class of the table it is the row (``Settings.region``), on an instance its value (``settings.region``), of
+    the type ``T``. It is not a dataclass field: making one of sixty fields takes a twentieth of the time of ``--help``,
+    and a row can be passed around, whereas a field is only a name.
     """
 
     __slots__ = (
@@ -58,24 +58,25 @@ class Setting(Generic[T]):
         """Write a row.
 
         Args:
-            read: reads a value of any source in its type, range and unit, or raises ``ValueError`` with what it is not.
-            default: what holds where nothing is said.
+            read: reads a value from any source in its type, range and unit, or raises ``ValueError`` with what it is
+                not.
+            default: the value if none is given.
             help: what it says, as a sentence without its capital and its period.
-            group: the heading of the help that its option stands under, or ``FILE_ONLY``.
-            sample: the value that the example of a configuration file has, as YAML.
-            metavar: what kind of value its option takes, in capitals. A switch takes none, and words name themselves.
-            unset: what holds without a value, in words, where the default does not say it.
-            notes: what there is to know besides, a line each.
-            other_variable: an environment variable of others that is read after ours.
-            several: which commands take its option several times; a setting is only ever one of these values.
+            group: the heading in the help for its option, or ``FILE_ONLY``.
+            sample: its value in the example of a configuration file, as YAML.
+            metavar: the kind of value of its option, in capitals. A switch has none, and words name themselves.
+            unset: what applies without a value, in words, if the default does not say it.
+            notes: what else there is to know, one line each.
+            other_variable: another program's environment variable, read after ours.
+            several: which commands accept its option several times; a setting always has only one of these values.
             offers: which names a shell offers for its value.
-            limit: whether it limits how much a run does: what the file says, options and variables only make smaller,
+            limit: whether it limits how much a run does: options and variables can only lower what the file says,
                 unless the file allows more.
-            nested: whether it is a mapping of its own; left empty in the file, it is refused and not ignored.
-            secret: whether it may hold a password, which is never shown.
+            nested: whether it is a mapping of its own; if the file leaves it empty, it is refused instead of ignored.
+            secret: whether it may contain a password, which is never shown.
 
         Raises:
-            TypeError: something is missing that every row, or one with an option, says.
+            TypeError: something is missing that every row, or every row with an option, has.
         """
         metavar = metavar or ("|".join(map(str, read.words)) if isinstance(read, OneOf) else "")
         if not (help and sample and (metavar or group is FILE_ONLY or default is False)):
@@ -91,12 +92,12 @@ class Setting(Generic[T]):
 
     @property
     def option(self) -> str:
-        """The option of the command line, where it has one."""
+        """The command line option, if it has one."""
         return f"--{self.name.replace('_', '-')}"
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The environment variables that it is read from, ours first."""
+        """The environment variables from which it is read, ours first."""
         if self.group is FILE_ONLY:
             return ()
         ours = f"SAFE_REINIT_{self.name.upper()}"
@@ -114,23 +115,23 @@ class Setting(Generic[T]):
 
 
 class Value(NamedTuple, Generic[T]):
-    """A setting's value and where it comes from; no dataclass, since to make one takes longer than ``--help`` has."""
+    """A setting's value and its source. It is not a dataclass, since making one takes longer than ``--help`` may."""
 
     value: T
     source: Source
     location: str
     """The option, the variable, the file, or ``""`` for a default."""
     at_most: T | None = None
-    """What the file limits it to, where nothing else may raise it."""
+    """The limit in the file, if nothing else may raise it."""
 
     @property
     def is_explicit(self) -> bool:
-        """Whether it was said for this very run: by an option, an argument or in the environment."""
+        """Whether it was given for this very run: by an option, an argument or in the environment."""
         return self.source in ("flag", "env")
 
 
 class Table:
-    """The values of all rows of a table, frozen. It shows none of them by itself: some may be secret."""
+    """The values of all rows of a table, frozen. Its repr shows no values, because some may be secret."""
 
     __slots__ = ("_values",)
 
@@ -146,5 +147,5 @@ class Table:
         return type(self)({**self._values, setting: self.of(setting)._replace(value=value)})
 
     def given(self, setting: Setting[T], value: Value[T]) -> Self:
-        """Return these settings with another value of one of them, and its source."""
+        """Return these settings with another value for one of them, and its source."""
         return type(self)({**self._values, setting: value})

@@ -1,7 +1,7 @@
 """The table of settings: one row says everything about one of them.
 
-A new setting is one new row. The loader, options, help, completion, ``config show``, the example of a file, the
-contract of ``schema`` and the reference page are made from it.
+A new setting is one new row. The loader, options, help, completion, ``config show``, the example file, the contract of
+``schema`` and the reference page are derived from it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _limits(value: object) -> tuple[str, ...]:
 
 # fmt: off
 class Settings(Table):
-    """All settings that are in force, in the order in which people are shown them."""
+    """All settings, in the order in which people see them."""
 
     __slots__ = ()
 
@@ -314,7 +314,7 @@ class Settings(Table):
 
 
 SETTINGS: tuple[Setting[Any], ...] = tuple(row for row in vars(Settings).values() if isinstance(row, Setting))
-"""All rows, in their order."""
+"""All rows, in order."""
 BY_NAME = {row.name: row for row in SETTINGS}
 LIMITS = tuple(row.name for row in SETTINGS if row.limit)
-"""What limits how much a run may do: how many, and until when. How long something is waited for is none of these."""
+"""The settings that limit how much a run may do: how many, and until when. Time limits of waits do not count."""

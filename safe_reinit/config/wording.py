@@ -1,7 +1,7 @@
-"""What programs read: where a sentence names an option of the command line, they read of the argument instead.
+"""Messages for programs: where a sentence for the command line names an option, they name the argument.
 
-Every sentence is written once, with options (``--accept spot``), and that is how the command line shows it. A client
-that a program made returns, raises and reports the same sentence with ``accept=["spot"]``.
+Every sentence is written once, with options (``--accept spot``), which the command line shows. A client that a program
+made returns, raises and reports the same sentence with ``accept=["spot"]``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _COMMANDS = {
     "aliyun configure --profile": "aliyun configure for the profile",
     "with --dry-run": "with client.plan",
 }
-"""What a program reads of whole commands, and of an option that is a function of its own."""
+"""What programs read for whole commands, and for an option that is a separate function."""
 _NAMES = {"disk": "disk_ids", "tag": "tags", "instance": "instances", "system_disk": "system", "data_disks": "data"}
-"""The arguments that have another name than the option."""
+"""The arguments whose name differs from the option's."""
 _SWITCHES = {"stop_instance", "system", "data", *(row.name for row in SETTINGS if row.default is False)}
 _PASSWORD = re.compile(r"--password-\w+(?:(?:, | or )+--password-\w+)*")
 _OPTION = re.compile(
@@ -42,7 +42,7 @@ _ACCEPT = re.compile(r"--accept ([a-z][a-z-]*[a-z])")
 
 
 def as_arguments(text: str) -> str:
-    """Return a sentence with arguments in the place of options."""
+    """Return a sentence with arguments instead of options."""
     if "--" not in text:
         return text
     for command, instead in _COMMANDS.items():
@@ -60,7 +60,7 @@ def _argument(option: re.Match[str]) -> str:
 
 @contextmanager
 def raising_arguments(of_program: bool) -> Iterator[bool]:
-    """Make what ends the block name arguments: an error, and the report that it or an exit from outside carries."""
+    """Rewrite an error that ends the block, and the report attached to it or to an exit, to name arguments."""
     try:
         yield of_program
     except BaseException as raised:
@@ -78,7 +78,7 @@ def _reword(raised: Any) -> None:  # noqa: ANN401 - an exit from outside has a r
 
 
 def speaks_to_its_maker(cls: type[C]) -> type[C]:
-    """Make the public methods of a client name arguments where a program made it (``of_program``), else options."""
+    """Make the public methods of a client name arguments if a program made it (``of_program``), otherwise options."""
     for name, method in list(vars(cls).items()):
         if isinstance(method, FunctionType) and not name.startswith("_"):
             setattr(cls, name, _speaking(method))
@@ -100,7 +100,7 @@ def _speaking(method: Callable[..., T]) -> Callable[..., T]:
 
 @contextmanager
 def _notifying_arguments(interrupt: Any) -> Iterator[None]:  # noqa: ANN401 - an Interrupt, or nothing
-    """Make the ``notify`` of what ends a run name arguments, too, as long as this run has it."""
+    """Make the ``notify`` of an interrupt name arguments, too, for the duration of this run."""
     if interrupt is None:
         yield
         return
@@ -113,7 +113,7 @@ def _notifying_arguments(interrupt: Any) -> Iterator[None]:  # noqa: ANN401 - an
 
 
 def _with_arguments(value: T) -> T:
-    """Return a value that is handed to a program with arguments in its sentences."""
+    """Return a value for a program, with arguments in its sentences."""
     return _of(value)  # type: ignore[no-any-return] # of the type that was given
 
 

@@ -125,11 +125,11 @@ PARTS = (
     "finding", "secret", "options", "cloud", "other_products", "guard", "facts", "plan", "job", "report", "events",
     "shared",
 )  # fmt: skip
-"""Where the names above are looked for, those first that the others are built on."""
+"""Where the names above are looked up, with the modules that others build on first."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
-    if name != name.lower():  # a lower-case one is a module, which Python imports by itself
+    if name != name.lower():  # a lower-case name is a module, which Python imports by itself
         for part in PARTS:
             module = import_module(f".{part}", __name__)
             if hasattr(module, name):

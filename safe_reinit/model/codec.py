@@ -27,7 +27,7 @@ _PLAIN = frozenset((type(None), str, int, float, bool))
 
 
 class DecodeError(ValueError):
-    """The JSON is not of the shape; the text says where."""
+    """The JSON does not have the expected form; the text says where."""
 
 
 def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -53,16 +53,16 @@ def encode(value: object) -> Any:  # noqa: ANN401 - JSON
 
 
 def dumps(value: object, *, sparse: bool = False) -> str:
-    """Write a value as JSON text; of a large one nothing is held twice.
+    """Write a value as JSON text; a large one is not held twice.
 
     Args:
-        sparse: leave out the members that are as they would be read without them.
+        sparse: leave out the members that equal their defaults.
     """
     return (_SPARSE if sparse else _WHOLE).encode(value)
 
 
 def members(value: object) -> Any:  # noqa: ANN401 - JSON, but for what is in the members
-    """Turn a frozen value, or a mapping, into a dict of its members as they are; a time or a secret into JSON."""
+    """Turn a frozen value, or a mapping, into a dict of its unchanged members; a time or a secret becomes JSON."""
     if shape := _shape(type(value)):  # type: ignore[arg-type]
         names, values, _ = shape
         return dict(zip(names, values(value), strict=True))
@@ -82,16 +82,16 @@ def _sparse(value: object) -> Any:  # noqa: ANN401 - as members
 
 
 _WHOLE, _SPARSE = json.JSONEncoder(default=members), json.JSONEncoder(default=_sparse)
-"""Made once: thousands of states and events are written."""
+"""Made once, because thousands of states and events are written."""
 
 
-@cache  # every state and event is written by them
+@cache  # used to write every state and event
 def _shape(kind: type) -> tuple[list[str], Callable[[object], tuple[Any, ...]], list[object]] | None:
     """Return the members of a frozen value, what gets them all, and their defaults; ``None`` for any other value."""
     if not is_dataclass(kind):
         return None
     every = _written(kind)
-    values = attrgetter(*(each.name for each in every), "__class__")  # of one name alone it would give no tuple
+    values = attrgetter(*(each.name for each in every), "__class__")  # with a single name it would not return a tuple
     scales = [each.metadata.get(SCALE) for each in every]
     defaults = [_scaled(each.default, scale) for each, scale in zip(every, scales, strict=True)]
     if not any(scales):
@@ -133,7 +133,7 @@ def whole(text: str) -> str:
 def decode(kind: type[T], data: object, path: str = "$") -> T:
     """Read a frozen value back, member by member; an unknown member, or a missing one without a default, is an error.
 
-    A member with a default was added later than those without, and its default is what an earlier version meant.
+    A member with a default is newer than those without, and its default is what an earlier version meant.
 
     Raises:
         DecodeError: with the path of the first member that does not fit.
@@ -153,9 +153,9 @@ def decode(kind: type[T], data: object, path: str = "$") -> T:
         raise DecodeError(f"At {path}: {error}") from None
 
 
-@cache  # every state in a journal is read by them
+@cache  # used to read every state in a journal
 def _readable(kind: type) -> tuple[dict[str, Any], dict[str, Field[Any]], set[str]]:
-    """Return of a frozen value the types of its fields, its members, and those that must be there."""
+    """Return, for a frozen value, the types of its fields, its members, and the required ones."""
     members = {_member(each): each for each in _written(kind)}
     needed = {name for name, each in members.items() if each.default is MISSING and each.default_factory is MISSING}
     return get_type_hints(kind), members, needed
@@ -190,7 +190,7 @@ def _decode_items(kinds: tuple[Any, ...], data: list[Any], path: str) -> tuple[A
 def _decode_union(kinds: tuple[Any, ...], data: Any, path: str) -> Any:  # noqa: ANN401 - JSON
     if data is None and type(None) in kinds:
         return None
-    if Secret in kinds:  # a secret is never written down; whether there was one is
+    if Secret in kinds:  # a secret is never written; only whether there was one
         return None
     for kind in kinds:
         if kind is not type(None):
@@ -217,7 +217,7 @@ def to_moment(data: object, path: str) -> datetime:
     """Read a time as ``timestamp`` writes it.
 
     Raises:
-        DecodeError: it is none; the text names the path.
+        DecodeError: it is not a time; the text names the path.
     """
     try:
         return datetime.strptime(str(data), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The facts of one disk that the checks judge. What they are made of is not imported: to explain a check takes none."""
+"""The facts of one disk that the checks read. Their types are not imported, because explaining a check needs none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DiskFacts:
-    """Everything one check may look at: one target disk and what surrounds it, as ECS showed it at ``now``."""
+    """Everything that a check may use: one target disk and what surrounds it, as ECS showed it at ``now``."""
 
     disk_id: str
     """The id asked for, whether or not ECS knows it."""
@@ -29,11 +29,11 @@ class DiskFacts:
     instance: Instance | None
     """The one instance the disk is attached to, where ECS shows it."""
     other_products: OtherProducts
-    """What other products, and ECS's plans, tell of it."""
+    """What other products, and ECS's plans, say about it."""
     guard: Guard
     """Which targets the run may have."""
     snapshots: tuple[Snapshot, ...] = ()
-    """The snapshots of this disk; in a look before a call those that matter to it."""
+    """The snapshots of this disk; in a recheck, those that matter to it."""
     source_snapshot: Snapshot | None = None
     """The snapshot of ``disk.source_snapshot_id``, where it was found."""
     image: Image | None = None
@@ -47,11 +47,11 @@ class DiskFacts:
     restore_snapshot: Snapshot | None = None
     """In an undo: the snapshot the disk is rolled back to, where it was found."""
     unseen: tuple[Unseen, ...] = ()
-    """The looks that could not be made for this disk."""
+    """The questions that got no answer for this disk."""
     clock_skew: float | None = None
     """Seconds the local clock is ahead of ECS's; ``None`` if it says nothing (a loopback endpoint)."""
     account: str = ""
-    """Of the credentials that saw all this."""
+    """The account of the credentials that read all this."""
 
     @property
     def will_stop(self) -> bool:
@@ -70,7 +70,7 @@ class DiskFacts:
 
     @property
     def will_start(self) -> bool:
-        """Whether the plan starts the instance after a wipe: it stops it itself, or an earlier run owes the start."""
+        """Whether the plan starts the instance after a wipe: it stops it, or an earlier run must still start it."""
         if self.instance is None or self.options.leave_stopped:
             return False
         pending = self.instance.status == "Stopped" and self.instance.instance_id in self.options.pending_starts
@@ -78,9 +78,9 @@ class DiskFacts:
 
     @property
     def stands_still(self) -> bool:
-        """Whether the instance is stopped, now or by the plan: what others do to a stopped machine matters then."""
+        """Whether the instance is stopped, now or by the plan: then it matters what others do to a stopped machine."""
         return self.will_stop or (self.instance is not None and self.instance.status == "Stopped")
 
     def was_answered(self, action: str) -> bool:
-        """Return whether every look by this action was answered for this disk."""
+        """Return whether every call of this action was answered for this disk."""
         return not any(unseen.action == action for unseen in self.unseen)

@@ -1,4 +1,4 @@
-"""What a check found. Apart from the other values, since to explain a check takes none of them."""
+"""What a check found. Separate from the other values, because explaining a check needs none of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which targets a run may have: what is allowed, what is protected, how many, and what the class of the disks allows.
 
-A pattern is that of a shell (``*``, ``?``, ``[...]``) and must match the whole text. What allows is compared letter by
-letter, what protects in any case of letters.
+A pattern is a shell pattern (``*``, ``?``, ``[...]``) and must match the whole text. Patterns that allow are
+case-sensitive; those that protect are not.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Tags = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Match:
-    """What a target must match. ``None`` matches everything; all conditions that are given must be met."""
+    """What a target must match. ``None`` matches everything; all given conditions must be met."""
 
     accounts: Patterns | None = None
     regions: Patterns | None = None
     tags: Tags | None = None
-    """The instance must have each; a tag of the same key on the disk must not say another thing."""
+    """The instance must have each of them; a tag with the same key on the disk must not contradict it."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class Allow(Match):
 
 @dataclass(frozen=True)
 class Protect:
-    """What must never be a target: a disk of which, or of whose instance, any of this is true. On by default."""
+    """What must never be a target: a disk for which, or for whose instance, any of this is true. On by default."""
 
     tag: str = "safe-reinit:protect"
     """``KEY`` (whatever its value) or ``KEY=VALUE`` of a tag that protects what has it."""
     names: Patterns = ()
     """Of the names of instances and disks."""
     terms: tuple[str, ...] = ("prod", "production")
-    """Words that such a name must not have in it as a part of its own."""
+    """Words that such a name must not contain as separate words."""
     instances: Patterns = ()
     disks: Patterns = ()
     tags: Tags = ()
@@ -68,11 +68,11 @@ class Hours:
 
 @dataclass(frozen=True)
 class TargetClass:
-    """A class of the configuration: what needs no flag for the disks that match it. ``None`` says nothing."""
+    """A class of the configuration: what needs no flag for the disks that match it. ``None`` means no statement."""
 
     name: str
     sha256: str
-    """Of its text: the canonical JSON (sorted keys, no spaces, UTF-8) of what the configuration says of it."""
+    """The digest of its definition: canonical JSON (sorted keys, no spaces, UTF-8)."""
     match: Match
     stop_instance: bool = False
     accept: tuple[str, ...] = ()
@@ -96,30 +96,32 @@ class TargetRules:
     """In the order in which they are tried."""
     max_disks: int | None = None
     limit: int | None = None
-    """What the configuration limits ``max_disks`` to, where nothing else may raise it."""
+    """The configuration's limit for ``max_disks``, if nothing else may raise it."""
     hold: str = ""
-    """Why it holds all runs; ``""``: it does not."""
+    """Why it holds all runs; ``""`` if it does not."""
     whose: str = "the configuration of now"
-    """How people are told of the configuration."""
+    """The name of the configuration for people."""
 
 
 @dataclass(frozen=True)
 class RunClass:
-    """The class of all disks of a run, and what it allowed to it."""
+    """The class of all disks of a run, and what it allowed."""
 
     name: str
     sha256: str
     match: Match
     hours: Hours | None
     in_force: bool
-    """Whether its hours hold; if not, it allowed nothing."""
+    """Whether it is within its hours; if not, it allowed nothing."""
     unattended: bool
     allowed: tuple[str, ...] = ()
-    """What was not asked for by hand and came from it, each as people say it: ``stop_instance``, ``accept NAME`` ..."""
+    """The options that came from it and were not given by hand, as people say them: ``stop_instance``, ``accept NAME``
+    ...
+    """
     force_stop_after: float | None = milliseconds()
-    """Where it came from the class."""
+    """Whether it came from the class."""
     on_unknown: Literal["ask", "retry"] | None = None
-    """Where the class says it."""
+    """Where the class says so."""
 
 
 @dataclass(frozen=True)
@@ -129,22 +131,22 @@ class Guard:
     allow: Allow = Allow()
     protect: Protect = Protect()
     disks: int = 1
-    """How many disks the run has, and those of other regions that are agreed to together with it."""
+    """How many disks the run has, including those of other regions that are confirmed together with it."""
     max_disks: int = 10
     """How many it may have."""
     class_: RunClass | None = None
     """The class that all its disks are in."""
     mixed: tuple[tuple[str, str], ...] = ()
-    """Each disk with the name of its class (``""``: none), where they are not all in one and some are in one."""
+    """Each disk with the name of its class (``""``: none), if they are not all in one class and some are in one."""
 
 
 ON_BY_DEFAULT = Guard()
-"""What is judged where nothing else is said."""
+"""The target rules if nothing else is given."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """One disk of a run and its instance as they were seen, before it is judged."""
+    """One disk of a run and its instance as they were seen, before the check."""
 
     disk_id: str
     account: str

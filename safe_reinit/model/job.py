@@ -1,4 +1,4 @@
-"""The state of a job, what was observed of it, and what is decided on both."""
+"""The state of a job, what was observed of it, and what is decided from both."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ StepState = Literal["none", "asked", "accepted", "lost", "again", "resend", "don
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call of a job other than a wipe: the intention, and what came of it.
+    """One call of a job other than a wipe: the intention, and its result.
 
     ``none`` never intended; ``asked`` intended, no answer yet; ``accepted`` answered with success; ``lost`` the answer
     did not come; ``again`` not done, and may be sent again at ``due``; ``resend`` likewise, but an answer was lost
@@ -89,27 +89,27 @@ class Step:
     reads: int = 0
     """Observations since ``at``."""
     lost_at: float | None = None
-    """When an answer was first found missing: that attempt had arrived by then, or never does. ``None``: none ever was.
+    """When an answer was first found missing: that attempt had arrived by then, or never will. ``None``: never.
 
-    It stays where a later attempt is lost, too: nobody knows which of them was done.
+    It stays if a later attempt is lost, too: nobody knows which of them was carried out.
     """
     start_time: datetime | None = None
-    """The instance's StartTime when it was intended: another one means that somebody started it since."""
+    """The instance's StartTime when the call was intended: another one means that somebody has started it since."""
     status: str = ""
-    """The instance's status as last seen when it was intended, which still holds where the call was not done."""
+    """The instance's last seen status when the call was intended, which still holds if it was not carried out."""
     answer: str = ""
-    """The code of the last answer, where that does not prove what was done; ``""`` if no answer came."""
+    """The code of the last answer, if that does not prove what was done; ``""`` if there was no answer."""
     refused: str = ""
-    """The code with which the last attempt was refused for now; ``""`` if it was not."""
+    """The code with which the last attempt was temporarily refused; ``""`` if it was not."""
 
     @property
     def pending(self) -> bool:
-        """Whether it is to be sent again once it is due."""
+        """Whether to send it again once it is due."""
         return self.state in ("again", "resend")
 
     @property
     def under_way(self) -> bool:
-        """Whether it was sent, and neither was seen to be done nor given up."""
+        """Whether it was sent, and was neither seen to be carried out nor given up."""
         return self.state in ("accepted", "lost") or self.pending
 
 
@@ -123,7 +123,7 @@ class SafetySnapshot:
 
     disk_id: str
     token: str
-    """The ClientToken of every try."""
+    """The ClientToken of every attempt."""
     step: Step = Step()
     snapshot_id: str = ""
     """As the answer named it."""
@@ -136,7 +136,7 @@ WipeState = Literal["todo", "resend", "asked", "accepted", "lost", "refused", "u
 
 @dataclass(frozen=True, slots=True)
 class Wipe:
-    """ReInitDisk of one disk (in an undo: ResetDisk): the intention, and what came of it. Times are cloud seconds.
+    """ReInitDisk of one disk (in an undo: ResetDisk): the intention, and its result. Times are cloud seconds.
 
     ``todo`` not sent, or refused for now and due again; ``resend`` its answer was lost, and it may be sent again since
     nobody can have used the machine; ``asked`` intended, no answer yet; ``accepted`` answered with
@@ -151,7 +151,7 @@ class Wipe:
     """When the last answer (or its loss) was known."""
     due: float | None = None
     refused_since: float | None = None
-    """When the first of the retryable refusals came."""
+    """When the first of the temporary refusals came."""
     reiniting: bool = False
     """Whether ``ReIniting`` was seen since it was asked."""
     reads: int = 0
@@ -159,15 +159,15 @@ class Wipe:
     evidence: Evidence | None = None
     fence: Fence | None = None
     watched_at: float | None = None
-    """The last observation since it was asked that showed what the fence holds."""
+    """The last observation since it was sent that showed what the fence requires."""
     losses: int = 0
     """How often the answer was lost."""
     gap: bool = False
-    """Whether the observations since it was asked were ever too far apart to prove that nobody used the machine."""
+    """Whether the observations since it was sent were ever too far apart to prove that nobody used the machine."""
     used: bool = False
-    """Whether a start or another attachment was seen since it was asked: never forgiven."""
+    """Whether a start or another attachment was seen since it was sent: this is never forgotten."""
     acknowledged: bool = False
-    """Whether ECS accepted it, or was seen doing it."""
+    """Whether ECS accepted it, or was seen carrying it out."""
     observed_status: str = ""
     """The status of the disk in the last observation; ``""`` if that did not show it."""
     snapshot_id: str = ""
@@ -175,9 +175,9 @@ class Wipe:
     resetting: bool = False
     """Whether a roll-back of the disk was seen in progress since ResetDisk was sent."""
     answer: str = ""
-    """The code of the last answer, where that does not prove what was done; ``""`` if no answer came."""
+    """The code of the last answer, if that does not prove what was done; ``""`` if there was no answer."""
     unknown_code: bool = False
-    """Whether that code is an unknown one: the wipe is never sent again, and observation settles it."""
+    """Whether that code is unknown: the wipe is never sent again, and observation settles the outcome."""
     withdrawn: bool = False
     """Whether it was ever intended and then not sent."""
 
@@ -192,18 +192,18 @@ class Wipe:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether nobody can say now what happened to the disk: also where its wipe may be sent again."""
+        """Whether nobody can say now what happened to the disk; this includes a wipe that may be sent again."""
         return self.state in ("resend", "asked", "accepted", "lost", "unknown")
 
     @property
     def pending(self) -> bool:
-        """Whether it is still to be sent, for the first time or again."""
+        """Whether it must still be sent, for the first time or again."""
         return self.state in ("todo", "resend")
 
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """The state of one job: enough to decide the next action on an observation, and to go on in another process."""
+    """The state of one job: enough to decide the next action from an observation, and to continue elsewhere."""
 
     instance_id: str
     power_before: Literal["Running", "Stopped"]
@@ -218,7 +218,7 @@ class JobState:
     snapshots: tuple[SafetySnapshot, ...] = ()
     """One for each disk that gets a safety snapshot before its wipe."""
     tag_value: str = ""
-    """The value of the lock tag that the instance bears for this run; ``""`` for none."""
+    """The value of the instance's lock tag for this run; ``""`` for none."""
     tag: Step = Step()
     untag: Step = Step()
     phases: tuple[Phase, ...] = ()
@@ -227,12 +227,12 @@ class JobState:
     interrupted: bool = False
     """Somebody asked the run to end; from then on no wipe is sent."""
     turned_back_at: float | None = None
-    """Cloud seconds since when the job only brings the power back."""
+    """Since when the job only restores the power, in cloud seconds."""
     snapshot_wait_since: float | None = None
     unsettled_since: float | None = None
-    """Cloud seconds since when a further start of the instance would not show in its StartTime."""
+    """Since when another start of the instance would not be visible in its StartTime, in cloud seconds."""
     gone: bool = False
-    """ECS says that the instance does not exist: nothing is owed to it any more."""
+    """ECS says that the instance does not exist: nothing is left to do for it."""
     given_up: bool = False
     """A time limit passed with nothing left to do."""
     instance_status: str = ""
@@ -240,33 +240,34 @@ class JobState:
     instance_locks: tuple[str, ...] = ()
     """Likewise: why ECS has locked it."""
     unseen_since: float | None = None
-    """Cloud seconds since when no observation was answered."""
+    """Since when no observation was answered, in cloud seconds."""
     stuck_since: float | None = None
-    """Cloud seconds since when a call that is due could not be made."""
+    """Since when a call that is due could not be sent, in cloud seconds."""
     missing_reads: int = 0
     missing_since: float | None = None
     stop_asked_at: float | None = None
-    """Cloud seconds at which StopInstance was first intended, whoever has resumed the run since."""
+    """When StopInstance was first intended, whoever has resumed the run since, in cloud seconds."""
     down_since: float | None = None
-    """Cloud seconds since when the machine may be down for the wipes that are still to come."""
+    """Since when the machine may be down for the wipes that are still to come, in cloud seconds."""
     wiping_since: float | None = None
-    """Cloud seconds since when the limit of all its wipes counts: the first one was intended then."""
+    """Since when the limit of all its wipes counts: when the first one was intended, in cloud seconds."""
     lag: float | None = None
-    """Cloud seconds by which ECS showed a stop of this run late; ``None`` before that was seen."""
+    """How late ECS showed a stop of this run, in cloud seconds; ``None`` before that was seen."""
     running_at: float | None = None
     """The last observation that showed the instance Running after our stop, in cloud seconds."""
     running_watched_at: float | None = None
     """The last of these before the first gap in the observations."""
     watched_at: float | None = None
-    """The last observation of an instance that shows no StartTime, in cloud seconds: nobody may use it between two.
+    """The last observation of an instance that shows no StartTime, in cloud seconds; between two, nobody may use it.
 
-    At first when the plan was confirmed; ``None`` if a StartTime is shown.
+    At first, when the plan was confirmed; ``None`` if a StartTime is shown.
     """
     on_unknown: OnUnknown = "ask"
-    """What to do about a lost answer to ReInitDisk that was not watched without a gap."""
+    """What to do about a lost answer to ReInitDisk if the disk was not observed without a gap."""
     unrecorded_by: str = ""
-    """Who held the run and never let it go, where a file may keep what they could not write into the journal, which
-    whoever holds it now cannot see. ``""``: nobody."""
+    """A holder who never released the run, and may have kept in a file what could not be written to the journal, which
+    the present holder cannot see. ``""``: nobody.
+    """
     version: int = 1
 
     @property
@@ -281,14 +282,14 @@ class JobState:
 
     @property
     def cannot_end_done(self) -> bool:
-        """Whether it has failed, and only continues, if at all, until its power is back."""
+        """Whether it has failed, and continues, if at all, only until its power is restored."""
         return self.turned_back and any(wipe.pending or wipe.state in ("refused", "unknown") for wipe in self.disks)
 
     @property
     def stopped_by_us(self) -> bool:
-        """Whether a stop of this run, or of the one before it, may have been done.
+        """Whether a stop of this run, or of the one before it, may have been carried out.
 
-        One that was refused was proven not done; after one that failed somebody else may have started the machine.
+        A refused stop was proven not carried out; after a failed one, somebody else may have started the machine.
         """
         return self.stop.state not in ("none", "again", "failed")
 
@@ -300,33 +301,33 @@ class JobState:
     @property
     def touched(self) -> bool:
         """Whether a call was intended that changes more than a tag."""
-        if self.stop.tries or self.force.tries or self.start.tries:  # asked of every job on every tick
+        if self.stop.tries or self.force.tries or self.start.tries:  # checked for every job on every tick
             return True
         return any(wipe.tries for wipe in self.disks) or any(each.step.tries for each in self.snapshots)
 
     @property
     def wipes_to_come(self) -> int:
-        """How many ReInitDisk calls it has still to make."""
+        """How many ReInitDisk calls are still to come."""
         wipes = () if self.turned_back else self.disks
         return sum((wipe.pending or wipe.state == "asked") and not wipe.snapshot_id for wipe in wipes)
 
     @property
     def may_be_down(self) -> bool:
-        """Whether the machine ran before, and may be down by a stop of its run or waits for a verdict."""
+        """Whether the machine ran before, and may be down because of its run's stop or waits for a verdict."""
         if self.gone or self.power_before == "Stopped" or not self.stopped_by_us or self.start.state == "done":
             return False
         return self.promised == "Running" or any(wipe.in_doubt for wipe in self.disks)
 
     @property
     def left_down(self) -> bool:
-        """Whether the machine may be down and the job has come to its end: only a resume does something for it."""
+        """Whether the machine may be down and the job has ended: only a resume does something for it."""
         unknown = [wipe.state == "unknown" for wipe in self.disks if wipe.in_doubt]
         ended = self.given_up or self.start.state == "failed" or (bool(unknown) and all(unknown))
         return ended and self.may_be_down
 
     @property
     def promised(self) -> Literal["Running", "Stopped"]:
-        """The power state owed for the state reached; ``--leave-stopped`` holds only after a wipe."""
+        """The power state that is planned for the state reached; ``--leave-stopped`` applies only after a wipe."""
         if self.power_before == "Stopped":
             return "Stopped"
         wiped = any(wipe.state == "done" or wipe.in_doubt for wipe in self.disks)
@@ -350,19 +351,19 @@ class Observation:
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
     """The safety snapshots of the job that ECS shows; described only before the wipe."""
     date: datetime | None = None
-    """The ``Date`` of ECS's answer about the instance; ``None`` if that has none."""
+    """The ``Date`` of ECS's answer about the instance; ``None`` if the answer has none."""
     resets: Mapping[str, str] = field(default_factory=dict)
-    """By disk what ResetDisk with DryRun answered; asked only where a roll-back was sent and its end is not proven."""
+    """By disk, the answer to ResetDisk with DryRun; asked only if a roll-back was sent and its end is not proven."""
     credentials_refused: str | None = None
     """The code by which the credentials were refused."""
     answered_at: float | None = None
-    """Cloud seconds when the last answer of it came; ``None`` if that is not known, and counts as ``at``."""
+    """When its last answer arrived, in cloud seconds; ``None`` if not known, and then ``at`` counts."""
     disks_answered: bool = True
-    """Whether ECS answered about the disks; power can be brought back without."""
+    """Whether ECS answered about the disks; the power can be restored without."""
     instance_requested: bool = True
-    """Whether the instance was asked for: while an accepted wipe is waited for, it is not."""
+    """Whether the instance was asked for: not while the run waits for an accepted wipe."""
     disks_requested: bool = True
-    """Whether the disks were asked for: while the instance stops or starts, they are not."""
+    """Whether the disks were asked for: not while the instance stops or starts."""
     why: str = ""
     """What went wrong, for people: ``ECS does not answer (DescribeDisks)``."""
 
@@ -402,12 +403,12 @@ class Command:
 
     @property
     def overwrites(self) -> bool:
-        """Whether what is on the disk is lost by it."""
+        """Whether it destroys what is on the disk."""
         return self.action in ("ReInitDisk", "ResetDisk")
 
     @property
     def of_disk(self) -> bool:
-        """Whether its subject is a disk; else an instance."""
+        """Whether its subject is a disk; otherwise an instance."""
         return self.overwrites or self.action == "CreateSnapshot"
 
 

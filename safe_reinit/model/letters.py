@@ -1,8 +1,8 @@
-"""Names that people chose: comparing them for what they say, not for how they are encoded, and showing them safely.
+"""Names that people chose: comparing what they say regardless of encoding, and showing them safely.
 
-Names arrive from many keyboards and copy buffers: full-width letters, accents as characters of their own, soft hyphens,
-zero-width spaces. ``plain`` removes these differences, and ``borders`` says where a word can begin or end. Both are for
-what protects only: they make more names equal, never fewer. ``printable`` is for every place that shows a name.
+Names come from many keyboards and copy buffers: full-width letters, accents as separate characters, soft hyphens,
+zero-width spaces. ``plain`` removes these differences, and ``borders`` says where a word can begin or end. Both are
+only for protection: they make more names equal, never fewer. ``printable`` is for every place that shows a name.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ import unicodedata
 from functools import lru_cache
 
 _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""What shows nothing although it is a letter or a symbol by its category."""
+"""What is invisible although its category is that of a letter or a symbol."""
 _MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
-"""The marks of Unicode that are set on letters of any script, and those that go round one."""
+"""The Unicode marks that are placed on letters of any script, and those that enclose one."""
 _ACCENTS = re.compile(f"(?<=[A-Za-z])[{_MARKS}]+")
 _MARK = re.compile(f"[{_MARKS}]")
 _SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-"""What only chooses among the forms of a letter (variation selectors)."""
+"""What only selects a form of a letter (variation selectors)."""
 _BORDER = re.compile(r"(?=-)|(?<=-)|(?<=a)(?=A)|(?<=AA)(?=a)|(?<=A)(?=Aa)")
 _DOTLESS = str.maketrans("\u0131\u0130", "iI")
-"""The i of Turkish, which a Turkish program makes of the I of ``PRODUCTION`` and the other way round."""
+"""The Turkish i, which a Turkish program makes from the I of ``PRODUCTION``, and the other way round."""
 
 
 def printable(text: str) -> str:
-    """Keep a name that somebody else chose from moving the cursor, faking a line or turning text around."""
+    """Keep a name that somebody else chose from moving the cursor, faking a line or reversing text."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 @lru_cache(4096)
 def plain(text: str) -> str:
-    """Return a text without case, compatibility forms, accents on Latin letters and characters that show nothing."""
+    """Return a text without case, compatibility forms, accents on Latin letters and invisible characters."""
     visible = "".join(letter for letter in text.translate(_DOTLESS) if not _is_hidden(letter))
     bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", visible))
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", bare).casefold())
@@ -39,13 +39,13 @@ def plain(text: str) -> str:
 
 @lru_cache(4096)
 def borders(name: str) -> tuple[str, frozenset[int]]:
-    """Return the plain letters of a name, and the places among them where a word can begin or end.
+    """Return the plain letters of a name, and the positions among them where a word can begin or end.
 
-    A place is a border if it has something else than a Latin letter on one side, a small letter before a capital, or a
-    run of capitals that ends: before its last letter (``PRODWeb``) as well as after it (``PRODdb``). Where plain and
-    full-width letters meet there is one, too.
+    A position is a border if it has something other than a Latin letter on one side, if it is between a small letter
+    and a capital, or if a run of capitals ends: before its last letter (``PRODWeb``) as well as after it (``PRODdb``).
+    There is also a border where plain and full-width letters meet.
     """
-    letters, shape = "", ""  # in the shape A is a capital, a a small letter, - anything else
+    letters, shape = "", ""  # in the shape, A is a capital, a a small letter, - anything else
     places = {0}
     was_ascii = True
     for letter in unicodedata.normalize("NFC", name):

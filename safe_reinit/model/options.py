@@ -15,7 +15,7 @@ class Options:
     stop_instance: bool = False
     """Whether a Running instance may be stopped for the wipe."""
     leave_stopped: bool = False
-    """Whether an instance that the run stopped stays so after a wipe; after a wipe that failed it is started."""
+    """Whether an instance that the run stopped stays stopped after a wipe; after a failed wipe it is started."""
     expect_instance: str = ""
     """The id of the instance that every disk must be on; ``""``: any."""
     key_pair: str = ""
@@ -25,26 +25,26 @@ class Options:
     security_enhancement: str = ""
     """``SecurityEnhancementStrategy`` of ReInitDisk: ``Active``, ``Deactive`` or ``""`` for none."""
     snapshot: bool = False
-    """Whether a snapshot of each disk is taken after the stop and waited for, before the wipe."""
+    """Whether each disk gets a snapshot after the stop, and the wipe waits for it."""
     snapshot_retention_days: int | None = None
-    """``RetentionDays`` of CreateSnapshot: how long ECS keeps those snapshots, in days; ``None`` for ever."""
+    """``RetentionDays`` of CreateSnapshot: how long ECS keeps those snapshots, in days; ``None`` forever."""
     snapshot_max_age: float = milliseconds(86400.0)
-    """How old, in seconds, the newest snapshot of a disk may be and still count as a way back."""
+    """How old, in seconds, the newest snapshot of a disk may be to count as a way back."""
     lock_tag: bool = False
-    """Whether the instance bears a tag of the run from before the stop to the end."""
+    """Whether the instance has a tag of the run from before the stop to the end."""
     pending_starts: tuple[str, ...] = ()
-    """Ids of instances that an earlier run stopped: where one is Stopped now, it is started after the wipe."""
+    """Ids of instances that an earlier run stopped: one that is Stopped now is started after the wipe."""
     run_id: str = ""
-    """The run that asks, once there is one: its own tag is nobody else's."""
+    """The id of this run, once there is one: its own tag is not another run's."""
     undo: str = ""
     """The run whose wipes are undone; ``""`` for a wipe."""
     restore: tuple[tuple[str, str], ...] = ()
-    """In an undo: of each disk the snapshot it is rolled back to."""
+    """In an undo: by disk, the snapshot to which it is rolled back."""
     was_on: tuple[tuple[str, str], ...] = ()
-    """In an undo, or in the place of an open run: of each disk the instance it was on in that run."""
+    """In an undo, or if an open run is replaced: by disk, its instance in that run."""
     owner: tuple[tuple[str, str | int], ...] = ()
     """The legacy owner parameters of ReInitDisk, by ECS's names; library only."""
     accept: tuple[str, ...] = ()
     """Names of the checks whose risks are accepted."""
     require_answers: tuple[str, ...] = ()
-    """The looks at other products without which nothing is done: ``ess``, ``ebs``, ``kms``, ``events``."""
+    """The questions to other products without which nothing is done: ``ess``, ``ebs``, ``kms``, ``events``."""

@@ -1,4 +1,4 @@
-"""What other products know of a disk and its instance, and what ECS itself plans for them."""
+"""What other products know about a disk and its instance, and what ECS itself plans for them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ OTHER_PRODUCT_CALLS = {
     "kms": "DescribeKey",
     "events": "DescribeInstanceHistoryEvents",
 }
-"""The looks at other products, and at what ECS plans."""
+"""The questions to other products, and about what ECS plans."""
 REQUIRABLE = {**OTHER_PRODUCT_CALLS, "sts": "GetCallerIdentity"}
-"""The looks that the configuration may require, by the words of ``require_answers``."""
+"""The questions that the configuration may require, by the words of ``require_answers``."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +78,16 @@ class AutoSnapshotPolicy:
 
 @dataclass(frozen=True)
 class OtherProducts:
-    """What was shown of one disk beside ECS's own facts; empty where nothing was asked, answered or known."""
+    """What was shown about one disk besides ECS's own facts; empty if nothing was asked, answered or known."""
 
     members: tuple[ScalingMember, ...] = ()
     """The membership of its instance."""
     keys: tuple[Key, ...] = ()
-    """The keys of the disk and, where its instance is stopped and started, of that instance's other disks."""
+    """The keys of the disk and, if its instance is stopped and started, of that instance's other disks."""
     pairs: tuple[ReplicaPair, ...] = ()
     """The replication pairs that it is in."""
     events: tuple[SystemEvent, ...] = ()
     """What is planned for its instance."""
     auto_snapshot_policy: AutoSnapshotPolicy | None = None
     unanswered: tuple[Unseen, ...] = ()
-    """The looks that could not be made: a plan can do without them, unless the configuration requires them."""
+    """The questions without an answer: a plan can do without them, unless the configuration requires them."""

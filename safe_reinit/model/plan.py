@@ -1,4 +1,4 @@
-"""What is asked for, what was found, and the plan made of both."""
+"""What was requested, what was found, and the plan made from both."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BecomesKind = Literal["empty", "snapshot", "image", "unknown"]
 PLAN_SCHEMA = 1
 """Of the JSON of a plan."""
 LOCK_TAG = "safe-reinit:run"
-"""The key of the tag that an instance bears while a run is at work on it."""
+"""The key of the tag that an instance has while a run is working on it."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Limits:
     """How long a retryable refusal of ReInitDisk may be retried while the machine is down."""
 
     def down_before_wipe(self, *, snapshot: bool) -> float:
-        """Return for how many cloud seconds a machine may be down for a run before its last wipe is sent.
+        """Return how many cloud seconds a machine may be down for a run before its last wipe is sent.
 
         Args:
             snapshot: whether a safety snapshot is taken in that time.
@@ -46,7 +46,7 @@ class Limits:
 
     @property
     def send_wipes(self) -> float:
-        """For how many cloud seconds after its first wipe those of a job are sent; in as many more each must end."""
+        """For how many cloud seconds after its first wipe a job sends wipes; each must end within as many again."""
         return self.reinit / 2
 
 
@@ -72,7 +72,7 @@ class Rollout:
     """Whether this process carries out the run, or Temporal's workers carry out its shards."""
 
     def __post_init__(self) -> None:
-        """Check that a run made by it can come to its end, and keeps to the quota."""
+        """Check that a run with this rollout can end, and keeps to the quota."""
         wrong = {
             "max_parallel": self.max_parallel < 1,
             "canary": self.canary is not None and self.canary < 0,
@@ -125,52 +125,52 @@ class PlannedDisk:
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """One instance with the disks of it that are to be wiped: they share one stop and one start."""
+    """One instance with its disks that will be wiped: they share one stop and one start."""
 
     instance_id: str | None
     instance_name: str
     power_before: str
     """ECS's instance status when the plan was made; ``""`` if not seen."""
     power_promised: Literal["Running", "Stopped"]
-    """The power state after a wipe that went well."""
+    """The power state after a successful wipe."""
     will_stop: bool
     will_start: bool
     disks: tuple[PlannedDisk, ...]
     sharing: tuple[str, ...] = ()
     """Ids of other disks of the instance: they share the downtime and keep their data."""
     expected: Mapping[str, str] = field(default_factory=dict)
-    """The facts this plan stands on, flat (``d-1.Status`` -> ``In_use``); drift is measured against them."""
+    """The facts this plan is based on, flat (``d-1.Status`` -> ``In_use``); drift is measured against them."""
 
     @property
     def shows_start_time(self) -> bool:
-        """Whether ECS showed a StartTime of the instance, in which a later start would show."""
+        """Whether ECS showed a StartTime of the instance, in which a later start would be visible."""
         return bool(self.expected.get(f"{self.instance_id}.StartTime"))
 
 
 @dataclass(frozen=True)
 class Making:
-    """What making a plan took: it is told once, by the first report about the plan."""
+    """What making a plan took: the first report about the plan contains it, once."""
 
     calls: list[Any] = field(default_factory=list)
     """Its exchanges, each a ``Call``."""
     facts: list[Facts] = field(default_factory=list)
-    """What it stands on, as one member, until its calls are told."""
+    """What it is based on, as one member, until its calls are reported."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do, with the findings of the checks. It contains no secret, and nothing of it has been done."""
+    """What a run would do, with the findings of the checks. It contains no secret, and none of it has been done."""
 
     plan_id: str
-    """Made up when the plan is made: a plan is run once."""
+    """A random id, made with the plan: a plan runs only once."""
     region: str
     account: str
     caller: Caller
-    """Who the credentials belong to that made it."""
+    """Whose credentials made it."""
     made_at: datetime
     """The time of ECS's answer, not of the local clock."""
     options: Options
-    """The options in force: what was asked for, and what the class of the disks allows."""
+    """The options that apply: what was requested, and what the class of the disks allows."""
     limits: Limits
     reason: str | None
     """The text of ``--reason``, for example a change ticket."""
@@ -179,22 +179,22 @@ class Plan:
     findings: tuple[Finding, ...]
     """What the checks found, in their order; ``blockers`` are those that refuse the run."""
     fingerprint: str
-    """SHA-256 of what is to be done, without names, times and states: 64 hex characters, the same again tomorrow."""
+    """SHA-256 of what will be done, without names, times and states: 64 hex characters, the same again tomorrow."""
     confirm_with: str
     """What ``--confirm`` takes for this plan."""
     guard: Guard = ON_BY_DEFAULT
-    """Which targets it may have, judged again before each act; with the class that allowed some of its options."""
+    """Which targets it may have, checked again before each call; with the class that allowed some of its options."""
     rollout: Rollout = Rollout()
     skipped: tuple[PlannedJob, ...] = ()
-    """The jobs that are refused and left out, if that was asked for."""
+    """The jobs that are refused and left out, if that was requested."""
     skipped_findings: tuple[Finding, ...] = ()
-    """What was found of them."""
+    """What was found about them."""
     making: Making | None = unwritten()  # noqa: RUF009 - it makes a field
-    """What making it took; it is the plan's own, so that it is gone with it."""
+    """What making it took; it belongs to the plan, so that it disappears with it."""
     digest: str | None = None
     """The digest of the file the plan was saved in, 64 hex; ``None`` for one that is in no file."""
     simulated: bool = False
-    """Whether a simulator showed what it stands on, so that no real machine is involved."""
+    """Whether a simulator showed its facts, so that no real machine is involved."""
     once: str | None = None
     """The key under which it is run at most once; ``None`` without one."""
 

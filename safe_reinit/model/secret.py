@@ -1,4 +1,4 @@
-"""A text that is shown nowhere."""
+"""A text that is never shown."""
 
 from __future__ import annotations
 

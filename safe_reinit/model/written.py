@@ -1,6 +1,6 @@
-"""How a field of a frozen value is written as JSON where that is not as it is; ``codec`` obeys.
+"""How a field of a frozen value is written as JSON if not unchanged; ``codec`` follows this.
 
-Documents that are hashed have no fractions: ``600.0`` comes back from many a tool as ``600``, and the hash is another.
+Documents that are hashed contain no fractions: many tools turn ``600.0`` into ``600``, which has another hash.
 """
 
 from __future__ import annotations
@@ -22,5 +22,5 @@ def permille(default: float) -> Any:  # noqa: ANN401 - the type of its field
 
 
 def unwritten() -> Any:  # noqa: ANN401 - the type of its field
-    """Make a field that stays in this process: it is not written, and makes no value another."""
+    """Make a field that stays in this process: it is not written, and is ignored in comparisons."""
     return field(default=None, repr=False, compare=False, metadata={UNWRITTEN: True})

@@ -1,4 +1,4 @@
-"""The runner for several hosts: Temporal carries the shards of a run to workers, and decides nothing.
+"""The runner for several hosts: Temporal distributes the shards of a run to workers, and decides nothing.
 
 The SDK is an extra: nothing outside this package imports it, and this package is imported only where it is used.
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 def demand_sdk(who: str = "The runner temporal") -> None:
-    """Check that the SDK is installed, for the sake of who needs it.
+    """Check that the SDK is installed, for the given purpose.
 
     Raises:
-        UsageError: it is not.
+        UsageError: it is not installed.
     """
     try:
         import temporalio  # noqa: F401, PLC0415 - an extra
@@ -44,11 +44,12 @@ def demand_sdk(who: str = "The runner temporal") -> None:
 def run(
     session: Session, settings: Settings, plan: Plan, run_id: str, calls: Sequence[Call], on_unknown: OnUnknown
 ) -> Report:
-    """Write a confirmed plan down, have workers carry it, follow it to its end and report.
+    """Record a confirmed plan, have workers carry it out, follow it to its end and report.
 
     Raises:
-        UsageError: the SDK is not installed, the server or the journal cannot be used, or workers could not carry it.
-        RunRefused: the server does not answer, another run has one of the instances, or the plan was run already.
+        UsageError: the SDK is not installed, the server or the journal cannot be used, or workers could not carry it
+            out.
+        RunRefused: the server does not answer, another run has one of the instances, or the plan was already run.
     """
     demand_sdk()
     from ..execution import shards  # noqa: PLC0415 - see above
@@ -60,12 +61,12 @@ def run(
 
 
 def resume(session: Session, settings: Settings, run_id: str, verdict: Verdict | None) -> Report:
-    """Have workers carry what is open of a run, and follow it; see ``execution.shards.resume``.
+    """Have workers carry out what is open in a run, and follow it; see ``execution.shards.resume``.
 
     Raises:
         UsageError: the SDK is not installed, or the server or the journal cannot be used.
-        RunRefused: the run has ended, the server does not answer, or the verdict is about nothing or against what ECS
-            shows.
+        RunRefused: the run has ended, the server does not answer, or the verdict applies to nothing or contradicts what
+            ECS shows.
     """
     from ..execution import shards  # noqa: PLC0415 - see above
 
@@ -90,7 +91,7 @@ def _reachable(settings: Settings) -> Server:
 
 
 def _carried(session: Session, settings: Settings, server: Server, run_id: str, *, joins: bool) -> Report:
-    """Have a run of shards carried, follow it to its end, and return its report."""
+    """Have a run of shards carried out, follow it to its end, and return its report."""
     from ..execution.following import Following  # noqa: PLC0415 - see above
     from ..plans import shards  # noqa: PLC0415 - see above
     from .carrier import WorkflowCarrier  # noqa: PLC0415 - an extra

@@ -1,4 +1,4 @@
-"""What a worker does for a workflow. Threads are never interrupted, and what an activity knows is in the journal."""
+"""What a worker does for a workflow. Threads are never interrupted, and all an activity knows is in the journal."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from .workflow import CANCEL, CARRY, NEXT_STAGE, CarryRequest
 class Activities:
     """The activities of one worker.
 
-    None of them asks whether it was cancelled: Temporal says so also where the workflow was terminated, a heartbeat
-    came late or the worker ends. Who may go on with a shard is said by its lease, and who must end it by the journal.
+    None of them asks whether it was cancelled: Temporal also says so if the workflow was terminated, a heartbeat came
+    late or the worker ends. The lease says who may continue a shard, and the journal who must end it.
 
     Attributes:
-        hand_over: once set, shards come to an end for this worker, and another one takes them over.
+        hand_over: once set, this worker stops working on its shards, and another one takes them over.
     """
 
     def __init__(self, shards: Shards) -> None:
@@ -35,13 +35,13 @@ class Activities:
 
     @activity.defn(name=NEXT_STAGE, no_thread_cancel_exception=True)
     def next_stage(self, request: CarryRequest) -> Stage:
-        """Return what is to be carried next."""
+        """Return what to carry out next."""
         with _failures(request, NEXT_STAGE):
             return self._shards.next_stage(request.run_id, request.digest)
 
     @activity.defn(name=CARRY, no_thread_cancel_exception=True)
     def carry(self, request: CarryRequest, shard: int) -> None:
-        """Carry a shard to its end."""
+        """Carry out a shard to its end."""
         with _failures(request, f"shard {shard}"):
             ended = self._shards.carry(request.run_id, shard, request.digest, _heartbeat(), self.hand_over)
         if not ended:
@@ -52,20 +52,20 @@ class Activities:
 
     @activity.defn(name=CANCEL, no_thread_cancel_exception=True)
     def cancel(self, request: CarryRequest) -> None:
-        """Ask for the end of a run."""
+        """Ask a run to end."""
         with _failures(request, CANCEL):
             self._shards.cancel(request.run_id)
 
 
 def _heartbeat() -> Callable[[], None]:
-    """Return what sends a heartbeat of this activity, from whatever thread."""
+    """Return a function that sends a heartbeat of this activity, from any thread."""
     context = contextvars.copy_context()
     return lambda: context.copy().run(activity.heartbeat)
 
 
 @contextmanager
 def _failures(request: CarryRequest, what: str) -> Iterator[None]:
-    """Report to the server and the log of a failure what a person may read, and nothing of what is behind it."""
+    """Report to the server and the log only what a person may read about a failure."""
     try:
         yield
     except Exception as failed:  # noqa: BLE001 - its text may hold what must not leave this host
@@ -73,12 +73,13 @@ def _failures(request: CarryRequest, what: str) -> Iterator[None]:
         if isinstance(failed, Error):
             text, hint, kind = str(failed), failed.hint, failed.outcome
         logs.worker(f"{request.run_id}, {what}: {text} {hint}".rstrip())
-        # A setting or journal that cannot be used may be so now, or of this worker alone; what is refused is so of all.
+        # A setting or journal that cannot be used may be so only now, or only for this worker; a refusal applies to
+        # all.
         refused = isinstance(failed, RunRefused) and not isinstance(failed, UsageError)
         raise ApplicationError(text, hint, type=kind, non_retryable=refused) from None
 
 
 def _unexpected(error: Exception) -> str:
-    """Return the class of an unexpected error and the line it comes from; its text may hold a secret."""
+    """Return the class of an unexpected error and the line it comes from; its text may contain a secret."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"An unexpected {type(error).__name__} at {Path(last.filename).name}:{last.lineno}."

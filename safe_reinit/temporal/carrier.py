@@ -1,4 +1,4 @@
-"""The workflow of a run, for who begins or follows the run: start it, wake it up, and say how it is getting on."""
+"""The workflow of a run, for whoever begins or follows the run: start it, wake it up, and report its progress."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ class WorkflowCarrier:
 
     server: Server
     queue: str
-    """The task queue of the workers; once it is submitted, that of a workflow which was open already."""
+    """The task queue of the workers; after submitting, the queue of the workflow, which may already have been open."""
     run_id: str
     digest: str
-    """Of its plans, as they were confirmed."""
+    """The digest of its plans when they were confirmed."""
     account: str
     region: str
     machines: int
 
     @property
     def text(self) -> str:
-        """How people are told of it."""
+        """Its name for people."""
         return f"Temporal ({self.server.address}), task queue {self.queue}"
 
     def submit(self) -> bool:
-        """Start the workflow, unless it is open; where this raises, whether it has started is not known."""
+        """Start the workflow, unless it is open; if this raises, it is unknown whether it has started."""
 
         async def call(client: Client) -> bool:
             values = {RUN: self.run_id, ACCOUNT: self.account, REGION: self.region, OUTCOME: "open"}
@@ -59,14 +59,14 @@ class WorkflowCarrier:
             except RPCError as error:
                 if error.status is not RPCStatusCode.INVALID_ARGUMENT or "search attribute" not in str(error).lower():
                     raise
-                handle = await self._start(client, [])  # the server has not been told of them
+                handle = await self._start(client, [])  # the server has not been told about them
             self.queue = (await handle.describe()).task_queue
             return bool((await pollers(client, self.queue)).current)
 
         return self._call(call)
 
     def wake(self) -> None:
-        """Wake up the workflow; ``RunRefused`` also where none is open."""
+        """Wake up the workflow; raise ``RunRefused`` also if none is open."""
 
         async def call(client: Client) -> None:
             try:
@@ -82,7 +82,7 @@ class WorkflowCarrier:
         self._call(call)
 
     def describe(self) -> Carried:
-        """Return how the workflow is getting on."""
+        """Return the progress of the workflow."""
 
         async def call(client: Client) -> Carried:
             return await _describe(self.server, client, self.run_id)

@@ -1,4 +1,4 @@
-"""How the Temporal server is reached, and what is wrong where it is not: a sentence for people, no status of gRPC."""
+"""How to reach the Temporal server, and what is wrong if that fails: a sentence for people instead of a gRPC status."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from ..errors import RunRefused, UsageError
 from .workflow import carrying_queue
 
 SERVER_TIMEOUT = 10.0
-"""Real seconds that the server has to answer."""
+"""Real seconds in which the server must answer."""
 NO_VERSION = WorkerDeploymentVersion("", "")
-"""Of a worker whose version Temporal does not manage."""
+"""The version of a worker whose version Temporal does not manage."""
 _POLLED_WITHIN = timedelta(seconds=90)
-"""A poll lasts a minute: who has not polled for longer is gone."""
+"""A poll lasts a minute: a worker that has not polled for longer is gone."""
 _FILES = "Correct temporal_tls_ca, temporal_tls_cert and temporal_tls_key."
 _NO_TLS = "No TLS connection to the Temporal server {address}: "
 _WRONG: tuple[tuple[str, type[RunRefused | UsageError], str, str], ...] = (
@@ -75,11 +75,11 @@ _WRONG: tuple[tuple[str, type[RunRefused | UsageError], str, str], ...] = (
         "The name of the Temporal server {address} cannot be found.", "Correct temporal (HOST:PORT).",
     ),
 )  # fmt: skip
-"""What a failure says, and what people are told then; the first that matches counts."""
+"""What a failure says, and what people are told then; the first match counts."""
 
 
 class _OnlySentences(DefaultFailureConverter):
-    """Sends of a failure its sentence, and not the stack behind it, which has the paths of files of this host."""
+    """Sends only the sentence of a failure, without its stack, which contains paths of files on this host."""
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
         super().to_failure(exception, payload_converter, failure)
@@ -91,27 +91,27 @@ _SENT = replace(DataConverter.default, failure_converter_class=_OnlySentences)
 
 @dataclass(frozen=True)
 class Server:
-    """Where the server is, and what opens it. Files are named and not read: they rotate."""
+    """Where the server is, and what is needed to connect. Files are named and not read, because they rotate."""
 
     address: str
     """``HOST:PORT``."""
     namespace: str = "default"
     tls: bool = False
-    """Whether TLS is used even though none of the files below says so."""
+    """Whether TLS is used even if none of the files below implies it."""
     ca: str = ""
-    """A file of the CA certificates to trust; else those of the system."""
+    """A file with the CA certificates to trust; by default those of the system."""
     cert: str = ""
     key: str = ""
-    """Files of our certificate and its key (mTLS)."""
+    """The files with our certificate and its key (mTLS)."""
     api_key_file: str = ""
 
     @property
     def text(self) -> str:
-        """How people are told of it."""
+        """Its name for people."""
         return f"the Temporal server {self.address} (namespace {self.namespace})"
 
     def command_for(self, version: WorkerDeploymentVersion) -> str:
-        """Return what a person types to have this version of workers get the work."""
+        """Return the command with which a person gives this version of workers the work."""
         options = ["--address", self.address, "--namespace", self.namespace]
         if self.tls:
             options += ["--tls"]
@@ -122,11 +122,11 @@ class Server:
         return shlex.join(["temporal", "worker", "deployment", "set-current-version", *options, *which]) + key
 
     async def connect(self, runs_on: Runtime | None = None, identity: str | None = None) -> Client:
-        """Connect with what the files have now, and see that the namespace is there.
+        """Connect with the present content of the files, and check that the namespace exists.
 
         Raises:
             UsageError: a file cannot be read or used.
-            RunRefused: the server does not answer, or does not let us in.
+            RunRefused: the server does not answer, or refuses the connection.
         """
         secret = self._read(self.api_key_file, "temporal_api_key_file")
         tls: TLSConfig | bool = self.tls or bool(secret)
@@ -143,12 +143,12 @@ class Server:
                     api_key=secret.decode("ascii", "replace").strip() if secret else None, data_converter=_SENT,
                 )  # fmt: skip
                 await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=self.namespace))
-        except (RuntimeError, ValueError, TimeoutError, RPCError) as error:  # its text may hold what was sent
+        except (RuntimeError, ValueError, TimeoutError, RPCError) as error:  # its text may contain what was sent
             raise self.explain(error) from None
         return client
 
     def stamp(self) -> tuple[object, ...]:
-        """Return what differs once a file has been replaced."""
+        """Return a value that changes when a file is replaced."""
         stamps: list[object] = []
         for name in filter(None, (self.ca, self.cert, self.key, self.api_key_file)):
             try:
@@ -159,7 +159,7 @@ class Server:
         return tuple(stamps)
 
     def explain(self, error: BaseException) -> RunRefused | UsageError:
-        """Return for people why the server did not do what it was asked; nothing that was sent is repeated."""
+        """Return, for people, why the server did not do what it was asked; nothing that was sent is repeated."""
         status = error.status.name if isinstance(error, RPCError) else ""
         with_what = "this API key" if self.api_key_file else "this client certificate" if self.cert else "no key"
         names = {"address": self.address, "namespace": self.namespace, "shown": with_what}
@@ -189,7 +189,7 @@ def server_of(settings: Settings) -> Server:
     """Return the server that the settings name.
 
     Raises:
-        UsageError: they name none, or half a certificate.
+        UsageError: they name none, or only half of a certificate and key.
     """
     if not settings.temporal:
         raise UsageError("No Temporal server given.", hint="Set temporal: HOST:PORT, or give --temporal.")
@@ -204,27 +204,27 @@ def server_of(settings: Settings) -> Server:
 
 
 def queue_of(settings: Settings, account: str, region: str) -> str:
-    """Return the name of the task queue: workers serve one account and region, that of their credentials."""
+    """Return the name of the task queue: workers serve one account and region, determined by their credentials."""
     return settings.temporal_queue or f"safe-reinit-{account}-{region}"
 
 
 @dataclass(frozen=True)
 class Pollers:
-    """The workers that poll for everything that a run needs, by their identities."""
+    """The workers that poll for everything a run needs, by their identities."""
 
     versions: Mapping[str, WorkerDeploymentVersion]
-    """Of all of them; ``NO_VERSION`` where Temporal does not manage them."""
+    """The versions of all of them; ``NO_VERSION`` if Temporal does not manage them."""
     current: frozenset[str]
-    """Those to which the server gives tasks: they are of the current version."""
+    """Those to which the server gives tasks: they have the current version."""
 
     @property
     def makes_current(self) -> WorkerDeploymentVersion:
-        """The version that could be made current: of those of a deployment the last one by name."""
+        """The version that could be made current: the last one, by name, of those in a deployment."""
         return max(self.versions.values(), key=lambda each: (each.deployment_name, each.build_id), default=NO_VERSION)
 
 
 async def pollers(client: Client, queue: str) -> Pollers:
-    """Return the workers that poll for everything that a run needs."""
+    """Return the workers that poll for everything a run needs."""
     kinds = {
         queue: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
         carrying_queue(queue): TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
@@ -260,7 +260,7 @@ def _version(options: WorkerDeploymentOptions) -> WorkerDeploymentVersion:
 
 @cache
 def runtime(metrics: str = "") -> Runtime:
-    """Make what the SDK runs on, once for a process; what it has to say goes to Python's logging."""
+    """Make the runtime of the SDK, once per process; its messages go to Python's logging."""
     log = logging.getLogger("temporalio")
     log.addHandler(logging.NullHandler())  # else Python shows it to whoever has set no logging up
     forwarding = LogForwardingConfig(log, append_target_to_name=False)

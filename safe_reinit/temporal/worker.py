@@ -1,4 +1,4 @@
-"""A worker: it polls for shards of one account and region until it is told to end. Any number of them may run."""
+"""A worker: it polls for shards of one account and region until it is told to end. Any number may run."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from .activities import Activities
 from .server import Server, pollers, runtime
 
 MAX_SHARDS = 20
-"""Shards that one worker carries at once; what is more waits for it, or is taken by another one."""
+"""Shards that one worker carries out at once; others wait for it, or are taken by another worker."""
 _MAX_STEPS = 10
 _CHECK_INTERVAL = 10.0
 """Real seconds between two checks whether a key or certificate was replaced, and whether the server answers."""
 _BEAT = timedelta(seconds=8)
-"""Heartbeats are sent no more often: one may be lost before the worker counts as silent."""
+"""The shortest time between heartbeats: one may be lost before the worker counts as silent."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,13 @@ class Settings:
 
     queue: str
     deployment: str = ""
-    """The name of the worker deployment, where the versions of workers are managed by Temporal; else it hands tasks to
-    any worker."""
+    """The name of the worker deployment, if Temporal manages the versions of workers; otherwise it gives tasks to any
+    worker.
+    """
     build_id: str = ""
-    """The version of this worker there; ``""`` for that of the code."""
+    """The version of this worker there; ``""`` for the version of the code."""
     metrics: str = ""
-    """``HOST:PORT`` at which Prometheus finds the metrics of the SDK."""
+    """The ``HOST:PORT`` where Prometheus finds the metrics of the SDK."""
 
 
 def build_id() -> str:
@@ -55,17 +56,17 @@ def build_id() -> str:
 
 
 class Serving:
-    """A worker that is at work.
+    """A worker in operation.
 
     Args:
         server: the server.
         settings: how to serve.
-        shards: what is carried.
-        end: is set once no new work is to be taken; what is under way is finished, and the rest left to other workers.
+        shards: carries out the shards.
+        end: set to take no new work: work in progress is finished, and the rest left to other workers.
 
     Attributes:
-        identity: its name at the server.
-        version: its version there; the deployment is "" where Temporal does not manage its version.
+        identity: its name on the server.
+        version: its version there; the deployment is "" if Temporal does not manage its version.
     """
 
     def __init__(self, server: Server, settings: Settings, shards: Shards, end: asyncio.Event) -> None:
@@ -80,11 +81,11 @@ class Serving:
         self._trouble = ""
 
     async def connect(self) -> None:
-        """Connect with what the files have now.
+        """Connect with the present content of the files.
 
         Raises:
-            UsageError: a file cannot be used, or the address for metrics is taken.
-            RunRefused: the server does not answer, or does not let us in.
+            UsageError: a file cannot be used, or the address for metrics is in use.
+            RunRefused: the server does not answer, or refuses the connection.
         """
         stamp = self._server.stamp()
         self._client = await self._server.connect(self._runtime, self.identity)
@@ -93,7 +94,7 @@ class Serving:
             worker.client = self._client
 
     async def refresh(self) -> None:
-        """Connect again if a key or certificate was replaced; if that fails, the connection that there is serves on."""
+        """Connect again if a key or certificate was replaced; if that fails, keep the present connection."""
         if self._server.stamp() != self._stamp:
             try:
                 await self.connect()
@@ -101,7 +102,7 @@ class Serving:
                 logs.worker(f"A key or certificate was replaced, but the new one cannot be used: {error} {error.hint}")
 
     async def check(self) -> None:
-        """Load replaced files, and log once that the server does not answer, and that it does again."""
+        """Load replaced files, and log, once each, that the server does not answer and that it answers again."""
         await self.refresh()
         trouble = ""
         try:
@@ -115,7 +116,7 @@ class Serving:
         self._trouble = trouble
 
     async def health(self) -> tuple[bool, str]:
-        """Return whether this worker polls, as the server has seen not long ago, and a sentence about it."""
+        """Return whether this worker polls, as the server recently saw it, and a sentence about it."""
         if self._end.is_set():
             return False, "This worker is stopping: it finishes its shards and takes no new ones."
         try:
@@ -125,14 +126,14 @@ class Serving:
         return polling, "ready" if polling else "The Temporal server has not seen this worker poll."
 
     async def run(self, ready: Callable[[Serving], None]) -> None:
-        """Poll until ``end`` is set, and then until the shards of this worker have come to an end for it.
+        """Poll until ``end`` is set, and then until this worker has stopped working on its shards.
 
         Args:
-            ready: is called once it begins to poll.
+            ready: called once it begins to poll.
 
         Raises:
-            UsageError: the server cannot be used as it is set.
-            RunRefused: it does not answer, or does not let us in.
+            UsageError: the server cannot be used with these settings.
+            RunRefused: the server does not answer, or refuses the connection.
         """
         with ThreadPoolExecutor(_MAX_STEPS) as steps, ThreadPoolExecutor(MAX_SHARDS) as carrying:
             self._workers = self._make(steps, carrying)
@@ -157,9 +158,9 @@ class Serving:
             await self.check()
 
     def _make(self, steps: ThreadPoolExecutor, carrying: ThreadPoolExecutor) -> list[Worker]:
-        """Make the worker of workflows and their steps, and the one of shards, which wait for hours."""
-        # A run that stayed with the version of its begin could not go on once the last worker of that version has
-        # ended, and its machines would stay down: so it follows the current version.
+        """Make the worker for workflows and their steps, and the one for shards, which wait for hours."""
+        # If a run stayed with the version that began it, it could not continue after the last worker of that version
+        # has ended, and its machines would stay down. So it follows the current version.
         versioned = WorkerDeploymentConfig(
             self.version,
             use_worker_versioning=True,

@@ -1,7 +1,7 @@
-"""The workflow of a run. It asks the journal what is to be carried, has that carried, and decides nothing.
+"""The workflow of a run. It asks the journal what to carry out, has that done, and decides nothing.
 
-Histories outlive versions: what changes the order of commands here goes behind ``workflow.patched``. The tests replay
-histories that earlier versions have recorded.
+Histories outlive versions: a change of the order of commands here must be guarded by ``workflow.patched``. The tests
+replay histories that earlier versions have recorded.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ REGION = SearchAttributeKey.for_keyword("SafeReinitRegion")
 OUTCOME = SearchAttributeKey.for_keyword("SafeReinitOutcome")
 
 _MAX_EVENTS = 1_000
-"""A history that has more events goes on in a new one: it is read whole by every worker that takes it over."""
+"""A history with more events is continued in a new one: every worker that takes it over reads all of it."""
 _RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=5))
 _STEP: dict[str, Any] = {"start_to_close_timeout": timedelta(minutes=2), "retry_policy": _RETRY}
 _SHARD: dict[str, Any] = {
-    # A worker that is lost shows by its heartbeat. One whose shard takes longer than this keeps its lease all the same.
+    # A lost worker is noticed by its heartbeat. One whose shard takes longer than this keeps its lease all the same.
     "start_to_close_timeout": timedelta(days=30),
     "heartbeat_timeout": timedelta(seconds=20),
     "retry_policy": _RETRY,
@@ -41,13 +41,13 @@ _SHARD: dict[str, Any] = {
 
 
 def carrying_queue(queue: str) -> str:
-    """Return the task queue of shards: they may take every place of a worker, and the steps of a workflow need one."""
+    """Return the task queue of shards: they may take every slot of a worker, and the steps of a workflow need one."""
     return f"{queue}-shards"
 
 
 @dataclass(frozen=True)
 class CarryRequest:
-    """The run that a workflow carries: an id and a digest, and nothing else leaves the journal."""
+    """The run of a workflow: an id and a digest; nothing else leaves the journal."""
 
     run_id: str
     digest: str
@@ -63,25 +63,25 @@ class RunWorkflow:
 
     @workflow.signal(name=READ_AGAIN)
     def read_again(self) -> None:
-        """Ask for the next stage again: somebody answered a question, or the run was cancelled, in the journal."""
+        """Ask for the next stage again: somebody answered a question in the journal, or cancelled the run there."""
         self._reads_requested += 1
 
     @workflow.run
     async def run(self, request: CarryRequest) -> str:
-        """Carry the run until it is over, and return its outcome; a run that is cancelled is carried to its end too."""
+        """Carry out the run until it is over, and return its outcome; a cancelled run is carried out to its end too."""
         over = None
         while over is None:
             carrying = asyncio.create_task(self._carry(request))
             while pending := [task for task in (carrying, self._cancelling) if task is not None and not task.done()]:
                 try:
                     await workflow.wait(pending)
-                except asyncio.CancelledError:  # it ends the waiting, and none of the tasks
+                except asyncio.CancelledError:  # this ends the wait, and no task
                     if self._cancelling is None:
                         self._cancelling = asyncio.create_task(self._cancel(request))
             over = carrying.result()
-            if over is None and self._cancelling is None:  # a new history would not know of a cancel
+            if over is None and self._cancelling is None:  # a new history would not know about a cancel
                 workflow.continue_as_new(request)
-        if workflow.info().typed_search_attributes.get(RUN):  # the server knows them, else it would refuse this
+        if workflow.info().typed_search_attributes.get(RUN):  # the server knows them, otherwise it would refuse this
             workflow.upsert_search_attributes([OUTCOME.value_set(over.outcome or "over")])
         if self._cancelling is not None:
             self._cancelling.result()
@@ -89,7 +89,7 @@ class RunWorkflow:
         return over.outcome
 
     async def _carry(self, request: CarryRequest) -> Stage | None:
-        """Carry stage after stage, and return the last one; ``None`` if a new history is to go on."""
+        """Carry out stage after stage, and return the last one; ``None`` to continue in a new history."""
         while True:
             before = self._reads_requested
             stage: Stage = await workflow.execute_activity(
@@ -101,7 +101,7 @@ class RunWorkflow:
                 await self._carry_shards(request, stage)
             else:
                 workflow.set_current_details(f"Waits for an answer: {stage.question}" if stage.question else "")
-                with suppress(TimeoutError):  # who answered or cancelled may not have reached the server
+                with suppress(TimeoutError):  # whoever answered or cancelled may not have reached the server
                     await workflow.wait_condition(partial(self._read_requested_since, before), timeout=stage.again_in)
                 workflow.set_current_details("")
             if self._is_full():
@@ -111,7 +111,7 @@ class RunWorkflow:
         return self._reads_requested != before
 
     async def _carry_shards(self, request: CarryRequest, stage: Stage) -> None:
-        """Carry shards until all have ended; none begins any more once the history is full, or the run is cancelled."""
+        """Carry out shards until all have ended; none begins once the history is full or the run is cancelled."""
         waiting, under_way = deque(stage.shards), list[asyncio.Task[None]]()
         refused: BaseException | None = None
         while True:
@@ -131,16 +131,16 @@ class RunWorkflow:
         )  # fmt: skip
 
     async def _cancel(self, request: CarryRequest) -> None:
-        """Have the journal say that the run is to end: those who carry its shards read that there, and end cleanly.
+        """Record in the journal that the run must end: those who carry out its shards read that there, and end cleanly.
 
         Their activities are not cancelled: the server would drop one that is waiting for a worker, and would not give
-        one to another worker whose own is lost.
+        another worker one whose own worker is lost.
         """
         await workflow.execute_activity(CANCEL, request, summary="end the run in order", **_STEP)
         self._reads_requested += 1
 
     def _is_full(self) -> bool:
-        """Return whether a new history is to go on; none does after a cancel."""
+        """Return whether to continue in a new history; never after a cancel."""
         info = workflow.info()
         full = info.get_current_history_length() >= _MAX_EVENTS or info.is_continue_as_new_suggested()
         return full and self._cancelling is None

@@ -51,7 +51,7 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-if not TYPE_CHECKING:  # which would take every other name, misspelt ones too, for one of any type
+if not TYPE_CHECKING:  # this would accept every other name, even a misspelt one, for one of any type
 
     def __getattr__(name: str) -> object:
         if name in __all__:

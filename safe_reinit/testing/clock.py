@@ -1,4 +1,4 @@
-"""Virtual time: a wait ends at once, and time moves on by as much as was to be waited for."""
+"""Virtual time: a wait ends at once, and time moves on by the length of the wait."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ..clock import Clock
 BEGINS = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """When virtual time begins, so that a test sees the same times whenever it runs."""
 _CHECK_INTERVAL = 0.005
-"""Real seconds after which a thread that waits checks whether the others still work."""
+"""Real seconds after which a waiting thread checks whether the others still work."""
 
 
 class VirtualClock(Clock):
-    """A clock on which nobody waits: when all that it times is waiting, it jumps to the end of the shortest wait.
+    """A clock on which nobody really waits: when all that it times is waiting, it jumps to the end of the next wait.
 
-    While a call is under way it stands still. So a run that takes minutes of ECS returns at once, and its times do not
+    It stands still while a call is in progress. So a run that takes ECS minutes returns at once, and its times do not
     depend on how busy the machine is.
 
     Args:
@@ -41,16 +41,16 @@ class VirtualClock(Clock):
         return self._time
 
     def advance(self, seconds: float) -> None:
-        """Move the clock on by so many seconds, as a test does to let time pass."""
+        """Move the clock on by this many seconds, for a test that lets time pass."""
         with self._lock:
             self._time += seconds
 
     def sleep(self, seconds: float) -> None:
-        """Wait for so many seconds, which have passed as soon as everybody else waits for longer."""
+        """Wait this many seconds, which pass as soon as everybody else waits for longer."""
         self.wait(threading.Event(), seconds)
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Wait for an event, or until so many seconds have passed; tell whether it is set."""
+        """Wait for an event, or until this many seconds have passed; return whether it is set."""
         until = self._time + max(0.0, seconds)
         with self._lock:
             self._waits.append((until, event))
@@ -63,11 +63,11 @@ class VirtualClock(Clock):
         return event.is_set()
 
     def busy(self) -> AbstractContextManager[object]:
-        """Return what counts as work under way, from now until its ``with`` block ends in whichever thread."""
+        """Return a context that counts as work in progress until its ``with`` block ends, in any thread."""
         return _Busy(self)
 
     def _jump(self, until: float) -> bool:
-        """Jump to the end of this wait, if it is the shortest and nothing is left to do before."""
+        """Jump to the end of this wait, if it is the shortest and nothing must be done before."""
         with self._lock:
             waiting = len(self._waits) >= self._working and not any(event.is_set() for _, event in self._waits)
             if waiting and until <= min(end for end, _ in self._waits):
@@ -81,7 +81,7 @@ class VirtualClock(Clock):
 
 
 class _Busy:
-    """Work under way: it counts from when it was made until its block ends, or until nobody can begin it any more."""
+    """Work in progress: it counts from its creation until its block ends, or until nobody can begin it any more."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""A simulated ECS for the tests of a program, its record, and what goes wrong in it."""
+"""A simulated ECS for the tests of a program, its record, and its failures."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .wire import in_process
 from .world import EcsWorld
 
 _SIMULATION_SPEED = 15.0
-"""Simulated seconds in a real one, where the clock is not virtual: as ``--simulate`` has it."""
+"""Simulated seconds per real second, if the clock is not virtual: as with ``--simulate``."""
 _ALL_CALLS = 1_000_000_000
-"""Calls in a row that never end."""
+"""So many calls in a row that they never end."""
 _REMOVED = ("SAFE_REINIT_", "ALIBABA_CLOUD_", "ALICLOUD_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
@@ -51,9 +51,9 @@ class _SimulatorClock(SimulatedClock):
 class SimulatedEcs:
     """A simulated ECS in this process, which every client of the process reaches while its ``with`` block lasts.
 
-    A client needs no change for that: region and settings are its own, while its endpoint, credentials, journal and
-    clock are those of the simulated ECS. A client that names another endpoint, or that was made before the block, is
-    refused, and no library of the process can reach a host of Alibaba Cloud.
+    A client needs no change for this: its region and settings stay, while its endpoint, credentials, journal and clock
+    are replaced by those of the simulated ECS. A client that names another endpoint, or that was made before the block,
+    is refused, and no library of the process can reach a host of Alibaba Cloud.
 
     Args:
         world: the instances, disks and snapshots at the beginning; else none, until some are added to ``ecs.world``.
@@ -148,7 +148,7 @@ class SimulatedEcs:
         there = {name: None for name in os.environ if name.upper().startswith(_REMOVED) or name.upper() in _PROXIES}
         return {
             **there,
-            "SAFE_REINIT_CONFIG": os.devnull,  # no file of the person who runs the tests
+            "SAFE_REINIT_CONFIG": os.devnull,  # not a file of the person who runs the tests
             "SAFE_REINIT_ENDPOINT": self._simulator.url,
             "SAFE_REINIT_REGION": self.region,
             "SAFE_REINIT_JOURNAL": str(self._journal),

@@ -1,4 +1,4 @@
-"""No way to the real cloud: what any library of the process tries to reach there is refused."""
+"""Blocks the way to the real cloud: anything that a library of the process tries to reach there is refused."""
 
 from __future__ import annotations
 

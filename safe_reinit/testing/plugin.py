@@ -38,7 +38,8 @@ def simulated_ecs(
 
     journal = tmp_path / "journal.db"
     with SimulatedEcs(ecs_world, clock=virtual_clock, journal=journal, change_environment=False) as ecs:
-        # monkeypatch takes back what the test changes, and then this: in that order the environment is as it was
+        # monkeypatch undoes the changes of the test first, and then comes this: in that order the environment is
+        # restored
         for name, value in ecs.environment.items():
             if value is None:
                 monkeypatch.delenv(name, raising=False)

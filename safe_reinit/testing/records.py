@@ -1,4 +1,4 @@
-"""What is true of the simulated ECS after a test, whatever the program was answered."""
+"""The true state of the simulated ECS after a test, whatever answers the program got."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 _NOT_DONE = ("drop_request", "reset", "late", "html")
-"""The faults that keep a call from being carried out, though no code of ECS says so."""
+"""The faults that prevent a call without an error code of ECS."""
 
 
 @dataclass(frozen=True)

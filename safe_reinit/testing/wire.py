@@ -1,6 +1,6 @@
-"""What the library sends reaches the simulator in this process: no socket, and no time limit that a busy machine hits.
+"""Requests of the library reach the simulator within this process: no socket, and no time limit for a busy machine.
 
-All above is real: the SDK, signatures, what may leave and when, and the reading of answers.
+Everything above is real: the SDK, signatures, what may be sent and when, and reading answers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .clock import VirtualClock
 
 @contextmanager
 def in_process(simulator: Simulator, clock: VirtualClock) -> Iterator[None]:
-    """Hand what the library sends to this simulator over without a connection, while the block lasts."""
+    """Hand the requests of the library to this simulator without a connection, while the block lasts."""
     real_send, real_probe = Connections._send, simulated._has_a_record
 
     def send(

@@ -67,7 +67,7 @@ class EcsWorld:
         return copy.deepcopy(self._world)
 
     def on_change(self, changed: Callable[[dict[str, Any]], None]) -> None:
-        """Call this with each world that comes from an addition; what it raises keeps the world as it was."""
+        """Call this with each new world that an addition creates; if it raises, the world stays as it was."""
         self._on_change = changed
 
     def _add(self, table: str, name: str, members: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Measuring what no document says about ECS, on a machine that nobody needs, and comparing it with the assumptions.
+"""Measures, on a spare machine, what no document says about ECS, and compares it with the assumptions.
 
 | file | what is in it |
 |---|---|

@@ -1,6 +1,6 @@
-"""The assumptions about ECS that runs stand on, each held against what was measured.
+"""The assumptions about ECS on which runs are based, each compared with the measurements.
 
-What the bounds of a measurement do not decide is unknown, and never counted as agreeing.
+What the bounds of a measurement do not decide is unknown, and never counts as agreeing.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ CLOCKS_DIFFER = 30.0
 """Seconds by which the Date of answers and StartTime may differ."""
 _MINUTE = 60.0
 _CLOCK_ACCURACY = 1.0
-"""Seconds between two observations, and in which a Date is written: no difference below that is one."""
+"""Seconds between two observations, and the resolution of a Date: a smaller difference is not a difference."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was measured of one assumption, and whether it agrees."""
+    """What was measured for one assumption, and whether it agrees."""
 
     name: str
     """``S1`` to ``S5``."""
@@ -42,8 +42,8 @@ def judge(records: Sequence[Record], deadline: float) -> tuple[Verdict, ...]:
     """Return the verdict on each assumption.
 
     Args:
-        records: the runs as they were observed.
-        deadline: the cloud seconds in which a changing call has to be answered, or it counts as lost.
+        records: the observed runs.
+        deadline: the cloud seconds in which a changing call must be answered before it counts as lost.
 
     """
     found = (_use(records), _lag(records), _start_time(records), _arrival(records, deadline), _clocks(records))
@@ -79,7 +79,7 @@ _ASSUMPTIONS = (
 
 
 def _use(records: Sequence[Record]) -> _Finding:
-    """S1: what a start and a graceful stop take is the least that a use of the machine takes."""
+    """S1: a use of the machine takes at least as long as a start and a graceful stop."""
     each = [(record.start_took, record.stop_took) for record in records]
     took = [start + stop for start, stop in each if start is not None and stop is not None]
     if not took:
@@ -93,7 +93,7 @@ def _use(records: Sequence[Record]) -> _Finding:
 
 
 def _lag(records: Sequence[Record]) -> _Finding:
-    """S2: what is shown later than the bound, or later than the stop by which a run samples its lag, breaks it."""
+    """S2: a change that is shown later than the bound, or later than the stop that measures the lag, contradicts it."""
     lags = [lag for record in records for lag in record.lags]
     if not lags:
         return _Finding("unknown", "no call of the run was observed to take effect")
@@ -112,7 +112,7 @@ def _lag(records: Sequence[Record]) -> _Finding:
 
 
 def _start_time(records: Sequence[Record]) -> _Finding:
-    """S3: a machine that was started, is Running and shows the StartTime of before breaks it."""
+    """S3: a machine that was started, is Running and shows its earlier StartTime contradicts it."""
     pairs = [(record.start_time_before, record.started) for record in records]
     started = [(before, after.start_time) for before, after in pairs if after is not None]
     if not started or any(None in times for times in started):
@@ -122,7 +122,7 @@ def _start_time(records: Sequence[Record]) -> _Finding:
 
 
 def _arrival(records: Sequence[Record], deadline: float) -> _Finding:
-    """S4: a change that only a call explains which got no answer, and whose deadline was over, breaks it."""
+    """S4: a change that only an unanswered call explains, after that call's deadline, contradicts it."""
     answers = [each for record in records for each in record.answers]
     lost = [each for each in answers if each.code == "Unanswered"]
     answered = len(answers) - len(lost)
@@ -132,7 +132,7 @@ def _arrival(records: Sequence[Record], deadline: float) -> _Finding:
     unused, unexplained = [each for each in answers if each.code in ("OK", "Unanswered")], 0
     for action, seen in (change for record in records for change in record.changes()):
         before = [each for each in unused if each.action == action and each.at <= seen.answered_at]
-        before.sort(key=lambda each: (each.code != "OK", each.at))  # what was accepted explains it, if anything was
+        before.sort(key=lambda each: (each.code != "OK", each.at))  # an accepted call, if there is one, explains it
         if not before:
             unexplained += 1
             continue
@@ -151,9 +151,9 @@ def _arrival(records: Sequence[Record], deadline: float) -> _Finding:
 
 
 def _clocks(records: Sequence[Record]) -> _Finding:
-    """S5: each start was between two Dates and within the minute of its StartTime.
+    """S5: each start was between two Dates, and within the minute of its StartTime.
 
-    That the clock of StartTime is ahead costs a wait; that it is behind could hide a second start.
+    If the clock of StartTime is ahead, this costs a wait; if it is behind, it could hide a second start.
     """
     known = [bounds for record in records if (bounds := _ahead(record)) is not None]
     if not known:

@@ -1,4 +1,4 @@
-"""The document of a verification: it has no id of an account, a machine, a disk or a request, so it can be sent on."""
+"""The document of a verification. It contains no id of an account, machine, disk or request, so it can be shared."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DryRun:
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a call that was refused looked like."""
+    """What a refused call looked like."""
 
     action: str
     dry_run: bool
@@ -53,7 +53,7 @@ class Verification:
 
     tool_version: str
     simulated: bool
-    """Whether a simulator answered, so that nothing was learnt of ECS."""
+    """Whether a simulator answered, so that nothing was learnt about ECS."""
     region: str
     disk: str
     """Its type: ``system`` or ``data``."""
@@ -62,12 +62,12 @@ class Verification:
     runs: int
     """How many guarded runs were observed."""
     as_found: bool
-    """Whether the machine was seen Running in the end, as it was before the runs, or nothing was run."""
+    """Whether the machine was Running at the end, as before the runs, or nothing was run."""
     assumptions: tuple[Verdict, ...]
     intervals: tuple[Interval, ...]
     dry_runs: tuple[DryRun, ...]
     dry_run_order: str
-    """In which order a DryRun checks the right and the state of the machine, as far as that was seen."""
+    """In which order a DryRun checks the permission and the state of the machine, as far as that was seen."""
     refusals: tuple[Refusal, ...]
     notes: tuple[str, ...]
     """What else happened, such as why a run ended early."""
@@ -94,7 +94,7 @@ def intervals(records: Sequence[Record]) -> Iterator[Interval]:
 
 
 def order(dry_runs: Sequence[DryRun]) -> str:
-    """Return in which order a DryRun checks the right and the state, as far as its answers show."""
+    """Return the order in which a DryRun checks the permission and the state, as far as its answers show."""
     rows = [each for each in dry_runs if each.code != "Unanswered"]
     fits = {"StopInstance": "Running", "StartInstance": "Stopped"}
     denied = {each.action for each in rows if error_codes.lacks_right(each.code)}
@@ -120,7 +120,7 @@ def refusals(calls: Sequence[Call]) -> tuple[Refusal, ...]:
 
 
 def lines(made: Verification) -> Iterator[str]:
-    """Write it for people."""
+    """Write it as text for people."""
     simulated = "SIMULATED " if made.simulated else ""
     yield f"{simulated}verify-cloud: {made.region}, a {made.disk} disk, {made.runs} runs, {made.began}"
     for each in made.assumptions:

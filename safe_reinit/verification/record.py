@@ -1,6 +1,7 @@
-"""What was seen of one run from outside, and what that shows: every number lies between two bounds.
+"""What was seen of one run from outside, and what that shows: every number is between two bounds.
 
-Times are cloud seconds. Of what happened between two observations only that is known: after the one, before the other.
+Times are cloud seconds. If something happened between two observations, only that is known: after the first one, before
+the second.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Between how many seconds something lies."""
+    """The bounds, in seconds, of a number."""
 
     at_least: float
     at_most: float
@@ -65,17 +66,17 @@ class Record:
 
     @property
     def stop_lag(self) -> Bounds | None:
-        """How long after its answer a stop was shown."""
+        """How long after its answer a stop became visible."""
         return self._since("StopInstance", lambda seen: seen.status in ("Stopping", "Stopped"))
 
     @property
     def wipe_lag(self) -> Bounds | None:
-        """How long after its answer a wipe was shown; ``None`` where ``ReIniting`` was never seen."""
+        """How long after its answer a wipe became visible; ``None`` if ``ReIniting`` was never seen."""
         return self._since("ReInitDisk", lambda seen: seen.disk_status == "ReIniting")
 
     @property
     def start_lag(self) -> Bounds | None:
-        """How long after its answer a start was shown."""
+        """How long after its answer a start became visible."""
         return self._since("StartInstance", lambda seen: seen.status in ("Starting", "Running"))
 
     @property
@@ -95,7 +96,7 @@ class Record:
 
     @property
     def reiniting(self) -> Bounds | None:
-        """How long ``ReIniting`` was visible; ``None`` where it was never seen."""
+        """How long ``ReIniting`` was visible; ``None`` if it was never seen."""
         first, last = self._first_and_last(lambda seen: seen.disk_status == "ReIniting")
         if first is None or last is None:
             return None
@@ -105,7 +106,7 @@ class Record:
 
     @property
     def start_time_before(self) -> datetime | None:
-        """The StartTime that was shown before the run."""
+        """The StartTime shown before the run."""
         return self.samples[0].start_time if self.samples else None
 
     @property
@@ -126,9 +127,9 @@ class Record:
         return self._first_and_last(lambda seen: seen.at > started_at and seen.start_time not in known)[0]
 
     def changes(self) -> Iterator[tuple[str, Sample]]:
-        """Yield the API that each change of the power and each wipe takes, with the observation that showed it first.
+        """Yield the API behind each change of the power and each wipe, with the observation that first showed it.
 
-        A stop that was over between two observations, or a wipe, is none that was shown.
+        A stop or wipe that was over between two observations is not among them.
         """
         for before, after in zip(self.samples, self.samples[1:], strict=False):
             up = [each.status in ("Starting", "Running") for each in (before, after)]
@@ -138,7 +139,7 @@ class Record:
                 yield "ReInitDisk", after
 
     def _since(self, action: str, shows: Shows) -> Bounds | None:
-        """Return how long after a call was accepted something was shown first."""
+        """Return how long after a call was accepted something first became visible."""
         at = self.accepted(action)
         if at is None:
             return None

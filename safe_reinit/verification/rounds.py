@@ -1,4 +1,4 @@
-"""The runs of a verification: each is planned, checked and guarded as any other, and observed from outside."""
+"""The runs of a verification: each is planned, checked and guarded like any other, and observed from outside."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .record import Record
 from .watch import Watch
 
 GUARDED_RUNS = 2
-"""Guarded runs: the second one starts at a second of the minute that shows more of the clocks."""
+"""Guarded runs: the second one starts at a second of the minute that shows more about the clocks."""
 _WATCHED_AFTER = 10.0
 """Cloud seconds for which the machine is observed after a run."""
 _ARRIVES_LATE = 300.0
 """The same, counted from a call that got no answer."""
 _SHOWN_AT = 12.0
-"""The second of a minute at which the StartTime of the second run is to be shown first."""
+"""The second of a minute at which the StartTime of the second run should first be shown."""
 _PLANS_IN = 3.0
-"""Cloud seconds from planning a run to its stop, more or less."""
+"""Approximate cloud seconds from planning a run to its stop."""
 
 OnCall = Callable[[Call], None]
 
@@ -40,13 +40,13 @@ class Rounds:
         instance_id: the machine.
         disk_id: its disk, which is wiped.
         accept: the risks that the user accepts.
-        enough: set when the user wants the command to end; nothing is waited for then.
+        enough: set when the user wants the command to end; there are no further waits then.
         on_call: is called for each HTTP exchange of plans and runs.
 
     Attributes:
         notes: what else happened.
         failure: how a run ended that did not end well.
-        as_found: whether the machine was seen Running in the end, as it was before, or nothing was run.
+        as_found: whether the machine was Running at the end, as before, or nothing was run.
 
     """
 
@@ -66,11 +66,11 @@ class Rounds:
     def plan(self) -> Plan:
         """Plan one run.
 
-        After the first one no snapshot is newer than the last start. What is written since our own wipe is lost again,
+        After the first run, no snapshot is newer than the last start. Data written since our own wipe is lost again,
         which was agreed to.
 
         Raises:
-            Error: as ``Client.plan`` does.
+            Error: as in ``Client.plan``.
         """
         accept = (*self.accept, "no-recent-snapshot") if self.runs else self.accept
         return self.client.plan(
@@ -79,7 +79,7 @@ class Rounds:
         )  # fmt: skip
 
     def refused(self, plan: Plan) -> RunRefused | None:
-        """Return why nothing can be measured with this plan though its checks pass."""
+        """Return why nothing can be measured with this plan although its checks pass."""
         power = plan.jobs[0].power_before
         if not plan.runnable or power == "Running":
             return None
@@ -89,11 +89,11 @@ class Rounds:
         )
 
     def measure(self, plan: Plan, run: Callable[[Plan, OnCall], object]) -> None:
-        """Carry the runs out, as long as they end well and the machine is as it was found.
+        """Carry out the runs, as long as they end well and the machine stays as it was found.
 
         Args:
-            plan: of the first run, which was agreed to.
-            run: carries one out, and tells ``OnCall`` of each exchange.
+            plan: the plan of the first run, which was agreed to.
+            run: carries one out, and reports each exchange to ``OnCall``.
 
         """
         self._measured(plan, run)
@@ -115,7 +115,7 @@ class Rounds:
             self._measured(plan, run)
 
     def ask_dry_runs(self) -> None:
-        """Ask what a DryRun answers, where nothing is run."""
+        """Ask for the answer to a DryRun while nothing is run."""
         with self._watch() as watch:
             self._dry_runs += watch.dry_runs
 
@@ -178,7 +178,7 @@ class Rounds:
 def before_next(record: Record, now: float) -> float:
     """Return how many cloud seconds to wait for the next run, so that its start shows more of the clocks.
 
-    The run need not wait for the minute of the last start then, and its StartTime is shown first in the first half of a
+    The run then need not wait for the minute of the last start, and its StartTime is first shown in the first half of a
     minute, if it takes as long as this one: so it is known not to be half a minute behind the Date.
     """
     stopped_at, shown, last = record.accepted("StopInstance"), record.restarted, record.samples[-1]

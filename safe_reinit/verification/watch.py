@@ -1,4 +1,4 @@
-"""Observing one machine every second while a run of it goes on, over a connection that can change nothing."""
+"""Observes one machine every second during a run, over a connection that cannot change anything."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ POLL_INTERVAL = 1.0
 _LATER_INTERVAL = 5.0
 """The same after it."""
 _ENDS_IN = 30.0
-"""Real seconds after which an observation that hangs is left behind."""
+"""Real seconds after which an observation that hangs is abandoned."""
 
 
 class Watch:
-    """Observes an instance and its disk in a thread of its own while the block lasts.
+    """Observes an instance and its disk in its own thread while the block lasts.
 
     Args:
-        cloud: who is asked; it sends no changing call, and is closed at the end.
-        clock: by which the observations are timed.
+        cloud: the cloud to ask; it sends no changing call, and is closed at the end.
+        clock: the clock of the observations.
         instance_id: the machine.
         disk_id: its disk.
 
     Attributes:
-        dry_runs: what StopInstance and StartInstance answered to a DryRun, once for each status of machine and disk.
+        dry_runs: what StopInstance and StartInstance answered to a DryRun, once for each combination of machine and
+            disk status.
 
     """
 
@@ -58,7 +59,7 @@ class Watch:
         self._cloud.close()
 
     def call(self, call: Call) -> None:
-        """Note how a changing call of the run ended."""
+        """Record how a changing call of the run ended."""
         if not (call.dry_run or call.only_reads):
             self._answers.append(Answer(self._clock.time(), call.action, call.code))
 
@@ -88,7 +89,7 @@ class Watch:
         return sample
 
     def after(self, seconds: float, enough: threading.Event) -> bool:
-        """Observe after the run, for so long or until there is enough; return whether the machine runs in the end."""
+        """Observe after the run, for this long or until there is enough; return whether the machine runs at the end."""
         self._end()
         until = self._clock.time() + seconds
         seen = self.observe()
@@ -101,7 +102,7 @@ class Watch:
         return Record(tuple(self._samples), tuple(self._answers))
 
     def _end(self) -> None:
-        """End the thread; an observation that hangs is left behind."""
+        """End the thread; an observation that hangs is abandoned."""
         self._ended.set()
         self._thread.ended.wait(_ENDS_IN)
 

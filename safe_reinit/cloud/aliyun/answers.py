@@ -1,4 +1,4 @@
-"""Asking somebody for a key, and reading the answer."""
+"""Asks a service for a key, and reads the answer."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 
 @dataclass(frozen=True)
 class Key:
-    """What signs a request."""
+    """The key that signs a request."""
 
     key_id: str
     secret: Secret
     token: Secret | None = None
     expires: float | None = None
-    """When it ends, in seconds of the epoch; ``None``: not said."""
+    """When it expires, in seconds since the epoch; ``None``: not said."""
 
 
 class Web(Protocol):
-    """Sends what is asked of others than ECS."""
+    """Sends requests to services other than ECS."""
 
     local_only: bool
     """Whether nobody outside this machine may be asked."""
@@ -44,20 +44,20 @@ class Web(Protocol):
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, until: float, connect: float
     ) -> Reply:
-        """Send one request once.
+        """Send one request, once.
 
         Raises:
             NotLeftError: no byte of it left this machine.
-            LostError: no whole answer came in time.
+            LostError: no complete answer arrived in time.
         """
 
     def now(self) -> float:
-        """Return the real seconds that ``until`` is counted in."""
+        """Return the real seconds in which ``until`` is counted."""
 
 
 @dataclass(frozen=True)
 class SourceClient:
-    """One try to get a key from somebody."""
+    """One attempt to get a key from a service."""
 
     profile: Profile
     web: Web
@@ -68,14 +68,14 @@ class SourceClient:
     def json(
         self, method: str, url: str, who: str, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> Mapping[str, Any]:
-        """Ask somebody once, and read the answer."""
+        """Ask a service once, and read the answer."""
         return self.read(self.reply(method, url, who, headers or {}, body), who)
 
     def web_address(self, url: str) -> str:
-        """Return an address where something can be asked.
+        """Return an address that can be asked.
 
         Raises:
-            CredentialsError: it is none.
+            CredentialsError: it is not one.
         """
         with suppress(ValueError):
             at = urlsplit(url)
@@ -84,7 +84,7 @@ class SourceClient:
         raise self.failed("its address is not of the form http(s)://HOST[:PORT][/PATH]")
 
     def reply(self, method: str, url: str, who: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
-        """Ask somebody once."""
+        """Ask a service once."""
         from .attempt import LostError, NotLeftError  # noqa: PLC0415 - most sources ask nobody
 
         if self.web.local_only and not is_loopback(urlsplit(url).hostname or ""):
@@ -104,7 +104,7 @@ class SourceClient:
         raise self.failed(failed, hint or "Check the network and the proxy.", was_asked=True)
 
     def read(self, reply: Reply, who: str) -> Mapping[str, Any]:
-        """Read an answer of success."""
+        """Read a successful answer."""
         body = object_of(reply.body)
         if reply.status != 200:
             code = (body or {}).get("Code") or (body or {}).get("ErrorCode")
@@ -115,7 +115,7 @@ class SourceClient:
         return body
 
     def success(self, body: Mapping[str, Any], who: str) -> Key:
-        """Read a temporary key from an answer that says whether it is one."""
+        """Read a temporary key from an answer that says whether it contains one."""
         if body.get("Code") != "Success":
             raise self.failed(f"{who} answered without success", was_asked=True)
         return self.given(body, who)
@@ -129,14 +129,14 @@ class SourceClient:
         return Key(key_id, Secret(secret), Secret(token), self.time(row.get("Expiration"), who))
 
     def time(self, text: object, who: str) -> float:
-        """Read when a key ends, in seconds of the epoch."""
+        """Read when a key expires, in seconds since the epoch."""
         with suppress(ValueError, TypeError):
             moment = datetime.fromisoformat(text)  # type: ignore[arg-type] # what is no text is no time
             return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
         raise self.failed(f"the expiration in the answer of {who} cannot be read", was_asked=True)
 
     def failed(self, why: str, hint: str = "", *, was_asked: bool = False) -> CredentialsError:
-        """Make the error that says why the source gives no key."""
+        """Return the error that says why the source gives no key."""
         return self.profile.failed(why, hint, was_asked=was_asked)
 
 
@@ -149,7 +149,7 @@ def host_of(url: str) -> str:
 
 
 def object_of(raw: bytes) -> Mapping[str, Any] | None:
-    """Read a JSON object; ``None`` if it is none."""
+    """Read a JSON object; ``None`` if it is not one."""
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):

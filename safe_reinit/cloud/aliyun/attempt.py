@@ -1,6 +1,6 @@
-"""One request on its way: how long it may take, how much may come back, and whether it may still leave.
+"""One request in progress: how long it may take, how much it may receive, and whether it may still be sent.
 
-Whether it left is noted by the connection itself, immediately before the first byte.
+The connection itself records that it was sent, immediately before the first byte.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from ...clock import boottime
 
 CONNECT_TIMEOUT = 10.0
-"""Real seconds for all that comes before the first byte: name, TCP, proxy, TLS."""
+"""Real seconds for everything before the first byte: name resolution, TCP, proxy, TLS."""
 MAX_ANSWER_BYTES = 16 * 2**20
-"""Bytes of an answer, unpacked. The largest page asked for, 500 disks with all the tags there can be, is below it."""
+"""Bytes of an answer, decompressed. The largest page requested, 500 disks with as many tags as possible, is smaller."""
 _MOST_RAW = MAX_ANSWER_BYTES + 2**20
-"""Bytes read from a connection for one answer: head, sizes of pieces and what a proxy says included."""
+"""Bytes read from a connection for one answer, including the head, chunk sizes and what a proxy says."""
 CANNOT_MAKE = "the request could not be made"
 NO_CERTIFICATES = "the certificates to trust cannot be read"
 NO_TLS = "no trusted TLS connection could be made"
@@ -33,7 +33,7 @@ class NotLeftError(Exception):
     """No byte of the request left this machine; its text says at which step it failed, in our words.
 
     Attributes:
-        hint: what to do, where it is not the network; ``""`` where it is.
+        hint: what to do, if the network is not the cause; otherwise ``""``.
 
     """
 
@@ -43,15 +43,15 @@ class NotLeftError(Exception):
 
 
 class LostError(Exception):
-    """The request may have arrived, and no whole answer came; its text says why, in our words."""
+    """The request may have arrived, but no complete answer came; its text says why, in our words."""
 
 
 class ForbiddenError(Exception):
-    """The attempt may not leave (any more)."""
+    """The attempt may not be sent (any more)."""
 
 
 class TooLargeError(Exception):
-    """More came than is read."""
+    """More bytes arrived than are accepted."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,17 @@ class Reply:
 
 
 class Attempt:
-    """One request on its way. Safe to use from several threads: another one may abandon it.
+    """One request in progress. Safe to use from several threads: another thread may abandon it.
 
     Args:
         answer: real seconds from the first byte of the request to the last one of the answer.
-        connect: real seconds for all that comes before.
-        forbidden: asked immediately before the first byte; a text says why the request must not leave, ``""`` lets it.
+        connect: real seconds for everything before that.
+        forbidden: asked immediately before the first byte; a text says why the request must not be sent, ``""`` permits
+            it.
 
     Attributes:
         left: whether a byte of the request may have left this machine.
-        status: the HTTP status of the answer, once it began to come.
+        status: the HTTP status of the answer, once it has begun to arrive.
 
     """
 
@@ -91,14 +92,14 @@ class Attempt:
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """Count its time from now on: what it took to sign the request is not the network's."""
+        """Start counting its time: the time it took to sign the request is not the network's."""
         self._until = boottime() + self._connect
 
     def remaining(self) -> float:
-        """Return the real seconds that are left of the present step.
+        """Return the real seconds left for the current step.
 
         Raises:
-            TimeoutError: none.
+            TimeoutError: none are left.
         """
         rest = self._until - boottime()
         if rest <= 0:
@@ -106,11 +107,11 @@ class Attempt:
         return rest
 
     def leave(self) -> None:
-        """Note that the request leaves: to be called immediately before its first byte.
+        """Record that the request is sent; call this immediately before its first byte.
 
         Raises:
-            TimeoutError: too much time passed before.
-            ForbiddenError: it was abandoned, or must not leave.
+            TimeoutError: too much time has passed.
+            ForbiddenError: it was abandoned, or must not be sent.
         """
         with self._lock:
             if self.left:
@@ -124,7 +125,7 @@ class Attempt:
         self._until = boottime() + self._answer
 
     def abandon(self, why: str) -> bool:
-        """Forbid it to leave from now on; return whether it is certain that it never did."""
+        """Forbid sending it from now on; return whether it is certain that it was never sent."""
         with self._lock:
             self._abandoned = self._abandoned or why
             return not self.left
@@ -133,7 +134,7 @@ class Attempt:
         """Limit the next operation of a socket to the time that is left.
 
         Raises:
-            TimeoutError: the time is over, however steadily something came.
+            TimeoutError: the time is over, however steadily data arrived.
         """
         sock.settimeout(self.remaining())
 
@@ -141,7 +142,7 @@ class Attempt:
         """Count bytes that were read.
 
         Raises:
-            TooLargeError: more came than any answer has.
+            TooLargeError: more arrived than any answer has.
         """
         self._received += received
         if self._received > _MOST_RAW:
@@ -149,7 +150,7 @@ class Attempt:
 
 
 def cannot_make(error: Exception) -> NotLeftError:
-    """Return that a request failed before it was on its way, by the kind of the error: its text may hold anything."""
+    """Return how a request failed before it was sent, by the kind of the error: its text may contain anything."""
     failed = NotLeftError(CANNOT_MAKE)
     failed.args = (f"{CANNOT_MAKE} ({type(error).__name__})",)
     return failed

@@ -1,4 +1,4 @@
-"""The calls that change something, over the SDK: each is sent once, and its answer read strictly."""
+"""The changing calls, over the SDK: each is sent once, and its answer read strictly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Calls:
         self._region = exchange.connection.region
 
     def stop_instance(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:
-        """Implement ``Cloud``: always KeepCharging, since a start may find no stock (ECS API, StopInstances)."""
+        """Implement ``Cloud``: always KeepCharging; otherwise a start may find no capacity (ECS API, StopInstances)."""
         return self._change(
             "StopInstance", {"InstanceId": instance_id, **how_to_stop(force=force)}, instance_id, attempt
         )
@@ -39,7 +39,7 @@ class Calls:
     def stop_instances(
         self, instance_ids: Sequence[str], *, force: bool = False, attempt: int = 1
     ) -> Mapping[str, Accepted | Refused]:
-        """Implement ``Cloud``: KeepCharging as for one."""
+        """Implement ``Cloud``: KeepCharging, as for one instance."""
         query = {**batch_query(self._region, instance_ids, "SuccessFirst"), **how_to_stop(force=force)}
         return self._change_batch("StopInstances", query, instance_ids, attempt)
 
@@ -71,7 +71,7 @@ class Calls:
         tags: Sequence[tuple[str, str]],
         attempt: int = 1,
     ) -> Accepted:
-        """Implement ``Cloud``: instant access is never asked for, since it can make ReInitDisk refuse."""
+        """Implement ``Cloud``: instant access is never requested, because it can make ECS refuse ReInitDisk."""
         query = {
             "DiskId": disk_id,
             "SnapshotName": name,
@@ -114,7 +114,7 @@ class Calls:
         ids: Sequence[str],
         attempt: int,
     ) -> Mapping[str, Accepted | Refused]:
-        """Return how each was answered; one that is missing, or has two answers, or a number that is no code, is not.
+        """Return the answer for each; one that is missing, answered twice, or whose number is not a code, has none.
 
         200 is the code of success (ECS API reference, StopInstances). No other number is documented.
         """
@@ -141,10 +141,10 @@ class Calls:
 
 
 def batch_query(region: str, instance_ids: Sequence[str], batch: str) -> dict[str, Any]:
-    """Return the parameters of a call about many instances."""
+    """Return the parameters of a call about several instances."""
     return {"RegionId": region, "InstanceId": list(instance_ids), "BatchOptimization": batch}
 
 
 def how_to_stop(*, force: bool = False) -> dict[str, Any]:
-    """Return the parameters of every stop: KeepCharging always, or the start could find no stock."""
+    """Return the parameters of every stop: always KeepCharging, because otherwise the start may find no capacity."""
     return {"ForceStop": force, "StoppedMode": "KeepCharging"}

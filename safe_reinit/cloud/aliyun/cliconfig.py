@@ -11,11 +11,11 @@ from ...model.codec import DecodeError, each_once
 from .profile import MODES, CredentialsError, Profile
 
 _MAX_FILE_SIZE = 1 << 20
-"""Bytes of a configuration file that are read: none is near that."""
+"""The maximum size of a configuration file that is read, in bytes: no real file comes near it."""
 
 
 def profile_of(content: Mapping[str, Any], name: str, file: str, above: tuple[str, ...]) -> Profile:
-    """Read a profile, and the one whose key assumes its role."""
+    """Read a profile, and the profile whose key assumes its role."""
     row = row_of(content, name, file)
     given = row.get("mode")
     mode_text = given if isinstance(given, str) else ""
@@ -40,10 +40,10 @@ def profile_of(content: Mapping[str, Any], name: str, file: str, above: tuple[st
 
 
 def row_of(content: Mapping[str, Any], name: str, file: str) -> Mapping[str, Any]:
-    """Return what the configuration has of a profile.
+    """Return a profile of the configuration.
 
     Raises:
-        CredentialsError: it has none or several of that name.
+        CredentialsError: it has none or several with that name.
     """
     profiles = content.get("profiles")
     rows = [each for each in profiles if isinstance(each, Mapping)] if isinstance(profiles, list) else []
@@ -102,7 +102,7 @@ def content_of(file: str) -> str | None:
     """Read a file; ``None`` if there is none, or an empty one.
 
     Raises:
-        CredentialsError: it is there and cannot be read.
+        CredentialsError: it exists but cannot be read.
     """
     try:
         raw = read_regular(file, _MAX_FILE_SIZE)

@@ -1,4 +1,4 @@
-"""The cloud over the SDK, put together from its parts."""
+"""The cloud over the SDK, composed of its parts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .reads import Reads
 class Aliyun:
     """``Cloud`` over the real SDK; ``Cloud`` says what each method means. Safe to use from several threads.
 
-    Each part has the calls of one purpose, and all send through one exchange, which signs with the credentials of the
-    place, tells of each call, and maps what it ended with to one of our errors.
+    Each part has the calls for one purpose. All send through one exchange, which signs with the credentials of the
+    connection, reports each call, and turns its result into one of our errors.
     """
 
     def __init__(self, exchange: Exchange) -> None:

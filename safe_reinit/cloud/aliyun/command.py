@@ -1,4 +1,4 @@
-"""The external command that some aliyun CLI profiles get their key from."""
+"""The external command from which some aliyun CLI profiles get their key."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ...clock import boottime
 from .profile import CredentialsError
 
 COMMAND_TIMEOUT = 60.0
-"""Real seconds in which it has to end."""
+"""Real seconds that it may take."""
 _MAX_OUTPUT = 1 << 20
 
 
 def run(words: Sequence[str], failed: Callable[[str], CredentialsError]) -> tuple[int | None, bytes]:
-    """Run a command to its end, and return its status and what it printed; ``None`` if it took too long.
+    """Run a command to its end, and return its status and its output; ``None`` if it took too long.
 
-    It stays in our process group: one that asks for a one-time password on the terminal could not do that otherwise.
+    It stays in our process group: otherwise it could not ask for a one-time password on the terminal.
     """
     until = boottime() + COMMAND_TIMEOUT
     try:

@@ -1,7 +1,7 @@
-"""Whose key signs: one source, chosen at the start, read again before each request, and always the same caller.
+"""The key that signs: from one source, chosen at the start, read again before each request, always of one caller.
 
-A source that is configured is never left for another one. What it has anew is used as soon as ECS says that it belongs
-to the same caller as before; a key of somebody else signs no observation and no stop, snapshot, tag or wipe.
+A configured source is never abandoned for another. A new key from it is used as soon as ECS says that it belongs to the
+same caller as before; a key of somebody else signs no observation and no stop, snapshot, tag or wipe.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 __all__ = ["Credentials", "CredentialsError", "Key", "NothingFoundError", "OtherCallerError"]
 
 _RENEW_BEFORE = 300.0
-"""Seconds before its end at which a key is asked for again; of a short one in its last third."""
+"""Seconds before its expiry at which a key is renewed; a short-lived one in its last third."""
 _REREAD_INTERVAL = 10.0
 """Seconds after which a source that failed, or whose key was refused, is asked again."""
 
 _OBJECT = "The object given as credentials"
 _OBJECT_TIMEOUT = 60.0
-"""Real seconds in which it has to answer, as long as an external command has."""
+"""Real seconds in which it must answer, the same as for an external command."""
 
 _NONE = (
     "No credentials were found in Alibaba Cloud's default credential chain: environment, aliyun CLI profile, "
@@ -55,16 +55,16 @@ Who = Callable[[Key], Caller]
 
 
 class OtherCallerError(CredentialsError):
-    """The source has the key of somebody else now."""
+    """The source now has somebody else's key."""
 
 
 class Credentials:
     """The key to sign with, from one source. Safe to use from several threads, and shared by all gateways of a client.
 
     Args:
-        where: the cloud, and the profile that was asked for by name.
+        where: the cloud, and the profile that was requested by name.
         environment: the variables that configure sources.
-        web: asks others for keys; else over connections of its own.
+        web: asks services for keys; by default over its own connections.
 
     """
 
@@ -94,7 +94,7 @@ class Credentials:
 
     @property
     def source(self) -> str:
-        """What the key comes from, for people; ``""`` as long as there is none, and where the program gave it."""
+        """Where the key comes from, for people; ``""`` while there is none, and if the program gave it."""
         if self._place.has_given_credentials:
             return ""
         return self._profile.source if self._profile else ""
@@ -103,15 +103,15 @@ class Credentials:
         """Return the key to sign with.
 
         Args:
-            who: asks whom a key that is new belongs to.
-            strict: for a call that changes something, and before: the source has to have it now. Else the key from
-                before is good while it lasts.
-            unchecked: for a call that brings a machine back: whatever there is, whoever's it is.
+            who: asks who a new key belongs to.
+            strict: for a changing call and the calls before it: the source must have the key now. Otherwise the earlier
+                key is good while it lasts.
+            unchecked: for a call that brings a machine back: any key there is, whoever it belongs to.
 
         Raises:
             CredentialsError: there is none.
-            OtherCallerError: it is somebody else's.
-            CloudError: whose it is could not be asked.
+            OtherCallerError: it belongs to somebody else.
+            CloudError: it could not be determined who it belongs to.
 
         """
         if self._place.access_key is not None:
@@ -130,15 +130,15 @@ class Credentials:
                 return usable
 
     def refused(self, key: Key) -> None:
-        """Record that ECS refused a key: its source has to be asked again."""
+        """Record that ECS refused a key: its source must be asked again."""
         if key == self._held:
             self._refused = True
 
     def belongs_to(self, caller: Caller) -> None:
-        """Record whose key it is: from now on it has to be the same caller.
+        """Record who the key belongs to: from now on it must be the same caller.
 
         Raises:
-            OtherCallerError: it was somebody else's.
+            OtherCallerError: it belonged to somebody else.
         """
         if self._caller is None:
             self._caller = caller
@@ -146,7 +146,7 @@ class Credentials:
             raise _other(self.source, self._caller, caller)
 
     def record_unknown_caller(self) -> None:
-        """Record that STS did not say whose key it is: another key must be shown to be of the same caller."""
+        """Record that STS did not say who the key belongs to: any other key must be proven to be the same caller's."""
         self._unknown = self._caller is None and self._held is not None
 
     def _usable(self) -> Key | None:
@@ -155,9 +155,9 @@ class Credentials:
         return None if expired or self._refused else held
 
     def _renewed(self, who: Who, *, strict: bool, unchecked: bool) -> Key:
-        """Read the source, and return the key that it has now, or the one from before where that is still its.
+        """Read the source, and return the key that it has now, or the earlier one if that is still the source's.
 
-        Where the one from before is no good any more, another caller of the same account may still observe.
+        If the earlier one is no longer good, another caller of the same account may still observe.
         """
         now = _now()
         profile, key = self._obtained(now)
@@ -205,14 +205,14 @@ class Credentials:
         return read(source, self._environment)
 
     def _obtained(self, now: float) -> tuple[Profile, Key | None]:
-        """Get a key from the source, if there is reason to; the first time from the first one that is not absent."""
+        """Get a key from the source, if there is a reason to; the first time from the first that is not absent."""
         if not self._sources:
             self._sources = self._chosen()
         absent = ""
         for source in list(self._sources):
             profile = self._read(source)
             if self._held is not None:
-                profile = replace(profile, discovered=False)  # it was there
+                profile = replace(profile, discovered=False)  # it existed
                 refused = self._refused and now - self._reread_at >= _REREAD_INTERVAL
                 if profile == self._profile and not refused and now < self._again_at:
                     return profile, None
@@ -241,10 +241,10 @@ def _given(place: Place) -> Key:
 
 
 def _asked(source: KeySource) -> Profile:
-    """Ask what the program gave for the key that it has now: a thread waits, since nothing else limits it.
+    """Ask the program's object for its present key: in a thread, since nothing else limits the time.
 
     Raises:
-        CredentialsError: it gives none. What it raised is not shown, since it may hold the key.
+        CredentialsError: it gives none. What it raised is not shown, since it may contain the key.
     """
     nothing = Profile("AK", {}, _OBJECT)
     asking = Background(source, "safe-reinit-credentials")
@@ -272,7 +272,7 @@ def _now() -> float:
 
 
 def _identity(caller: Caller) -> tuple[str, str, str]:
-    """Return who a caller is: of a role that was assumed the role, whatever its session is called."""
+    """Return who a caller is: for an assumed role the role, whatever its session is called."""
     role, slash, _ = caller.arn.rpartition("/")
     arn = role if slash and ":assumed-role/" in caller.arn else caller.arn
     return caller.account, caller.type, arn
@@ -286,7 +286,7 @@ def _other(source: str, was: Caller, now: Caller) -> OtherCallerError:
 
 
 class _Connected:
-    """Asks others for keys over connections of its own; they are made when somebody has to be asked."""
+    """Asks services for keys over its own connections, which are made when they are first needed."""
 
     def __init__(self, place: Place, environment: Mapping[str, str]) -> None:
         self._place = place

@@ -1,4 +1,4 @@
-"""What ECS says of a call that is asked for with DryRun: nothing is changed."""
+"""What ECS says about a call with DryRun: nothing is changed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .reads import IDS_PER_CALL, parts
 
 
 class DryRuns:
-    """The questions of ``Cloud`` whether a call would be allowed; ``Cloud`` says what each method means."""
+    """The questions of ``Cloud`` about whether a call would be allowed; ``Cloud`` says what each method means."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._region = exchange.connection.region
 
     def dry_run(self, action: str, ids: Sequence[str]) -> str:
-        """Implement ``Cloud``: of several calls the first answer that is not of a permitted one."""
+        """Implement ``Cloud``: for several calls, return the first answer that is not a permission."""
         name = action.removesuffix("OfDisk")
         code = ""
         for some in parts(ids, IDS_PER_CALL):
@@ -46,9 +46,9 @@ class DryRuns:
         return self._code("StartInstance", {"InstanceId": instance_id}, (instance_id,))
 
     def dry_run_batch(self, action: str, instance_ids: Sequence[str]) -> str:
-        """Implement ``Cloud``: for many the success of a DryRun is DRYRUN.SUCCESS (ECS API reference, StopInstances).
+        """Implement ``Cloud``: for many, a successful DryRun answers DRYRUN.SUCCESS (ECS API reference, StopInstances).
 
-        Asked AllTogether: with SuccessFirst that is the answer whether or not the request passes.
+        Asked with AllTogether: with SuccessFirst that is the answer whether or not the request would pass.
         """
         query = batch_query(self._region, instance_ids, "AllTogether") | (
             how_to_stop() if action == "StopInstances" else {}
@@ -63,8 +63,8 @@ class DryRuns:
     def _code(self, action: str, query: Mapping[str, Any], ids: Sequence[str]) -> str:
         """Ask with DryRun, and return the code of the answer.
 
-        A code that may pass at every call is no answer to the question, which is asked again. Of ResetDisk such codes
-        say that a roll-back is in progress, or why it is refused now.
+        A code that any call can get temporarily does not answer the question, so it is asked again. For ResetDisk, such
+        codes say that a roll-back is in progress, or why it is refused now.
         """
         try:
             self._exchange.ecs(action, {**query, "DryRun": True}, ids)

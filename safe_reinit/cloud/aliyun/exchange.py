@@ -1,7 +1,7 @@
-"""One HTTP exchange through the SDK: sent once, told of once, and ended in one of four ways.
+"""One HTTP exchange through the SDK: sent once, reported once, and ended in one of four ways.
 
-Nothing of the SDK's or the transport's own words gets out of here: their texts hold the Authorization header, on a
-signature error every parameter, on a connection error the whole URL.
+No text of the SDK or the transport leaves this file: such texts contain the Authorization header, after a signature
+error every parameter, after a connection error the whole URL.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ from .sdk import Api, Client, EcsClient
 from .transport import Connections
 
 READ_TIMEOUT = 10.0
-"""Real seconds from the first byte of a look to the last one of its answer."""
+"""Real seconds from the first byte of a read to the last one of its answer."""
 OTHER_PRODUCT_TIMEOUT = 3.0
-"""The same for a look at another product, and the seconds to connect to it: a plan can do without it."""
+"""The same for a read of another product, and the seconds to connect to it: a plan can do without it."""
 CHANGE_TIMEOUT = 60.0
-"""The same for an act: it is sent once, so it is given time."""
+"""The same for a changing call: it is sent only once, so it gets more time."""
 PAGES_TIMEOUT = 60.0
-"""Real seconds that the pages of one list may take together."""
+"""Real seconds for all the pages of one list."""
 MAX_PAGES = 1000
-"""Pages of one list at most, where nothing else limits them."""
+"""Maximum pages of one list, if nothing else limits them."""
 _TOO_OLD = "the earlier observations had become too old, because this process was paused or delayed"
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _XML = "text/xml;charset=utf-8"
-"""The type by which the SDK, too, tells an error that is not JSON."""
+"""The type with which the SDK, too, reports an error that is not JSON."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of success."""
+    """A successful answer."""
 
     body: Row
     request_id: str
@@ -62,10 +62,10 @@ class Answer:
 
 @contextmanager
 def readable(action: str) -> Iterator[None]:
-    """Treat a body that is not of the documented shape as no answer.
+    """Treat a body that does not have the documented form as no answer.
 
     Raises:
-        Unanswered: what was read within is not as documented.
+        Unanswered: what was read in the block is not as documented.
     """
     try:
         yield
@@ -74,12 +74,12 @@ def readable(action: str) -> Iterator[None]:
 
 
 def pages(action: str, read_page: Callable[[str], Answer], most: int = MAX_PAGES) -> Iterator[tuple[Answer, bool]]:
-    """Follow NextToken: give each page, and whether it is the last.
+    """Follow NextToken: yield each page, and whether it is the last.
 
     Args:
         action: the API that is asked.
-        read_page: asks for the page of a token; ``""`` for the first.
-        most: the pages after which the list cannot be a real one.
+        read_page: requests the page of a token; ``""`` for the first.
+        most: the number of pages from which on the list cannot be real.
 
     Raises:
         Unanswered: a token cannot be read, or the list does not end.
@@ -102,11 +102,11 @@ def pages(action: str, read_page: Callable[[str], Answer], most: int = MAX_PAGES
 
 
 class Exchange:
-    """Sends requests of all products at one place, and tells of each.
+    """Sends requests for all products over one connection, and reports each.
 
     Args:
-        connection: the cloud, and whose credentials are used.
-        on_call: is told every exchange.
+        connection: the argument.
+        on_call: is called for every exchange.
         may_send: is asked immediately before the first byte of a changing call.
 
     Attributes:
@@ -140,9 +140,9 @@ class Exchange:
             action: the API.
             query: its parameters.
             subject: the ids that it is about.
-            changing: it changes something, so it is sent once and may be forbidden.
+            changing: whether it changes something, so that it is sent once and may be forbidden.
             attempt: how often it was intended.
-            until: real seconds since boot after which it must not leave any more.
+            until: real seconds since boot after which it must not be sent any more.
         """
         endpoint = self.ecs_endpoint
         api = Api("ecs", "2014-05-26", action, typed=True)
@@ -157,18 +157,18 @@ class Exchange:
         return self._signed(send, called, again=not changing)
 
     def _forbidden(self, action: str, until: float) -> str:
-        """Return why a changing call must not leave (any more); its age comes last, since the others may wait."""
+        """Return why a changing call must not be sent (any more); its age comes last, since the others may wait."""
         why = self._may_send(action)
         return why or (_TOO_OLD if boottime() > until else "")
 
     def other(
         self, api: Api, default: str, query: Mapping[str, str], subject: Sequence[str] = (), *, quick: bool = False
     ) -> Answer:
-        """Send a look of another product; see ``_ended`` for what is raised.
+        """Send a read to another product; see ``_ended`` for what is raised.
 
         Args:
-            default: the host, where the configuration has none for the product.
-            quick: give up early, since the plan can do without the answer.
+            default: the host if the configuration has none for the product.
+            quick: whether to give up early, since the plan can do without the answer.
 
         """
         endpoint = self.connection.of(api.product) or Endpoint("https", default)
@@ -177,10 +177,10 @@ class Exchange:
         return self._signed(lambda: self._ended(endpoint, api, query, Attempt(*limits), called), called, again=True)
 
     def get_caller(self) -> tuple[Caller, datetime | None]:
-        """Ask STS who the credentials belong to, with what their source has now; see ``_ended`` for what is raised.
+        """Ask STS who the present credentials of the source belong to; see ``_ended`` for what is raised.
 
         Raises:
-            OtherCaller: somebody else than the first time.
+            OtherCaller: not the same caller as the first time.
         """
         try:
             caller, date = self._caller(Called(strict=True))
@@ -205,7 +205,7 @@ class Exchange:
             return Caller(row.required("AccountId"), row.required("Arn"), row.text("IdentityType")), answer.date
 
     def _signed(self, send: Callable[[], Answer], called: Called, *, again: bool) -> Answer:
-        """Send; an observation is made again where its key or the clock was refused, with what the source has now."""
+        """Send; if a read was refused because of its key or the clock, repeat it with the source's present key."""
         try:
             return send()
         except Refused as refused:
@@ -219,12 +219,12 @@ class Exchange:
         return self._signed(send, called, again=False)
 
     def _ended(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, called: Called) -> Answer:
-        """Send, tell of it, and give the answer.
+        """Send, report the exchange, and return the answer.
 
         Raises:
             Refused: ECS answered with an error code.
-            Unanswered: no answer that can be read came.
-            NotSent: no byte of the request left.
+            Unanswered: no readable answer arrived.
+            NotSent: no byte of the request left this machine.
 
         """
         at = datetime.now(UTC)
@@ -248,7 +248,7 @@ class Exchange:
         raise ended from None
 
     def _reach(self, product: str) -> str:
-        """Return what to check where the host of a product gave no answer: only what chooses that host."""
+        """Return what to check if the host of a product gave no answer: only what determines that host."""
         if self.connection.loopback:
             return "Check --endpoint."
         if product != "ecs":
@@ -268,7 +268,7 @@ class Exchange:
     def _sent(
         self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, called: Called
     ) -> Answer | CloudError:
-        """Send once, and give how that ended: nothing of what the SDK raises may get out."""
+        """Send once, and return how that ended: nothing that the SDK raises may leave this method."""
         action, host = api.action, endpoint.host
         try:
             if called.key is None:
@@ -298,7 +298,7 @@ class Exchange:
             return Unanswered(action, f"the response (HTTP {reply.status}) is not an answer of this API", host)
 
     def _reply(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, key: Key) -> Reply:
-        """Send ECS's own API by the SDK's typed client, and another product's by its generic call."""
+        """Send ECS's own API with the SDK's typed client, and that of another product with its generic call."""
         if api.typed:
             return self._ecs_client(endpoint).ask(api.action, query, limit, key)
         client = self._clients.setdefault(endpoint.url, Client(self._config(endpoint), self._connections))
@@ -313,7 +313,7 @@ class Exchange:
 
     @property
     def ecs_endpoint(self) -> Endpoint:
-        """Where ECS is: as the configuration says, else where the SDK's own table has it for the region."""
+        """The endpoint of ECS: from the configuration, otherwise from the SDK's own table for the region."""
         if self._ecs is None:
             given = self.connection.of("ecs")
             self._ecs = given or Endpoint("https", EcsClient(self._config(None), self._connections).host)
@@ -328,26 +328,26 @@ class Exchange:
         )
 
     def close(self) -> None:
-        """Close the connections; what has not left by now never will."""
+        """Close the connections; a request that was not sent by now never will be."""
         self._connections.close()
 
 
 @dataclass
 class Called:
-    """What is told of a call besides what is sent, and what signs it."""
+    """What is reported about a call besides what is sent, and the key that signs it."""
 
     subject: tuple[str, ...] = ()
     attempt: int = 1
     strict: bool = False
-    """Whether the source has to have the key now."""
+    """Whether the source must have the key now."""
     unchecked: bool = False
-    """Whether any key is good enough, since the call brings a machine back."""
+    """Whether any key is good enough, because the call brings a machine back."""
     key: Key | None = None
-    """What signs it, once that is known."""
+    """The key that signs it, once that is known."""
 
 
 def _read(reply: Reply) -> Answer:
-    """Believe an answer of success only if it is one: a JSON object, with the RequestId that ECS always gives."""
+    """Accept a successful answer only if it is one: a JSON object with the RequestId that ECS always sends."""
     body = Row(json.loads(reply.body))
     request_id = body.required("RequestId")
     if not _REQUEST_ID.fullmatch(request_id):
@@ -356,7 +356,7 @@ def _read(reply: Reply) -> Answer:
 
 
 def _refusal(reply: Reply, action: str) -> Refused:
-    """Read an error as ECS writes it."""
+    """Read an error in ECS's format."""
     if not 400 <= reply.status < 600:
         raise UnreadableError
     if reply.headers.get("content-type") == _XML:
@@ -384,7 +384,7 @@ def _date(headers: Mapping[str, str]) -> datetime | None:
 
 
 def _code(ended: Answer | CloudError) -> str:
-    """Return the code by which a call is on record: ECS's own, or a word for what came instead."""
+    """Return the code with which a call is recorded: ECS's own, or a word for what happened instead."""
     if isinstance(ended, Answer):
         return "OK"
     if isinstance(ended, Refused):

@@ -1,7 +1,7 @@
-"""From what a source says to the key that signs: some have it, others ask STS, CloudSSO, a command or the machine.
+"""Gets the signing key from a source: some have it, others ask STS, CloudSSO, a command or the machine.
 
-The vendor's package asks with sessions that belong to the whole process: they follow redirects, know neither a limit
-nor NO_PROXY nor the CA bundle, and print tokens where ``DEBUG=sdk`` is set. The same requests are sent our way here.
+The vendor's package asks with sessions that belong to the whole process: they follow redirects, ignore limits, NO_PROXY
+and the CA bundle, and print tokens if ``DEBUG=sdk`` is set. The same requests are sent in our way here.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ from .profile import CredentialsError, NothingFoundError, Profile
 from .sources import metadata_is_off
 
 SOURCE_TIMEOUT = 10.0
-"""Real seconds in which a source that must ask somebody has to answer."""
+"""Real seconds for a source that must ask a service."""
 _DISCOVERY_TIMEOUT = 2.0
-"""The same for the role of this machine, where nobody configured one: without any, that has to be said within 3 s."""
+"""The same for the role of this machine, if nobody configured one: a machine without a role must be recognised in 3 s.
+"""
 _METADATA = "http://100.100.100.200"
 _THEM = "the metadata service"
 _ROLES = f"{_METADATA}/latest/meta-data/ram/security-credentials/"
 _OAUTH = {"CN": "https://oauth.aliyun.com", "INTL": "https://oauth.alibabacloud.com"}
 _SESSION = "safe-reinit"
-"""The session name of a role where none is configured: always the same, so that the caller is, too."""
+"""The session name of a role if none is configured: always the same, so that the caller is the same, too."""
 _MAX_ANSWER_SIZE = 1 << 20
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
@@ -43,13 +44,13 @@ def key_of(profile: Profile, web: Web, environment: Mapping[str, str], now: floa
     """Return the key that a source gives.
 
     Args:
-        profile: what it says.
-        web: asks others, where it has to.
+        profile: the settings of the source.
+        web: asks services, if needed.
         environment: the variables that change how they are asked.
-        now: the present, in seconds of the epoch.
+        now: the present, in seconds since the epoch.
 
     Raises:
-        CredentialsError: it gives none, or one that cannot be used.
+        CredentialsError: the source gives none, or one that cannot be used.
 
     """
     until = web.now() + (_DISCOVERY_TIMEOUT if profile.discovered else SOURCE_TIMEOUT)
@@ -63,7 +64,7 @@ def key_of(profile: Profile, web: Web, environment: Mapping[str, str], now: floa
 
 
 class _Source:
-    """One try to get a key from a source, by what it says of itself and by asking somebody."""
+    """One attempt to get a key from a source, from its settings and by asking services."""
 
     def __init__(self, client: SourceClient) -> None:
         self._client = client
@@ -159,7 +160,7 @@ class _Source:
             v2 = self._metadata_token()
             role = self._profile.text("ram_role_name") or self._role_of_machine(v2)
         except CredentialsError as error:
-            if self._profile.discovered:  # nobody configured it: a machine without a role is not at fault
+            if self._profile.discovered:  # nobody configured it: a machine without a role is no error
                 raise NothingFoundError(str(error)) from None
             raise
         reply = self._client.reply("GET", _ROLES + quote(role, safe=""), _THEM, v2)
@@ -172,7 +173,7 @@ class _Source:
         return self._client.success(self._client.read(reply, _THEM), _THEM)
 
     def _metadata_token(self) -> dict[str, str]:
-        """Get what the metadata service wants to see, where it is one that wants it."""
+        """Get the token of the metadata service, if it wants one."""
         ttl = {"X-aliyun-ecs-metadata-token-ttl-seconds": "21600"}
         reply = self._client.reply("PUT", f"{_METADATA}/latest/api/token", _THEM, ttl)
         if reply.status == 200:
@@ -195,7 +196,7 @@ class _Source:
         return self._client.success(self._client.json("GET", url, host_of(url)), host_of(url))
 
     def _sso(self) -> Key:
-        """Get a key for a session of CloudSSO."""
+        """Get a key for a CloudSSO session."""
         token = self._session("access_token", "cloud_sso_access_token_expire", "CloudSSO")
         url = self._profile.needed("cloud_sso_sign_in_url")
         members = {
@@ -226,7 +227,7 @@ class _Source:
         return self._client.given(self._client.json("POST", f"{_OAUTH[site]}/v1/exchange", "OAuth", headers), "OAuth")
 
     def _session(self, member: str, until: str, kind: str) -> str:
-        """Return the token of somebody's session."""
+        """Return the token of a person's session."""
         ends = self._profile.number(until)
         login = "Log in again: run the aliyun CLI with this profile, or aliyun configure."
         if not self._profile.text(member) or not ends:
@@ -238,7 +239,7 @@ class _Source:
         return token
 
     def _command(self) -> Key:
-        """Run an external command; what it prints is an aliyun CLI profile, and what it says on stderr is not shown."""
+        """Run an external command; it prints an aliyun CLI profile, and its stderr is not shown."""
         try:
             words = shlex.split(self._profile.needed("process_command"))
         except ValueError:
@@ -267,7 +268,7 @@ class _Source:
 
 
 def _check_key(profile: Profile, key: Key) -> None:
-    """Refuse a key that no header can hold, before anything is signed with it."""
+    """Refuse a key that cannot be part of a header, before anything is signed with it."""
     _check(profile, "access_key_id", key.key_id)
     _check(profile, "access_key_secret", key.secret.reveal())
     if key.token is not None:
@@ -275,7 +276,7 @@ def _check_key(profile: Profile, key: Key) -> None:
 
 
 def _check(profile: Profile, name: str, value: str) -> None:
-    """Refuse what no header can hold, before anything is signed with it."""
+    """Refuse characters that cannot be part of a header, before anything is signed with them."""
     if _PRINTABLE.fullmatch(value):
         return
     strange = next(

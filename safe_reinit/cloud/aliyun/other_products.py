@@ -1,4 +1,4 @@
-"""The Describe calls of other products, and of what ECS plans: each over the SDK's generic call, with less time.
+"""The Describe calls of other products, and of what ECS plans: with the SDK's generic call, and with less time.
 
 API versions, names and limits are those of the public API references: Auto Scaling 2014-08-28 (20 ids and 50 rows a
 call), KMS 2016-01-20, EBS 2021-07-30 (500 rows a page), ECS 2014-05-26 (100 ids a call).
@@ -28,7 +28,7 @@ _POLICY = Api("ecs", "2014-05-26", "DescribeAutoSnapshotPolicyEx")
 
 _UNENDED = ("Scheduled", "Executing", "Inquiring")
 _SITES = ("production", "backup")
-"""A list of replication pairs shows one site; a disk can be at either."""
+"""A list of replication pairs shows one site; a disk can be at either site."""
 
 _ESS_CENTRAL = frozenset(
     {
@@ -48,7 +48,7 @@ class OtherProducts:
         self._region = exchange.connection.region
 
     def describe_scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
-        """Implement ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
+        """Implement ``Cloud``. For many, the region is listed if that takes no more calls than asking for each."""
         calls = list(parts(instance_ids, 20))
         listed = self._all_members(len(calls)) if len(calls) > 1 else None
         if listed is not None:
@@ -97,7 +97,7 @@ class OtherProducts:
         return joined(described)
 
     def describe_system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
-        """Implement ``Cloud``. Of many the region is listed, where that takes no more calls than to ask for each."""
+        """Implement ``Cloud``. For many, the region is listed if that takes no more calls than asking for each."""
         calls = list(parts(instance_ids, 100))
         if len(calls) > 1:
             listed = self._events((), len(calls))
@@ -106,7 +106,7 @@ class OtherProducts:
         return joined([_only(self._events(some), some, _EVENTS, lambda event: event.instance_id) for some in calls])
 
     def _events(self, instance_ids: Sequence[str], most: int | None = None) -> Described[SystemEvent]:
-        """List the events that have not ended, of these instances or of all in the region, for so many pages."""
+        """List the events that have not ended, of these instances or of all in the region, up to this many pages."""
         query = {**_numbered("ResourceId", instance_ids), **_numbered("InstanceEventCycleStatus", _UNENDED)}
         described = []
         complete = False
@@ -132,7 +132,7 @@ class OtherProducts:
         return "ess.aliyuncs.com" if central else f"{product}.{self._region}.aliyuncs.com"
 
     def _read_once(self, api: Api, query: Mapping[str, str], subject: Sequence[str]) -> Answer:
-        """Ask once, in this region; KMS alone has no RegionId."""
+        """Ask once, in this region; only KMS has no RegionId."""
         region = {} if api.product == "kms" else {"RegionId": self._region}
         return self._exchange.other(api, self._host(api.product), {**region, **query}, subject, quick=True)
 
@@ -148,7 +148,7 @@ def _members(answer: Answer) -> Described[ScalingMember]:
 
 
 def _about(ids: Sequence[str], listed: Described[Item], key: Callable[[Item], str]) -> Described[Item]:
-    """Return of a listing what is about these; a row that cannot be read and names nobody may be about any of them."""
+    """Return the part of a listing that is about these; an unreadable row without a name may be about any."""
     own = {*ids, ""}
     return replace(
         listed,
@@ -162,7 +162,7 @@ def _numbered(name: str, values: Sequence[str]) -> dict[str, str]:
 
 
 def _only(described: Described[Item], some: Sequence[str], api: Api, key: Callable[[Item], str]) -> Described[Item]:
-    """Believe an answer only if it is about nothing but what was asked for."""
+    """Accept an answer only if it is about nothing but what was asked for."""
     if not {key(row) for row in described.items} <= set(some):
         raise Unanswered(api.action, "a row is for a resource that was not asked for")
     return described

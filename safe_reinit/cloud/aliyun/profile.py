@@ -1,4 +1,4 @@
-"""What a source says of its key, in the words of an aliyun CLI profile, and the errors that name the source."""
+"""The settings of a credentials source, in the terms of an aliyun CLI profile, and the errors that name the source."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ MODES = (
     "AK", "StsToken", "RamRoleArn", "EcsRamRole", "RamRoleArnWithRoleName", "ChainableRamRoleArn", "External",
     "CredentialsURI", "OIDC", "CloudSSO", "OAuth",
 )  # fmt: skip
-"""The modes of aliyun CLI profiles that can be used here."""
+"""The modes of aliyun CLI profiles that are supported."""
 
 
 class CredentialsError(Exception):
-    """A source that is configured gives no credentials; its text says which one and why, and holds no secret.
+    """A configured source gives no credentials; the text says which one and why, and contains no secret.
 
     Attributes:
         hint: what to do about it.
-        was_asked: whether somebody was asked for them, or all of it was found on this machine.
+        was_asked: whether a service was asked for them; otherwise everything was found on this machine.
 
     """
 
@@ -34,19 +34,19 @@ class NothingFoundError(CredentialsError):
 
 @dataclass(frozen=True)
 class Profile:
-    """How one source comes to its key, in the words of an aliyun CLI profile; equal while nothing of it changes."""
+    """How one source gets its key, in the terms of an aliyun CLI profile; equal as long as nothing changes."""
 
     mode: str
     members: Mapping[str, Any] = field(repr=False)
     source: str
     """What it is and where it is configured, for people."""
     base: Profile | None = None
-    """Whose key assumes the role (ChainableRamRoleArn)."""
+    """The profile whose key assumes the role (ChainableRamRoleArn)."""
     discovered: bool = False
     """Whether nobody configured it: it is only tried, and may be absent."""
 
     def text(self, name: str) -> str:
-        """Return a member that is a text; ``""`` if it has none."""
+        """Return a text member; ``""`` if there is none."""
         value = self.members.get(name)
         return value if isinstance(value, str) else ""
 
@@ -54,7 +54,7 @@ class Profile:
         """Return a member that this mode needs.
 
         Raises:
-            CredentialsError: it is empty or missing, or no text.
+            CredentialsError: it is empty, missing, or not a text.
         """
         if not isinstance(self.members.get(name, ""), str | None):
             raise self.failed(f"{name} is not text in quotes")
@@ -64,10 +64,10 @@ class Profile:
         return value
 
     def number(self, name: str) -> float:
-        """Return a member that is a number; 0 if it has none.
+        """Return a number; 0 if there is none.
 
         Raises:
-            CredentialsError: it is no number.
+            CredentialsError: it is not a number.
         """
         value = self.members.get(name)
         if value is None:
@@ -77,5 +77,5 @@ class Profile:
         return float(value)
 
     def failed(self, why: str, hint: str = "", *, was_asked: bool = False) -> CredentialsError:
-        """Make the error that says why this source gives no credentials."""
+        """Return the error that says why this source gives no credentials."""
         return CredentialsError(f"{self.source} gives no credentials: {why}.", hint, was_asked=was_asked)

@@ -1,4 +1,4 @@
-"""The Describe calls of ECS, over the SDK: paged, by 100 ids a call, each row checked."""
+"""The Describe calls of ECS, over the SDK: by pages, 100 ids per call, each row checked."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ IDS_PER_CALL = 100
 _ROWS_PER_PAGE = 100
 _DISKS_PER_PAGE = 500
 _MAX_SNAPSHOT_PAGES = 20
-"""Pages that the snapshots of one disk can have at most: ECS keeps far fewer of one disk."""
+"""Maximum pages of snapshots of one disk: ECS keeps far fewer for one disk."""
 _MAX_DISK_PAGES = 5
-"""Pages that the disks of one instance can have at most: no instance takes as many."""
+"""Maximum pages of disks of one instance: no instance can have as many."""
 _IMAGE_STATUSES = "Creating,Waiting,Available,UnAvailable,CreateFailed,Deprecated"
 
 
@@ -58,7 +58,7 @@ class Reads:
         return self._by_ids("DescribeInstances", instance_ids, shapes.instance, lambda found: found.instance_id)
 
     def describe_tagged(self, tags: Sequence[tuple[str, str]]) -> Described[Instance]:
-        """Implement ``Cloud``: a row without the tags means that the answer is another's."""
+        """Implement ``Cloud``: a row without the tags means that the answer belongs to another request."""
         some = [{"Key": key, "Value": value} for key, value in tags]
         described = self._pages("DescribeInstances", {"Tag": some}, shapes.instance, ())
         if not all(set(tags) <= set(instance.tags) for instance in described.items):
@@ -95,7 +95,7 @@ class Reads:
         return self._numbered_pages("DescribeSnapshotLinks", "DiskIds", disk_ids, shapes.snapshot_link)
 
     def describe_images(self, image_ids: Sequence[str]) -> Described[Image]:
-        """Implement ``Cloud``: community images are shown only where they are asked for as such."""
+        """Implement ``Cloud``: community images are shown only if they are requested as such."""
         described = self._images(image_ids)
         absent = set(image_ids) - {image.image_id for image in described.items}
         if not absent:
@@ -103,7 +103,7 @@ class Reads:
         return joined([described, self._images(sorted(absent), IsPublic=True, ImageOwnerAlias="others")])
 
     def describe_key_pairs(self, name: str) -> Described[str]:
-        """Implement ``Cloud``: the name may be a pattern to ECS, so only the very same one counts."""
+        """Implement ``Cloud``: ECS may treat the name as a pattern, so only an identical one counts."""
         query = {"RegionId": self._region, "KeyPairName": name}
         answer = self._exchange.ecs("DescribeKeyPairs", query, (name,))
         with readable("DescribeKeyPairs"):
@@ -116,9 +116,9 @@ class Reads:
     def _by_ids(
         self, action: str, ids: Sequence[str], shape: Callable[[Row], Item], key: Callable[[Item], str]
     ) -> Described[Item]:
-        """Ask for things by id, 100 ids a call, which are one page; a row of another id means another's answer.
+        """Ask for things by id, 100 ids (one page) per call; a row with another id means another request's answer.
 
-        What is shown in two ways, and in one of them cannot be read, is not seen.
+        Something that is shown twice, once unreadably, was not seen.
         """
         field = {"DescribeDisks": "DiskIds", "DescribeInstances": "InstanceIds"}.get(action, "SnapshotIds")
         described = []
@@ -133,7 +133,7 @@ class Reads:
     def _page(
         self, action: str, query: dict[str, Any], shape: Callable[[Row], Item], subject: Sequence[str]
     ) -> Described[Item]:
-        """Ask for the first page, and follow no NextToken."""
+        """Request the first page, and follow no NextToken."""
         return self._read(action, self._read_page(action, query, subject, ""), shape)
 
     def _pages(
@@ -145,11 +145,11 @@ class Reads:
         most: int | None = None,
         ending: int = MAX_PAGES,
     ) -> Described[Item]:
-        """Follow NextToken to the end, or for so many pages.
+        """Follow NextToken to the end, or for a number of pages.
 
         Args:
-            most: the pages after which a listing is cut short.
-            ending: the pages after which a list that goes on is no answer at all.
+            most: the number of pages after which a listing is cut short.
+            ending: the number of pages after which a list without an end counts as no answer.
         """
         complete = False
         described = []
@@ -165,7 +165,7 @@ class Reads:
     def _numbered_pages(
         self, action: str, field: str, ids: Sequence[str], shape: Callable[[Row], Item]
     ) -> Described[Item]:
-        """Ask for pages by number: 100 ids a call fit on one."""
+        """Request pages by number: 100 ids per call fit on one."""
         described = []
         for some in parts(ids, IDS_PER_CALL):
             answer = self._exchange.ecs(action, {**self._first_page(), field: json.dumps(some)}, some)
@@ -190,10 +190,10 @@ class Reads:
 
 
 def read(action: str, answer: Answer, outer: str, inner: str, shape: Callable[[Row], Item]) -> Described[Item]:
-    """Read the list in an answer, each row for itself.
+    """Read the list in an answer, each row separately.
 
     Raises:
-        Unanswered: there is no such list in it.
+        Unanswered: it does not contain the list.
     """
     with readable(action):
         answer.body.must_have(outer)
@@ -202,7 +202,7 @@ def read(action: str, answer: Answer, outer: str, inner: str, shape: Callable[[R
 
 
 def joined(described: Sequence[Described[Item]]) -> Described[Item]:
-    """Put the answers to several calls together; the date is that of the last."""
+    """Combine the answers to several calls; the date is that of the last."""
     return Described(
         tuple(item for each in described for item in each.items),
         described[-1].date if described else None,
@@ -211,5 +211,5 @@ def joined(described: Sequence[Described[Item]]) -> Described[Item]:
 
 
 def parts(ids: Sequence[str], most: int) -> Iterator[list[str]]:
-    """Cut ids into lists of at most so many, which is what one call takes."""
+    """Split ids into lists of the maximum length for one call."""
     return (list(ids[start : start + most]) for start in range(0, len(ids), most))

@@ -1,4 +1,4 @@
-"""One JSON object of an answer, read field by field: what is of another type than documented is not believed.
+"""One JSON object of an answer, read field by field: a field of another type than documented is not accepted.
 
 Unset fields may be absent, ``""`` or null.
 """
@@ -19,15 +19,15 @@ _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):?(\d\d)(?::(\d\d))?Z")
 
 
 _MAX_QUOTED = 32
-"""Letters of a text that a message repeats: ids and times fit, a secret that somebody put there does not."""
+"""How many characters of a text a message repeats: enough for ids and times, too few for a misplaced secret."""
 
 
 class UnreadableError(ValueError):
-    """A body, or a field in it, is not of the documented shape.
+    """A body, or a field in it, does not have the documented form.
 
     Attributes:
         field: the field that cannot be read, ``Attachments.Attachment.AttachedTime``; ``""`` for the whole.
-        value: what was in it, shortened, as JSON writes it.
+        value: its content, shortened, as JSON writes it.
 
     """
 
@@ -38,7 +38,7 @@ class UnreadableError(ValueError):
 
 
 def _shortened(value: object) -> str:
-    """Write a value so that a message can hold it."""
+    """Write a value in a form that fits into a message."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
@@ -48,9 +48,9 @@ def _shortened(value: object) -> str:
     return json.dumps(value)
 
 
-@lru_cache(maxsize=20_000)  # most times of a look were in the one before it
+@lru_cache(maxsize=20_000)  # most times of a read were in the previous one
 def _moment(text: str) -> datetime | None:
-    """Read a time; ``None`` where the text is none."""
+    """Read a time; ``None`` if the text is not one."""
     match = _TIME.fullmatch(text)
     if match is None:
         return None
@@ -61,7 +61,7 @@ def _moment(text: str) -> datetime | None:
 
 
 class Row:
-    """One JSON object of a body, read field by field; ``path`` is where it stands in its row."""
+    """One JSON object of a body, read field by field; ``path`` is its position in its row."""
 
     def __init__(self, data: object, path: str = "") -> None:
         if not isinstance(data, dict):
@@ -76,16 +76,16 @@ class Row:
         return f"{self._path}.{name}" if self._path else name
 
     def text(self, name: str) -> str:
-        """Read a text; ``""`` where it is unset."""
+        """Read a text; ``""`` if it is unset."""
         value = self._data.get(name)
         if value is None:
             return ""
         if not isinstance(value, str):
             raise self._unreadable(name)
-        return intern(whole(value))  # thousands of rows have few words; ids come again in every row that names them
+        return intern(whole(value))  # thousands of rows have few different words; ids are repeated in every row
 
     def required(self, name: str) -> str:
-        """Read a text that must be there."""
+        """Read a required text."""
         value = self.text(name)
         if not value:
             raise self._unreadable(name)
@@ -101,7 +101,7 @@ class Row:
         return int(value)
 
     def code(self, name: str) -> str:
-        """Read a code that must be there: a word, or a number such as 200."""
+        """Read a required code: a word, or a number such as 200."""
         value = self._data.get(name)
         is_scalar = isinstance(value, (int, str)) and not isinstance(value, bool)
         if not is_scalar or not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", str(value)):
@@ -109,11 +109,11 @@ class Row:
         return str(value)
 
     def days(self, name: str) -> int | None:
-        """Read a number of days; ``None`` where it is unset or ``-1``, by which ECS means "until it is deleted"."""
+        """Read a number of days; ``None`` if it is unset or ``-1``, with which ECS means "until it is deleted"."""
         return None if self._data.get(name) in (-1, "-1") else self.number(name)
 
     def flag(self, name: str) -> bool | None:
-        """Read a boolean, ``None`` where it is unset."""
+        """Read a boolean, ``None`` if it is unset."""
         value = self._data.get(name)
         if value is None or value == "":
             return None
@@ -124,7 +124,7 @@ class Row:
         raise self._unreadable(name)
 
     def time(self, name: str) -> datetime | None:
-        """Read a time in any of the forms that ECS documents; ``None`` where it is unset."""
+        """Read a time in any of the formats that ECS documents; ``None`` if it is unset."""
         value = self.text(name)
         moment = _moment(value) if value else None
         if value and moment is None:
@@ -132,11 +132,11 @@ class Row:
         return moment
 
     def row(self, name: str) -> Row:
-        """Read an object; an empty one where it is unset."""
+        """Read an object; an empty one if it is unset."""
         return Row(self._data.get(name) or {}, self._at(name))
 
     def list(self, name: str, inner: str) -> list[Any]:
-        """Read a list that is wrapped twice, as ECS's JSON lists are."""
+        """Read a list with two wrappers, as in ECS's JSON."""
         outer = self.row(name)
         rows = outer._data.get(inner)
         if rows is None:
@@ -150,7 +150,7 @@ class Row:
         return tuple(Row(item, f"{self._at(name)}.{inner}") for item in self.list(name, inner))
 
     def plain_list(self, name: str) -> Sequence[object]:
-        """Read a list that is wrapped once and always there, as other products' lists are."""
+        """Read a required list with one wrapper, as in other products."""
         items = self._data.get(name)
         if not isinstance(items, list):
             raise self._unreadable(name)
@@ -178,6 +178,6 @@ class Row:
         return tuple(whole(item) for item in items)
 
     def must_have(self, name: str) -> None:
-        """Refuse a body that lacks a member it always has, so that another body is not taken for an empty list."""
+        """Refuse a body that lacks a required member, so that another body is not taken for an empty list."""
         if not isinstance(self._data.get(name), dict):
             raise self._unreadable(name)

@@ -1,6 +1,6 @@
-"""The SDK's clients: the SDK makes and signs each request, and it is sent our way.
+"""The SDK's clients: the SDK builds and signs each request, and our transport sends it.
 
-ECS is called by its typed client (alibabacloud_ecs20140526), every other product by the generic call.
+ECS is called with its typed client (alibabacloud_ecs20140526), every other product with the generic call.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _ALGORITHM = "ACS3-HMAC-SHA256"
 
 @dataclass(frozen=True)
 class Api:
-    """An API of a product, told at the endpoint by its version."""
+    """An API of a product; its version tells the endpoint which one."""
 
     product: str
-    """As the configuration's ``endpoints`` name it."""
+    """The name in ``endpoints`` of the configuration."""
     version: str
     action: str
     typed: bool = False
-    """Whether it is sent by the SDK's typed client of ECS, and not by its generic call."""
+    """Whether it is sent with the SDK's typed client of ECS instead of the generic call."""
 
 
 class Client(OpenApiClient):  # type: ignore[misc] # the SDK has no types
@@ -51,7 +51,7 @@ class Client(OpenApiClient):  # type: ignore[misc] # the SDK has no types
 
         Raises:
             NotLeftError: no byte of it left this machine.
-            LostError: it may have arrived, and no whole answer came in time.
+            LostError: it may have arrived, but no complete answer came in time.
         """
         signed = self._signed(params, request, key)
         query = urlencode(signed.query, quote_via=quote, safe="~")
@@ -80,20 +80,20 @@ class Client(OpenApiClient):  # type: ignore[misc] # the SDK has no types
 
 
 class EcsClient(Client, TypedClient):  # type: ignore[misc] # the SDK has no types
-    """The SDK's typed client of ECS, giving each answer as it came: its models turn a wrong body into an empty one."""
+    """The SDK's typed client of ECS, with raw answers: its models turn a wrong body into an empty one."""
 
     def __init__(self, config: Config, connections: Connections) -> None:
         super().__init__(config, connections)
         self._now = threading.local()
-        """Of the request that is being sent on this thread: attempt, key and reply."""
+        """The attempt, key and reply of the request that is being sent on this thread."""
 
     @property
     def host(self) -> str:
-        """The host that the SDK has for ECS in the region, where no endpoint was given."""
+        """The SDK's host for ECS in the region, if no endpoint was given."""
         return str(self._endpoint)
 
     def ask(self, action: str, query: Mapping[str, Any], attempt: Attempt, key: Key) -> Reply:
-        """Send a request of ECS, its parameters named as in the API reference; see ``send`` for what is raised.
+        """Send an ECS request, with parameters named as in the API reference; see ``send`` for what is raised.
 
         Raises:
             ValueError: the SDK knows no such parameter.
@@ -109,7 +109,7 @@ class EcsClient(Client, TypedClient):  # type: ignore[misc] # the SDK has no typ
         return reply
 
     def call_api(self, params: Params, request: OpenApiRequest, runtime: RuntimeOptions) -> dict[str, Any]:  # noqa: ARG002
-        """Send what the typed client has made of a request; its own transport is not used."""
+        """Send the request that the typed client has built; its own transport is not used."""
         self._now.reply = self.send(params, request, self._now.attempt, self._now.key)
         return {}
 

@@ -1,7 +1,7 @@
-"""From ECS's bodies to our values, every field checked: the SDK's own models check nothing.
+"""From ECS's bodies to our values, with every field checked: the SDK's own models check nothing.
 
-Unset fields may be absent, ``""`` or null. A row with a field of another type than documented is not believed at all:
-it counts as not seen, and is reported with the field and what was in it. The other rows of its list are read as usual.
+Unset fields may be absent, ``""`` or null. A row with a field of another type than documented is not accepted at all:
+it counts as not seen, and is reported with the field and its content. The other rows of its list are read as usual.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def scaling_member(row: Row) -> ScalingMember:
 
 
 def key(row: Row, key_id: str) -> Key:
-    """Read KeyMetadata of DescribeKey for the key of this id; a disk may name its key by its resource name."""
+    """Read KeyMetadata of DescribeKey for the key with this id; a disk may name its key by its resource name."""
     listed = row.required("KeyId")
     if key_id != listed and not key_id.endswith(f"/{listed}"):
         raise UnreadableError("KeyId", listed)
@@ -218,15 +218,15 @@ _NAMED_BY: dict[Callable[[Row], Any], tuple[str, ...]] = {
     auto_snapshot_policy: ("AutoSnapshotPolicyId",),
     instance_response: ("InstanceId",),
 }
-"""By the shape of a row: the fields that name what it describes, and then what that belongs to."""
+"""By the reader of a row: the fields that name what it describes, and then what that belongs to."""
 
 
 def rows(action: str, items: Iterable[object], shape: Callable[[Row], T]) -> tuple[list[T], list[UnreadableRow]]:
-    """Read the rows of a list, each for itself: one that cannot be read takes no other with it.
+    """Read the rows of a list separately: an unreadable row does not affect the others.
 
     Args:
         action: the API that was asked.
-        items: the rows as they came.
+        items: the raw rows.
         shape: reads one of them.
 
     """
@@ -242,7 +242,7 @@ def rows(action: str, items: Iterable[object], shape: Callable[[Row], T]) -> tup
 
 
 def _texts(item: object, fields: Iterable[str]) -> list[str]:
-    """Read these texts of a row that cannot be read as a whole; ``""`` where one cannot be read either."""
+    """Read these texts of a row that cannot be read as a whole; ``""`` for one that cannot be read either."""
     texts = []
     for field in fields:
         text = ""

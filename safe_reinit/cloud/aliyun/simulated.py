@@ -1,4 +1,4 @@
-"""Whether our simulator answers at a place, and not the real cloud or a tunnel to it."""
+"""Whether our simulator answers at an endpoint, as opposed to the real cloud or a tunnel to it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from ..endpoints import Endpoint
 
 MARK = "x-safe-reinit-simulator"
-"""The header with which the simulator marks every answer; ECS sends none such."""
+"""The header with which the simulator marks every answer; ECS does not send it."""
 _PROBE_TIMEOUT = 3.0
 """Real seconds for its answer."""
 
 
 class Origin:
-    """Who answers at a place, learned from the answers. One without the mark means for good: this is no simulator."""
+    """Who answers at an endpoint, learned from the answers. One answer without the mark means: no simulator."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -29,7 +29,7 @@ class Origin:
         return self._simulated is True
 
     def answered(self, endpoint: Endpoint, headers: Mapping[str, str]) -> None:
-        """Note one answer.
+        """Record one answer.
 
         Args:
             endpoint: who was asked.
@@ -45,7 +45,7 @@ class Origin:
 
 
 def _has_a_record(endpoint: Endpoint) -> bool:
-    """Ask for what only the simulator has: its record, marked as each of its answers is."""
+    """Ask for something that only the simulator has: its record, which is marked like each of its answers."""
     if endpoint.scheme != "http":
         return False
     line = http.client.HTTPConnection(endpoint.host, timeout=_PROBE_TIMEOUT)

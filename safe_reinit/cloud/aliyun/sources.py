@@ -1,7 +1,7 @@
 """Where credentials are configured: the environment, aliyun CLI profiles, credentials.ini, the machine's own role.
 
-The order is that of Alibaba's default chain. A source that is configured is the one that is used: if it cannot give
-credentials, that is an error that names it, and never a reason to go on to another one. Only what is absent is skipped.
+The order is that of Alibaba Cloud's default chain. A configured source is always used: if it cannot give credentials,
+that is an error that names it, and never a reason to continue with another one. Only absent sources are skipped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .cliconfig import config_of, content_of, current_of, profile_of, row_of
 from .profile import CredentialsError, Profile
 
 PROFILE_VARIABLES = ("ALIBABACLOUD_PROFILE", "ALIBABA_CLOUD_PROFILE", "ALICLOUD_PROFILE")
-"""What names a profile, in the order of the aliyun CLI."""
+"""The variables that name a profile, in the order of the aliyun CLI."""
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _IGNORE = ("ALIBABA_CLOUD_IGNORE_PROFILE", "ALIBABACLOUD_IGNORE_PROFILE", "ALIBABA_CLOUD_CLI_PROFILE_DISABLED")
 _KEY_ID, _SECRET, _TOKEN = (
@@ -61,8 +61,8 @@ def chosen(environment: Mapping[str, str], profile: str = "", *, local_only: boo
 
     Args:
         environment: the variables that say so.
-        profile: the aliyun CLI profile that was asked for by name; it stands alone.
-        local_only: the machine's own role is not tried, since nothing may leave this machine.
+        profile: the aliyun CLI profile that was requested by name; no other source is used then.
+        local_only: whether to skip the machine's own role, because nothing may leave this machine.
 
     Raises:
         CredentialsError: a file cannot be read, or a source is configured by half.
@@ -96,7 +96,7 @@ def chosen(environment: Mapping[str, str], profile: str = "", *, local_only: boo
 
 
 def files_read(environment: Mapping[str, str]) -> list[str]:
-    """Return the files that credentials and certificates may be read from, whether they are there or not."""
+    """Return the files that credentials and certificates may be read from, whether they exist or not."""
     home = home_of(environment)
     named = ("ALIBABA_CLOUD_CREDENTIALS_FILE", _OIDC["oidc_token_file"], *CA_VARIABLES)
     own = (home / ".aliyun" / "config.json", home / ".alibabacloud" / "credentials.ini")
@@ -109,13 +109,13 @@ def named_profile(environment: Mapping[str, str]) -> str:
 
 
 def ignores_profiles(environment: Mapping[str, str]) -> bool:
-    """Return whether the environment says that the aliyun CLI's profiles are not to be used."""
+    """Return whether the environment says to ignore the aliyun CLI's profiles."""
     flags = [_flag(environment, name) for name in _IGNORE]  # all are read: each may be misspelt
     return any(flags)
 
 
 def metadata_is_off(environment: Mapping[str, str]) -> bool:
-    """Return whether the environment forbids to ask the metadata service."""
+    """Return whether the environment forbids asking the metadata service."""
     return _flag(environment, "ALIBABA_CLOUD_ECS_METADATA_DISABLED")
 
 
@@ -127,7 +127,7 @@ def _flag(environment: Mapping[str, str], name: str) -> bool:
 
 
 def region_of(profile: str | None, environment: Mapping[str, str]) -> str:
-    """Return the ``region_id`` of the aliyun CLI profile in use; ``""`` where there is none.
+    """Return the ``region_id`` of the aliyun CLI profile in use; ``""`` if there is none.
 
     Raises:
         CredentialsError: the profile in use cannot be read.
@@ -143,10 +143,10 @@ def region_of(profile: str | None, environment: Mapping[str, str]) -> str:
 
 
 def read(source: Source, environment: Mapping[str, str]) -> Profile:
-    """Read what a source says now.
+    """Read the present settings of a source.
 
     Raises:
-        CredentialsError: it says nothing that can be used.
+        CredentialsError: they cannot be used.
     """
     if source.kind == "environment":
         return _environment(environment)

@@ -1,8 +1,8 @@
-"""HTTP as this program needs it: one request, sent once, within its time, with a limit on what is read.
+"""HTTP as this program needs it: one request, sent once, within a time limit, with a limit on what is read.
 
 The SDK's own transport ignores NO_PROXY, sends loopback calls through HTTP_PROXY, follows redirects, keeps its sessions
-in a table of the whole process, prints headers where ``DEBUG=sdk`` is set, and reads an answer of any size for any
-time. Here each gateway has connections of its own, nothing is logged, and nothing outside is changed.
+in a table of the whole process, prints headers if ``DEBUG=sdk`` is set, and reads answers of any size for any time.
+Here each gateway has its own connections, nothing is logged, and nothing outside is changed.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ from .sources import CA_VARIABLES
 from .wire import PlainConnection, TlsConnection
 
 _MAX_IDLE = 3.0
-"""Real seconds that a connection may lie idle and still be used. How long ECS keeps one open is not documented."""
+"""Real seconds that an idle connection may still be used. How long ECS keeps one open is not documented."""
 _CHUNK_SIZE = 64 * 1024
 _CANNOT_USE = "the address of the endpoint or of the proxy cannot be used"
 
 
 class Connections:
-    """The connections of one gateway. Safe to use from several threads; a forked child has none of its parent's.
+    """The connections of one gateway. Safe to use from several threads; a forked child uses none of its parent's.
 
     Args:
-        ca_bundle: the certificates to trust; else those that the environment names, else certifi's.
+        ca_bundle: the certificates to trust; by default those that the environment names, otherwise certifi's.
         direct: whether no proxy is used, whatever the environment says.
 
     """
@@ -65,7 +65,7 @@ class Connections:
         _all.add(self)
 
     def forget(self) -> None:
-        """Drop all connections: in a forked child they are its parent's, who keeps them and hears nothing of it."""
+        """Drop all connections: in a forked child they belong to the parent, which keeps them and notices nothing."""
         self._lock = threading.Lock()
         idle, self._idle = self._idle, {}
         for connections in idle.values():
@@ -75,11 +75,11 @@ class Connections:
         self._pid = os.getpid()
 
     def send(self, attempt: Attempt, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
-        """Send one request once; a redirect is an answer like any other.
+        """Send one request, once; a redirect is an answer like any other.
 
         Raises:
             NotLeftError: no byte of it left this machine.
-            LostError: it may have arrived, and no whole answer came in time.
+            LostError: it may have arrived, but no complete answer came in time.
         """
         attempt.begin()
         try:
@@ -90,7 +90,7 @@ class Connections:
         raise failed
 
     def close(self) -> None:
-        """Close the connections; what has not left yet never will."""
+        """Close the connections; a request that was not sent by now never will be."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, {}
@@ -143,11 +143,11 @@ class Connections:
         return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
 
     def _proxy(self, attempt: Attempt, url: SplitResult) -> Url | None:
-        """Return the proxy that the environment wants for this URL."""
+        """Return the proxy that the environment specifies for this URL."""
         if self._direct:
             return None
         attempt.step = _CANNOT_USE
-        address = f"{url.scheme}://{url.netloc}"  # without the parameters: nobody needs them to choose
+        address = f"{url.scheme}://{url.netloc}"  # without the parameters, which are not needed for the choice
         proxy_url = select_proxy(address, get_environ_proxies(address))
         if not proxy_url:
             return None
@@ -176,7 +176,7 @@ class Connections:
         return made
 
     def _trust(self) -> ssl.SSLContext:
-        """Return what says whom to trust: read once, since reading it takes longer than a request."""
+        """Return whom to trust: read once, since reading it takes longer than a request."""
         if self._tls is None:
             named = self._ca_bundle or next(filter(None, map(os.environ.get, CA_VARIABLES)), "")
             bundle = named or certifi.where()
@@ -185,7 +185,7 @@ class Connections:
         return self._tls
 
     def _take(self, key: tuple[str, str]) -> PlainConnection | None:
-        """Return a connection that was used a moment ago: one that lay idle may be closed on its way here."""
+        """Return a recently used connection: the other side may be closing one that was idle for long."""
         while True:
             with self._lock:
                 idle = self._idle.get(key)
@@ -224,10 +224,10 @@ def _authorization(proxy: Url) -> dict[str, str]:
 
 
 def _body(response: http.client.HTTPResponse) -> bytes:
-    """Read a body to its end, unpacked, and no more of it than is read of any."""
+    """Read a body to its end, decompressed, up to the limit for any answer."""
     packed = (response.getheader("content-encoding") or "identity").strip().lower()
     if packed not in ("identity", "gzip", "x-gzip", "deflate"):
-        raise TooLargeError  # packed in a way that nobody asked for: it cannot be read
+        raise TooLargeError  # compressed although nobody asked for it: it cannot be read
     unpack = None if packed == "identity" else zlib.decompressobj(wbits=47)  # zlib or gzip, whichever it is
     parts: list[bytes] = []
     size = 0
@@ -243,7 +243,7 @@ def _body(response: http.client.HTTPResponse) -> bytes:
 
 
 def _tls_failure(error: Exception) -> str:
-    """Return why two sides did not agree on TLS; OpenSSL's own words name certificates and host names, no secret."""
+    """Return why the two sides did not agree on TLS; OpenSSL's words name certificates and hosts, but no secret."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return str(error.verify_message).rstrip(".")
     if isinstance(error, (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)):
@@ -256,7 +256,7 @@ def _tls_failure(error: Exception) -> str:
 
 
 def _failed(attempt: Attempt, error: Exception) -> NotLeftError | LostError:
-    """Return in our words what went wrong."""
+    """Return, in our words, what went wrong."""
     if not attempt.left:
         if attempt.step == CANNOT_MAKE:
             return cannot_make(error)

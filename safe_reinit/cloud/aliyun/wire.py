@@ -1,4 +1,4 @@
-"""Connections that keep to the limits of an attempt, and note that its request leaves."""
+"""Connections that keep to the limits of an attempt, and record that its request is sent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...threads import Background
 from .attempt import NO_TLS, Attempt
 
 ADDRESS_TIMEOUT = 5.0
-"""Real seconds for one address of a name; the next one is tried after that."""
+"""Real seconds for one address of a host name; after that, the next one is tried."""
 _CHUNK_SIZE = 64 * 1024
 
 
@@ -25,7 +25,7 @@ class _Stream(io.RawIOBase):
 
     def __init__(self, sock: Any, attempt: Attempt) -> None:  # noqa: ANN401 - as above
         self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)  # it keeps the socket open while the answer is read
+        self._raw = sock.makefile("rb", buffering=0)  # this keeps the socket open while the answer is read
         self._attempt = attempt
 
     def readable(self) -> bool:
@@ -45,12 +45,12 @@ class _Stream(io.RawIOBase):
         super().close()
 
     def makefile(self, *_: object) -> io.BufferedReader:
-        """Act as the socket that http.client reads an answer from."""
+        """Act as the socket from which http.client reads an answer."""
         return io.BufferedReader(self)
 
 
 class _Limited:
-    """A TLS connection to a proxy within which another one is made: each of its steps keeps to the limits."""
+    """A TLS connection to a proxy that contains another one: each of its steps keeps to the limits."""
 
     def __init__(self, sock: ssl.SSLSocket, connection: PlainConnection) -> None:
         self._sock: Any = sock
@@ -79,7 +79,7 @@ class _Limited:
 
 
 class PlainConnection(HTTPConnection):
-    """A connection that keeps to the limits of the attempt it is used for, and notes that its request leaves."""
+    """A connection that keeps to the limits of its present attempt, and records that its request is sent."""
 
     attempt: Attempt
     last_used = 0.0
@@ -122,7 +122,7 @@ class PlainConnection(HTTPConnection):
         self.attempt.limit(self.sock)
 
     def send(self, data: Any) -> None:  # noqa: ANN401 - as http.client has it
-        """Send bytes of the request; connect first, so that what fails until then has not left."""
+        """Send bytes of the request; connect first, so that a failure until then means that nothing was sent."""
         if self.sock is None:
             self.connect()
         if not self._in_tunnel:
@@ -136,7 +136,7 @@ class PlainConnection(HTTPConnection):
         return http.client.HTTPResponse(_Stream(sock, self.attempt), method=method)  # type: ignore[arg-type]
 
     def reply(self) -> http.client.HTTPResponse:
-        """Return the answer, its body not read yet: urllib3's own would log the URL of one with an odd head."""
+        """Return the answer with its body unread: urllib3's own method would log the URL if the head is odd."""
         return http.client.HTTPConnection.getresponse(self)
 
 
@@ -153,13 +153,13 @@ class TlsConnection(PlainConnection, HTTPSConnection):
 
 
 def _resolve(host: str, port: int, attempt: Attempt) -> list[Any]:
-    """Return the addresses of a name; nothing limits how long the system looks for them, so a thread waits for it."""
+    """Return the addresses of a host name in a thread, because nothing limits how long the system looks for them."""
     with suppress(ValueError):
         ipaddress.ip_address(host)
         return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
     resolving = Background(lambda: socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM), "safe-reinit-resolve")
     resolving.start()
-    with suppress(ValueError):  # no name has such a form
+    with suppress(ValueError):  # no host name has this form
         if resolving.ended.wait(attempt.remaining()):
             return resolving.result()
     raise OSError

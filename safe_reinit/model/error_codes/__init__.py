@@ -1,12 +1,12 @@
 """What each ECS error code means for each call: the verdict and the sentence, in one table by (action, code).
 
 A code belongs to the call that it answers: ``OperationDenied`` means one thing for ReInitDisk and another for
-ResetDisk. ``verdict`` judges an answer, ``meaning_of`` and ``fix_of`` explain it, all by the same row. A row names
-its code exactly. Only a row that ends or begins with ``*`` stands for a family (``Throttling*``, ``*.Initializing``).
-A code without a row is unknown: it is explained as unknown, and it proves nothing.
+ResetDisk. ``verdict`` interprets an answer, ``meaning_of`` and ``fix_of`` explain it, all from the same row. A row
+names its code exactly. Only a row that ends or begins with ``*`` stands for a family (``Throttling*``,
+``*.Initializing``). A code without a row is unknown: it is explained as unknown, and it proves nothing.
 
-A code is never judged by its message, because ECS has changed messages, and never by its status alone, because five
-codes with two statuses say "the source is gone". ``docs/errors.md`` is made from the table.
+A code is never interpreted by its message, because ECS has changed messages, and never by its status alone, because
+five codes with two statuses say "the source is gone". ``docs/errors.md`` is made from the table.
 
 | file | what is in it |
 |---|---|
@@ -76,7 +76,7 @@ CHANGING_CALLS = (
 """The changing calls of a run."""
 
 BRINGS_BACK = frozenset({"StartInstance", "StartInstances", "UntagResources"})
-"""The calls that bring a machine back, or leave it as it was found: nothing of a run may hold them up."""
+"""The calls that bring a machine back, or leave it as it was found: nothing in a run may delay them."""
 
 PROVEN = "DryRunOperation"
 """What a permitted DryRun answers (ECS API reference: DryRun)."""
@@ -87,17 +87,17 @@ _SINGLE_CALL = {"StopInstances": "StopInstance", "StartInstances": "StartInstanc
 
 
 def rows_of(code: str) -> tuple[Code, ...]:
-    """Return what a code means, a row for each group of calls: the rows that ``lookup`` finds for some call."""
+    """Return the meanings of a code, one row for each group of calls: the rows that ``lookup`` finds for some call."""
     rows = (lookup(action, code) for action in (*CHANGING_CALLS, EVERY))
     return tuple(dict.fromkeys(row for row in rows if row is not None))
 
 
 @lru_cache(maxsize=4096)
 def lookup(action: str, code: str) -> Code | None:
-    """Return the row of a code as the answer to a call, or ``None`` for an unknown one.
+    """Return the row for a code as the answer to a call, or ``None`` for an unknown code.
 
-    What is documented for the call wins over what is documented for every call, a code over a family, and a longer
-    family over a shorter one.
+    What is documented for the call takes precedence over what is documented for every call, a code over a family, and a
+    longer family over a shorter one.
     """
     name = _SINGLE_CALL.get(action, action)
     for group in (name, EVERY):
@@ -130,34 +130,34 @@ def fix_of(action: str, code: str) -> str:
 
 
 def of_credentials(code: str) -> bool:
-    """Return whether the code says that the credentials, their rights or the clock they are signed by are refused."""
+    """Return whether the code refuses the credentials, their permissions or the clock that they are signed with."""
     row = lookup(EVERY, code)
     return row is not None and row.verdict == "credentials"
 
 
 def lacks_right(code: str) -> bool:
-    """Return whether the code says that the credentials have no right to this call; others they may have."""
+    """Return whether the code says that the credentials lack the permission for this call; they may have others."""
     return any(row.covers(code) for row in COMMON if row.code in _NO_RIGHT)
 
 
 def renews(code: str) -> bool:
-    """Return whether newer credentials, or the clock a moment later, may be accepted where these were refused."""
+    """Return whether newer credentials, or a corrected clock, may be accepted where these were refused."""
     return code == "Forbidden.AccessKeyDisabled" or (of_credentials(code) and not lacks_right(code))
 
 
 def of_clock(code: str) -> bool:
-    """Return whether the code says that the clock is refused by which the request was signed."""
+    """Return whether the code refuses the clock with which the request was signed."""
     return code.startswith(("InvalidTimeStamp", "IllegalTimestamp"))
 
 
 def throttled(code: str) -> bool:
-    """Return whether the code says that the account called too often; by code, since the status is 400, 403 or other."""
+    """Return whether the code means too many calls of the account; by code, since the status is 400, 403 or other."""
     row = lookup(EVERY, code)
     return row is not None and row.code in _THROTTLING
 
 
 def waits_for_snapshot(action: str, code: str) -> bool:
-    """Return whether the call is refused only until a snapshot that is being created is finished."""
+    """Return whether the call is refused only until a snapshot in progress is finished."""
     row = lookup(action, code)
     return row is not None and row.of_snapshot
 
@@ -165,8 +165,8 @@ def waits_for_snapshot(action: str, code: str) -> bool:
 def verdict(action: str, code: str, http_status: int) -> Verdict:
     """Return what an error answer to a call means for it.
 
-    Only an answer of the 400s can prove that nothing was done, and not every one of those; throttling is told by its
-    code, since its status is 400, 403 or another.
+    Only a 4xx answer can prove that nothing was done, and not every one of those; throttling is recognised by its code,
+    since its status is 400, 403 or another.
     """
     row = lookup(action, code)
     if http_status >= 500:
@@ -177,10 +177,10 @@ def verdict(action: str, code: str, http_status: int) -> Verdict:
 
 
 def is_retried(action: str, code: str, http_status: int) -> bool:
-    """Return whether a call that was refused so is sent again, until the limit of its phase.
+    """Return whether a call with this refusal is sent again, until the limit of its phase.
 
-    What brings a machine back is sent again after every refusal that is not known to be final. Credentials and the
-    clock are renewed before each call; a missing right does not come back by itself.
+    What brings a machine back is repeated after every refusal that is not known to be final. Credentials and the clock
+    are renewed before each call; a missing permission does not come back by itself.
     """
     means = verdict(action, code, http_status)
     if means == "again":
@@ -191,5 +191,5 @@ def is_retried(action: str, code: str, http_status: int) -> bool:
 
 
 def passes(action: str, code: str, http_status: int) -> bool:
-    """Return whether a call that only reads may be answered if it is made again."""
+    """Return whether a call that only reads may be answered if it is repeated."""
     return verdict(action, code, http_status) in ("again", "lost")

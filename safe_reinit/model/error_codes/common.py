@@ -1,4 +1,4 @@
-"""What the gateway, or every call, can answer."""
+"""The codes with which the gateway, or every call, can answer."""
 
 from __future__ import annotations
 
@@ -51,4 +51,4 @@ COMMON: tuple[Code, ...] = (
     Code(_ALL, "ServiceUnavailable*", 503, "common errors", "lost", "The service was not available.", "Try again in a few minutes."),
     Code(_ALL, "LimitedOperation.ServiceUnavailable", 503, "common errors", "lost", "The service was not available.", "Try again in a few minutes."),
 )  # fmt: skip
-"""What the gateway, or every call, can answer."""
+"""The codes with which the gateway, or every call, can answer."""

@@ -1,4 +1,4 @@
-"""What ReInitDisk and ResetDisk answer."""
+"""The answers of ReInitDisk and ResetDisk."""
 
 from __future__ import annotations
 
@@ -161,4 +161,4 @@ RESET_DISK: tuple[Code, ...] = (
     Code(RESET, "InternalError", 500, "ReInitDisk", "lost", "ECS had an internal error and did not say whether it rolled the disk back.",
          "The tool watches for a rollback in progress; if it sees none, ask ActionTrail before anything else."),
 )  # fmt: skip
-"""What is documented for ResetDisk (2025-03-21); the rest is taken to mean what it means for ReInitDisk."""
+"""What is documented for ResetDisk (2025-03-21); the rest is assumed to mean the same as for ReInitDisk."""

@@ -1,4 +1,4 @@
-"""What CreateSnapshot and the calls for tags answer."""
+"""The answers of CreateSnapshot and of the calls for tags."""
 
 from __future__ import annotations
 

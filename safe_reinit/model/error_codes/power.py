@@ -1,4 +1,4 @@
-"""What StopInstance and StartInstance answer, and their forms for many."""
+"""The answers of StopInstance and StartInstance, and of their forms for several instances."""
 
 from __future__ import annotations
 

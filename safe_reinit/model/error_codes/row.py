@@ -31,13 +31,13 @@ class Code:
     meaning: str
     """What it says, in our words; no text of ECS is ever repeated, since such texts can quote the request."""
     fix: str
-    """What the person does when it comes anyway."""
+    """What the person should do about it."""
     checks: tuple[str, ...] = ()
-    """The checks that foresee it."""
+    """The checks that predict it."""
     unforeseen: str = ""
-    """Why no check can foresee it, or not fully."""
+    """Why no check can predict it, or not completely."""
     of_snapshot: bool = False
-    """Whether it passes when a snapshot that is being created is finished."""
+    """Whether it goes away when a snapshot in progress is finished."""
 
     @property
     def is_family(self) -> bool:
