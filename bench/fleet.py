@@ -97,7 +97,7 @@ class Side:
 def world(
     count: int, *, stop: float = STOP, wipe: float = WIPE, start: float = START, quota: int = QUOTA
 ) -> dict[str, Any]:
-    """Give a world of running machines with a data disk each that was made from a snapshot and has a fresh one."""
+    """Return a world of running machines with a data disk each that was made from a snapshot and has a fresh one."""
     names = [f"{number:05}" for number in range(1, count + 1)]
     return {
         "durations": {"stop": stop, "wipe": wipe, "start": start},
@@ -132,7 +132,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def check(state: dict[str, Any]) -> None:
-    """See by what is true that the work is done."""
+    """Check in the simulator that the work is done."""
     assert all(len(disk["wipes"]) == 1 for name, disk in state["disks"].items() if name.startswith("d-fleet"))
     assert {each["status"] for each in state["instances"].values()} == {"Running"}
 
@@ -198,7 +198,7 @@ def downtime(calls: Sequence[Call]) -> float:
 
 
 def least(count: int) -> int:
-    """Give the simulated seconds that the work takes at the least, by the quota."""
+    """Return the simulated seconds that the work takes at the least, by the quota."""
     return STOP + 60 * (math.ceil(count / QUOTA) - 1) + WIPE + START
 
 
@@ -244,9 +244,9 @@ def write(what: str, lines: Sequence[str]) -> None:
 
 
 @contextmanager
-def database(*, wanted: bool) -> Iterator[str | None]:
+def database(*, enabled: bool) -> Iterator[str | None]:
     """Run a PostgreSQL that waits for its disk at each commit, and give the address of a journal; ``None``: none."""
-    if not wanted:
+    if not enabled:
         yield None
         return
     with postgresql.server() as server:
@@ -276,7 +276,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     count: int = given.disks
-    with tempfile.TemporaryDirectory() as name, database(wanted=not given.no_postgresql) as shared:
+    with tempfile.TemporaryDirectory() as name, database(enabled=not given.no_postgresql) as shared:
         folder = Path(name)
         path, file, config = folder / "world.json", folder / "disks", folder / "config.yaml"
         built = world(count)

@@ -114,7 +114,7 @@ def lost(placed: Callable[..., Any], how: str, phase: str) -> Row:
         if how != "cut off from Temporal":
             wait_for(lambda: there.holder(run_id)[1] > 1 or there.has_ended(run_id))
             taken = taken_at(there, run_id)
-            after = wait_for(lambda: next((each for each in looks(there, run_id) if each >= taken), 0.0))
+            after = wait_for(lambda: next((each for each in read_times(there, run_id) if each >= taken), 0.0))
             took = f"successor's first look after {after - at:.0f} s"
             time.sleep(15.0)
         else:
@@ -128,7 +128,7 @@ def lost(placed: Callable[..., Any], how: str, phase: str) -> Row:
                    f"{took or 'nobody takes over'}; taken {epochs} times; exit code {code}")  # fmt: skip
 
 
-def looks(there: Place, run_id: str) -> list[float]:
+def read_times(there: Place, run_id: str) -> list[float]:
     """Return when the calls of a run were sent, as the journal has them."""
     with there.reading() as journal:
         events = journal.events(run_id)
@@ -157,7 +157,7 @@ def two_submitters(placed: Callable[..., Any]) -> Row:
         ended(there, run_id)
         with there.reading() as journal:
             runs = journal.count()
-        text = [line for each in both if each.process.returncode for line in each.said.splitlines()]
+        text = [line for each in both if each.process.returncode for line in each.output.splitlines()]
         refused = next((line for line in text if line.startswith("safe-reinit: ")), "").partition(".")[0]
         return Row("two submitters", judge(there, run_id), f"{runs} run; exit codes {sorted(codes)}: {refused}")
 
@@ -218,8 +218,8 @@ def versions(placed: Callable[..., Any], deployment: str) -> Row:
         wiping(there)
         carrier = there.holder(run_id)[0]
         if deployment:
-            found = re.search(r"--build-id (99\S+)", new.said)
-            assert found, new.said
+            found = re.search(r"--build-id (99\S+)", new.output)
+            assert found, new.output
             assert carrier == old.process.pid, "the version that is current has it"
             current(there, deployment, found[1])
         old.signal(signal.SIGTERM)
@@ -277,7 +277,7 @@ def ended_at_the_server(placed: Callable[..., Any], how: str) -> Row:
         else:
             handle(there, run_id, lambda of: of.terminate())
         code = submitter.wait()
-        text = submitter.said.strip().splitlines()
+        text = submitter.output.strip().splitlines()
         codes = []
         while not there.has_ended(run_id):
             codes.append(there.resume(run_id).wait())

@@ -52,7 +52,7 @@ class Cost:
 
     @property
     def text(self) -> str:
-        """Say it in one line."""
+        """Return it as one line."""
         return (
             f"{self.wall:.0f} s; {self.calls:.2f} calls a disk; downtime {self.downtime:.0f} s; throttled "
             f"{self.throttled}; CPU a disk, ms: command {self.command:.1f}, workers {self.workers:.1f}; {self.events} "
@@ -96,7 +96,7 @@ def growth(placed: Callable[..., Any], count: int, runner: str, speed: float) ->
         temporal = "" if runner == "temporal" else "none"
         submitter = there.apply(plan, "--config", str(config), temporal=temporal)
         own = submitter.wait_cpu()
-        assert submitter.process.returncode == 0, submitter.said
+        assert submitter.process.returncode == 0, submitter.output
         run_id = there.run_id()
         ended(there, run_id)
         run = there.run(run_id)

@@ -111,7 +111,7 @@ class Started:
     began: float = field(default_factory=time.time)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """What it wrote."""
         return self.log.read_text("utf-8", "replace")
 
@@ -164,7 +164,7 @@ class Place:
         if faults:
             words += ["--faults", str(self.folder / "faults.json")]
         simulator = self.start("simulator", "-m", "safe_reinit.simulator", *words)
-        text = wait_for(lambda: simulator.said if "\n" in simulator.said else "", 60.0)
+        text = wait_for(lambda: simulator.output if "\n" in simulator.output else "", 60.0)
         self.url = text.splitlines()[0].rpartition(" ")[2].strip()
         assert self.url.startswith("http://127.0.0.1:"), text
 
@@ -208,8 +208,8 @@ class Place:
     def worker(self, *words: str, **more: Any) -> Started:  # noqa: ANN401 - as of command
         """Start a worker, and wait until it polls."""
         worker = self.command("worker", "worker", *words, **more)
-        wait_for(lambda: "Working for" in worker.said or worker.process.poll() is not None, 60.0)
-        assert worker.process.poll() is None, worker.said
+        wait_for(lambda: "Working for" in worker.output or worker.process.poll() is not None, 60.0)
+        assert worker.process.poll() is None, worker.output
         return worker
 
     def plan(self, *words: str, runner: str = "temporal", name: str = "plan") -> Path:
@@ -219,7 +219,7 @@ class Place:
         temporal = "" if runner == "temporal" else "none"
         asked = ["--disks-from", str(self.disks), "--stop-instance", "--max-disks", count, "--runner", runner]
         done = self.command("plan", "plan", *asked, "--save", str(path), *words, temporal=temporal)
-        assert done.wait() == 0, done.said
+        assert done.wait() == 0, done.output
         return path
 
     def apply(self, plan: Path, *words: str, **more: Any) -> Started:  # noqa: ANN401 - as of command
@@ -337,7 +337,7 @@ class Truth:
 
     @property
     def text(self) -> str:
-        """Say it in a few words."""
+        """Return it in words."""
         result = ", ".join(f"{number:,} {outcome}" for outcome, number in self.outcomes.items())
         return f"{result}; {self.unknown} unknown" if self.unknown else result
 
@@ -372,7 +372,7 @@ def judge(there: Place, run_id: str) -> Truth:
 
 
 def _untrue(result: Mapping[str, Any], state: Mapping[str, Any], answered: Set[str | None]) -> str:
-    """Say what is not true of what is told of a disk; ``""`` where all is."""
+    """Return what is not true of what is reported of a disk; ``""`` where all is."""
     name, data, wiped = result["disk_id"], result["data"], bool(state["disks"][result["disk_id"]]["wipes"])
     if data == "unknown":
         return f"{name} is said to be unknown, and the journal has the answer" if name in answered else ""

@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--hangs", action="store_true", help="it is not killed, but stands still as on a hung disk")
     given = parser.parse_args()
     seconds: float = given.seconds
-    processes.always_new(wanted=True)
+    processes.always_new(enabled=True)
     with ThreadPoolExecutor(len(outages.PHASES)) as pool:
         found = list(pool.map(lambda phase: measure(phase, seconds, hangs=given.hangs), outages.PHASES))
     print(f"The server {'hung' if given.hangs else 'was away'} for {seconds:.0f} s.\n")

@@ -110,7 +110,7 @@ class _Sum:
         self.failed += bool(result["violations"])
         self.kinds.update({each.kind for each in result["violations"]})
 
-    def tell(self, took: float, jobs: int) -> None:
+    def print_all(self, took: float, jobs: int) -> None:
         """Print it."""
         print(
             f"\n{self.count} seeds in {took:.0f} s with {jobs} jobs: {self.count / took:.2f} a second, "
@@ -144,7 +144,7 @@ def _explore(options: argparse.Namespace) -> int:
         if result["violations"] and options.without and not options.seeds_all:
             print(f"Without {options.without}: missed after {total.count} seeds.")
             return 0
-    total.tell(time.monotonic() - began, options.jobs)
+    total.print_all(time.monotonic() - began, options.jobs)
     if options.without:
         print(f"Without {options.without}: not missed in {total.count} seeds.")
     return 1 if total.failed or options.without else 0

@@ -79,9 +79,9 @@ def requests_for(host: str) -> list[tuple[bytes, bytes]]:
     return made
 
 
-def load(port: int, wanted: list[tuple[bytes, bytes]]) -> float:
+def load(port: int, requests: list[tuple[bytes, bytes]]) -> float:
     """Send all requests over a few connections, each waiting for its answer before the next; give the seconds."""
-    left = iter(wanted)
+    left = iter(requests)
     chooser = selectors.DefaultSelector()
     began = time.perf_counter()
     for _ in range(CONNECTIONS):
@@ -107,7 +107,7 @@ def load(port: int, wanted: list[tuple[bytes, bytes]]) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Give the CPU time that a process has used."""
+    """Return the CPU time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -27,7 +27,7 @@ import our_fleet
 
 from safe_reinit.simulator import Simulator
 
-RAW = Path(__file__).with_name("raw_looks.py")
+RAW = Path(__file__).with_name("raw_reads.py")
 
 
 def cpu(command: Sequence[str], environment: dict[str, str]) -> float:
@@ -91,8 +91,8 @@ def dry_run(environment: dict[str, str]) -> None:
         reads = [call["action"] for call in simulator.state()["calls"][before:]]
         before = len(simulator.state()["calls"])
         cpu(raw, environment)
-        raw_looks = [call["action"] for call in simulator.state()["calls"][before:]]
-        assert sorted(reads) == sorted(raw_looks), (reads, raw_looks)
+        raw_reads = [call["action"] for call in simulator.state()["calls"][before:]]
+        assert sorted(reads) == sorted(raw_reads), (reads, raw_reads)
         times, mine, theirs = ratio(ours, raw, environment, 9)
     print(
         f"{'a dry run (' + str(len(reads)) + ' calls)':<32} {times:5.2f}x  "

@@ -80,7 +80,7 @@ class Block:
 
 
 def _open_here(command: str) -> bool:
-    """Tell whether a here document has not ended yet."""
+    """Return whether a here document has not ended yet."""
     begun = re.search(r"<<\s*'?(\w+)'?", command)
     return bool(begun and not re.search(rf"^{begun[1]}$", command, re.M))
 

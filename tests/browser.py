@@ -77,7 +77,7 @@ class Browser:
         self._until(lambda message: message.get("method") == "Page.loadEventFired")
 
     def evaluate(self, expression: str) -> Any:
-        """Give the value of a JavaScript expression, or of its promise; the page's own policy does not hold for us."""
+        """Return the value of a JavaScript expression, or of its promise; the page's policy does not hold for us."""
         answer = self._ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
@@ -105,14 +105,14 @@ class Browser:
         result: dict[str, Any] = answer["result"]
         return result
 
-    def _until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    def _until(self, is_expected: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Listen until something is said, or give what was said already."""
         for message in self._heard:
-            if wanted(message):
+            if is_expected(message):
                 return message
         while True:
             message = self._next()
-            if wanted(message):
+            if is_expected(message):
                 return message
 
     def _next(self) -> dict[str, Any]:

@@ -73,7 +73,7 @@ Faults = Iterable[dict[str, Any]]
 
 
 def world(*, status: str = "Running", machines: Sequence[str] = (INSTANCE,), **more: Any) -> dict[str, Any]:
-    """Give a world with a system disk, a data disk from a snapshot and a bystander on each machine.
+    """Return a world with a system disk, a data disk from a snapshot and a bystander on each machine.
 
     Each disk has a fresh snapshot and each machine a key pair, so that nothing stands against a wipe.
     The disks of the first machine have the names above, those of another one are named after it. ``instance`` and
@@ -227,22 +227,22 @@ def once(test: Callable[[Event], bool], act: Callable[[], object]) -> Callable[[
 
 
 def answered(action: str) -> Callable[[Event], bool]:
-    """Tell whether an event is the answer to a changing call."""
+    """Return whether an event is the answer to a changing call."""
     return lambda event: event.event == "answer" and event.data["action"] == action
 
 
 def accepted(action: str) -> Callable[[Event], bool]:
-    """Tell whether an event is the answer of success to a changing call."""
+    """Return whether an event is the answer of success to a changing call."""
     return lambda event: answered(action)(event) and event.data["code"] == "OK"
 
 
 def intended(action: str) -> Callable[[Event], bool]:
-    """Tell whether an event is the intention of a changing call."""
+    """Return whether an event is the intention of a changing call."""
     return lambda event: event.event == "intend" and event.data["action"] == action
 
 
 def showing(*, instance: str | None = None, disk: str | None = None) -> Callable[[Event], bool]:
-    """Tell whether an event shows the instance, or any disk, in this status."""
+    """Return whether an event shows the instance, or any disk, in this status."""
 
     def test(event: Event) -> bool:
         if event.event not in ("state", "wait"):
@@ -263,18 +263,18 @@ def changes(state: dict[str, Any]) -> list[str]:
 
 
 def safety_of(done: Run) -> dict[str, str | None]:
-    """Give of each disk of a run the safety snapshot that its report names."""
+    """Return of each disk of a run the safety snapshot that its report names."""
     return {disk.disk_id: disk.safety_snapshot for job in done.report.jobs for disk in job.disks}
 
 
 def taken(state: dict[str, Any], *ids: str) -> dict[str, dict[str, Any]]:
-    """Give the snapshots that were taken of these disks during the simulation, by id."""
+    """Return the snapshots that were taken of these disks during the simulation, by id."""
     rows = state["snapshots"].items()
     return {name: row for name, row in rows if name.startswith("s-sim") and (not ids or row["disk_id"] in ids)}
 
 
 def lock_tag(sim: Simulator, instance_id: str = INSTANCE) -> str | None:
-    """Give the value of the lock tag of an instance, as DescribeInstances shows it."""
+    """Return the value of the lock tag of an instance, as DescribeInstances shows it."""
     request = ecs.DescribeInstancesRequest(region_id="cn-hangzhou", instance_ids=f'["{instance_id}"]')
     (row,) = sdk(sim).describe_instances(request).body.instances.instance
     return next((tag.tag_value for tag in row.tags.tag if tag.tag_key == LOCK_TAG), None)
@@ -337,7 +337,7 @@ def assert_true(
 def _overwritten(
     disk_id: str, state: dict[str, Any], before: dict[str, Any] | None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Give what was done to a disk in the run: wipes, and roll-backs."""
+    """Return what was done to a disk in the run: wipes, and roll-backs."""
     then = before["disks"][disk_id] if before else {"wipes": [], "resets": []}
     now = state["disks"][disk_id]
     return now["wipes"][len(then["wipes"]) :], now["resets"][len(then["resets"]) :]
@@ -402,7 +402,7 @@ class Thing:
             self.become(_NEXT[self.status], now)
 
     def shown(self, since: float) -> tuple[str, str]:
-        """Give status and instance as they were at ``since``."""
+        """Return status and instance as they were at ``since``."""
         return next(((was, where) for at, was, where in self.history if at > since), (self.status, self.instance_id))
 
 
@@ -435,7 +435,7 @@ class TinyEcs:
         if self.deaf and self.instance.status == "Stopping":
             self.instance.due = math.inf
 
-    def look(self) -> Observation:
+    def observe(self) -> Observation:
         """Show all there is, as old as the lag."""
         since = self.now - self.lag
         status, _ = self.instance.shown(since)
@@ -453,7 +453,7 @@ class TinyEcs:
         return values.a_disk(disk_id=disk_id, status=status, instance_id=where)
 
     def blind(self, code: str | None = None) -> Observation:
-        """Give a look that failed."""
+        """Return an observation that failed."""
         return Observation(self.now, self.when, answered=False, credentials_refused=code)
 
     def do(self, send: Command) -> str:
@@ -520,8 +520,8 @@ class TinyRun:
         """Whether a stop of ours was ever accepted, or its answer lost."""
         self.ended = False
 
-    def tick(self, look: str = "ok") -> None:
-        """Let one tick pass: look, learn, decide, and make the call that is decided."""
+    def tick(self, read: str = "ok") -> None:
+        """Let one tick pass: observe, evolve, decide, and make the call that is decided."""
         if self.ended:
             return
         self.ecs.advance()
@@ -531,23 +531,23 @@ class TinyRun:
             self.pending = (left - 1, deliver) if left > 0 else None
             if left <= 0:
                 deliver()
-        action = self._decide(self._look(look))
+        action = self._decide(self._observe(read))
         if isinstance(action, Finish):
             self.ended = self.pending is None
         elif isinstance(action, Command) and self.pending is None:
-            self._act(action, look)
+            self._act(action, read)
 
-    def _look(self, look: str) -> Observation:
-        return self.ecs.look() if look == "ok" else self.ecs.blind("NoPermission" if look == "credentials" else None)
+    def _observe(self, read: str) -> Observation:
+        return self.ecs.observe() if read == "ok" else self.ecs.blind("NoPermission" if read == "credentials" else None)
 
     def _decide(self, seen: Observation) -> Action:
         self.record = core_observations.evolve_observed(self.record, seen)
         return decide(self.record, seen)
 
-    def _act(self, send: Command, look: str) -> None:
-        if look != "ok":
+    def _act(self, send: Command, read: str) -> None:
+        if read != "ok":
             return
-        seen = self.ecs.look()
+        seen = self.ecs.observe()
         moved = self.ecs.started_at != self.planned_start and not self.record.start.tries
         if send.action != "StartInstance" and not send.force and moved:
             self.record = core_state.fail(self.record, Failure(None, "Facts that the plan is based on have changed."))
@@ -634,7 +634,7 @@ class TinyRun:
 
 
 class TinyCloud:
-    """A ``Cloud`` of fixed facts for one test: ``failing`` says what a look or a probe of this name raises or gives."""
+    """A ``Cloud`` of fixed facts for one test: ``failing`` says what a read or a probe of this name raises or gives."""
 
     def __init__(self, disks: Sequence[Disk], instances: Sequence[Instance], **more: Any) -> None:
         self.loopback = more.get("loopback", True)
@@ -658,7 +658,7 @@ class TinyCloud:
         self.acts: list[str] = []
         self.meanwhile: Callable[[str], None] = lambda _name: None
 
-    def _look(self, name: str, ids: Iterable[str], shown: Iterable[Any]) -> Described[Any]:
+    def _read(self, name: str, ids: Iterable[str], shown: Iterable[Any]) -> Described[Any]:
         self.asked.append((name, tuple(ids)))
         self.meanwhile(name)
         if self.failing.get(name):
@@ -666,105 +666,105 @@ class TinyCloud:
         return Described(tuple(shown), self.date)
 
     def get_caller(self) -> Described[Caller]:
-        """See ``Cloud``."""
-        return self._look("get_caller", (), [Caller(self.account, "acs:ram::1:user/x", "RAMUser")])
+        """Implement ``Cloud``."""
+        return self._read("get_caller", (), [Caller(self.account, "acs:ram::1:user/x", "RAMUser")])
 
     def describe_disks(self, disk_ids: Sequence[str]) -> Described[Disk]:
-        """See ``Cloud``."""
-        return self._look("describe_disks", disk_ids, [self.shown[each] for each in disk_ids if each in self.shown])
+        """Implement ``Cloud``."""
+        return self._read("describe_disks", disk_ids, [self.shown[each] for each in disk_ids if each in self.shown])
 
     def describe_disks_of(self, instance_id: str) -> Described[Disk]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         found = [disk for disk in self.shown.values() if disk.instance_id == instance_id]
-        return self._look("describe_disks_of", (instance_id,), found)
+        return self._read("describe_disks_of", (instance_id,), found)
 
     def describe_instances(self, instance_ids: Sequence[str]) -> Described[Instance]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         found = [self.machines[each] for each in instance_ids if each in self.machines]
-        return self._look("describe_instances", instance_ids, found)
+        return self._read("describe_instances", instance_ids, found)
 
     def describe_snapshots(self, snapshot_ids: Sequence[str]) -> Described[Snapshot]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         every = [shot for shots in self.snapshots_by_disk.values() for shot in shots]
-        return self._look(
+        return self._read(
             "describe_snapshots", snapshot_ids, [shot for shot in every if shot.snapshot_id in snapshot_ids]
         )
 
     def describe_snapshots_of(self, disk_id: str, status: str = "") -> Described[Snapshot]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         found = [shot for shot in self.snapshots_by_disk.get(disk_id, ()) if status in ("", shot.status)]
-        return self._look("describe_snapshots_of", (disk_id,), found)
+        return self._read("describe_snapshots_of", (disk_id,), found)
 
     def list_snapshots(self, pages: int, status: str = "") -> Described[Snapshot]:
-        """See ``Cloud``; as many as ``listed`` are shown."""
+        """Implement ``Cloud``; as many as ``listed`` are shown."""
         every = [shot for shots in self.snapshots_by_disk.values() for shot in shots if status in ("", shot.status)]
         return self._listed("list_snapshots", every, pages)
 
     def list_disks(self, pages: int) -> Described[Disk]:
-        """See ``Cloud``; as many as ``listed`` are shown."""
+        """Implement ``Cloud``; as many as ``listed`` are shown."""
         return self._listed("list_disks", list(self.shown.values()), pages)
 
     def _listed(self, name: str, every: Sequence[Any], pages: int) -> Described[Any]:
         shown = every[: self.listed]
-        return replace(self._look(name, (str(pages),), shown), complete=len(shown) == len(every))
+        return replace(self._read(name, (str(pages),), shown), complete=len(shown) == len(every))
 
     def describe_snapshot_links(self, disk_ids: Sequence[str]) -> Described[SnapshotLink]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         counts = {disk_id: len(self.snapshots_by_disk.get(disk_id, ())) for disk_id in disk_ids}
         found = [SnapshotLink(each, count, "standard", instant_access=False) for each, count in counts.items() if count]
-        return self._look("describe_snapshot_links", disk_ids, found)
+        return self._read("describe_snapshot_links", disk_ids, found)
 
     def describe_images(self, image_ids: Sequence[str]) -> Described[Image]:
-        """See ``Cloud``."""
-        return self._look(
+        """Implement ``Cloud``."""
+        return self._read(
             "describe_images", image_ids, [self.images_by_id[x] for x in image_ids if x in self.images_by_id]
         )
 
     def describe_key_pairs(self, name: str) -> Described[str]:
-        """See ``Cloud``."""
-        return self._look("describe_key_pairs", (name,), (name,))
+        """Implement ``Cloud``."""
+        return self._read("describe_key_pairs", (name,), (name,))
 
     def describe_scaling_members(self, instance_ids: Sequence[str]) -> Described[ScalingMember]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         found = [each for each in self.members if each.instance_id in set(instance_ids)]
-        return self._look("describe_scaling_members", instance_ids, found)
+        return self._read("describe_scaling_members", instance_ids, found)
 
     def describe_key(self, key_id: str) -> Described[Key]:
-        """See ``Cloud``."""
-        return self._look("describe_key", (key_id,), [self.keys.get(key_id, Key(key_id, ""))])
+        """Implement ``Cloud``."""
+        return self._read("describe_key", (key_id,), [self.keys.get(key_id, Key(key_id, ""))])
 
     def describe_replica_pairs(self) -> Described[ReplicaPair]:
-        """See ``Cloud``."""
-        return self._look("describe_replica_pairs", (), self.pairs)
+        """Implement ``Cloud``."""
+        return self._read("describe_replica_pairs", (), self.pairs)
 
     def describe_system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         found = [each for each in self.events if each.instance_id in instance_ids]
-        return self._look("describe_system_events", instance_ids, found)
+        return self._read("describe_system_events", instance_ids, found)
 
     def describe_auto_snapshot_policy(self, policy_id: str) -> Described[AutoSnapshotPolicy]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         found = [self.policies[policy_id]] if policy_id in self.policies else []
-        return self._look("describe_auto_snapshot_policy", (policy_id,), found)
+        return self._read("describe_auto_snapshot_policy", (policy_id,), found)
 
     def dry_run(self, action: str, ids: Sequence[str]) -> str:
-        """See ``Cloud``."""
-        self._look(f"dry_run {action}", ids, ())
+        """Implement ``Cloud``."""
+        self._read(f"dry_run {action}", ids, ())
         return self.probes.get(action, "DryRunOperation")
 
     def dry_run_stop(self, instance_id: str) -> str:
-        """See ``Cloud``."""
-        self._look("dry_run_stop", (instance_id,), ())
+        """Implement ``Cloud``."""
+        self._read("dry_run_stop", (instance_id,), ())
         return self.probes.get("StopInstance", "DryRunOperation")
 
     def dry_run_start(self, instance_id: str) -> str:
-        """See ``Cloud``."""
-        self._look("dry_run_start", (instance_id,), ())
+        """Implement ``Cloud``."""
+        self._read("dry_run_start", (instance_id,), ())
         return self.probes.get("StartInstance", "DryRunOperation")
 
     def dry_run_batch(self, action: str, instance_ids: Sequence[str]) -> str:
-        """See ``Cloud``: one of them without the right spoils the whole."""
-        self._look(f"dry_run {action}", instance_ids, ())
+        """Implement ``Cloud``: one of them without the right spoils the whole."""
+        self._read(f"dry_run {action}", instance_ids, ())
         codes = [self.probes[each] for each in (*instance_ids, action) if each in self.probes]
         return codes[0] if codes else "DryRunOperation"
 
@@ -775,7 +775,7 @@ class TinyCloud:
         force: bool = False,  # noqa: ARG002
         attempt: int = 1,  # noqa: ARG002
     ) -> dict[str, Accepted | Refused]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._act_many("StopInstances", instance_ids)
 
     def start_instances(
@@ -784,52 +784,52 @@ class TinyCloud:
         *,
         attempt: int = 1,  # noqa: ARG002
     ) -> dict[str, Accepted | Refused]:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._act_many("StartInstances", instance_ids)
 
     def _act_many(self, name: str, ids: Sequence[str]) -> dict[str, Accepted | Refused]:
         self.acts.append(name)
-        self._look(name, ids, ())
+        self._read(name, ids, ())
         answers = {each: self.answers.get(each, Accepted("REQUEST")) for each in ids}
         return {each: answer for each, answer in answers.items() if answer is not None}
 
     def dry_run_reset(self, disk_id: str, snapshot_id: str) -> str:
-        """See ``Cloud``."""
-        self._look("dry_run_reset", (disk_id, snapshot_id), ())
+        """Implement ``Cloud``."""
+        self._read("dry_run_reset", (disk_id, snapshot_id), ())
         return self.probes.get("ResetDisk", "DryRunOperation")
 
     def _act(self, name: str, subject: str) -> Accepted:
         self.acts.append(name)
-        self._look(name, (subject,), ())
+        self._read(name, (subject,), ())
         return Accepted("REQUEST")
 
     def stop_instance(self, instance_id: str, *, force: bool = False, attempt: int = 1) -> Accepted:  # noqa: ARG002
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._act("StopInstance", instance_id)
 
     def start_instance(self, instance_id: str, *, attempt: int = 1) -> Accepted:  # noqa: ARG002
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._act("StartInstance", instance_id)
 
     def reinit_disk(self, disk_id: str, options: Options, **_more: Any) -> Accepted:  # noqa: ARG002
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._act("ReInitDisk", disk_id)
 
     def create_snapshot(self, disk_id: str, **_more: Any) -> Accepted:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._act("CreateSnapshot", disk_id)
 
     def reset_disk(self, disk_id: str, snapshot_id: str, **_more: Any) -> Accepted:
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         self.asked.append(("reset_disk to", (disk_id, snapshot_id)))
         return self._act("ResetDisk", disk_id)
 
     def tag_instance(self, instance_id: str, tag: tuple[str, str], *, attempt: int = 1) -> Accepted:  # noqa: ARG002
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._act("TagResources", instance_id)
 
     def untag_instance(self, instance_id: str, key: str, *, attempt: int = 1) -> Accepted:  # noqa: ARG002
-        """See ``Cloud``."""
+        """Implement ``Cloud``."""
         return self._act("UntagResources", instance_id)
 
 
@@ -846,14 +846,14 @@ class TinyClock(Clock):
         self.at = 1000.0
 
     def time(self) -> float:
-        """See ``Clock``."""
+        """Implement ``Clock``."""
         return self.at
 
     def sleep(self, seconds: float) -> None:
-        """See ``Clock``."""
+        """Implement ``Clock``."""
         self.at += seconds
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """See ``Clock``."""
+        """Implement ``Clock``."""
         self.at += seconds
         return event.wait(0.001)

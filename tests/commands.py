@@ -65,7 +65,7 @@ class Command:
     folder: Path
 
     def environment(self, more: dict[str, str] | None = None) -> dict[str, str]:
-        """Give the environment of a command."""
+        """Return the environment of a command."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SAFE_", "ALIBABA_", "XDG_"))}
         return {
             **kept,
@@ -81,7 +81,7 @@ class Command:
         }
 
     def words(self, *words: str, journal: str | Path | None) -> list[str]:
-        """Give the whole command line."""
+        """Return the whole command line."""
         where: list[str] = []
         if words[0].startswith("--"):
             where += ["--endpoint", self.url]
@@ -120,7 +120,7 @@ class Command:
             pass
 
     def calls(self) -> list[dict[str, Any]]:
-        """Give every call that reached the simulator."""
+        """Return every call that reached the simulator."""
         calls: list[dict[str, Any]] = self.state()["calls"]
         return calls
 

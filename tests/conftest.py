@@ -199,7 +199,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 def ended_by(number: int, code: int) -> int:
-    """Give what a process ends with after this signal, where its run ended with this code: Ctrl-C ends it by SIGINT."""
+    """Return how a process ends after this signal, where its run ended with this code: Ctrl-C ends it by SIGINT."""
     return -signal.SIGINT if number == signal.SIGINT else code
 
 
@@ -256,7 +256,7 @@ class CommandLine:
         }
 
     def arguments(self, argv: Sequence[str]) -> list[str]:
-        """Give the whole command."""
+        """Return the whole command."""
         return [sys.executable, "-m", "safe_reinit", *argv]
 
     def start(self, *argv: str, env: Mapping[str, str] | None = None, **more: Any) -> subprocess.Popen[str]:
@@ -281,7 +281,7 @@ class CommandLine:
 
 @pytest.fixture
 def command_line(tmp_path: Path) -> CommandLine:
-    """Give the command line with an empty home."""
+    """Return the command line with an empty home."""
     home = tmp_path / "home"
     home.mkdir()
     return CommandLine(home)

@@ -29,7 +29,7 @@ def disk(number: int, letter: str = "") -> str:
 
 
 def fleet(count: int, *, letters: tuple[str, ...] = ("",), **more: Any) -> dict[str, Any]:
-    """Give a world of so many running instances, each with these disks and a bystander, ``x``.
+    """Return a world of so many running instances, each with these disks and a bystander, ``x``.
 
     ``instances`` and ``disks`` in ``more`` are members of single ones, by their ids; the rest are members of the world.
     """
@@ -99,7 +99,7 @@ class Fleet:
         return list(dict.fromkeys(int(str(each)[2:4]) for each in hit))
 
     def check(self) -> None:
-        """See that the report says nothing but what is true, and that nothing but its targets was touched."""
+        """Check that the report says nothing but what is true, and that nothing but its targets was touched."""
         targets = {each.disk_id for job in self.report.jobs for each in job.disks}
         for name, one in self.state["disks"].items():
             assert len(one["wipes"]) <= (name in targets), f"{name} was wiped {len(one['wipes'])} times"

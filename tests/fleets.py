@@ -48,7 +48,7 @@ NO_CANARY = Rollout(canary=0)
 
 
 def a_plan(count: int = 4, rollout: Rollout = NO_CANARY, *, stopped: Sequence[int] = (), undo: str = "") -> Plan:
-    """Give a plan for so many machines of one disk each, made up; those that are ``stopped`` are stopped before."""
+    """Return a plan for so many machines of one disk each, made up; those that are ``stopped`` are stopped before."""
     jobs = tuple(
         PlannedJob(
             instance_id=f"i-{number}",
@@ -80,12 +80,12 @@ def a_plan(count: int = 4, rollout: Rollout = NO_CANARY, *, stopped: Sequence[in
 
 
 def after(seconds: float) -> datetime:
-    """Give a time so long after the run began."""
+    """Return a time so long after the run began."""
     return NOW + timedelta(seconds=seconds)
 
 
 def a_job(number: int, outcome: Outcome = "done", begins: float = 0.0) -> JobReport:
-    """Give the job of instance number so and so, which came to this."""
+    """Return the job of instance number so and so, which came to this."""
     data = _DATA.get(outcome, "untouched" if outcome in ("refused", "planned") else "intact")
     failed = Failure(f"Code{number}", f"Message {number}.", f"REQ-E-{number}", f"Act{number}", f"Hint {number}.")
     return JobReport(
@@ -123,7 +123,7 @@ def _phases(outcome: str, begins: float) -> Iterator[Phase]:
 
 
 def a_report(*jobs: JobReport, **changes: Any) -> Report:
-    """Give the report of these jobs: each with a finding of each level, a dry run, an act and a look."""
+    """Return the report of these jobs: each with a finding of each level, a dry run, an act and a look."""
     outcomes = {job.outcome for job in jobs}
     outcome: Outcome = "unknown" if "unknown" in outcomes else outcomes.pop() if len(outcomes) == 1 else "partial"
     last = max((phase.ended_at or phase.started_at for job in jobs for phase in job.phases), default=NOW)

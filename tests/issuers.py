@@ -103,7 +103,7 @@ class Issuers(Server):
 
 
 def _who(request: Request) -> str:
-    """Tell who is asked."""
+    """Return who is asked."""
     path, action = urlsplit(request.target).path, request.params.get("Action", "")
     if action in ("AssumeRole", "AssumeRoleWithOIDC"):
         return "assume" if action == "AssumeRole" else "oidc"

@@ -23,7 +23,7 @@ def mutmut(*argv: str) -> str:
 
 
 def change(name: str) -> tuple[str, str, str]:
-    """Give the function that a mutant is in, what it takes away, and what it puts there."""
+    """Return the function that a mutant is in, what it takes away, and what it puts there."""
     lines = [line for line in mutmut("show", name).splitlines() if re.match(r"[-+](?![-+])", line)]
     old = " ".join(line[1:].strip() for line in lines if line.startswith("-"))
     new = " ".join(line[1:].strip() for line in lines if line.startswith("+"))

@@ -20,13 +20,13 @@ def wipe(disk_id: str) -> safe_reinit.Report:
     jobs: tuple[safe_reinit.PlannedJob, ...] = plan.jobs
     sys.stdout.write(f"{safe_reinit.__version__} {findings} {jobs}")
 
-    def told(event: safe_reinit.Event) -> None:
+    def collect(event: safe_reinit.Event) -> None:
         name: safe_reinit.EventName = event.event
         sys.stdout.write(name)
         sys.stdout.write(sentence(event))
 
     try:
-        report = client.run(plan, confirm=plan.confirm_with, on_event=told)
+        report = client.run(plan, confirm=plan.confirm_with, on_event=collect)
     except safe_reinit.Error as error:
         outcome: safe_reinit.Outcome = error.outcome
         sys.stdout.write(f"{outcome} {error.report}")
@@ -66,7 +66,7 @@ def code(event: safe_reinit.Event) -> str:
 
 
 def configured() -> safe_reinit.Client:
-    """Give settings as arguments and as a value."""
+    """Return settings as arguments and as a value."""
     config: safe_reinit.Config = {"timeout_stop": "5m", "waves": [5, "25%"], "allow": {"disks": ["d-*"]}}
     return safe_reinit.connect(
         region="cn-hangzhou", config=config, canary=1, lock_tag=True, on_unknown="retry",
@@ -75,7 +75,7 @@ def configured() -> safe_reinit.Client:
 
 
 def own_credentials(client: safe_reinit.CredentialsClient) -> list[safe_reinit.Client]:
-    """Give a function and an object that know the key of now."""
+    """Return a function and an object that know the key of now."""
 
     def key() -> safe_reinit.AccessKey:
         return "id", "secret", "token"

@@ -43,9 +43,9 @@ class _Chosen:
     new = False
 
 
-def always_new(wanted: bool) -> None:
-    """Say whether every command is to be a new interpreter from now on."""
-    _Chosen.new = wanted
+def always_new(enabled: bool) -> None:
+    """Set whether every command is to be a new interpreter from now on."""
+    _Chosen.new = enabled
 
 
 def own_terminal() -> None:
@@ -92,9 +92,9 @@ class Process(subprocess.Popen[Any]):
         )
 
 
-def _forked(wanted: Mapping[str, Any]) -> Command | None:
+def _forked(options: Mapping[str, Any]) -> Command | None:
     """Return what the server is to run; nothing if a fork would not be the same as a new interpreter."""
-    words = wanted["args"]
+    words = options["args"]
     if sys.platform != "linux" or isinstance(words, str) or [*words[:2]] != [sys.executable, "-m"]:
         return None
     if words[2] not in MODULES or not all(isinstance(word, str) for word in words):
@@ -103,14 +103,17 @@ def _forked(wanted: Mapping[str, Any]) -> Command | None:
         "executable": None, "shell": False, "close_fds": True, "pass_fds": (), "restore_signals": True,
         "gid": None, "gids": None, "uid": None, "umask": -1,
     }  # fmt: skip
-    if any(wanted[name] != value for name, value in plain.items()) or wanted["preexec_fn"] not in (None, own_terminal):
+    if any(options[name] != value for name, value in plain.items()) or options["preexec_fn"] not in (
+        None,
+        own_terminal,
+    ):
         return None
-    environment = dict(os.environ if wanted["env"] is None else wanted["env"])
+    environment = dict(os.environ if options["env"] is None else options["env"])
     if _interpreter(environment) != _interpreter(_environment()) or _inherited() != _AT_FIRST:
         return None
     return Command(
-        os.getpid(), words[2], [*words[3:]], environment, os.fspath(wanted["cwd"] or os.getcwd()),
-        wanted["preexec_fn"] is own_terminal, bool(wanted["start_new_session"]), wanted["process_group"],
+        os.getpid(), words[2], [*words[3:]], environment, os.fspath(options["cwd"] or os.getcwd()),
+        options["preexec_fn"] is own_terminal, bool(options["start_new_session"]), options["process_group"],
     )  # fmt: skip
 
 

@@ -203,28 +203,28 @@ class Server:
             while (request := _read(stream, number)) is not None:
                 self.requests.append(request)
                 text = self._respond(request)
-                if not self._say(connection, request, text):
+                if not self._reply(connection, request, text):
                     return
 
-    def _say(self, connection: socket.socket, request: Request, said: Answer) -> bool:
+    def _reply(self, connection: socket.socket, request: Request, reply: Answer) -> bool:
         """Write an answer; tell whether the connection goes on."""
         del request
-        self._write(connection, said)
-        if said.ending == "hang":
+        self._write(connection, reply)
+        if reply.ending == "hang":
             self._ended.wait(_SOCKET_TIMEOUT)
-        if said.ending == "reset":
+        if reply.ending == "reset":
             # Lingering for no time makes the kernel send RST instead of FIN.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        return said.ending == "keep"
+        return reply.ending == "keep"
 
-    def _write(self, connection: socket.socket, said: Answer) -> None:
+    def _write(self, connection: socket.socket, reply: Answer) -> None:
         """Write the bytes of an answer, at once or one by one; over TLS each is a record of its own."""
-        if not said.drip:
-            connection.sendall(said.data)
+        if not reply.drip:
+            connection.sendall(reply.data)
             return
-        for byte in said.data:
+        for byte in reply.data:
             connection.sendall(bytes([byte]))
-            if self._ended.wait(said.drip):
+            if self._ended.wait(reply.drip):
                 return
 
 
@@ -298,11 +298,11 @@ class Proxy(Server):
         self._inner_tls = inner_tls
         self._alter = alter
 
-    def _say(self, connection: socket.socket, request: Request, said: Answer) -> bool:
-        del said
+    def _reply(self, connection: socket.socket, request: Request, reply: Answer) -> bool:
+        del reply
         if self._greeting is not None or request.method != "CONNECT":
-            said = self._greeting or http(405, "CONNECT only", kind="text/plain")
-            self._write(connection, Answer(said, drip=self._drip))
+            reply = self._greeting or http(405, "CONNECT only", kind="text/plain")
+            self._write(connection, Answer(reply, drip=self._drip))
             return False
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         inner = self._inner_tls.wrap_socket(connection, server_side=True) if self._inner_tls else connection

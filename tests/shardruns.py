@@ -43,14 +43,14 @@ class Idle:
     text: str = "the workers of a test"
 
     def submit(self) -> bool:
-        """Say whether somebody carries it."""
+        """Return whether somebody carries it."""
         return not self.carried.lost
 
     def wake(self) -> None:
         """Wake nobody."""
 
     def describe(self) -> Carried:
-        """Say how it goes on."""
+        """Return how it goes on."""
         return self.carried
 
 
@@ -75,7 +75,7 @@ class Engine:
     journal: Path
     of_workers: dict[str, Any] = field(default_factory=dict)
     """The settings of the configuration of each worker."""
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     """What workers told people."""
 
     def __post_init__(self) -> None:
@@ -93,7 +93,7 @@ class Engine:
         return cloudlike.client(self.sim, self.of_workers, journal=self.journal)
 
     def _connect(self, _: engine.Attempt) -> shards.Shards:
-        return self.worker().own_runs.shards(self.said.append)
+        return self.worker().own_runs.shards(self.messages.append)
 
     def begin(self, disks: Sequence[str], **rollout: Any) -> Engine:
         """Plan a run over these disks, and write it down."""
@@ -117,7 +117,7 @@ class Engine:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(logs, "event", result)
             self.temporal.submit()
-            self.temporal.look_again()  # the journal may have an answer meanwhile
+            self.temporal.request_stage()  # the journal may have an answer meanwhile
             while not self.temporal.is_idle or (self.temporal.asks and answer):
                 if self.temporal.asks and answer:
                     self._agree(answer(self.temporal.asks))
@@ -126,7 +126,7 @@ class Engine:
 
     def carry_shards(self) -> Engine:
         """Carry the next shards to their end, one after the other, as one worker; nobody asks what comes then."""
-        carrier = self.worker().own_runs.shards(self.said.append)
+        carrier = self.worker().own_runs.shards(self.messages.append)
         for number in carrier.next_stage(self.run_id, self.digest).shards:
             assert carrier.carry(self.run_id, number, self.digest, lambda: None, self.hand_over)
         return self
@@ -136,7 +136,7 @@ class Engine:
         with self.client().own_runs.session() as session:
             stage = self.client().own_runs.shards().next_stage(self.run_id, self.temporal.digest)
             session.journal.confirm_stage(self.run_id, stage.number if agreed else -1)
-        self.temporal.look_again()
+        self.temporal.request_stage()
 
     @property
     def run_id(self) -> str:

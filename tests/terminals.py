@@ -49,7 +49,7 @@ class Terminal:
         os.write(self.line, text.encode())
 
     def resize(self, columns: int, rows: int = 24) -> None:
-        """Give the terminal another size, and tell the child, as a window manager does."""
+        """Resize the terminal, and tell the child, as a window manager does."""
         ioctl(self.line, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def end(self) -> int:

@@ -85,7 +85,7 @@ class Desk:
         return own if own.exists() else self.folder / f"journal-{self.count}.db"
 
     def environment(self, command: str) -> dict[str, str]:
-        """Give the environment of a command; one that simulates has no other ECS."""
+        """Return the environment of a command; one that simulates has no other ECS."""
         strange = ("SAFE_", "ALIBABA_", "XDG_", "PYTHONDEVMODE", "PYTHONWARNINGS")  # a reader has a plain Python
         kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
         return {
@@ -189,7 +189,7 @@ def _listed(block: Block, word: str) -> list[Any]:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    """Give an empty folder in which safe-reinit is installed."""
+    """Return an empty folder in which safe-reinit is installed."""
     programs = [("safe-reinit", "-m safe_reinit "), ("python", ""), ("python3", "")]
     programs += [] if shutil.which("jq") else [("jq", "-m tests.jq ")]
     for name, line in programs:
@@ -282,7 +282,7 @@ def _bare(text: str) -> str:
 
 
 def _serve(desk: Desk, command: str, shown: str, block: Block) -> None:
-    """See that the simulator starts as it is written, and have what it would serve at its address on virtual time."""
+    """Check that the simulator starts as it is written, and have what it would serve at its address on virtual time."""
     words = blocks.words_of(command)
     assert words
     assert words[:2] == ["safe-reinit", "simulator"], f"{block.place}: only a simulator goes on in the background"
@@ -299,22 +299,22 @@ def _serve(desk: Desk, command: str, shown: str, block: Block) -> None:
     connections[f"127.0.0.1:{given.port}"] = connections[served.endpoint]
 
 
-def _compare(shown: str, said: str, block: Block, command: str) -> None:
+def _compare(shown: str, output: str, block: Block, command: str) -> None:
     """Hold what is shown against what was said, line by line.
 
     ``...`` alone is any number of lines, in a line any text.
     """
-    lines = "".join(f"{line.rstrip()}\n" for line in _bare(said).strip().splitlines())
+    lines = "".join(f"{line.rstrip()}\n" for line in _bare(output).strip().splitlines())
     pattern = "".join(
         r"(?:.*\n)*?" if line == "..." else ".*?".join(map(re.escape, line.rstrip().split("..."))) + r"\n"
         for line in shown.strip().splitlines()
     )
     fits = not shown.strip() or re.fullmatch(pattern, lines)
-    assert fits, f"{block.place}: $ {command}\nsays\n{said}\nand not\n{shown}"
+    assert fits, f"{block.place}: $ {command}\nsays\n{output}\nand not\n{shown}"
 
 
 def check_sh(desk: Desk, block: Block) -> None:
-    """See that a block that installs is one that is run where a change is checked, or a part of it."""
+    """Check that a block that installs is one that is run where a change is checked, or a part of it."""
     del desk
     assert "set-up" in block.switches or block.page == "README.md", f"{block.place}: sh is for set-up; else console"
     checks = (ROOT / ".ci" / "run").read_text("utf-8")
@@ -400,7 +400,7 @@ _FIELD = r"(?:\*|\d+)(?:[-/,]\d+)*"
 
 
 def check_cron(desk: Desk, block: Block) -> None:
-    """See that each line of a crontab is a setting, or a time and a command, and run that."""
+    """Check that each line of a crontab is a setting, or a time and a command, and run that."""
     desk.begin(block)
     found = 0
     for line in desk.meant(block.text, block).splitlines():
@@ -457,7 +457,7 @@ def takes_a_shell(block: Block) -> bool:
 
 
 def marked(scene: list[Block]) -> Any:
-    """Give a scene as a parameter, on virtual time where it can be."""
+    """Return a scene as a parameter, on virtual time where it can be."""
     is_virtual = any(map(_runs, scene)) and not any(map(takes_a_shell, scene))
     return pytest.param(scene, id=scene[-1].place, marks=[pytest.mark.virtual_time] if is_virtual else [])
 

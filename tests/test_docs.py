@@ -114,7 +114,7 @@ def test_the_dry_run_of_the_readme_says_what_it_promises() -> None:
     assert "source-snapshot-deleted" in done.stderr
 
 
-def test_the_policy_that_is_printed_has_every_look() -> None:
+def test_the_policy_that_is_printed_has_every_read() -> None:
     """The policy of a run grants each look that the simulator's record of its dry run shows, and names its product."""
     granted: set[str] = set()
     with Simulator(speed=1) as simulator:

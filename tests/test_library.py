@@ -246,7 +246,7 @@ def test_a_password_is_in_no_output() -> None:
     assert "Pl4nted%26Secret%3DWord" not in text
 
 
-def test_events_tell_intentions_before_answers() -> None:
+def test_events_show_intentions_before_answers() -> None:
     """For each changing call there is an intention, then an answer, and the end is told last."""
     with simulated() as sim:
         done = run(sim)
@@ -267,7 +267,7 @@ def test_other_disks_of_the_machine_keep_their_data() -> None:
     assert wipes(state, SYSTEM) == wipes(state, BYSTANDER) == 0
 
 
-def test_a_look_that_is_required_and_not_made_blocks(tmp_path: Path) -> None:
+def test_a_read_that_is_required_and_not_made_blocks(tmp_path: Path) -> None:
     """What the configuration requires to be seen, and cannot be, refuses the run before anything is touched."""
     file = tmp_path / "config.yaml"
     file.write_text("require_answers: [ess, kms]\n", "utf-8")
@@ -312,7 +312,7 @@ def test_a_class_allows_what_the_call_did_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "on_unknown"), [({}, "retry"), ({"SAFE_REINIT_ON_UNKNOWN": "ask"}, "ask")])
-def test_what_a_lost_answer_means_comes_from_the_class_unless_it_is_said(
+def test_what_a_lost_answer_means_comes_from_the_class_unless_it_is_given(
     tmp_path: Path, text: dict[str, str], on_unknown: str
 ) -> None:
     """The record of a run by class has what the class says, or what was said for this run."""
@@ -404,7 +404,7 @@ def test_a_number_of_disks_is_one_at_least(most: int) -> None:
         client(sim).plan([DATA], max_disks=most)
 
 
-def test_more_disks_than_said_are_refused() -> None:
+def test_more_disks_than_stated_are_refused() -> None:
     """max_disks of the call is what the run may have."""
     with simulated(world(status="Stopped")) as sim:
         caller = client(sim)

@@ -29,39 +29,39 @@ def run(simulator: Simulator, disk_id: str = "d-sim-web1-data") -> None:
     client.run(plan, confirm=plan.confirm_with)
 
 
-def said(caplog: pytest.LogCaptureFixture, part: str) -> list[tuple[str, str]]:
+def logged(caplog: pytest.LogCaptureFixture, part: str) -> list[tuple[str, str]]:
     """List what one part wrote: the level and the text."""
     return [(each.levelname, each.getMessage()) for each in caplog.records if each.name == f"safe_reinit.{part}"]
 
 
-def test_a_run_is_told_at_info(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_is_logged_at_info(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     """At INFO a run is its plan, its intentions, its changing calls and its end: no look, no wait."""
     caplog.set_level(logging.INFO, "safe_reinit")
     run(simulator)
-    calls = [text.split(":")[0] for _, text in said(caplog, "calls")]
+    calls = [text.split(":")[0] for _, text in logged(caplog, "calls")]
 
     assert calls == ["StopInstance i-sim-web1", "ReInitDisk d-sim-web1-data", "StartInstance i-sim-web1"]
-    assert {level for level, _ in said(caplog, "calls")} == {"INFO"}
-    assert re.fullmatch(r"plan [0-9a-f]{8} of 1 disks on 1 instances can run", said(caplog, "plan")[0][1])
-    assert re.search(r"intend d-sim-web1-data: ReInitDisk", "\n".join(text for _, text in said(caplog, "run")))
-    assert re.fullmatch(r"r-\S+ done i-sim-web1: done", said(caplog, "run")[-1][1])
+    assert {level for level, _ in logged(caplog, "calls")} == {"INFO"}
+    assert re.fullmatch(r"plan [0-9a-f]{8} of 1 disks on 1 instances can run", logged(caplog, "plan")[0][1])
+    assert re.search(r"intend d-sim-web1-data: ReInitDisk", "\n".join(text for _, text in logged(caplog, "run")))
+    assert re.fullmatch(r"r-\S+ done i-sim-web1: done", logged(caplog, "run")[-1][1])
 
 
-def test_looks_and_waits_are_told_at_debug(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+def test_reads_and_waits_are_logged_at_debug(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     """At DEBUG the looks, the dry runs and the waits are there too, each with its RequestId or its phase."""
     caplog.set_level(logging.DEBUG, "safe_reinit")
     run(simulator)
-    debug = [text for level, text in said(caplog, "calls") if level == "DEBUG"]
+    debug = [text for level, text in logged(caplog, "calls") if level == "DEBUG"]
 
     assert any(
         re.match(r"DescribeDisks d-sim-web1-data: OK, HTTP 200, attempt 1, RequestId \S+", text) for text in debug
     )
     assert any(text.startswith("StopInstance (DryRun) i-sim-web1: DryRunOperation") for text in debug)
-    assert ("DEBUG", "wait") in {(level, text.split()[1]) for level, text in said(caplog, "run")}
-    assert {level for level, text in said(caplog, "run") if " wait " in text} == {"DEBUG"}
+    assert ("DEBUG", "wait") in {(level, text.split()[1]) for level, text in logged(caplog, "run")}
+    assert {level for level, text in logged(caplog, "run") if " wait " in text} == {"DEBUG"}
 
 
-def test_what_goes_wrong_is_told_at_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_goes_wrong_is_logged_at_warning(caplog: pytest.LogCaptureFixture) -> None:
     """A changing call that is refused, and a job that does not end done, are warnings."""
     world = recoverable({"instances": {"i-1": {}}, "disks": {"d-1-sys": {"instance": "i-1", "type": "system"},
                                                              "d-1": {"instance": "i-1"}}})  # fmt: skip
@@ -70,18 +70,18 @@ def test_what_goes_wrong_is_told_at_warning(caplog: pytest.LogCaptureFixture) ->
     with virtual.simulate(world, [refusing]) as simulator, pytest.raises(Error):
         run(simulator, "d-1")
 
-    assert [text.split(",")[0] for _, text in said(caplog, "calls")] == ["ReInitDisk d-1: OperationDenied"]
-    assert [text.partition(" ")[2] for _, text in said(caplog, "run")] == ["done i-1: failed"]
+    assert [text.split(",")[0] for _, text in logged(caplog, "calls")] == ["ReInitDisk d-1: OperationDenied"]
+    assert [text.partition(" ")[2] for _, text in logged(caplog, "run")] == ["done i-1: failed"]
 
 
-def test_a_look_that_is_made_again_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_read_that_is_repeated_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """A look that is throttled is told with the wait before it is made again."""
     throttled = {"action": "DescribeDisks", "nth": 1, "error": {"code": "Throttling"}}
     caplog.set_level(logging.INFO, "safe_reinit")
     with virtual.simulate(faults=[throttled]) as simulator:
         run(simulator)
 
-    assert re.fullmatch(r"DescribeDisks is asked again in \d+\.\d s", said(caplog, "retry")[0][1])
+    assert re.fullmatch(r"DescribeDisks is asked again in \d+\.\d s", logged(caplog, "retry")[0][1])
 
 
 def test_the_page_names_the_loggers(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:

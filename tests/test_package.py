@@ -182,7 +182,7 @@ def test_a_release_has_no_password() -> None:
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", each) for each in used)
 
 
-def test_the_sessions_that_are_told_of_exist() -> None:
+def test_the_sessions_that_are_documented_exist() -> None:
     """CONTRIBUTING.md names every session of noxfile.py, and no other."""
     sessions = set(
         re.findall(r"^@nox\.session.*\n(?:@.*\n)*def (\w+)", (ROOT / "noxfile.py").read_text("utf-8"), re.MULTILINE)

@@ -60,7 +60,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 def is_forked(child: subprocess.Popen[str]) -> bool:
-    """Tell whether a command is a fork of the server, which its command line remains."""
+    """Return whether a command is a fork of the server, which its command line remains."""
     return "tests.forkserver" in Path(f"/proc/{child.pid}/cmdline").read_text()
 
 
@@ -120,7 +120,7 @@ def test_a_forked_command_has_all_that_a_new_process_has(command_line: CommandLi
 
 
 def handles(pid: int, number: int) -> bool:
-    """Tell whether a process has a handler for a signal: the command has one for SIGHUP, and Python itself has none."""
+    """Return whether a process handles a signal: the command has a handler for SIGHUP, and Python itself has none."""
     status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
     return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> (number - 1) & 1)
 

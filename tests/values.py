@@ -134,12 +134,12 @@ _IMAGE = Image(
 
 
 def a_disk(**changes: Any) -> Disk:
-    """Give a blank data disk, In_use on the instance."""
+    """Return a blank data disk, In_use on the instance."""
     return replace(_DISK, **changes)
 
 
 def a_system_disk(**changes: Any) -> Disk:
-    """Give the system disk of the instance, made from a public image."""
+    """Return the system disk of the instance, made from a public image."""
     own: dict[str, Any] = {
         "disk_id": SYSTEM_DISK_ID,
         "disk_name": "web-system",
@@ -153,27 +153,27 @@ def a_system_disk(**changes: Any) -> Disk:
 
 
 def an_instance(**changes: Any) -> Instance:
-    """Give a Stopped Linux instance that was started before."""
+    """Return a Stopped Linux instance that was started before."""
     return replace(_INSTANCE, **changes)
 
 
 def a_snapshot(**changes: Any) -> Snapshot:
-    """Give an accomplished snapshot of the data disk."""
+    """Return an accomplished snapshot of the data disk."""
     return replace(_SNAPSHOT, **changes)
 
 
 def an_image(**changes: Any) -> Image:
-    """Give the Available public image that the system disk was made from."""
+    """Return the Available public image that the system disk was made from."""
     return replace(_IMAGE, **changes)
 
 
 def an_observation(at: float = 0.0, **instance: Any) -> Observation:
-    """Give a look at an instance without its disks."""
+    """Return a look at an instance without its disks."""
     return Observation(at=at, when=NOW, date=NOW, answered=True, instance=an_instance(**instance))
 
 
 def options(**changes: Any) -> Options:
-    """Give the options of a run that asks for nothing special."""
+    """Return the options of a run that asks for nothing special."""
     return replace(Options(), **changes)
 
 
@@ -185,43 +185,43 @@ DAY = Hours(9 * 60, 17 * 60)
 
 
 def guard(**changes: Any) -> Guard:
-    """Give what is judged of targets unless a test says otherwise: what is on by default."""
+    """Return what is judged of targets unless a test says otherwise: what is on by default."""
     return replace(Guard(), **changes)
 
 
 def run_class(**changes: Any) -> RunClass:
-    """Give the class lab in force, matched by the tag env=lab, at any hour."""
+    """Return the class lab in force, matched by the tag env=lab, at any hour."""
     lab = RunClass("lab", "0" * 64, Match(tags=LAB), hours=None, in_force=True, unattended=True)
     return replace(lab, **changes)
 
 
 def unseen(action: str, **changes: Any) -> Unseen:
-    """Give a look that could not be made for want of a right."""
+    """Return a look that could not be made for want of a right."""
     return replace(Unseen(action, DISK_ID, f"ecs:{action}", "Forbidden.RAM"), **changes)
 
 
 def products(**changes: Any) -> OtherProducts:
-    """Give what other products tell of a healthy disk, which is nothing."""
+    """Return what other products tell of a healthy disk, which is nothing."""
     return replace(OtherProducts(), **changes)
 
 
 def a_member(**changes: Any) -> ScalingMember:
-    """Give the membership of the instance in a scaling group."""
+    """Return the membership of the instance in a scaling group."""
     return replace(ScalingMember(INSTANCE_ID, "asg-1", "InService"), **changes)
 
 
 def an_event(**changes: Any) -> SystemEvent:
-    """Give a reboot that ECS plans for the instance."""
+    """Return a reboot that ECS plans for the instance."""
     return replace(SystemEvent("e-1", INSTANCE_ID, "SystemMaintenance.Reboot", "Scheduled", TOMORROW), **changes)
 
 
 def a_policy(**changes: Any) -> AutoSnapshotPolicy:
-    """Give a snapshot policy whose one point in time is not near: 23:00 of Saturdays in UTC+8."""
+    """Return a snapshot policy whose one point in time is not near: 23:00 of Saturdays in UTC+8."""
     return replace(AutoSnapshotPolicy("sp-1", (23,), (6,), "Normal"), **changes)
 
 
 def disk_facts(**changes: Any) -> DiskFacts:
-    """Give the facts of the healthy data disk; ``disk_id`` follows ``disk`` unless it is given."""
+    """Return the facts of the healthy data disk; ``disk_id`` follows ``disk`` unless it is given."""
     disk: Disk | None = changes.get("disk", _DISK)
     healthy: dict[str, Any] = {
         "disk_id": disk.disk_id if disk is not None else DISK_ID,
@@ -240,14 +240,14 @@ def disk_facts(**changes: Any) -> DiskFacts:
 
 
 def system_facts(**changes: Any) -> DiskFacts:
-    """Give the facts of the healthy system disk."""
+    """Return the facts of the healthy system disk."""
     disk = a_system_disk()
     snapshot = a_snapshot(source_disk_id=disk.disk_id)
     return disk_facts(**({"disk": disk, "image": _IMAGE, "snapshots": (snapshot,)} | changes))
 
 
 def stopping_facts(**changes: Any) -> DiskFacts:
-    """Give the facts of a healthy data disk on a Running instance that may be stopped, with both rights proven.
+    """Return the facts of a healthy data disk on a Running instance that may be stopped, with both rights proven.
 
     It was made from a snapshot: a blank one could keep the instance from starting again.
     """
@@ -263,7 +263,7 @@ def stopping_facts(**changes: Any) -> DiskFacts:
 
 
 def recoverable(world: dict[str, Any]) -> dict[str, Any]:
-    """Give a simulator's world again with a way back for each disk, so that a wipe has no risk by default.
+    """Return a simulator's world again with a way back for each disk, so that a wipe has no risk by default.
 
     Each disk gets a fresh snapshot, and a data disk that was made from nothing is made from a snapshot: a blank one
     could keep its instance from starting again.

@@ -244,7 +244,7 @@ class Child:
         return code
 
     def communicate(self, text: str | None = None, timeout: float | None = None) -> tuple[str, str]:
-        """Give it all that it can read, which must be at its beginning; wait for its end, and give what it wrote."""
+        """Send it all that it can read, which must be at its beginning; wait for its end, and give what it wrote."""
         if text:
             self.stdin = _input(text)
         self.wait(timeout)

@@ -17,12 +17,12 @@ HIDDEN = {"action": "ecs:DescribeInstances"}
 
 
 def status(sim: Simulator) -> str:
-    """Tell the status of the machine."""
+    """Return the status of the machine."""
     return str(sim.state()["instances"][INSTANCE]["status"])
 
 
 def power(report: Report) -> str:
-    """Tell what a report says of the power at the end."""
+    """Return what a report says of the power at the end."""
     return report.jobs[0].power_after
 
 
@@ -60,7 +60,7 @@ def test_a_machine_that_is_listed_again_is_seen_to_run() -> None:
         assert power(done.report) == status(sim) == "Running"
 
 
-def test_what_ecs_does_not_know_any_more_is_owed_nothing() -> None:
+def test_for_what_ecs_does_not_know_any_more_nothing_is_pending() -> None:
     """A machine released while it was stopped: NotFound is said as such, and the run is closed."""
     with simulated() as sim:
         released = once(showing(instance="Stopped"), lambda: sim.do({"delete_instance": INSTANCE}))

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 def audit(run: Command, journal: Path, *words: str) -> list[tuple[str, str, str]]:
-    """Give what the audit has as JSON, the oldest first."""
+    """Return what the audit has as JSON, the oldest first."""
     acts: list[dict[str, Any]] = json.loads(run("audit", *words, "--output", "json", journal=journal).stdout)["entries"]
     return [(each["action"], each["run_id"], each["detail"]) for each in reversed(acts)]
 

@@ -49,7 +49,7 @@ def test_a_disk_is_wiped_though_the_caller_is_not_known(kind: str) -> None:
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_caller_that_is_told_at_last_is_known(times: int) -> None:
+def test_a_caller_that_sts_names_at_last_is_known(times: int) -> None:
     """GetCallerIdentity is asked again within a limit."""
     with cloud() as sim:
         sim.do({"fault": {"action": "GetCallerIdentity", "times": times, "error": UNAVAILABLE}})

@@ -32,7 +32,7 @@ def drawn(scale: float, seed: str) -> dict[str, float]:
 
 
 def world(machines: list[dict[str, float]]) -> dict[str, Any]:
-    """Give machines with one disk each, and a fresh snapshot of it."""
+    """Return machines with one disk each, and a fresh snapshot of it."""
     world: dict[str, Any] = {"instances": {}, "disks": {}, "snapshots": {}}
     for n, takes in enumerate(machines):
         of_disk, of_instance = {"wipe_seconds": takes["wipe_seconds"]}, {**takes}
@@ -72,7 +72,7 @@ MOST = [(0.3, None, 46), (1.0, None, 54), (4.0, None, 60), (0.3, 1.0, 47), (1.0,
         *(pytest.param(*each, 10, 1.08, marks=pytest.mark.slow) for each in MOST),
     ],
 )
-def test_one_disk_takes_few_calls_and_little_more_downtime_than_ecs_itself(
+def test_one_disk_takes_hardly_more_calls_and_downtime_than_ecs_itself(
     tmp_path: Path, scale: float, before: float | None, most: int, seeds: int, longest: float
 ) -> None:
     """A wipe of one disk, whatever ECS takes, and whatever it took in the runs before that the journal knows of.
@@ -146,7 +146,7 @@ def fleet_in_waves(folder: Path, count: int, quota: int) -> tuple[float, float, 
 
 
 @pytest.mark.parametrize(("count", "most_calls"), [(200, 1.7), pytest.param(1000, 1.3, marks=pytest.mark.slow)])
-def test_many_machines_take_few_calls_and_hardly_more_time_than_ecs_itself(
+def test_many_machines_share_calls_and_take_hardly_more_time_than_ecs_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, most_calls: float
 ) -> None:
     """Twice as many as the quota has wipes a minute: one after the other they go through the same, and none waits."""

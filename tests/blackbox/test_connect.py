@@ -53,7 +53,7 @@ def test_arguments_count_beside_a_config(sim: Simulator, tmp_path: Path) -> None
     assert not (tmp_path / "other.db").exists()
 
 
-def test_what_is_not_said_comes_from_the_config(sim: Simulator) -> None:
+def test_what_is_not_given_comes_from_the_config(sim: Simulator) -> None:
     """Settings that no argument names stay as they are."""
     client = connect(config=settings(endpoint=sim.url), credentials=sim.access_key)
 
@@ -106,7 +106,7 @@ def test_credentials_of_another_form_are_refused(sim: Simulator, credentials: An
     ],
     ids=str,
 )  # fmt: skip
-def test_what_is_said_is_used_or_refused(sim: Simulator, wrong: dict[str, Any]) -> None:
+def test_what_is_given_is_used_or_refused(sim: Simulator, wrong: dict[str, Any]) -> None:
     """An argument that would be left out, such as a profile beside a key, is an error that names it."""
     with pytest.raises(UsageError, match=next(iter(wrong))):
         connect(**{"region": "cn-hangzhou", "endpoint": sim.url, "credentials": sim.access_key, **wrong})

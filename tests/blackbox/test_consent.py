@@ -65,7 +65,7 @@ def sim() -> Iterator[Simulator]:
 
 
 def agreed(sim: Simulator, name: str) -> bool:
-    """Tell whether a run began on this machine, as only consent lets it."""
+    """Return whether a run began on this machine, as only consent lets it."""
     stops = [each for each in sim.state()["calls"] if each["action"] == "StopInstance" and not each["dry_run"]]
     return [each["subject"] for each in stops] == [[f"i-{name}"]]
 
@@ -235,7 +235,7 @@ def answer(person: Terminal) -> None:
 
 
 def keeps(lines: list[str]) -> None:
-    """See that everything is on the screen, each where it came, and nothing of the table is left."""
+    """Check that everything is on the screen, each where it came, and nothing of the table is left."""
     for kept in (*TEXT, "Plan: reinitialise 5 disks on 5 instances"):
         assert kept in lines
     assert [line for line in lines if "1 of 5 jobs have ended, 1 of them done. Continue?" in line]

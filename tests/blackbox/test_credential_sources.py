@@ -304,7 +304,7 @@ def test_the_role_of_the_machine_is_used_where_nothing_is_configured(
     assert "the RAM role of this machine" in result
 
 
-def test_having_none_at_all_is_said(around: Surroundings, capfd: pytest.CaptureFixture[str]) -> None:
+def test_having_none_at_all_is_reported(around: Surroundings, capfd: pytest.CaptureFixture[str]) -> None:
     """Where nothing is configured and the machine has no role, that is what is said, with what to do."""
     around.issuers.instead["roles"] = lambda: Answer(http(404, "", kind="text/plain"))
 

@@ -18,12 +18,12 @@ pytestmark = pytest.mark.virtual_time
 
 
 def data_of(result: dict[str, Any]) -> dict[str, str]:
-    """Give what a report says of each disk."""
+    """Return what a report says of each disk."""
     return {disk["disk_id"]: disk["data"] for job in result["jobs"] for disk in job["disks"]}
 
 
 def last_of(result: dict[str, Any], disk_id: str = DISK) -> dict[str, Any] | None:
-    """Give the run that a report names of a disk."""
+    """Return the run that a report names of a disk."""
     (found,) = [disk["last_run"] for job in result["jobs"] for disk in job["disks"] if disk["disk_id"] == disk_id]
     return found  # type: ignore[no-any-return]
 

@@ -45,7 +45,7 @@ def test_six_machines_are_not_left_stopped(tmp_path: Path, limit: int) -> None:
     assert child.returncode in (0, 2, 3, 4, 7), child.stderr
 
 
-def test_a_run_that_may_open_too_few_files_is_refused_and_says_so(tmp_path: Path) -> None:
+def test_a_run_that_may_not_open_enough_files_is_refused_and_says_so(tmp_path: Path) -> None:
     """The limit is found before anything is stopped, and named with what to do."""
     child, state = run_with(9, tmp_path)
 

@@ -47,7 +47,7 @@ def calls(sim: Simulator, action: str) -> list[str]:
     return [each["code"] for each in sim.state()["calls"] if each["action"] == action and not each["dry_run"]]
 
 
-def said(done: Run) -> str:
+def messages_of(done: Run) -> str:
     """Return everything that a run says of what went wrong."""
     error = done.report.jobs[0].error
     return f"{error.message} {error.hint}" if error else ""
@@ -72,7 +72,7 @@ def test_what_passes_for_every_call_is_sent_again_until_it_is_done(codes: tuple[
         answers = {action: calls(sim, action) for action in acts}
         state = sim.state()
 
-    assert done.outcome == "done", said(done)
+    assert done.outcome == "done", messages_of(done)
     assert answers == {action: [*codes, ""] for action in acts}
     assert len(state["disks"][DATA]["wipes"]) == 1
     assert state["instances"][INSTANCE]["status"] == "Running"
@@ -95,7 +95,7 @@ def test_a_call_is_sent_again_after_the_refusals_that_pass_for_it(action: str, c
         done = carry_out(sim)
         answers = calls(sim, action)
 
-    assert done.outcome == "done", said(done)
+    assert done.outcome == "done", messages_of(done)
     assert answers == [code, code, ""]
 
 
@@ -105,7 +105,7 @@ def test_a_lock_tag_is_taken_off_whatever_unknown_code_refuses_that_at_first() -
         done = carry_out(sim, having={"lock_tag": True})
         answers = calls(sim, "UntagResources")
 
-    assert done.outcome == "done", said(done)
+    assert done.outcome == "done", messages_of(done)
     assert answers == ["Brand.New", "Brand.New", ""]
 
 
@@ -120,7 +120,7 @@ def test_a_snapshot_whose_answer_was_lost_is_asked_for_with_the_same_token() -> 
         state = sim.state()
         answers = calls(sim, "CreateSnapshot")
 
-    assert done.outcome == "done", said(done)
+    assert done.outcome == "done", messages_of(done)
     assert answers == ["", "LastTokenProcessing", "LastTokenProcessing", ""]
     assert sum(each["disk_id"] == DATA for each in state["snapshots"].values()) == 2  # the world has one of its own
 
@@ -147,7 +147,7 @@ def test_an_observation_that_is_refused_for_now_is_made_again(code: str) -> None
         ("GetCallerIdentity", False, "ServiceUnavailable"), ("DescribeInstances", False, "Throttling"),
     ],
 )  # fmt: skip
-def test_every_look_of_a_plan_is_made_again(action: str, dry_run: bool, code: str) -> None:
+def test_every_read_of_a_plan_is_repeated(action: str, dry_run: bool, code: str) -> None:
     """Two transient refusals in a row of any look of a plan leave no trace in it."""
     fault = {"code": code, "status": 503 if code == "ServiceUnavailable" else 400, "message": "x"}
     with cloud({"action": action, "dry_run": dry_run, "times": 2, "error": fault}) as sim:
@@ -184,9 +184,9 @@ def test_a_final_refusal_is_explained_for_the_call_that_got_it(action: str, code
 
     assert done.outcome == outcome
     assert answers == [code]
-    assert word in said(done)
-    assert code in said(done)
-    assert ("made from" in said(done)) == (action == "ReInitDisk")
+    assert word in messages_of(done)
+    assert code in messages_of(done)
+    assert ("made from" in messages_of(done)) == (action == "ReInitDisk")
 
 
 def test_operation_denied_claims_nothing_about_snapshots_that_nobody_saw() -> None:
@@ -195,7 +195,7 @@ def test_operation_denied_claims_nothing_about_snapshots_that_nobody_saw() -> No
         done = carry_out(sim, "d-sys")
 
     assert done.outcome == "failed"
-    assert "documentation" in said(done)
+    assert "documentation" in messages_of(done)
 
 
 # ------------------------------------------------------------------------------------------------------ unknown codes
@@ -208,13 +208,13 @@ def test_an_unknown_code_to_a_wipe_is_settled_by_observation(code: str) -> None:
         done = carry_out(sim)
         answers, state = calls(sim, "ReInitDisk"), sim.state()
 
-    assert (done.outcome, done.report.exit_code) == ("failed", 4), said(done)
+    assert (done.outcome, done.report.exit_code) == ("failed", 4), messages_of(done)
     assert answers == [code]
     assert done.report.jobs[0].disks[0].data == "intact"
     assert state["instances"][INSTANCE]["status"] == "Running"
-    assert code in said(done)
-    assert "does not know" in said(done)
-    assert "made from" not in said(done)
+    assert code in messages_of(done)
+    assert "does not know" in messages_of(done)
+    assert "made from" not in messages_of(done)
 
 
 def test_after_an_unknown_code_and_a_gap_nobody_knows() -> None:
@@ -227,7 +227,7 @@ def test_after_an_unknown_code_and_a_gap_nobody_knows() -> None:
     assert (done.outcome, done.report.exit_code) == ("unknown", 5)
     assert answers == ["Brand.New"]
     assert state["instances"][INSTANCE]["status"] == "Stopped"
-    assert "Brand.New" in said(done)
+    assert "Brand.New" in messages_of(done)
 
 
 def test_an_unknown_code_that_came_though_the_disk_is_wiped_does_not_hide_the_wipe() -> None:
@@ -246,21 +246,21 @@ def test_an_unknown_code_that_came_though_the_disk_is_wiped_does_not_hide_the_wi
         done = carry_out(sim, url=between.url)
         state = sim.state()
 
-    assert done.outcome == "done", said(done)
+    assert done.outcome == "done", messages_of(done)
     assert done.report.jobs[0].disks[0].data == "reinitialised"
     assert len(state["disks"][DATA]["wipes"]) == 1
 
 
-def test_an_answer_of_a_failure_inside_ecs_is_told_as_what_it_is() -> None:
+def test_an_answer_of_a_failure_inside_ecs_is_reported_as_what_it_is() -> None:
     """InternalError came: nobody says that the answer was lost."""
     fault = {"action": "ReInitDisk", "error": {"code": "InternalError"}, "times": 9}
     with cloud(fault) as sim:
         done = carry_out(sim)
 
     assert (done.outcome, done.report.exit_code) == ("unknown", 5)
-    assert "with InternalError" in said(done)
-    assert "lost" not in said(done)
-    assert "No answer" not in said(done)
+    assert "with InternalError" in messages_of(done)
+    assert "lost" not in messages_of(done)
+    assert "No answer" not in messages_of(done)
 
 
 def test_a_start_that_is_refused_until_its_limit_names_the_refusal() -> None:
@@ -270,8 +270,8 @@ def test_a_start_that_is_refused_until_its_limit_names_the_refusal() -> None:
         done = carry_out(sim, limits={"start": 120.0})
     error = done.report.jobs[0].error
 
-    assert done.outcome == "not-restarted", said(done)
-    assert "OperationDenied.NoStock" in said(done)
+    assert done.outcome == "not-restarted", messages_of(done)
+    assert "OperationDenied.NoStock" in messages_of(done)
     assert error is not None
     assert (error.action, error.code) == ("StartInstance", "OperationDenied.NoStock")
 
@@ -281,7 +281,7 @@ def test_a_start_that_is_refused_until_its_limit_names_the_refusal() -> None:
     [("StopInstance", "Running", "failed"), ("StartInstance", "Stopped", "not-restarted")],
 )
 @pytest.mark.parametrize(("code", "status"), [("InternalError", 500), ("Brand.New", 503)])
-def test_a_call_that_fails_inside_ecs_until_its_limit_is_told_by_what_was_seen(
+def test_a_call_that_fails_inside_ecs_until_its_limit_is_reported_by_what_was_seen(
     action: str, shown: str, outcome: str, code: str, status: int
 ) -> None:
     """The report says in which state the machine is, and quotes the code that ECS answered: an answer came."""
@@ -289,11 +289,11 @@ def test_a_call_that_fails_inside_ecs_until_its_limit_is_told_by_what_was_seen(
     with cloud(fault) as sim:
         done = carry_out(sim, limits={"stop": 120.0, "start": 120.0})
 
-    assert done.outcome == outcome, said(done)
-    assert f"{INSTANCE} was still {shown} when" in said(done)
-    assert f"ECS answered {action} with {code}" in said(done)
-    assert "not seen" not in said(done)
-    assert "No answer" not in said(done)
+    assert done.outcome == outcome, messages_of(done)
+    assert f"{INSTANCE} was still {shown} when" in messages_of(done)
+    assert f"ECS answered {action} with {code}" in messages_of(done)
+    assert "not seen" not in messages_of(done)
+    assert "No answer" not in messages_of(done)
     error = done.report.jobs[0].error
     assert error is not None
     assert (error.code, error.action) == (code, action)
@@ -305,7 +305,7 @@ def test_a_call_that_fails_inside_ecs_until_its_limit_is_told_by_what_was_seen(
 def wiped(sim: Simulator) -> str:
     """Wipe a disk behind a safety snapshot, and return the name of the run."""
     done = carry_out(sim, snapshot=True)
-    assert done.outcome == "done", said(done)
+    assert done.outcome == "done", messages_of(done)
     assert done.report.run_id
     return done.report.run_id
 
@@ -321,7 +321,7 @@ def test_a_machine_is_started_only_when_its_roll_back_is_over() -> None:
         asked, answers = [each["action"] for each in made], [each["code"] for each in made]
         starts = calls(sim, "StartInstance")
 
-    assert done.outcome == "done", said(done)
+    assert done.outcome == "done", messages_of(done)
     assert done.report.jobs[0].disks[0].evidence == "transition"
     assert starts[before:] == [""]
     assert asked[-1] == "StartInstance"  # and so none while a DryRun of ResetDisk was still to be answered
@@ -344,7 +344,7 @@ def test_a_roll_back_that_is_refused_for_now_is_sent_again(code: str, dry_run: b
         done = carry_out(sim, undoing=name)
         answers = calls(sim, "ResetDisk")
 
-    assert done.outcome == "done", said(done)
+    assert done.outcome == "done", messages_of(done)
     assert answers == ([code, ""] if dry_run is False else [""])
 
 
@@ -361,8 +361,8 @@ def test_a_final_refusal_of_a_roll_back_is_explained_as_one(code: str, word: str
         state = sim.state()
 
     assert (done.outcome, done.report.exit_code) == ("failed", 4)
-    assert word in said(done)
-    assert "made from" not in said(done)
+    assert word in messages_of(done)
+    assert "made from" not in messages_of(done)
     assert state["disks"][DATA]["resets"] == []
 
 
@@ -375,7 +375,7 @@ def test_a_roll_back_whose_answer_was_lost_is_known_when_it_is_seen_to_be_over()
         done = carry_out(sim, undoing=name)
         disk = sim.state()["disks"][DATA]
 
-    assert (done.outcome, done.report.jobs[0].disks[0].data) == ("done", "reinitialised"), said(done)
+    assert (done.outcome, done.report.jobs[0].disks[0].data) == ("done", "reinitialised"), messages_of(done)
     assert len(disk["resets"]) == 1
     assert disk["resets"][0]["content_after"] == disk["wipes"][0]["content_before"]
 
@@ -389,7 +389,7 @@ def test_a_roll_back_that_does_not_end_is_unknown() -> None:
         state = sim.state()
 
     assert (done.outcome, done.report.exit_code) == ("unknown", 5)
-    assert "in progress" in said(done)
+    assert "in progress" in messages_of(done)
     assert state["instances"][INSTANCE]["status"] == "Stopped"
 
 
@@ -452,8 +452,12 @@ def test_each_documented_code_has_a_sentence_for_its_call(action: str, code: str
 @pytest.mark.parametrize("code", sorted(set(CATALOGUE) - OF_DESCRIBE_CALLS))
 def test_each_code_of_the_simulator_that_a_changing_call_can_get_is_known(code: str) -> None:
     """What the simulator can answer to a changing call has a row; what only Describe calls answer needs none."""
-    of_looks = code.startswith("Invalid") and code.rpartition(".")[2] in ("ValueNotSupported", "NotFound", "Malformed")
-    described = of_looks or code.startswith(("MissingParamter", "InvalidParameter.", "InvalidImage", "InvalidOSType",
+    of_reads = code.startswith("Invalid") and code.rpartition(".")[2] in (
+        "ValueNotSupported",
+        "NotFound",
+        "Malformed",
+    )
+    described = of_reads or code.startswith(("MissingParamter", "InvalidParameter.", "InvalidImage", "InvalidOSType",
                                              "InvalidArch", "InvalidSourceDiskType", "InvalidInstanceIds"))  # fmt: skip
 
     assert error_codes.rows_of(code) or described

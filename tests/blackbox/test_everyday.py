@@ -81,21 +81,21 @@ class Desk:
         return sorted(name for name, disk in self.sim.state()["disks"].items() if disk["wipes"])
 
     def power(self, name: str) -> str:
-        """Tell whether a machine runs."""
+        """Return whether a machine runs."""
         status: str = self.sim.state()["instances"][f"i-{name}"]["status"]
         return status
 
 
 @pytest.fixture
 def desk(command_line: CommandLine, sim: Simulator) -> Desk:
-    """Give a desk with the configuration of the page."""
+    """Return a desk with the configuration of the page."""
     made = Desk(command_line, sim)
     made.write(CONFIG)
     return made
 
 
 def hours(*, now: bool) -> str:
-    """Give a window that the present is in, or is far from."""
+    """Return a window that the present is in, or is far from."""
     begin = datetime.fromtimestamp(time.time(), UTC) + timedelta(hours=-2 if now else 6)
     return f"{begin:%H:00}-{begin + timedelta(hours=5):%H:00}"
 
@@ -275,7 +275,7 @@ def test_a_saved_plan_is_applied_by_its_class(desk: Desk) -> None:
 
 
 def without(line: str) -> str:
-    """Give the configuration without a line of it."""
+    """Return the configuration without a line of it."""
     assert line in CONFIG
     return CONFIG.replace(line, "")
 

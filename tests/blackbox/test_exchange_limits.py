@@ -87,7 +87,7 @@ class Ended:
     """How a call ended, and what its server was asked."""
 
     error: BaseException | None
-    told: list[str]
+    answers: list[str]
     server: Server
 
 
@@ -104,10 +104,10 @@ def dripped(
     for module, name in ((exchange, "READ_TIMEOUT"), (exchange, "CHANGE_TIMEOUT"), (attempt, "CONNECT_TIMEOUT")):
         monkeypatch.setattr(module, name, LIMIT)
     tls, bundle, looked_up = test_authority.server, str(test_authority.bundle), threading.Event()
-    look_up = socket.getaddrinfo
+    resolve = socket.getaddrinfo
 
     def hung(host: str, *more: Any) -> Any:
-        return looked_up.wait(60) if host == "nobody.invalid" else look_up(host, *more)
+        return looked_up.wait(60) if host == "nobody.invalid" else resolve(host, *more)
 
     monkeypatch.setattr(socket, "getaddrinfo", hung)
 
@@ -156,7 +156,7 @@ def test_an_answer_that_drips_is_no_answer(dripped: dict[Any, Ended], call: str,
     assert isinstance(ended.error, Unanswered)
     assert f"from {ended.server.endpoint}: the answer did not arrive" in str(ended.error)
     assert len(ended.server.requests) == 1
-    assert ended.told == ["Unanswered"]
+    assert ended.answers == ["Unanswered"]
 
 
 def test_a_proxy_that_drips_lets_nothing_through(dripped: dict[Any, Ended]) -> None:

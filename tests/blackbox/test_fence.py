@@ -45,7 +45,7 @@ def moment(text: str) -> datetime:
 
 
 def calls(sim: Simulator, action: str) -> list[datetime]:
-    """Tell when this call came over the API, dry runs left out."""
+    """Return when this call came over the API, dry runs left out."""
     return [
         moment(each["at"])
         for each in sim.state()["calls"]
@@ -60,7 +60,7 @@ def changing(sim: Simulator) -> list[str]:
 
 
 def settled_at(sim: Simulator) -> datetime:
-    """Tell when a further start of the machine would show, before the run has changed anything."""
+    """Return when a further start of the machine would show, before the run has changed anything."""
     return moment(sim.state()["instances"][INSTANCE]["start_time"]) + SETTLED
 
 

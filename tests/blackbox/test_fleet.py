@@ -42,7 +42,7 @@ T_DISK, T_INSTANCE = disk(TROUBLED), instance(TROUBLED)
 
 
 def ended(event: Event) -> bool:
-    """Tell whether an event is the end of a job."""
+    """Return whether an event is the end of a job."""
     return event.event == "done"
 
 
@@ -100,7 +100,7 @@ def test_each_disk_of_a_fleet_has_its_safety_snapshot() -> None:
     assert tags == {"TagResources": MANY, "UntagResources": MANY}
 
 
-def test_the_looks_of_a_fleet_are_shared() -> None:
+def test_the_reads_of_a_fleet_are_shared() -> None:
     """Ten times the machines take nowhere near ten times the looks."""
     counts = {}
     for count in (4, 40):
@@ -305,7 +305,7 @@ def test_being_throttled_delays_and_harms_nobody(action: str) -> None:
         assert len(done.calls(number)) <= 4
 
 
-def test_once_a_wipe_is_throttled_few_others_are_sent_in_that_minute() -> None:
+def test_once_a_wipe_is_throttled_hardly_any_other_is_sent_in_that_minute() -> None:
     """The first throttled answer stops the others: only what was on its way on another thread is refused with it."""
     count = 40
     with simulated(fleet(count, rate_limits={"ReInitDisk": 10})) as sim:
@@ -387,7 +387,7 @@ def test_a_canary_goes_first_and_waves_follow() -> None:
 
 
 def number(event: Event) -> int:
-    """Tell which job an event is about."""
+    """Return which job an event is about."""
     return int(str(event.instance_id or event.disk_id)[2:4])
 
 
@@ -432,7 +432,7 @@ class Jumping(Clock):
     ahead = timedelta(0)
 
     def now(self) -> datetime:
-        """See ``Clock``."""
+        """Implement ``Clock``."""
         return super().now() + self.ahead
 
 
@@ -591,7 +591,7 @@ def test_a_run_that_is_killed_and_resumed_finishes_what_is_left(act: str, tmp_pa
 
 
 def at_the(count: int, test: Callable[[Event], bool]) -> Callable[[Event], bool]:
-    """Tell whether an event is the so-manieth that a test is true of."""
+    """Return whether an event is the so-manieth that a test is true of."""
     seen: list[Event] = []
 
     def result(event: Event) -> bool:

@@ -67,7 +67,7 @@ def read_only(run: Command, folders: Sequence[Path], *commands: tuple[str, ...])
 
 
 def can_mount(folder: Path) -> bool:
-    """Tell whether a folder can be mounted read-only here."""
+    """Return whether a folder can be mounted read-only here."""
     name = shlex.quote(str(folder))
     words = ["unshare", "--mount", "sh", "-c", f"mount --bind {name} {name} && mount -o remount,bind,ro {name}"]
     return os.getuid() == 0 and subprocess.run(words, capture_output=True, check=False).returncode == 0

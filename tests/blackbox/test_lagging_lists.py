@@ -12,7 +12,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 def lagging(seconds: float, **more: Any) -> dict[str, Any]:
-    """Give a world whose lists are so many seconds behind, with a wipe that is over before they show anything."""
+    """Return a world whose lists are so many seconds behind, with a wipe that is over before they show anything."""
     return world(describe_lag=seconds, durations={"stop": 8, "wipe": 4, "start": 8, "snapshot": 20}, **more)
 
 

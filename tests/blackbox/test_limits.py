@@ -30,10 +30,10 @@ def run_with(capsys: pytest.CaptureFixture[str], own_home: Path) -> RunWith:
     return command
 
 
-def counts(said: Ended, name: str) -> tuple[object, str]:
+def counts(ended: Ended, name: str) -> tuple[object, str]:
     """Return the value that counts, and where it comes from."""
-    assert said.code == 0, said.err
-    found = next(each for each in said.document["values"] if each["path"] == name)
+    assert ended.code == 0, ended.err
+    found = next(each for each in ended.document["values"] if each["path"] == name)
     return found["value"], found["location"]
 
 

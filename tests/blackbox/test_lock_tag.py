@@ -54,7 +54,7 @@ def tagged(sim: Simulator, **more: Any) -> Run:
 
 
 def left(done: Run) -> bool:
-    """Tell whether a run says that its tag stays."""
+    """Return whether a run says that its tag stays."""
     (ended,) = [event for event in done.events if event.event == "done"]
     return bool(ended.data["tag_left"])
 
@@ -236,7 +236,7 @@ PENDING_STARTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("what", PENDING_STARTS)
-def test_while_something_is_owed_the_tag_stays_until_the_run_is_resumed(what: str) -> None:
+def test_while_something_is_pending_the_tag_stays_until_the_run_is_resumed(what: str) -> None:
     """A machine that is left down keeps the tag, which blocks others, and the resumed run takes it off at its end."""
     faults, instance, outcome = PENDING_STARTS[what]
     with simulated(world(instance=instance), faults=faults) as sim:
@@ -258,7 +258,7 @@ def test_while_something_is_owed_the_tag_stays_until_the_run_is_resumed(what: st
     assert after is None
 
 
-def test_a_machine_that_a_partial_run_left_down_is_owed_its_start() -> None:
+def test_a_machine_that_a_partial_run_left_down_has_a_pending_start() -> None:
     """One disk wiped, one refused, and no start: the run stays open behind its tag, and a resume starts the machine."""
     refused = {"action": "ReInitDisk", "subject": SYSTEM, "error": {"code": "Brand.New", "status": 400}}
     with simulated(faults=[refused, *PENDING_STARTS["not-restarted"][0]]) as sim:
@@ -276,7 +276,7 @@ def test_a_machine_that_a_partial_run_left_down_is_owed_its_start() -> None:
     assert after is None
 
 
-def test_a_resume_that_can_tell_nothing_new_leaves_the_tag() -> None:
+def test_a_resume_that_learns_nothing_new_leaves_the_tag() -> None:
     """An outcome that stays unknown keeps its tag, however often it is looked at."""
     with simulated(faults=PENDING_STARTS["unknown"][0]) as sim:
         caller = client(sim, TAGGED)
@@ -288,7 +288,7 @@ def test_a_resume_that_can_tell_nothing_new_leaves_the_tag() -> None:
 
 
 @pytest.mark.parametrize("verdict", ["reinitialised", "intact"])
-def test_a_verdict_leaves_the_tag_while_the_start_is_owed_and_the_next_resume_takes_it_off(verdict: str) -> None:
+def test_a_verdict_leaves_the_tag_while_the_start_is_pending_and_the_next_resume_takes_it_off(verdict: str) -> None:
     """A verdict closes nothing while the power is owed: the tag stays with the open run, and goes with its end."""
     with simulated(faults=PENDING_STARTS["unknown"][0]) as sim:
         caller = client(sim, TAGGED)
@@ -453,7 +453,7 @@ def test_a_tag_whose_answer_never_comes_ends_the_run(what: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     "what", [{"error": {"code": "Forbidden.RAM"}}, {"drop_request": True}, {"throttle": True}], ids=str
 )
-def test_a_tag_that_cannot_be_taken_off_changes_no_outcome_and_is_said(what: dict[str, Any]) -> None:
+def test_a_tag_that_cannot_be_taken_off_changes_no_outcome_and_is_reported(what: dict[str, Any]) -> None:
     """The data and the power are as told: what stays is the tag, and the person is told so."""
     with simulated(faults=[{"action": "UntagResources", "nth": "every", **what}]) as sim:
         done = tagged(sim, limits={"retry": 60.0})
@@ -466,15 +466,15 @@ def test_a_tag_that_cannot_be_taken_off_changes_no_outcome_and_is_said(what: dic
     assert left(done)
 
 
-def test_a_tag_that_stays_is_said_on_stderr(tmp_path: Path) -> None:
+def test_a_tag_that_stays_is_reported_on_stderr(tmp_path: Path) -> None:
     """The command line says that the tag stays and what to do, even where it is to be quiet."""
     config = tmp_path / "config.yaml"
     config.write_text("lock_tag: true\n")
     config.chmod(0o600)
     with simulated(faults=[{"action": "UntagResources", "nth": "every", "error": {"code": "Forbidden.RAM"}}]) as sim:
-        say = command(sim.url, tmp_path)
+        run_command = command(sim.url, tmp_path)
         words = ("--disk", DATA, "--stop-instance", "--confirm", DATA, "--config", str(config), "--quiet")
-        done = say(*words, journal=tmp_path / "j.db")
+        done = run_command(*words, journal=tmp_path / "j.db")
 
     assert done.returncode == 0, done.stderr
     assert f"stays on {INSTANCE}, and no other run can begin on it: remove the tag in the ECS console." in done.stderr
@@ -525,15 +525,15 @@ def test_a_resumed_run_whose_tag_is_gone_ends(moment: str, value: str | None) ->
     assert state["instances"][INSTANCE]["status"] == "Running"
 
 
-def test_a_run_that_is_planned_anew_puts_its_own_tag_there(tmp_path: Path) -> None:
+def test_a_run_that_is_planned_again_puts_its_own_tag_there(tmp_path: Path) -> None:
     """``--verdict wipe-again`` takes the old run's tag off, sets and takes off its own, and neither blocks it."""
     with simulated(faults=[{"action": "ReInitDisk", "drop_request": True, "times": 3}]) as sim:
         journal = tmp_path / "j.db"
         caller = client(sim, {**TAGGED, "journal": str(journal)})
         first = tagged(sim, using=caller)
-        say = command(sim.url, tmp_path)
+        run_command = command(sim.url, tmp_path)
         words = ("resume", str(first.report.run_id), "--verdict", "wipe-again", "--confirm", DATA)
-        done = say(*words, journal=journal)
+        done = run_command(*words, journal=journal)
         state = sim.state()
         after = lock_tag(sim)
 
@@ -544,7 +544,7 @@ def test_a_run_that_is_planned_anew_puts_its_own_tag_there(tmp_path: Path) -> No
     assert after is None
 
 
-def test_a_run_is_not_planned_anew_while_its_tag_cannot_be_taken_off(tmp_path: Path) -> None:
+def test_a_run_is_not_planned_again_while_its_tag_cannot_be_taken_off(tmp_path: Path) -> None:
     """Where the old tag cannot be taken off the new run does not begin, and the old one stays open."""
     faults = [
         {"action": "ReInitDisk", "drop_request": True, "times": 3},
@@ -555,9 +555,9 @@ def test_a_run_is_not_planned_anew_while_its_tag_cannot_be_taken_off(tmp_path: P
         caller = client(sim, {**TAGGED, "journal": str(journal)})
         first = tagged(sim, using=caller)
         name = str(first.report.run_id)
-        say = command(sim.url, tmp_path)
-        done = say("resume", name, "--verdict", "wipe-again", "--confirm", DATA, journal=journal)
-        again = say("resume", name, "--verdict", "reinitialised", journal=journal)
+        run_command = command(sim.url, tmp_path)
+        done = run_command("resume", name, "--verdict", "wipe-again", "--confirm", DATA, journal=journal)
+        again = run_command("resume", name, "--verdict", "reinitialised", journal=journal)
         state = sim.state()
 
     assert (done.returncode, again.returncode) == (4, 0), done.stderr
@@ -577,7 +577,7 @@ class Host:
         self.plan = self.caller.plan([DATA], stop_instance=True)
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] = lambda _event: None
-        self.told: Any = None
+        self.report: Any = None
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
@@ -586,9 +586,9 @@ class Host:
             self.on_event(event)
 
         try:
-            self.told = self.caller.run(self.plan, confirm=self.plan.confirm_with, on_event=note)
+            self.report = self.caller.run(self.plan, confirm=self.plan.confirm_with, on_event=note)
         except Error as error:
-            self.told = error.report
+            self.report = error.report
 
     def start(self) -> None:
         """Begin the run."""
@@ -601,11 +601,11 @@ class Host:
     @property
     def outcome(self) -> str:
         """What the run came to."""
-        return str(self.told.outcome)
+        return str(self.report.outcome)
 
 
 def hosts(sim: Simulator, folder: Path) -> tuple[Host, Host]:
-    """Give two hosts that have both looked and planned."""
+    """Return two hosts that have both looked and planned."""
     return Host(sim, folder / "a.db"), Host(sim, folder / "b.db")
 
 
@@ -618,7 +618,7 @@ def assert_apart(first: Host, second: Host, state: dict[str, Any], status: str) 
     ends = [host.outcome for host in (first, second)]
     assert len(rows) == ends.count("done") <= 1, ends
     known = {"done", "failed", "refused", *(["unknown"] if rows else [])}
-    assert set(ends) <= known, (first.told.error, second.told.error)
+    assert set(ends) <= known, (first.report.error, second.report.error)
     assert all(row["starts_before"] == 1 for row in rows)
     assert state["instances"][INSTANCE]["status"] == status
 
@@ -657,7 +657,7 @@ def test_of_two_that_begin_at_once_one_goes_on(turn: int, status: str, tmp_path:
         after = lock_tag(sim)
 
     assert_apart(first, second, state, status)
-    assert "done" in (first.outcome, second.outcome), (first.told.error, second.told.error)
+    assert "done" in (first.outcome, second.outcome), (first.report.error, second.report.error)
     assert after is None
 
 
@@ -724,6 +724,6 @@ def test_a_tag_on_its_way_for_however_long_leads_to_no_second_wipe(
         after = lock_tag(sim)
 
     assert_apart(first, second, state, status)
-    assert after in (None, *(host.told.run_id for host in (first, second) if host.outcome == "unknown"))
+    assert after in (None, *(host.report.run_id for host in (first, second) if host.outcome == "unknown"))
     if moment in ("tag intended", "tag answered", "tag shown"):
-        assert "done" in (first.outcome, second.outcome), (first.told.error, second.told.error)
+        assert "done" in (first.outcome, second.outcome), (first.report.error, second.report.error)

@@ -50,7 +50,7 @@ def test_another_machine_is_stopped_only_where_that_is_accepted(
 
 
 @pytest.mark.parametrize("accepted", [False, True])
-def test_a_run_that_is_planned_anew_does_not_follow_a_disk(
+def test_a_run_that_is_planned_again_does_not_follow_a_disk(
     sim: Simulator, run: Command, path: Path, *, accepted: bool
 ) -> None:
     """With --verdict wipe-again it is a risk, and refused in any case while the run's machine would stay down."""

@@ -244,7 +244,7 @@ def test_the_reason_stands_in_the_sentence_where_no_terminal_is(sim: Simulator, 
         assert text.count("ReInitDisk works only while it is Stopped") == 1
 
 
-def test_below_a_plan_nothing_of_it_is_said_again(sim: Simulator, run: Command, path: Path) -> None:
+def test_below_a_plan_nothing_of_it_is_repeated(sim: Simulator, run: Command, path: Path) -> None:
     """Under the loss stand only the earlier run of the disk, the outcome and the command; a plan touched nothing."""
     assert run(*RUN, "--snapshot", journal=path).returncode == 0
     name = listed(run, path)[0]["run_id"]

@@ -55,7 +55,7 @@ def document(out: str) -> dict[str, Any]:
 
 
 def touched(sim: Simulator) -> bool:
-    """Tell whether anything was changed."""
+    """Return whether anything was changed."""
     return any(call["action"] == "StopInstance" and not call["dry_run"] for call in sim.state()["calls"])
 
 
@@ -131,7 +131,7 @@ class Filling(io.StringIO):
         return super().write(text)
 
 
-def test_events_that_find_no_room_are_told_of_once(
+def test_dropped_events_are_reported_once(
     monkeypatch: pytest.MonkeyPatch, sim: Simulator, run: Command, path: Path, tmp_path: Path
 ) -> None:
     """A disk that fills up under --events stops no run: it is done, and stderr and the report say what is missing."""
@@ -161,7 +161,7 @@ def test_events_are_appended(run: Command, path: Path, tmp_path: Path) -> None:
 
 
 def clash(name: str, tmp_path: Path, path: Path) -> list[str]:
-    """Give options of which two name one file."""
+    """Return options of which two name one file."""
     config, ids, link = tmp_path / "config.yaml", tmp_path / "ids.json", tmp_path / "link.json"
     config.write_text("reason: CHG-1\n", "utf-8")
     os.chmod(config, 0o600)

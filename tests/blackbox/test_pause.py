@@ -57,9 +57,9 @@ def acts(simulator: Simulator) -> list[str]:
     ]
 
 
-def status(simulator: Simulator, kind: str, name: str, wanted: str) -> Callable[[], bool]:
+def status(simulator: Simulator, kind: str, name: str, expected: str) -> Callable[[], bool]:
     """Return a question: whether the simulator shows this status."""
-    return lambda: bool(simulator.state()[kind][name]["status"] == wanted)
+    return lambda: bool(simulator.state()[kind][name]["status"] == expected)
 
 
 @pytest.fixture

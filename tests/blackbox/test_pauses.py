@@ -23,7 +23,7 @@ QUESTION = "Continue? Type"
 
 
 def machines(**members: str) -> dict[str, Any]:
-    """Give a world of three machines with a data disk each, on which nothing takes long."""
+    """Return a world of three machines with a data disk each, on which nothing takes long."""
     return recoverable(
         {
             "durations": {"stop": 3, "wipe": 5, "start": 3},
@@ -49,7 +49,7 @@ PAUSING = (*CANARY, "--pause", "canary")
 
 
 def pausing(simulator: Simulator) -> list[str]:
-    """Give the command line of a run with a canary that asks after it."""
+    """Return the command line of a run with a canary that asks after it."""
     client = safe_reinit.connect(region="cn-hangzhou", endpoint=simulator.url, credentials=("testid", "testsecret"))
     plan = client.plan(["d-0", "d-1", "d-2"], stop_instance=True)
     return [*PAUSING, "--confirm", plan.confirm_with]
@@ -66,7 +66,7 @@ def wiped(simulator: Simulator) -> list[str]:
 
 
 def all_run(simulator: Simulator) -> bool:
-    """Tell whether every machine runs."""
+    """Return whether every machine runs."""
     return {each["status"] for each in simulator.state()["instances"].values()} == {"Running"}
 
 

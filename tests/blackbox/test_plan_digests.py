@@ -83,7 +83,7 @@ def test_128_bits_of_the_digest_apply_the_plan(
 
 
 @pytest.mark.parametrize("word", ["other-end", "longer", "blank", "full-width"])
-def test_what_only_looks_like_the_digest_is_none(
+def test_what_only_resembles_the_digest_is_none(
     run_command: RunCommand, sim: Simulator, saved: Saved, word: str
 ) -> None:
     """The word is compared whole: another character anywhere, or one too many, and nothing is applied."""

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 def is_silent(done: subprocess.CompletedProcess[str]) -> bool:
-    """Tell whether a command ended 0 and printed nothing."""
+    """Return whether a command ended 0 and printed nothing."""
     assert done.returncode == 0, done.stderr
     return (done.stdout, done.stderr) == ("", "")
 
@@ -67,7 +67,7 @@ def test_documents_and_files_are_written_all_the_same(run: Command, path: Path, 
     assert '"event":"done"' in events.read_text("utf-8").replace(" ", "")
 
 
-def test_what_does_not_end_well_is_said(sim: Simulator, run: Command, path: Path) -> None:
+def test_what_does_not_end_well_is_reported(sim: Simulator, run: Command, path: Path) -> None:
     """A plan that is refused and a run that failed have their result on stdout and their reason on stderr."""
     refused = run("plan", *TARGET[:2], "--endpoint", sim.url, "--quiet", journal=None)
     sim.do({"fault": {"action": "ReInitDisk", "error": {"code": "OperationDenied"}}})

@@ -91,7 +91,7 @@ def acts(sim: Simulator) -> list[str]:
 
 
 def ended(work: Callable[[], Any]) -> Any:
-    """Give the report of a run however it ends; an error without one is raised."""
+    """Return the report of a run however it ends; an error without one is raised."""
     try:
         return work()
     except safe_reinit.Error as error:
@@ -107,7 +107,7 @@ def names(path: Path) -> list[str]:
 
 
 def is_open(path: Path) -> bool:
-    """Tell whether a job of a journal is open."""
+    """Return whether a job of a journal is open."""
     with open_to_write(path) as journal:
         return any(run.open for run in journal.runs())
 
@@ -119,14 +119,14 @@ WIPING = {"disk": DISK}
 
 
 def is_so(state: dict[str, Any], held: dict[str, str]) -> bool:
-    """Tell whether what is held has begun."""
+    """Return whether what is held has begun."""
     if held == STOPPING:
         return bool(state["instances"][INSTANCE]["status"] == "Stopping")
     return bool(state["disks"][DISK]["status"] == "ReIniting")
 
 
 def is_quiet(state: dict[str, Any]) -> bool:
-    """Tell whether no machine is on its way, and no disk is being wiped."""
+    """Return whether no machine is on its way, and no disk is being wiped."""
     statuses = {each["status"] for kind in ("instances", "disks") for each in state[kind].values()}
     return statuses <= {"Running", "Stopped", "In_use"}
 
@@ -702,7 +702,7 @@ def test_the_second_signal_leaves_at_once(run: Command, path: Path, held: dict[s
 
 
 def interrupted(path: Path) -> bool:
-    """Tell whether the record of a run says that it was asked to end."""
+    """Return whether the record of a run says that it was asked to end."""
     with open_to_write(path) as journal:
         return any(each.state.interrupted for run in journal.runs() for each in run.jobs)
 

@@ -50,7 +50,7 @@ def changing(sim: Simulator) -> list[str]:
 
 
 def status(sim: Simulator) -> str:
-    """Tell the status of the machine."""
+    """Return the status of the machine."""
     return str(sim.state()["instances"][INSTANCE]["status"])
 
 
@@ -61,7 +61,7 @@ def run_of(journal: Path) -> str:
 
 
 def is_open(journal: Path) -> bool:
-    """Tell whether a job of a journal is open."""
+    """Return whether a job of a journal is open."""
     with open_to_write(journal) as opened:
         return any(run.open for run in opened.runs())
 
@@ -234,7 +234,7 @@ def test_a_run_that_did_not_restart_stays_open_and_its_resume_line_works(tmp_pat
         assert is_open(journal)
 
 
-def test_after_a_verdict_the_power_is_owed_still(tmp_path: Path) -> None:
+def test_after_a_verdict_the_start_is_still_pending(tmp_path: Path) -> None:
     """A verdict does not close a run whose machine did not start: resume starts it once that is possible."""
     journal = tmp_path / "j.db"
     with machine(tmp_path) as (sim, run):

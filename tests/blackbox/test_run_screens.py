@@ -61,15 +61,15 @@ def test_what_is_explained_is_folded_at_the_edge(terminal: Open, sim: Simulator,
         assert person.end() == 0, person.shown
         lines = [line.rstrip() for line in _STYLES.sub("", person.shown).splitlines()]
         piped = run(*words, journal=None).stdout
-        said = " ".join(piped.split())
+        text = " ".join(piped.split())
 
         assert max(map(len, lines)) <= columns
         assert "" in lines[1:-1]
         if words == ("checks",):
-            assert "".join(said.split()) == "".join(" ".join(lines[: lines.index("")]).split())
+            assert "".join(text.split()) == "".join(" ".join(lines[: lines.index("")]).split())
             assert all(line.startswith(("block ", "risk ", "info ")) for line in piped.splitlines())
         else:
-            assert said == " ".join(" ".join(lines).split())
+            assert text == " ".join(" ".join(lines).split())
 
 
 def test_a_refused_run_says_on_a_terminal_once_that_it_touched_nothing(

@@ -87,7 +87,7 @@ def test_a_call_that_is_refused_ends_as_the_table_of_exit_codes_says(
 @pytest.mark.parametrize(
     "reading", ["DescribeDisks", "DescribeInstances", "DescribeSnapshots", "DescribeImages", "GetCallerIdentity"]
 )
-def test_a_look_that_fails_now_and_then_changes_nothing(reading: str, kind: str) -> None:
+def test_a_read_that_fails_now_and_then_changes_nothing(reading: str, kind: str) -> None:
     """A look that fails at several places, probes by DryRun included, is asked again, and the run ends well."""
     faults = [{"action": reading, "nth": nth, kind: True} for nth in (2, 3, 5, 8, 13, 21, 34)]
     with simulated(faults=faults) as sim:
@@ -100,7 +100,7 @@ def test_a_look_that_fails_now_and_then_changes_nothing(reading: str, kind: str)
 
 @pytest.mark.parametrize("phase", ["before the stop", "after the stop"])
 @pytest.mark.parametrize("reading", ["DescribeDisks", "DescribeSnapshots", "GetCallerIdentity"])
-def test_a_look_that_never_comes_back_ends_the_run_with_the_machine_up(reading: str, phase: str) -> None:
+def test_a_read_that_never_comes_back_ends_the_run_with_the_machine_up(reading: str, phase: str) -> None:
     """A look that fails for good ends the run in time: 3 before the first change, else with the truth that is left."""
     fault = {"fault": {"action": reading, "nth": "every", "drop_request": True}}
     with simulated() as sim:
@@ -182,7 +182,7 @@ def test_what_moves_between_stop_and_wipe_ends_the_run_without_a_wipe(what: str)
     assert "->" in str(done.error)
 
 
-def test_a_look_that_took_long_is_no_look_before_a_wipe() -> None:
+def test_an_observation_that_took_long_is_none_before_a_wipe() -> None:
     """What was read before a call is at most 3 seconds old: a start during a slow look is not missed."""
     with simulated() as sim:
 
@@ -449,7 +449,7 @@ def test_a_power_cut_and_then_the_safety_snapshot() -> None:
     assert done.outcome == "done"
 
 
-def test_a_guest_that_ignores_the_stop_is_told_as_stranded() -> None:
+def test_a_guest_that_ignores_the_stop_is_reported_as_stranded() -> None:
     """Without a forced stop a machine that stays Stopping ends 8, with the last state seen in the message."""
     with simulated(world(instance={"ignores_stop": True})) as sim:
         done = run(sim, limits={"stop": 20.0, "start": 30.0})
@@ -490,7 +490,7 @@ def test_a_wipe_that_does_not_end_in_time_is_unknown_and_stays_stopped() -> None
     assert done.report.jobs[0].phases[-1].result in ("timeout", "unknown")
 
 
-def test_a_start_that_does_not_end_in_time_is_told_as_not_restarted() -> None:
+def test_a_start_that_does_not_end_in_time_is_reported_as_not_restarted() -> None:
     """A machine still Starting when the time has passed is told so, and the wipe keeps its proof."""
     with simulated(world(instance={"start_seconds": 9999})) as sim:
         done = run(sim, limits={"start": 20.0})
@@ -513,7 +513,7 @@ def test_a_wipe_too_short_to_be_seen_is_proven_by_the_time_that_passes() -> None
 
 
 @pytest.mark.parametrize("lag", [3.0, 10.0])
-def test_looks_that_lag_behind_lead_to_no_second_call(lag: float) -> None:
+def test_observations_that_lag_behind_lead_to_no_second_call(lag: float) -> None:
     """What ECS shows late is waited for: each call is sent once, and the first In_use is no proof."""
     with simulated(world(describe_lag=lag)) as sim:
         done = run(sim)

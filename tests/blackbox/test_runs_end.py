@@ -36,7 +36,7 @@ def status(sim: Simulator) -> str:
 
 
 def assert_ended(sim: Simulator, done: Run) -> None:
-    """See that the run is closed, and that nothing says that it can be resumed."""
+    """Check that the run is closed, and that nothing says that it can be resumed."""
     with pytest.raises(RunRefused, match="has ended"):
         client(sim).resume(str(done.report.run_id))
     error = done.report.jobs[0].error
@@ -45,7 +45,7 @@ def assert_ended(sim: Simulator, done: Run) -> None:
 
 
 def assert_can_end(sim: Simulator, done: Run, **more: Any) -> None:
-    """See that the run is closed after it was resumed, if not before."""
+    """Check that the run is closed after it was resumed, if not before."""
     text = []
     for _ in range(3):
         with pytest.raises(Error) as raised:

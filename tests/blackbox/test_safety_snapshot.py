@@ -48,7 +48,7 @@ SLOW = {"stop": 8, "wipe": 16, "start": 8, "snapshot": 99999}
 
 
 def progressing(event: Event) -> bool:
-    """Tell whether an event shows a safety snapshot under way."""
+    """Return whether an event shows a safety snapshot under way."""
     return event.event == "wait" and event.data["phase"] == "snapshot" and bool(event.data["progress"])
 
 
@@ -151,7 +151,7 @@ def test_without_the_option_no_snapshot_is_taken() -> None:
     assert safety_of(done) == {DATA: None}
 
 
-def test_the_progress_is_told() -> None:
+def test_the_progress_is_reported() -> None:
     """While the snapshot is being created, each wait says how far it is."""
     with simulated() as sim:
         done = run(sim, snapshot=True)
@@ -163,7 +163,7 @@ def test_the_progress_is_told() -> None:
 
 
 @pytest.mark.parametrize("lag", [3.0, 10.0])
-def test_looks_that_lag_behind_are_waited_for(lag: float) -> None:
+def test_observations_that_lag_behind_are_waited_for(lag: float) -> None:
     """A snapshot that a Describe shows late is not taken for gone, and is asked for once."""
     with simulated(world(describe_lag=lag)) as sim:
         done = run(sim, snapshot=True)
@@ -376,7 +376,7 @@ def test_of_two_disks_none_is_wiped_without_its_own(action: str) -> None:
 
 
 def both_asked(event: Event, sim: Simulator) -> bool:
-    """Tell whether both snapshots are under way."""
+    """Return whether both snapshots are under way."""
     return progressing(event) and len(taken(sim.state())) == 2
 
 
@@ -485,9 +485,9 @@ def test_a_snapshot_deleted_while_nobody_was_there_leads_to_no_wipe() -> None:
 def test_a_signal_while_the_snapshot_is_made_brings_the_machine_back(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C or SIGTERM while the command waits for the snapshot: no wipe, the machine up, 4, the snapshot named."""
     with simulated(world(durations=SLOW)) as sim:
-        say = command(sim.url, tmp_path)
+        run_command = command(sim.url, tmp_path)
         words = ("--disk", DATA, "--stop-instance", "--snapshot", "--accept", "no-recent-snapshot")
-        child = say.start(*words, "--confirm", DATA, "--output", "json", journal=tmp_path / "j.db")
+        child = run_command.start(*words, "--confirm", DATA, "--output", "json", journal=tmp_path / "j.db")
         until(lambda: bool(taken(sim.state(), DATA)) or child.poll() is not None)
         child.send_signal(number)
         out, err = child.communicate()

@@ -320,7 +320,7 @@ def database(test_authority: Authority) -> Iterator[postgresql.Server]:
 def journal_at(
     monkeypatch: pytest.MonkeyPatch, folder: Path, database: postgresql.Server, way: str, port: int | None = None
 ) -> str:
-    """Give the password in one of the ways, and return the address of a journal in a new schema."""
+    """Return the password in one of the ways, and return the address of a journal in a new schema."""
     schema = f"own_{len(database.sql('SELECT nspname FROM pg_namespace'))}"
     database.sql(f"CREATE SCHEMA {schema} AUTHORIZATION runner")
     who, more, variables = WAYS[way]
@@ -377,7 +377,7 @@ def all_commands(monkeypatch: pytest.MonkeyPatch, folder: Path, journal: str) ->
 
 
 def written_in(folder: Path) -> str:
-    """Give all that was written to a folder, but for what gives the password."""
+    """Return all that was written to a folder, but for what gives the password."""
     given = ("pgpass", "c.yaml", "wrong.yaml")
     files = [file for file in folder.rglob("*") if file.is_file() and file.name not in given]
     return "".join(file.read_text("utf-8", "replace") for file in files)

@@ -142,8 +142,8 @@ def test_a_cancel_of_the_run_ends_all_its_shards_in_order(path: Path) -> None:
         done = engine.carry().checked()
 
     assert done.outcomes == {"refused": list(range(MANY))}
-    assert re.match(rf"{engine.run_id}, shard \d: ", engine.said[0])
-    assert "asked this run to end: finishing the current call" in engine.said[0]
+    assert re.match(rf"{engine.run_id}, shard \d: ", engine.messages[0])
+    assert "asked this run to end: finishing the current call" in engine.messages[0]
     assert not [call for number in range(MANY) for call in done.calls(number)]
 
 
@@ -416,7 +416,7 @@ def waiting(sim: Simulator, path: Path) -> Engine:
     return Engine(sim, path).begin(everything(MANY), waves=((4, False),), pause="wave").carry()
 
 
-def test_who_joins_a_run_is_told_what_has_happened_so_far(path: Path) -> None:
+def test_who_joins_a_run_is_shown_what_has_happened_so_far(path: Path) -> None:
     """Machines that have ended are not taken for ones that wait."""
     events: list[Event] = []
     with simulated(fleet(MANY)) as sim:
@@ -642,7 +642,7 @@ def test_a_worker_whose_journal_is_away_names_the_run_and_no_command(path: Path)
     """Nobody has to resume it: the machines come back, and a worker goes on by what this host kept of the shard."""
     with simulated(fleet(SIZE)) as sim, pytest.MonkeyPatch.context() as patch:
         engine = Engine(sim, path, of_workers={"journal_outage": 30.0}).begin(everything(SIZE))
-        carrier = engine.worker().own_runs.shards(engine.said.append)
+        carrier = engine.worker().own_runs.shards(engine.messages.append)
 
         def result(event: Event) -> None:
             if event.event == "answer":
@@ -661,7 +661,7 @@ def test_a_worker_whose_journal_is_away_names_the_run_and_no_command(path: Path)
         patch.undo()
         engine.carry_shards().checked()
 
-    text = "\n".join(engine.said)
+    text = "\n".join(engine.messages)
     assert f"The part of run {engine.run_id} that is missing in the journal is kept in {kept}." in text
     assert f"a worker continues run {engine.run_id} automatically" in text
     assert "safe-reinit resume" not in text

@@ -111,23 +111,23 @@ def test_the_screen_says_which_exit_code_a_shell_shows(sim: Simulator, run: Comm
     assert "130" not in other.stdout
 
 
-def hang_looks(sim: Simulator, times: int = 1000) -> None:
+def hang_reads(sim: Simulator, times: int = 1000) -> None:
     """Let looks at disks hang for longer than any test."""
     sim.do({"fault": {"action": "DescribeDisks", "times": times, "delay": 36_000.0}})
 
 
 def asked(sim: Simulator, action: str) -> bool:
-    """Tell whether the simulator got this call: one that hangs in it, too."""
+    """Return whether the simulator got this call: one that hangs in it, too."""
     return any(call["action"] == action for call in sim.state()["calls"])
 
 
 @pytest.mark.parametrize("words", [RUN, ("plan", *TARGET), ("policy", "--disk", DISK)], ids=["run", "plan", "policy"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_before_the_run_ends_a_look_that_hangs(
+def test_a_signal_before_the_run_ends_a_read_that_hangs(
     sim: Simulator, run: Command, words: tuple[str, ...], number: signal.Signals
 ) -> None:
     """While the command still looks, a signal ends it at once: 3, nothing changed; SIGINT ends it by SIGINT."""
-    hang_looks(sim)
+    hang_reads(sim)
     child = run.start(*words, "--endpoint", sim.url, "--output", "json", journal=None)
     until(lambda: asked(sim, "GetCallerIdentity"), COMMAND_TIMEOUT)
     kill(child, number)
@@ -370,9 +370,9 @@ def test_the_second_ctrl_c_quits_a_real_process(tmp_path: Path, path: Path) -> N
     assert f"resume {left['run_id']}" in " ".join(document(out)["next"])
 
 
-def test_the_second_ctrl_c_quits_inside_a_look_that_hangs(sim: Simulator, run: Command, path: Path) -> None:
+def test_the_second_ctrl_c_quits_inside_a_read_that_hangs(sim: Simulator, run: Command, path: Path) -> None:
     """While every look hangs, a second Ctrl-C ends the process; the run is whole in the journal, and is resumed."""
-    child = quit_at_a_hung_look(sim, run, path)
+    child = quit_at_a_hung_read(sim, run, path)
     out, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert child.returncode == BY_SIGINT, err
@@ -391,7 +391,7 @@ def test_what_had_not_begun_when_somebody_quit_never_begins(sim: Simulator, run:
     both = (*TARGET, "--disk", SECOND, "--max-parallel", "1")
     planned = run("plan", *both, "--endpoint", sim.url, "--output", "json", journal=None).stdout
     confirmed = (*both, "--confirm", document(planned)["plan"]["confirm_with"])
-    child = quit_at_a_hung_look(sim, run, path, confirmed)
+    child = quit_at_a_hung_read(sim, run, path, confirmed)
     out, err = child.communicate(timeout=COMMAND_TIMEOUT)
     resumed = run("resume", document(out)["run_id"], journal=path)
 
@@ -404,14 +404,14 @@ def test_what_had_not_begun_when_somebody_quit_never_begins(sim: Simulator, run:
     assert ["i-second"] not in stops
 
 
-def quit_at_a_hung_look(
+def quit_at_a_hung_read(
     sim: Simulator, run: Command, path: Path, words: tuple[str, ...] = RUN
 ) -> subprocess.Popen[str]:
     """Start a run, let its looks hang once the machine stops, and press Ctrl-C twice."""
     with held(sim, STOPPING):
         child = run.start(*words, "--output", "json", journal=path)
         comes_to(sim, "Stopping")
-        hang_looks(sim, 2)
+        hang_reads(sim, 2)
         reads = len(sim.state()["calls"])
         until(lambda: len(sim.state()["calls"]) > reads, COMMAND_TIMEOUT)
         quit_now(child)

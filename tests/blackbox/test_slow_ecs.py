@@ -23,7 +23,7 @@ DURATIONS = {"stop": 6, "wipe": 8, "start": 6, "snapshot": 8}
 
 
 def world(count: int = 1) -> dict[str, Any]:
-    """Give machines with one disk each, and a fresh snapshot of it."""
+    """Return machines with one disk each, and a fresh snapshot of it."""
     numbers = range(count)
     return {
         "durations": DURATIONS,
@@ -50,17 +50,17 @@ Make = Callable[[Simulator], Command]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Make:
-    """Give the command line against a simulator."""
+    """Return the command line against a simulator."""
     return lambda sim: command(sim.url, tmp_path)
 
 
 def wipe(*more: str) -> tuple[str, ...]:
-    """Give the words that wipe the first disk."""
+    """Return the words that wipe the first disk."""
     return ("--disk", "d-0", "--stop-instance", "--confirm", "d-0", "--accept", "fstab-may-name-disk", *more)
 
 
 def truth(sim: Simulator, number: int = 0) -> tuple[str, int]:
-    """Tell whether a machine runs, and how often its disk was wiped."""
+    """Return whether a machine runs, and how often its disk was wiped."""
     state = sim.state()
     return state["instances"][f"i-{number}"]["status"], len(state["disks"][f"d-{number}"]["wipes"])
 
@@ -143,7 +143,7 @@ def test_a_machine_comes_back_at_once_where_ecs_is_too_slow_for_a_wipe(run: Make
         assert "ECS answers slowly: 7.0 s per call. ReInitDisk of d-0 was not sent" in text
 
 
-def test_a_slow_ecs_is_said(run: Make, tmp_path: Path) -> None:
+def test_a_slow_ecs_is_reported(run: Make, tmp_path: Path) -> None:
     """Who watches is told that ECS answers slowly, and how slowly, long before any limit passes."""
     with slow(1, every(2.5)) as sim:
         done = run(sim)(*wipe("--events", str(tmp_path / "events.jsonl")), journal=tmp_path / "journal.db")
@@ -194,7 +194,7 @@ def test_a_machine_comes_back_though_nothing_is_shown_any_more(run: Make, tmp_pa
         assert truth(sim) == ("Running", 0)
 
 
-def test_an_outage_is_said(run: Make, tmp_path: Path) -> None:
+def test_an_outage_is_reported(run: Make, tmp_path: Path) -> None:
     """While ECS does not answer the screen says so, and shows what was seen before as such."""
     with slow() as sim:
         child = run(sim).start(*wipe(), journal=tmp_path / "journal.db")
@@ -207,7 +207,7 @@ def test_an_outage_is_said(run: Make, tmp_path: Path) -> None:
     assert re.search(r": last seen \w+.*; ECS does not answer DescribeInstances", text)
 
 
-def test_throttling_is_said(run: Make, tmp_path: Path) -> None:
+def test_throttling_is_reported(run: Make, tmp_path: Path) -> None:
     """While ECS throttles what is asked the screen says so."""
     with slow() as sim:
         child = run(sim).start(*wipe(), journal=tmp_path / "journal.db")
@@ -219,7 +219,7 @@ def test_throttling_is_said(run: Make, tmp_path: Path) -> None:
     assert "; ECS throttles DescribeInstances (Throttling)" in text
 
 
-def test_an_outage_is_said_of_a_fleet(run: Make, tmp_path: Path) -> None:
+def test_an_outage_is_reported_for_a_fleet(run: Make, tmp_path: Path) -> None:
     """Of many machines a line says how many wait, and for what, as soon as that is so."""
     ids = [word for n in range(5) for word in ("--disk", f"d-{n}")]
     words = (*ids, "--stop-instance", "--accept", "fstab-may-name-disk", "--canary", "0")

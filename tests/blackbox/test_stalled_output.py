@@ -56,7 +56,7 @@ def stall(stream: Any) -> None:
 
 
 def since(when: str) -> float:
-    """Tell how long ago that was."""
+    """Return how long ago that was."""
     return time.time() - datetime.fromisoformat(when).timestamp()
 
 
@@ -70,7 +70,7 @@ def end_it(way: Way, child: subprocess.Popen[Any], run: Command, path: Path) -> 
 
 
 def came_back(way: Way, sim: Simulator, child: subprocess.Popen[Any], run: Command, path: Path) -> None:
-    """See that the run comes to its end with the machine running, and then its process, though nobody reads."""
+    """Check that the run comes to its end with the machine running, and then its process, though nobody reads."""
     code = child.wait(COMMAND_TIMEOUT)
     (result,) = listed(run, path)
     assert since(result["ended_at"]) <= LIMIT

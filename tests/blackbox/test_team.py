@@ -117,7 +117,7 @@ def abandoned(sim: Simulator, run: Command, team: Team) -> str:
 
 
 def acts(team: Team) -> list[tuple[str, str]]:
-    """Tell who did what, by the roles, the oldest first."""
+    """Return who did what, by the roles, the oldest first."""
     with open_to_read(team.journal("rita")) as journal:
         return [(each.role, each.action) for each in reversed(journal.audit_entries())]
 

@@ -19,17 +19,17 @@ START = re.compile(r"start the instance|starts? it in the", re.IGNORECASE)
 
 
 def hint_of(done: Any) -> str:
-    """Give what the error of a run says to do."""
+    """Return what the error of a run says to do."""
     return str(done.error.hint)
 
 
 def power_text(report: Any) -> str:
-    """Give a report as people read it."""
+    """Return a report as people read it."""
     return "\n".join(line.text for line in report_lines(report))
 
 
 def calls(sim: Simulator, action: str) -> list[datetime]:
-    """Tell when this call came over the API, dry runs left out."""
+    """Return when this call came over the API, dry runs left out."""
     return [
         datetime.fromisoformat(each["at"])
         for each in sim.state()["calls"]
@@ -37,7 +37,7 @@ def calls(sim: Simulator, action: str) -> list[datetime]:
     ]
 
 
-def test_a_stop_that_takes_too_long_is_said_and_no_limit_is_shown_as_passed() -> None:
+def test_a_stop_that_takes_too_long_is_reported_and_no_limit_is_shown_as_passed() -> None:
     """Once timeout_stop has passed every wait says so, and shows the limit that counts from then."""
     with simulated(world(**DEAF)) as sim:
         done = run(sim, limits={"stop": 60.0, "start": 120.0})
@@ -80,7 +80,7 @@ def test_a_machine_that_is_still_starting_is_given_time() -> None:
         assert not START.search(hint_of(done))
 
 
-def test_a_machine_released_before_its_stop_is_not_said_to_run() -> None:
+def test_a_machine_released_before_its_stop_is_not_reported_as_running() -> None:
     """What the last look did not show is not seen, with the likely reason, and nothing is said of its data."""
     with simulated() as sim:
         done = run(sim, between=lambda: sim.do({"delete_instance": INSTANCE}))
@@ -105,7 +105,7 @@ def test_a_machine_released_while_it_was_stopped_is_not_to_be_started() -> None:
         assert "resume" not in hint_of(done)
 
 
-def test_a_machine_of_which_nothing_is_seen_after_its_stop_is_not_said_to_run() -> None:
+def test_a_machine_of_which_nothing_is_seen_after_its_stop_is_not_reported_as_running() -> None:
     """Lists lag behind the stop, and then fail: the run stays open, and says that the machine may be down."""
     silent = {"action": "DescribeInstances", "nth": 3, "times": 10_000, "error": {"code": "InternalError"}}
     with simulated(world(describe_lag=5.0)) as sim:

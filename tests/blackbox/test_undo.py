@@ -39,7 +39,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 def precious(**more: Any) -> dict[str, Any]:
-    """Give the usual world with a content on the data disk that tells itself."""
+    """Return the usual world with a content on the data disk that tells itself."""
     return world(disk={"content": "precious"}, **more)
 
 
@@ -58,12 +58,12 @@ def wiped(sim: Simulator, disks: tuple[str, ...] = (DATA,), **more: Any) -> str:
 
 
 def lost_by(sim: Simulator, disk_id: str) -> str:
-    """Give what the last wipe of a disk took from it."""
+    """Return what the last wipe of a disk took from it."""
     return str(sim.state()["disks"][disk_id]["wipes"][-1]["content_before"])
 
 
 def brought_back(state: dict[str, Any], disk_id: str) -> str:
-    """Give what the last roll-back of a disk put on it."""
+    """Return what the last roll-back of a disk put on it."""
     return str(state["disks"][disk_id]["resets"][-1]["content_after"])
 
 
@@ -200,7 +200,7 @@ def test_an_undo_leaves_the_machine_stopped_where_that_is_asked_for(status: str)
 
 
 def refused(sim: Simulator, name: str, **more: Any) -> str:
-    """See that an undo is refused with 3 and nothing sent, and give what it says."""
+    """Check that an undo is refused with 3 and nothing sent, and return what it says."""
     before = changes(sim.state())
     try:
         done = undo(sim, name, **more)
@@ -410,7 +410,7 @@ def test_an_undo_in_doubt_names_its_own_call() -> None:
 @pytest.mark.parametrize(
     ("verdict", "outcome", "data"), [("reinitialised", "done", "reinitialised"), ("intact", "failed", "intact")]
 )
-def test_a_person_can_tell_what_became_of_an_undo(verdict: Any, outcome: str, data: str) -> None:
+def test_a_person_can_report_what_became_of_an_undo(verdict: Any, outcome: str, data: str) -> None:
     """A verdict ends an undo in doubt with the machine up, and no call to the disk."""
     with simulated() as sim:
         doubtful = in_doubt(sim, wiped(sim))
@@ -437,7 +437,7 @@ def test_a_resume_without_a_word_leaves_an_undo_in_doubt() -> None:
 
 
 @pytest.mark.parametrize("answer", ["lost", "refused", "asked again"])
-def test_a_wipe_of_somebody_else_is_not_told_as_a_roll_back(answer: str) -> None:
+def test_a_wipe_of_somebody_else_is_not_reported_as_a_roll_back(answer: str) -> None:
     """ReIniting that shows although no ResetDisk of ours was accepted is another's wipe: unknown."""
     kinds = {
         "lost": {"drop_request": True},
@@ -549,7 +549,7 @@ def test_an_undo_needs_consent(sim: Simulator, run_command: Command, path: Path,
     assert changes(sim.state()) == before
 
 
-def test_runs_and_show_tell_an_undo(sim: Simulator, run_command: Command, path: Path) -> None:
+def test_runs_and_show_report_an_undo(sim: Simulator, run_command: Command, path: Path) -> None:
     """``runs`` and ``show`` say that a run is an undo, of which run, and what its disks were rolled back to."""
     name = wiped(sim)
     done = run_command("undo", name, "--stop-instance", "--confirm", DATA, "--output", "json", journal=path)

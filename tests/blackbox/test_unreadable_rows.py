@@ -51,7 +51,7 @@ class Altered:
 
 
 def world() -> dict[str, Any]:
-    """Give machines with one data disk each, a snapshot of each, and a stranger's disk with one."""
+    """Return machines with one data disk each, a snapshot of each, and a stranger's disk with one."""
     numbers = range(COUNT)
     return {
         "durations": {"stop": 6, "wipe": 8, "start": 6, "snapshot": 8},
@@ -71,7 +71,7 @@ def altered(folder: Path, alter: Alter, *, on: bool = True) -> Iterator[tuple[Si
 
 
 def rows(body: dict[str, Any], outer: str) -> list[dict[str, Any]]:
-    """Give the rows of a list in an answer; none where it is another's."""
+    """Return the rows of a list in an answer; none where it is another's."""
     found: list[dict[str, Any]] = body.get(outer, {}).get(outer.removesuffix("s"), [])
     return found
 
@@ -196,7 +196,7 @@ def test_a_list_that_never_ends_keeps_no_machine_down(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ["InvalidSecurityToken.Expired", "SignatureDoesNotMatch", "IllegalTimestamp"])
-def test_refused_looks_do_not_end_a_run(tmp_path: Path, code: str) -> None:
+def test_refused_reads_do_not_end_a_run(tmp_path: Path, code: str) -> None:
     """Looks that are refused for credentials or the clock for a while are made again, and the run goes on."""
     with virtual.simulate(world()) as sim:
         child = command(sim.url, tmp_path).start(

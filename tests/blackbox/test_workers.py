@@ -125,13 +125,13 @@ class Team:
         return stored
 
     def all_done(self) -> None:
-        """See that each disk was wiped once, each machine stopped and started once, and that the report says so."""
+        """Check that each disk was wiped once, each machine stopped and started once, and that the report says so."""
         assert {instance: dict(calls) for instance, calls in self.calls().items()} == dict.fromkeys(INSTANCES, CHANGES)
         self.back_up()
         assert self.stored.outcome == "done"
 
     def back_up(self) -> None:
-        """See that all machines run, and that the journal is done with the run."""
+        """Check that all machines run, and that the journal is done with the run."""
         state = self.sim.state()
         assert {state["instances"][each]["status"] for each in INSTANCES} == {"Running"}
         assert self.stored.ended_at is not None
@@ -159,13 +159,13 @@ def team_of(temporal: Any, journal: str, command_line: CommandLine, wipe: float)
 
 @pytest.fixture
 def wipe() -> float:
-    """Give the seconds that a wipe takes."""
+    """Return the seconds that a wipe takes."""
     return 5.0
 
 
 @pytest.fixture
 def team(tmp_path: Path, postgres: postgresql.Server, command_line: CommandLine, wipe: float) -> Iterator[Team]:
-    """Give a team with servers of its own."""
+    """Return a team with servers of its own."""
     from tests.temporals import temporal_or_skip
 
     with temporal_or_skip(tmp_path) as temporal, team_of(temporal, postgres.new(), command_line, wipe) as team:

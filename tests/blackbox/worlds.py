@@ -50,7 +50,7 @@ def held(sim: Simulator, what: dict[str, str]) -> Iterator[None]:
 
 
 def power(sim: Simulator, instance_id: str = INSTANCE) -> str:
-    """Tell whether a machine runs."""
+    """Return whether a machine runs."""
     status: str = sim.state()["instances"][instance_id]["status"]
     return status
 
@@ -82,6 +82,6 @@ def listed(run: Command, journal: Path) -> list[dict[str, Any]]:
 
 
 def has_ended(run: Command, journal: Path) -> bool:
-    """Tell whether the newest run of a journal has ended."""
+    """Return whether the newest run of a journal has ended."""
     runs = listed(run, journal)
     return bool(runs) and runs[0]["ended_at"] is not None

@@ -17,7 +17,7 @@ EVERY_HOUR, EVERY_DAY = tuple(range(24)), (1, 2, 3, 4, 5, 6, 7)
 
 
 def facts_of(policy: Any, **changes: Any) -> DiskFacts:
-    """Give a disk with this policy."""
+    """Return a disk with this policy."""
     return disk_facts(
         **{
             "disk": a_disk(auto_snapshot_policy_id="sp-1"),
@@ -71,7 +71,7 @@ def test_a_policy_of_no_disk_or_another(disk: Any) -> None:
     ("hours", "due"),
     [((12,), "2026-01-02T04:00:00Z"), ((13,), "2026-01-02T05:00:00Z"), ((13, 12, 3), "2026-01-02T04:00:00Z")],
 )
-def test_the_first_point_in_time_within_two_hours_is_told(hours: tuple[int, ...], due: str) -> None:
+def test_the_first_point_in_time_within_two_hours_is_reported(hours: tuple[int, ...], due: str) -> None:
     """It is told in UTC, with the code that would come meanwhile, and asks for nothing."""
     found = assert_finds(CHECK, facts_of(a_policy(hours=hours, weekdays=(5,))), "info", DISK_ID, "DiskCreatingSnapshot")
 

@@ -16,7 +16,7 @@ def test_a_clock_that_is_near_enough(skew: float | None) -> None:
 
 
 @pytest.mark.parametrize("skew", [300.5, 840.0, -301.0, -840.0])
-def test_a_clock_that_is_off_is_told(skew: float) -> None:
+def test_a_clock_that_is_off_is_reported(skew: float) -> None:
     """Between 5 and 14 minutes it is told and stops nobody."""
     assert_finds(CHECK, disk_facts(clock_skew=skew), "info", "clock")
 

@@ -14,17 +14,17 @@ def test_everything_was_seen() -> None:
     assert_silent(CHECK, disk_facts())
 
 
-def test_instances_are_told_by_another_check() -> None:
+def test_instances_are_reported_by_another_check() -> None:
     """DescribeInstances is left to instance-not-seen."""
     assert_silent(CHECK, disk_facts(unseen=(unseen("DescribeInstances"),)))
 
 
-def test_an_empty_answer_that_counts_is_no_missing_look() -> None:
+def test_an_empty_answer_that_counts_is_no_missing_read() -> None:
     """A disk that is really not there is left to disk-not-found."""
     assert_silent(CHECK, disk_facts(disk=None))
 
 
-def test_a_look_without_the_right_stops() -> None:
+def test_a_read_without_the_right_stops() -> None:
     """The call is the subject, and the right that is missing is the way out."""
     found = assert_finds(CHECK, disk_facts(unseen=(unseen("DescribeSnapshots"),)), "block", "DescribeSnapshots")
 
@@ -40,7 +40,7 @@ def test_it_speaks_of_a_disk_that_was_not_seen() -> None:
     assert_finds(CHECK, facts, "block", "DescribeDisks")
 
 
-def test_every_missing_look_is_told() -> None:
+def test_every_missing_read_is_reported() -> None:
     """Two missing rights are told together, so that nobody has to come back for the second."""
     facts = disk_facts(unseen=(unseen("DescribeSnapshots"), unseen("DescribeImages")))
 
@@ -56,7 +56,7 @@ def test_a_reason_that_is_a_sentence_does_not_end_the_message() -> None:
 
 
 @pytest.mark.parametrize("required", [(), ("ebs", "kms", "events")])
-def test_a_look_at_another_product_that_nobody_requires(required: tuple[str, ...]) -> None:
+def test_a_read_of_another_product_that_nobody_requires(required: tuple[str, ...]) -> None:
     """It is left to not-checked."""
     missing = products(unanswered=(unseen("DescribeScalingInstances"), unseen("DescribeAutoSnapshotPolicyEx")))
 
@@ -72,7 +72,7 @@ def test_a_look_at_another_product_that_nobody_requires(required: tuple[str, ...
         ("events", "DescribeInstanceHistoryEvents"),
     ],
 )
-def test_a_look_that_the_configuration_requires_stops(word: str, action: str) -> None:
+def test_a_read_that_the_configuration_requires_stops(word: str, action: str) -> None:
     """The word of the configuration stands for the call, which is the subject."""
     missing = products(unanswered=(unseen(action, right=f"x:{action}"),))
     facts = disk_facts(other_products=missing, options=options(require_answers=(word,)))

@@ -31,12 +31,12 @@ def test_what_was_not_seen(changes: dict[str, Any]) -> None:
     assert_silent(CHECK, stopping_facts(**changes))
 
 
-def test_an_instance_that_is_stopped_is_told() -> None:
+def test_an_instance_that_is_stopped_is_reported() -> None:
     """It says what the start needs, and where."""
     assert "dh-1" in assert_finds(CHECK, stopping_facts(instance=RUNNING), "info", INSTANCE_ID).message
 
 
-def test_a_start_that_an_earlier_run_owes_is_told() -> None:
+def test_a_pending_start_of_an_earlier_run_is_reported() -> None:
     """A machine that another run stopped is started after this wipe."""
     pending = options(pending_starts=(INSTANCE_ID,))
 

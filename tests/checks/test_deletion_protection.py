@@ -25,7 +25,7 @@ def test_what_was_not_seen(changes: dict[str, Any]) -> None:
     assert_silent(CHECK, disk_facts(**changes))
 
 
-def test_a_protected_instance_is_told() -> None:
+def test_a_protected_instance_is_reported() -> None:
     """It says that the protection does not hold for its disks."""
     assert (
         "does not prevent the wipe of the disk"

@@ -11,7 +11,7 @@ from tests.values import DISK_ID, INSTANCE_ID, a_disk, disk_facts, options, stop
 
 
 def undoing(instance_id: str = "i-then", **more: Any) -> DiskFacts:
-    """Give the facts of an undo of a run that wiped the disk on this instance."""
+    """Return the facts of an undo of a run that wiped the disk on this instance."""
     asked = options(undo="r-0", restore=((DISK_ID, "s-1"),), was_on=((DISK_ID, instance_id),))
     return disk_facts(**{"options": asked, **more})
 
@@ -34,7 +34,7 @@ def test_another_machine_is_a_risk() -> None:
     assert "--accept disk-moved-since-run" in found.fix
 
 
-def test_it_is_said_that_a_running_machine_is_stopped() -> None:
+def test_it_is_reported_that_a_running_machine_is_stopped() -> None:
     """Of a machine that runs the finding says that it is stopped."""
     running = stopping_facts(options=undoing().options)
 

@@ -27,7 +27,7 @@ def test_a_disk_that_is_not_there() -> None:
     assert "--region" in found.fix
 
 
-def test_another_missing_look_does_not_hide_it() -> None:
+def test_another_missing_read_does_not_hide_it() -> None:
     """Only DescribeDisks decides whether the disk could be seen."""
     facts = disk_facts(disk=None, instance=None, unseen=(unseen("DescribeSnapshots"),))
 

@@ -48,7 +48,7 @@ def test_what_was_not_seen(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("mode", ["StopCharging", "stopcharging"])
-def test_an_owed_start_is_a_risk(mode: str) -> None:
+def test_a_pending_start_is_a_risk(mode: str) -> None:
     """The start that an earlier run owes may find no stock."""
     facts = disk_facts(instance=an_instance(stopped_mode=mode), options=PENDING_START)
     found = assert_finds(CHECK, facts, "risk", INSTANCE_ID)

@@ -16,7 +16,7 @@ ENCRYPTED = {"encrypted": True, "kms_key_id": "k-1"}
 
 
 def facts_of(state: str, **changes: Any) -> DiskFacts:
-    """Give an encrypted disk whose key is in this state."""
+    """Return an encrypted disk whose key is in this state."""
     return disk_facts(**{"disk": a_disk(**ENCRYPTED), "other_products": products(keys=(Key("k-1", state),)), **changes})
 
 

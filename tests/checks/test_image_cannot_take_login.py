@@ -25,7 +25,7 @@ def test_an_image_that_takes_any_login(given: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("given", GIVEN)
-def test_an_image_that_does_not_say(given: dict[str, Any]) -> None:
+def test_an_image_that_does_not_state_its_login(given: dict[str, Any]) -> None:
     """Only a clear no counts: a word that ECS does not show is none."""
     silent = an_image(cloud_init=None, login_as_non_root=None)
 

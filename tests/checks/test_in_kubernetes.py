@@ -65,7 +65,7 @@ def test_a_disk_that_is_tagged_alone() -> None:
     assert_finds(CHECK, disk_facts(disk=a_disk(tags=NODE)), "risk", DISK_ID)
 
 
-def test_a_tag_on_both_is_told_of_the_instance() -> None:
+def test_a_tag_on_both_is_reported_of_the_instance() -> None:
     """The same tag on the instance and its disk is one finding."""
     assert_finds(CHECK, disk_facts(disk=a_disk(tags=NODE), instance=an_instance(tags=NODE)), "risk", INSTANCE_ID)
 

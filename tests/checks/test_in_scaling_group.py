@@ -99,7 +99,7 @@ def test_a_member_that_is_shown_stopped_already_is_a_risk() -> None:
 @pytest.mark.parametrize("state", ["Standby", "Protected"])
 @pytest.mark.parametrize("facts", [disk_facts, stopping_facts])
 @pytest.mark.parametrize("tags", [(), MEMBER])
-def test_a_member_that_auto_scaling_leaves_alone_is_only_told(facts: Any, state: str, tags: Any) -> None:
+def test_a_member_that_auto_scaling_leaves_alone_is_only_an_info(facts: Any, state: str, tags: Any) -> None:
     """Where Auto Scaling itself says that it does not manage the instance, the tag does not count."""
     disk = a_disk(tags=tags)
     found = assert_finds(

@@ -53,7 +53,7 @@ def test_a_lock_without_a_reason_stops() -> None:
     assert "the lock without a reason" in found.message
 
 
-def test_each_lock_is_told_once() -> None:
+def test_each_lock_is_reported_once() -> None:
     """Two reasons are two findings, the same reason twice is one."""
     facts = disk_facts(instance=an_instance(locks=("security", "financial", "security")))
 

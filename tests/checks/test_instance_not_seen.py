@@ -14,7 +14,7 @@ def test_an_instance_that_was_seen() -> None:
     assert_silent(CHECK, disk_facts())
 
 
-def test_an_instance_that_was_seen_although_another_look_failed() -> None:
+def test_an_instance_that_was_seen_although_another_read_failed() -> None:
     """What was seen counts, even if a later look was not answered."""
     assert_silent(CHECK, disk_facts(unseen=(unseen("DescribeInstances"),)))
 

@@ -39,14 +39,14 @@ def test_retention_days_are_a_risk() -> None:
     assert found.fact["InstantAccessRetentionDays"] == 30
 
 
-def test_the_new_kind_is_told() -> None:
+def test_the_new_kind_is_reported() -> None:
     """Without retention days it seems to be the new kind, with which ECS does not refuse."""
     found = assert_finds(CHECK, disk_facts(snapshots=(NEW,)), "info", DISK_ID, CODE)
 
     assert "s-new" in found.message
 
 
-def test_both_kinds_are_told_apart() -> None:
+def test_both_kinds_are_distinguished() -> None:
     """The risk comes first, and each names its own snapshots."""
     findings = list(CHECK.run(disk_facts(snapshots=(NEW, LEGACY))))
 

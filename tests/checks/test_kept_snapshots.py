@@ -13,7 +13,7 @@ from tests.values import DISK_ID, NOW, a_snapshot, disk_facts, unseen
 
 
 def shot(days: int, **changes: Any) -> Any:
-    """Give a snapshot that was taken so many days ago, named after it."""
+    """Return a snapshot that was taken so many days ago, named after it."""
     return a_snapshot(**({"snapshot_id": f"s-{days}", "creation_time": NOW - timedelta(days=days)} | changes))
 
 

@@ -15,7 +15,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def taken(ago: timedelta, **changes: Any) -> Any:
-    """Give an accomplished snapshot that was taken so long ago."""
+    """Return an accomplished snapshot that was taken so long ago."""
     return a_snapshot(creation_time=NOW - ago, **changes)
 
 
@@ -128,7 +128,7 @@ def test_a_snapshot_without_a_time_is_a_risk() -> None:
     assert "has no creation time" in found.message
 
 
-def test_the_newest_snapshot_is_told() -> None:
+def test_the_newest_snapshot_is_reported() -> None:
     """Of several that are not enough, the newest is named."""
     shots = (taken(9 * DAY, snapshot_id="s-9"), taken(3 * DAY, snapshot_id="s-3"), taken(5 * DAY, snapshot_id="s-5"))
     found = assert_finds(CHECK, disk_facts(snapshots=shots), "risk", DISK_ID)

@@ -13,7 +13,7 @@ from tests.values import INSTANCE_ID, an_instance, options, stopping_facts
 
 
 def facts_of(answer: str, **changes: Any) -> DiskFacts:
-    """Give an instance that would be stopped, and what the DryRun answered."""
+    """Return an instance that would be stopped, and what the DryRun answered."""
     return stopping_facts(**({"dry_run_codes": {"StartInstance": answer, "StopInstance": "DryRunOperation"}} | changes))
 
 
@@ -58,7 +58,7 @@ def test_a_right_that_is_missing_stops(answer: str) -> None:
     assert f"instance/{INSTANCE_ID}" in found.fix
 
 
-def test_the_answer_of_every_running_instance_is_not_told() -> None:
+def test_the_answer_of_every_running_instance_is_not_reported() -> None:
     """It is asked for its Forbidden; IncorrectInstanceStatus is what every healthy instance answers."""
     assert_silent(CHECK, facts_of("IncorrectInstanceStatus"))
 

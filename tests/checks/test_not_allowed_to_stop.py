@@ -13,7 +13,7 @@ from tests.values import INSTANCE_ID, an_instance, options, stopping_facts
 
 
 def facts_of(answer: str, **changes: Any) -> DiskFacts:
-    """Give an instance that would be stopped, and what the DryRun answered."""
+    """Return an instance that would be stopped, and what the DryRun answered."""
     return stopping_facts(**({"dry_run_codes": {"StopInstance": answer, "StartInstance": "DryRunOperation"}} | changes))
 
 

@@ -22,7 +22,7 @@ def test_everything_was_looked_at() -> None:
     assert_silent(CHECK, disk_facts())
 
 
-def test_looks_at_ecs_are_told_by_another_check() -> None:
+def test_reads_of_ecs_are_reported_by_another_check() -> None:
     """What the wipe depends on is left to could-not-check."""
     assert_silent(CHECK, disk_facts(unseen=(unseen("DescribeSnapshots"),)))
 
@@ -33,7 +33,7 @@ def test_a_disk_that_was_not_seen() -> None:
 
 
 @pytest.mark.parametrize(("action", "word"), QUESTIONS.items())
-def test_a_look_that_is_required_is_left_to_the_block(action: str, word: str) -> None:
+def test_a_read_that_is_required_is_left_to_the_block(action: str, word: str) -> None:
     """What is told as a block is not told again as an info."""
     missing = products(unanswered=(unseen(action),))
 
@@ -41,7 +41,7 @@ def test_a_look_that_is_required_is_left_to_the_block(action: str, word: str) ->
 
 
 @pytest.mark.parametrize("action", [*QUESTIONS, "DescribeAutoSnapshotPolicyEx"])
-def test_each_look_says_what_is_not_known(action: str) -> None:
+def test_each_missing_read_says_what_is_not_known(action: str) -> None:
     """The call, the reason, the right and the consequence are named, and nothing stops."""
     missing = products(unanswered=(unseen(action, right=f"x:{action}", why="no readable answer came"),))
     found = assert_finds(CHECK, disk_facts(other_products=missing), "info", action)
@@ -51,14 +51,14 @@ def test_each_look_says_what_is_not_known(action: str) -> None:
     assert f"x:{action}" in found.fix
 
 
-def test_every_missing_look_is_told() -> None:
+def test_every_missing_read_is_reported() -> None:
     """Two looks that failed are told together."""
     missing = products(unanswered=tuple(unseen(action) for action in QUESTIONS))
 
     assert [finding.subject for finding in CHECK.run(disk_facts(other_products=missing))] == list(QUESTIONS)
 
 
-def test_what_two_disks_lack_alike_is_told_once() -> None:
+def test_what_two_disks_lack_alike_is_reported_once() -> None:
     """A right that is missing is missing for all disks."""
     missing = products(unanswered=(unseen("DescribeDiskReplicaPairs"),))
     both = [disk_facts(disk=a_disk(disk_id=each), other_products=missing) for each in ("d-1", "d-2")]

@@ -24,7 +24,7 @@ def test_within_the_hours() -> None:
     assert_silent(CHECK, disk_facts(guard=guard(class_=run_class(hours=NIGHT, in_force=False))))
 
 
-def test_a_class_that_allowed_nothing_is_told() -> None:
+def test_a_class_that_allowed_nothing_is_reported() -> None:
     """Outside its hours a class allowed nothing, which is told with the hours and the time, and refuses nothing."""
     found = assert_finds(CHECK, disk_facts(guard=guard(class_=run_class(hours=DAY, in_force=False))), "info", "lab")
 
@@ -48,7 +48,7 @@ def test_the_ends_of_the_window(minutes: int, *, silent: bool) -> None:
     assert (not list(CHECK.run(facts))) is silent
 
 
-def test_hours_of_another_zone_are_told_as_they_were_written() -> None:
+def test_hours_of_another_zone_are_reported_as_they_were_written() -> None:
     """The sentence has the zone of the window, and the time in UTC."""
     hours = Hours(60, 300, offset=8 * 60)
     found = assert_finds(CHECK, disk_facts(guard=guard(class_=run_class(hours=hours, in_force=False))), "info", "lab")

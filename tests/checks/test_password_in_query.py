@@ -30,7 +30,7 @@ def test_a_data_disk() -> None:
     assert_silent(CHECK, disk_facts(options=options(password=PASSWORD)))
 
 
-def test_a_password_is_told_and_not_shown() -> None:
+def test_a_password_is_reported_and_not_shown() -> None:
     """It is an info, it stops nothing, and nothing of the password is in it."""
     found = assert_finds(CHECK, system_facts(options=options(password=PASSWORD)), "info", SYSTEM_DISK_ID)
 

@@ -13,7 +13,7 @@ from tests.values import SYSTEM_DISK_ID, an_image, an_instance, options, system_
 
 
 def facts_of(password: str, os_type: str = "linux") -> DiskFacts:
-    """Give a system disk that is to get this password."""
+    """Return a system disk that is to get this password."""
     return system_facts(instance=an_instance(os_type=os_type), options=options(password=Secret(password)))
 
 
@@ -82,7 +82,7 @@ def test_an_empty_password_stops() -> None:
     assert_finds(CHECK, facts_of(""), "block", SYSTEM_DISK_ID, "InvalidPassword.Malformed")
 
 
-def test_all_broken_parts_are_told_at_once() -> None:
+def test_all_broken_parts_are_reported_at_once() -> None:
     """Nobody has to come back for the next one."""
     found = assert_finds(CHECK, facts_of("/ x", "windows"), "block", SYSTEM_DISK_ID, "InvalidPassword.Malformed")
 
@@ -99,7 +99,7 @@ def test_an_image_speaks_for_an_instance_that_was_not_seen() -> None:
 
 
 @given(st.text(max_size=40))
-def test_nothing_of_the_password_is_told(password: str) -> None:
+def test_nothing_of_the_password_is_shown(password: str) -> None:
     """Two passwords that break the same parts are told alike, whatever they are and however long."""
     findings = list(CHECK.run(facts_of(password)))
     broken = {finding.message.partition(": ")[2].rstrip(".") for finding in findings}

@@ -14,7 +14,7 @@ OWN, EIP = "203.0.113.7", "203.0.113.99"
 
 
 def running(**addresses: Any) -> Any:
-    """Give a Running instance with these addresses."""
+    """Return a Running instance with these addresses."""
     return an_instance(status="Running", **addresses)
 
 
@@ -45,7 +45,9 @@ def test_what_was_not_seen(changes: dict[str, Any]) -> None:
     ],
     ids=["its own", "an EIP", "an EIP told twice", "both"],
 )
-def test_what_becomes_of_an_address_is_told(addresses: dict[str, Any], result: list[str], untold: list[str]) -> None:
+def test_what_becomes_of_an_address_is_reported(
+    addresses: dict[str, Any], result: list[str], untold: list[str]
+) -> None:
     """A static address stays by KeepCharging, an EIP by itself."""
     found = assert_finds(CHECK, stopping_facts(instance=running(**addresses)), "info", INSTANCE_ID)
 

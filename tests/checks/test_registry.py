@@ -143,7 +143,7 @@ def test_only_documented_codes_are_predicted(check: Check) -> None:
 
 
 @pytest.mark.parametrize("row", error_codes.REINIT_DISK, ids=lambda row: row.code)
-def test_codes_and_checks_tell_the_same(row: error_codes.Code) -> None:
+def test_codes_and_checks_agree(row: error_codes.Code) -> None:
     """The table of codes names exactly the checks that predict the code, or says why none can."""
     assert set(row.checks) == {check.name for check in CHECKS if row.code in check.predicts}
     assert row.checks or row.unforeseen
@@ -165,7 +165,7 @@ def test_a_healthy_world_is_left_alone(facts: DiskFacts, result: set[str]) -> No
 
 
 def nothing_kept(**changes: Any) -> DiskFacts:
-    """Give the facts of a disk that has no snapshot yet and gets one, so that nothing is told of snapshots."""
+    """Return the facts of a disk that has no snapshot yet and gets one, so that nothing is told of snapshots."""
     return disk_facts(**{"snapshots": (), "options": options(snapshot=True), **changes})
 
 
@@ -176,7 +176,7 @@ def test_findings_come_in_the_order_of_the_checks() -> None:
     assert [finding.check for finding in check_disk(facts)] == ["clock-off", "disk-not-in-use", "disk-locked"]
 
 
-def test_two_disks_of_one_instance_say_what_is_wrong_with_it_once() -> None:
+def test_two_disks_of_one_instance_show_its_problems_once() -> None:
     """A finding about the instance is told once, one about each disk for each."""
     running = an_instance(status="Running")
     facts = [nothing_kept(disk=a_disk(disk_id=each, status="Available"), instance=running) for each in ("d-1", "d-2")]
@@ -188,7 +188,7 @@ def test_two_disks_of_one_instance_say_what_is_wrong_with_it_once() -> None:
     ]
 
 
-def test_findings_that_differ_only_in_their_facts_are_both_told() -> None:
+def test_findings_that_differ_only_in_their_facts_are_both_reported() -> None:
     """Only an exact duplicate is dropped."""
     facts = [nothing_kept(disk=a_disk(status=each)) for each in ("Available", "Detaching", "Available")]
 
@@ -362,7 +362,7 @@ all_facts = st.builds(
 )
 
 
-def all_is_said_in_whole_sentences(findings: Sequence[Finding], drawn: str = "") -> None:
+def assert_whole_sentences(findings: Sequence[Finding], drawn: str = "") -> None:
     """No check speaks beyond its level, in fragments, without a way out or of a password.
 
     ``drawn`` is what ECS shows: a text of it that is quoted may look like an option.
@@ -411,7 +411,7 @@ def test_whatever_ecs_shows_is_judged_by_the_rules(facts: DiskFacts) -> None:
     """No world makes a check fail, or break one of the rules above."""
     findings = check_disk(facts)
 
-    all_is_said_in_whole_sentences(findings, repr(facts))
+    assert_whole_sentences(findings, repr(facts))
     a_risk_says_how_to_accept_it_and_an_info_asks_for_nothing(findings)
     only_three_checks_speak_of_a_disk_that_was_not_seen(facts, findings)
     a_disk_that_was_not_seen_is_never_waved_through(facts, findings)

@@ -72,7 +72,7 @@ def test_a_subscription_of_the_disk_that_ends_within_a_day_is_a_risk() -> None:
     assert_finds(CHECK, disk_facts(disk=a_disk(**PAID, expired_time=SOON)), "risk", DISK_ID)
 
 
-def test_each_end_is_told() -> None:
+def test_each_end_is_reported() -> None:
     """Release, the instance's subscription and the disk's are three things to mend."""
     ending = an_instance(**PAID, expired_time=SOON, auto_release_time=SOON)
     found = list(CHECK.run(disk_facts(instance=ending, disk=a_disk(**PAID, expired_time=SOON))))

@@ -13,7 +13,7 @@ UNDO: dict[str, Any] = {"undo": "r-0", "restore": ((DISK_ID, "s-1"),)}
 
 
 def answered(code: str) -> dict[str, str]:
-    """Give dry_run_codes where the DryRun was answered so."""
+    """Return dry_run_codes where the DryRun was answered so."""
     return {"ResetDisk": code}
 
 
@@ -44,7 +44,7 @@ def test_any_other_answer_blocks(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["Forbidden.RAM", "DiskCreatingSnapshot", "IncorrectInstanceStatus"])
-def test_of_a_running_machine_only_the_right_is_told(code: str) -> None:
+def test_for_a_running_machine_only_the_right_is_reported(code: str) -> None:
     """ResetDisk is refused of a running machine anyway, so that answer is asked for again after the stop."""
     facts = stopping_facts(options=options(stop_instance=True, **UNDO), dry_run_codes=answered(code))
     (found,) = check(facts)

@@ -14,7 +14,7 @@ SHOT = "s-safety"
 
 
 def facts(**more: Any) -> DiskFacts:
-    """Give the facts of an undo whose snapshot is as it should be."""
+    """Return the facts of an undo whose snapshot is as it should be."""
     asked = options(undo="r-0", restore=((DISK_ID, SHOT),))
     return disk_facts(**{"options": asked, "restore_snapshot": a_snapshot(snapshot_id=SHOT), **more})
 

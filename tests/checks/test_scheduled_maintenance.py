@@ -85,7 +85,7 @@ def test_an_event_that_has_not_surely_ended_is_a_risk(status: str) -> None:
     assert_finds(CHECK, stopping_facts(other_products=products(events=(an_event(status=status),))), "risk", INSTANCE_ID)
 
 
-def test_the_time_is_told_where_it_is_known() -> None:
+def test_the_time_is_reported_where_it_is_known() -> None:
     """The planned time is in the message and in the facts, where ECS shows it."""
     timed = assert_finds(CHECK, stopping_facts(other_products=products(events=(an_event(),))), "risk", INSTANCE_ID)
     open_ended = stopping_facts(other_products=products(events=(an_event(not_before=None),)))
@@ -96,7 +96,7 @@ def test_the_time_is_told_where_it_is_known() -> None:
     assert untimed.fact["NotBefore"] is None
 
 
-def test_each_event_is_told() -> None:
+def test_each_event_is_reported() -> None:
     """Two events are two findings."""
     events = (an_event(), an_event(event_id="e-2", type="InstanceExpiration.Stop"))
 

@@ -24,7 +24,7 @@ def test_what_was_not_seen(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("owner", "public"), [("others", False), ("Others", False), ("others", True)])
-def test_an_image_of_another_account_is_told(owner: str, public: bool) -> None:
+def test_an_image_of_another_account_is_reported(owner: str, public: bool) -> None:
     """Whether it is shared with this account or with everybody, its owner can end it."""
     image = an_image(image_id="m-theirs", owner_alias=owner, is_public=public)
 

@@ -32,7 +32,7 @@ def test_a_source_snapshot_in_progress() -> None:
     assert_silent(CHECK, disk_facts(disk=a_disk(source_snapshot_id="s-new"), source_snapshot=RUNNING))
 
 
-def test_a_snapshot_in_progress_is_told() -> None:
+def test_a_snapshot_in_progress_is_reported() -> None:
     """It stops nobody, and how far it is can be seen."""
     found = assert_finds(CHECK, disk_facts(snapshots=(a_snapshot(), RUNNING)), "info", DISK_ID, "DiskCreatingSnapshot")
 

@@ -54,7 +54,7 @@ def test_a_disk_that_names_an_image_too_is_a_risk() -> None:
     assert "m-1" in found.message
 
 
-def test_another_missing_look_does_not_hide_it() -> None:
+def test_another_missing_read_does_not_hide_it() -> None:
     """Only DescribeSnapshots decides whether the source could be seen."""
     facts = disk_facts(disk=a_disk(source_snapshot_id="s-1"), unseen=(unseen("DescribeImages"),))
 

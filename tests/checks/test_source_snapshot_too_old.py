@@ -15,7 +15,7 @@ LAST_MOMENT = datetime(2013, 7, 15, 23, 59, 59, tzinfo=UTC)
 
 
 def facts_of(created: datetime | None, detached: datetime | None) -> DiskFacts:
-    """Give a disk made from a snapshot of that time, detached at the other."""
+    """Return a disk made from a snapshot of that time, detached at the other."""
     return disk_facts(
         disk=a_disk(source_snapshot_id="s-1", detached_time=detached),
         source_snapshot=a_snapshot(snapshot_id="s-1", creation_time=created),

@@ -42,27 +42,27 @@ STAGING = (("env", "staging"),)
 
 
 def a_class(name: str = "lab", **members: Any) -> TargetClass:
-    """Give a class that is matched by the tag env=NAME."""
+    """Return a class that is matched by the tag env=NAME."""
     return TargetClass(**{"name": name, "sha256": name * 8, "match": Match(tags=(("env", name),)), **members})
 
 
 def a_target(disk_id: str = values.DISK_ID, tags: Any = LAB, **changes: Any) -> Target:
-    """Give a target on an instance with these tags."""
+    """Return a target on an instance with these tags."""
     seen: tuple[Disk, Instance] = (values.a_disk(disk_id=disk_id), values.an_instance(tags=tags))
     return replace(Target(disk_id, ACCOUNT, REGION, NOW, *seen), **changes)
 
 
 def settled(
-    *classes: TargetClass, targets: Sequence[Target] = (), said: Any = (), most: int | None = None, **more: Any
+    *classes: TargetClass, targets: Sequence[Target] = (), chosen: Any = (), most: int | None = None, **more: Any
 ) -> tuple[Options, Guard]:
-    """Give what is in force for one target of the lab, or these."""
+    """Return what is in force for one target of the lab, or these."""
     target_rules = TargetRules(classes=classes, max_disks=more.pop("max_disks", None))
-    asked = TargetRequest(Options(**more.pop("options", {})), frozenset(said), most, **more)
+    asked = TargetRequest(Options(**more.pop("options", {})), frozenset(chosen), most, **more)
     return settle(target_rules, asked, targets or (a_target(),))
 
 
 def many(count: int, tags: Any = LAB) -> list[Target]:
-    """Give so many targets."""
+    """Return so many targets."""
     return [a_target(f"d-{number}", tags) for number in range(count)]
 
 
@@ -164,18 +164,18 @@ def test_what_was_asked_for_by_hand_did_not_come_from_the_class() -> None:
 
 @pytest.mark.parametrize(("said", "snapshot"), [(("snapshot",), True), ((), False)])
 def test_a_snapshot_asked_for_by_hand_is_taken_whatever_the_class_says(
-    said: tuple[str, ...], *, snapshot: bool
+    chosen: tuple[str, ...], *, snapshot: bool
 ) -> None:
     """The class wins over the file, and the command line over the class."""
-    options, _ = settled(a_class(snapshot=False), options={"snapshot": True}, said=said)
+    options, _ = settled(a_class(snapshot=False), options={"snapshot": True}, chosen=chosen)
 
     assert options.snapshot is snapshot
 
 
-def test_what_is_said_by_hand_is_not_changed_by_the_class() -> None:
+def test_what_is_given_by_hand_is_not_changed_by_the_class() -> None:
     """How a stop is forced and what a lost answer means are the person's where the person said it."""
     lab = a_class(force_stop_after=300.0, on_unknown="retry")
-    _, guard = settled(lab, said=("force_stop_after", "on_unknown"))
+    _, guard = settled(lab, chosen=("force_stop_after", "on_unknown"))
 
     assert guard.class_ is not None
     assert (guard.class_.force_stop_after, guard.class_.on_unknown, guard.class_.allowed) == (None, None, ())
@@ -207,7 +207,7 @@ def test_disks_of_two_classes_get_nothing(other: Any) -> None:
     assert guard.mixed == (("d-1", "lab"), ("d-2", "staging" if other else ""))
 
 
-def test_disks_of_no_class_are_not_told_of() -> None:
+def test_disks_of_no_class_are_not_reported() -> None:
     """Where no disk is in a class there is nothing to say about classes."""
     assert settled(a_class("other"), targets=(a_target("d-1"), a_target("d-2", STAGING)))[1].mixed == ()
 
@@ -282,7 +282,7 @@ def test_a_run_of_more_disks_than_it_may_have_is_refused_whole(
 
 
 def at(hour: int, minute: int = 0) -> datetime:
-    """Give a time of day in UTC."""
+    """Return a time of day in UTC."""
     return datetime(2026, 5, 6, hour, minute, tzinfo=UTC)
 
 
@@ -340,7 +340,7 @@ def test_a_word_set_apart_is_always_found(name: str) -> None:
 
 
 def planned(**members: Any) -> Any:
-    """Give a plan whose class has these members."""
+    """Return a plan whose class has these members."""
     facts = values.stopping_facts(guard=values.guard(class_=values.run_class(**members)))
     return a_plan(facts)
 

@@ -35,6 +35,6 @@ def test_one_too_many_for_a_class() -> None:
     assert "class lab" in found.fix
 
 
-def test_it_is_said_of_a_disk_that_was_not_seen_too() -> None:
+def test_it_is_also_reported_for_a_disk_that_was_not_seen() -> None:
     """How many there are does not depend on what is seen of them."""
     assert_finds(CHECK, disk_facts(disk=None, instance=None, guard=guard(disks=11)), "block", "run")

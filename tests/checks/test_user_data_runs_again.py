@@ -21,6 +21,6 @@ def test_what_was_not_seen(gone: str) -> None:
     assert_silent(CHECK, system_facts(**{gone: None}))
 
 
-def test_a_system_disk_is_told() -> None:
+def test_a_system_disk_is_reported() -> None:
     """Whether there is user data is not seen, so it is told of each."""
     assert "user data" in assert_finds(CHECK, system_facts(), "info", SYSTEM_DISK_ID).message

@@ -216,10 +216,10 @@ def broken(name: str, trusted: Authority) -> Iterator[dict[str, str]]:
                 yield {**off, "HTTPS_PROXY": proxy.url}
 
 
-def ahead(said: Answer) -> Answer:
+def ahead(reply: Answer) -> Answer:
     """Set the clock of an answer ahead."""
     later = format_datetime(datetime.fromtimestamp(time.time(), UTC) + timedelta(minutes=20), usegmt=True).encode()
-    return replace(said, data=re.sub(rb"\r\nDate: [^\r]*", b"\r\nDate: " + later, said.data))
+    return replace(reply, data=re.sub(rb"\r\nDate: [^\r]*", b"\r\nDate: " + later, reply.data))
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_a_dead_proxy_is_no_matter_on_loopback(command_line: CommandLine, simula
 
 
 def expiring() -> dict[str, Any]:
-    """Give the default world with one more key, a temporary one."""
+    """Return the default world with one more key, a temporary one."""
     path = Path(simulator_package.__file__).parent / "default_world.yaml"
     world: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
     world["keys"].append({"id": "STS.temporary", "secret": "temporary", "token": "token"})
@@ -348,7 +348,7 @@ class Late:
         return text
 
 
-def test_a_look_that_is_older_than_the_stop_is_not_believed(command_line: CommandLine) -> None:
+def test_an_observation_that_is_older_than_the_stop_is_not_believed(command_line: CommandLine) -> None:
     """A look that was begun before the stop and answered after it does not make a stopped machine a running one."""
     with virtual.simulate(expiring()) as simulator:
         late = Late(simulator)

@@ -221,7 +221,7 @@ def until(simulator: Simulator, status: str, child: subprocess.Popen[Any]) -> No
 
 
 def power(simulator: Simulator, instance_id: str = "i-sim-web1") -> str:
-    """Tell whether the machine runs."""
+    """Return whether the machine runs."""
     status: str = simulator.state()["instances"][instance_id]["status"]
     return status
 
@@ -300,7 +300,7 @@ def test_a_reader_of_events_that_leaves_ends_nothing(command_line: CommandLine, 
 
 
 @pytest.mark.virtual_time
-def test_a_name_that_looks_like_markup_ends_nothing(terminal: Open) -> None:
+def test_a_name_that_resembles_markup_ends_nothing(terminal: Open) -> None:
     """An instance whose name holds brackets is shown as it is called, and its run goes to its end."""
     world = recoverable(
         {

@@ -224,7 +224,7 @@ def test_what_fails_offers_nothing_and_says_nothing(offered: Offered, tmp_path: 
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_script_that_asks_something_else_is_told_nothing(
+def test_a_script_that_asks_something_else_gets_no_answer(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """An unknown shell, or another question, ends 1 or with nothing, and runs no command."""
@@ -242,7 +242,7 @@ ONCE = ("--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1
 
 
 def with_runs(sim: Simulator, folder: Path) -> tuple[Command, Path]:
-    """Give a journal with a run that took a snapshot, one that took none, and one that was killed."""
+    """Return a journal with a run that took a snapshot, one that took none, and one that was killed."""
     here, path = command(sim.url, folder), folder / "runs" / "journal.db"
     assert here(*ONCE, "--snapshot", journal=path).returncode == 0
     assert here(*ONCE, "--accept", "no-recent-snapshot", journal=path).returncode == 0
@@ -294,7 +294,7 @@ def test_looking_at_the_journal_writes_nothing(offered: Offered, simulator: Simu
 
 @pytest.fixture
 def program(tmp_path: Path) -> dict[str, str]:
-    """Give an environment in which safe-reinit is a command, and little else is set."""
+    """Return an environment in which safe-reinit is a command, and little else is set."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "safe-reinit").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m safe_reinit "$@"\n', "utf-8")

@@ -47,18 +47,18 @@ class Seen:
     def __init__(self, plan: Plan, **ended: str) -> None:
         self.view = FleetView(plan, {name.replace("_", "-"): outcome for name, outcome in ended.items()} or None)
 
-    def tell(self, number: int, event: EventName, at: float, *, disk: bool = False, **data: Any) -> Any:
-        """Tell of one event of a job, or of its disk."""
+    def report(self, number: int, event: EventName, at: float, *, disk: bool = False, **data: Any) -> Any:
+        """Report one event of a job, or of its disk."""
         instance, disk_id = (None, f"d-{number}") if disk else (f"i-{number}", None)
         return self.view.event(happened(event, instance, disk_id, data), at)
 
     def wait(self, number: int, phase: str, at: float) -> None:
-        """Tell that a job waits."""
-        self.tell(number, "wait", at, phase=phase)
+        """Report that a job waits."""
+        self.report(number, "wait", at, phase=phase)
 
     def done(self, number: int, at: float, outcome: str = "done", **why: Any) -> Any:
-        """Tell that a job has come to its end."""
-        return self.tell(number, "done", at, outcome=outcome, power="Running", **why)
+        """Report that a job has come to its end."""
+        return self.report(number, "done", at, outcome=outcome, power="Running", **why)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -75,7 +75,7 @@ def test_a_job_goes_through_its_phases() -> None:
     found = [seen.counts]
     for act, phase, of_disk in (("StopInstance", "stop", False), ("CreateSnapshot", "snapshot", True),
                                 ("ReInitDisk", "reinit", True), ("StartInstance", "start", False)):  # fmt: skip
-        seen.tell(1, "intend", 1.0, disk=of_disk, action=act, attempt=1)
+        seen.report(1, "intend", 1.0, disk=of_disk, action=act, attempt=1)
         found.append(seen.counts)
         assert seen.counts == {"waiting to begin": 1, phase: 1}
     seen.done(1, 2.0)
@@ -85,10 +85,10 @@ def test_a_job_goes_through_its_phases() -> None:
 
 
 @pytest.mark.parametrize("late", ["wait-snapshot", "stop", "reinit"])
-def test_an_older_look_takes_no_job_back(late: str) -> None:
+def test_an_older_observation_takes_no_job_back(late: str) -> None:
     """What a look shows that was made before the last call does not count: a job only goes on."""
     seen = Seen(a_plan(2))
-    seen.tell(0, "intend", 1.0, action="StartInstance", attempt=1)
+    seen.report(0, "intend", 1.0, action="StartInstance", attempt=1)
     seen.wait(0, late, 2.0)
 
     assert seen.counts == {"waiting to begin": 1, "start": 1}
@@ -106,9 +106,9 @@ def test_every_phase_of_a_wait_has_its_row() -> None:
 def test_an_event_of_nobody_counts_nothing() -> None:
     """What belongs to no job of the plan, as a finding or a tag of another thing, moves nothing."""
     seen = Seen(a_plan(2))
-    seen.tell(0, "intend", 1.0, action="TagResources", attempt=1)
+    seen.report(0, "intend", 1.0, action="TagResources", attempt=1)
     seen.view.event(happened("finding", None, None, {"check": "spot"}), 1.0)
-    seen.tell(77, "wait", 1.0, phase="stop")
+    seen.report(77, "wait", 1.0, phase="stop")
 
     assert seen.counts == {"waiting to begin": 2}
 
@@ -122,7 +122,7 @@ def test_a_row_stays_once_it_was_there() -> None:
     assert seen.view.counts() == [("waiting to begin", 0), ("stop", 0), ("start", 1), ("done", 0)]
 
 
-def test_a_job_that_ended_well_is_told_with_its_time() -> None:
+def test_a_job_that_ended_well_is_reported_with_its_time() -> None:
     """The line of a finished job has name, id and how long it took since it began."""
     seen = Seen(a_plan(2))
     seen.wait(1, "stop", 10.0)
@@ -131,7 +131,7 @@ def test_a_job_that_ended_well_is_told_with_its_time() -> None:
     assert (ended.text, ended.well) == ("lab-1 done in 2m15s (i-1)", True)
 
 
-def test_a_job_that_failed_is_told_with_message_and_code() -> None:
+def test_a_job_that_failed_is_reported_with_message_and_code() -> None:
     """The line of a job that went wrong has the outcome, the message, and the code where the message has it not."""
     seen = Seen(a_plan(3))
     for number in range(2):
@@ -174,8 +174,8 @@ def test_the_rate_is_that_of_the_last_minute() -> None:
     """What ended or was wiped more than a minute ago does not count; a wipe counts when ECS has accepted it."""
     seen = Seen(a_plan(3))
     for number, at in enumerate((0.0, 50.0, 100.0)):
-        seen.tell(number, "answer", at, disk=True, action="ReInitDisk", code="OK")
-        seen.tell(number, "answer", at, disk=True, action="ReInitDisk", code="Throttling")
+        seen.report(number, "answer", at, disk=True, action="ReInitDisk", code="OK")
+        seen.report(number, "answer", at, disk=True, action="ReInitDisk", code="Throttling")
         seen.done(number, at + 5.0)
 
     assert seen.view.rates(106.0) == (2, 2)
@@ -185,7 +185,7 @@ def test_the_rate_is_that_of_the_last_minute() -> None:
 def test_an_undo_speaks_of_rolling_back() -> None:
     """What an undo does to a disk is not called a wipe."""
     seen = Seen(a_plan(undo="r-20260102T030405Z-4f2a"))
-    seen.tell(0, "answer", 1.0, disk=True, action="ResetDisk", code="OK")
+    seen.report(0, "answer", 1.0, disk=True, action="ResetDisk", code="OK")
 
     assert seen.view.rate_text(2.0) == "last minute: 0 ended, 1 rolled back"
 
@@ -211,7 +211,7 @@ def test_the_summary_says_everything_in_one_line() -> None:
         "3 jobs: 1 waiting to begin, 1 stop, 1 done; last minute: 1 ended, 0 wiped; 0 answers throttled; "
         "1m so far, left: not known"
     )
-    seen.tell(0, "wait", 61.0, phase="stop", why="ECS does not answer DescribeInstances")
+    seen.report(0, "wait", 61.0, phase="stop", why="ECS does not answer DescribeInstances")
     assert seen.view.summary(61.0).endswith("; 1 machine waiting: ECS does not answer DescribeInstances")
 
 
@@ -229,8 +229,8 @@ def whole(
 ) -> None:
     """Let a job begin and come to its end, each phase taking its time."""
     running(seen, (number,), since)
-    seen.tell(number, "intend", since + stop, disk=True, action="ReInitDisk")
-    seen.tell(number, "intend", since + stop + wipe, action="StartInstance")
+    seen.report(number, "intend", since + stop, disk=True, action="ReInitDisk")
+    seen.report(number, "intend", since + stop + wipe, action="StartInstance")
     seen.done(number, since + stop + wipe + start)
 
 
@@ -251,7 +251,7 @@ def test_jobs_in_flight_need_what_is_left_of_the_usual_time() -> None:
     running(seen, (1,), 50.0)
     running(seen, (2,), 70.0)
     whole(seen, 0, 0.0)
-    seen.tell(1, "intend", 90.0, disk=True, action="ReInitDisk")
+    seen.report(1, "intend", 90.0, disk=True, action="ReInitDisk")
 
     assert seen.view.left(100.0) == 10.0 + 40.0 + 20.0
     assert seen.view.time_text(100.0) == "50s so far, about 1m10s left"
@@ -277,13 +277,13 @@ def test_a_machine_that_stays_in_its_stop_has_its_wipe_and_start_before_it() -> 
     assert seen.view.left(139.0) == 1.0 + 40.0 + 20.0
 
 
-def test_the_last_seconds_are_told_as_such() -> None:
+def test_the_last_seconds_are_shown_as_such() -> None:
     """Only where every phase but the rest of the last one is over is the end near."""
     seen = Seen(a_plan(2))
     whole(seen, 0, 0.0)
     running(seen, (1,), 100.0)
-    seen.tell(1, "intend", 140.0, disk=True, action="ReInitDisk")
-    seen.tell(1, "intend", 180.0, action="StartInstance")
+    seen.report(1, "intend", 140.0, disk=True, action="ReInitDisk")
+    seen.report(1, "intend", 180.0, action="StartInstance")
 
     assert seen.view.time_text(198.0).endswith("a few seconds left")
 
@@ -292,14 +292,14 @@ def test_a_run_that_goes_on_takes_no_half_for_a_whole() -> None:
     """What was under way when a run was resumed is no measure, and has all of its phase before it still."""
     seen = Seen(a_plan(4), i_3="done")
     seen.wait(0, "reinit", 0.0)
-    seen.tell(0, "intend", 5.0, action="StartInstance")
+    seen.report(0, "intend", 5.0, action="StartInstance")
     seen.done(0, 25.0)
     running(seen, (1,), 0.0)
     assert seen.view.left(26.0) is None
 
-    seen.tell(2, "intend", 30.0, action="StopInstance")
-    seen.tell(2, "intend", 70.0, disk=True, action="ReInitDisk")
-    seen.tell(2, "intend", 110.0, action="StartInstance")
+    seen.report(2, "intend", 30.0, action="StopInstance")
+    seen.report(2, "intend", 70.0, disk=True, action="ReInitDisk")
+    seen.report(2, "intend", 110.0, action="StartInstance")
     seen.done(2, 130.0)
 
     assert seen.view.left(131.0) == 40.0 + 40.0 + 20.0
@@ -311,7 +311,7 @@ def test_nothing_is_estimated_while_ecs_is_in_trouble() -> None:
     running(seen, (1,), 90.0)
     whole(seen, 0, 0.0)
     before = seen.view.left(100.0)
-    seen.tell(1, "wait", 101.0, phase="stop", why="ECS throttles DescribeInstances (Throttling)")
+    seen.report(1, "wait", 101.0, phase="stop", why="ECS throttles DescribeInstances (Throttling)")
 
     assert before is not None
     assert seen.view.left(101.0) is None
@@ -320,19 +320,19 @@ def test_nothing_is_estimated_while_ecs_is_in_trouble() -> None:
     assert seen.view.trouble_text() == ""
 
 
-def test_the_longest_wait_is_told_with_its_limit() -> None:
+def test_the_longest_wait_is_shown_with_its_limit() -> None:
     """Of what is waited for under a limit, the table names the machine that has waited longest, until it is done."""
     seen = Seen(a_plan(3))
-    seen.tell(0, "wait", 50.0, phase="stop", elapsed=5.0, limit=600.0)
-    seen.tell(1, "wait", 50.0, phase="reinit", elapsed=30.0, limit=1800.0)
-    seen.tell(2, "wait", 50.0, phase="stop", elapsed=40.0, limit=0.0)
+    seen.report(0, "wait", 50.0, phase="stop", elapsed=5.0, limit=600.0)
+    seen.report(1, "wait", 50.0, phase="reinit", elapsed=30.0, limit=1800.0)
+    seen.report(2, "wait", 50.0, phase="stop", elapsed=40.0, limit=0.0)
 
     assert seen.view.longest_text(60.0) == "longest: lab-1, reinit 40s of at most 30m"
     seen.done(1, 70.0)
     assert seen.view.longest_text(75.0) == "longest: lab-0, stop 30s of at most 10m"
 
 
-def test_the_stage_is_told_where_there_are_several() -> None:
+def test_the_stage_is_shown_where_there_are_several() -> None:
     """The head of the table says whether the canary is out, and then which wave of how many."""
     seen = Seen(a_plan(5, Rollout(canary=1, waves=((2, False),))))
     heads = [seen.view.total_text()]
@@ -407,7 +407,7 @@ def drawn(view: FleetView, width: int, **more: Any) -> str:
 
 
 def full(count: int = 10_000) -> FleetView:
-    """Give the view of a large run with something in every row."""
+    """Return the view of a large run with something in every row."""
     seen = Seen(a_plan(count, Rollout()), i_0="done", i_1="failed", i_2="not-restarted", i_3="unknown")
     for number, phase in enumerate(PHASES[1:], 10):
         seen.wait(number, phase, 1.0)
@@ -454,7 +454,7 @@ def test_a_terminal_that_is_gone_is_written_to_in_vain() -> None:
 
 
 def a_world(count: int, **odd: dict[str, Any]) -> dict[str, Any]:
-    """Give a world of so many running machines of one data disk each; ``odd`` is what some of the disks have."""
+    """Return a world of so many running machines of one data disk each; ``odd`` is what some of the disks have."""
     return recoverable(
         {
             "instances": {f"i-{number}": {"name": f"lab-{number}"} for number in range(count)},
@@ -474,7 +474,7 @@ def fleet() -> Iterator[Simulator]:
 
 
 def command(simulator: Simulator, count: int = 6, *accepted: str) -> list[str]:
-    """Give the command line that wipes the first so many machines, with these risks accepted."""
+    """Return the command line that wipes the first so many machines, with these risks accepted."""
     disks = [f"d-{number}" for number in range(count)]
     client = safe_reinit.connect(region="cn-hangzhou", endpoint=simulator.url, credentials=("testid", "testsecret"))
     plan = client.plan(disks, stop_instance=True, accept=accepted)
@@ -590,7 +590,7 @@ def test_nothing_is_drawn_over_a_question(terminal: Open, fleet: Simulator) -> N
 
 
 @pytest.mark.virtual_time
-def test_a_few_machines_are_told_step_by_step(terminal: Open, fleet: Simulator) -> None:
+def test_a_small_fleet_is_reported_step_by_step(terminal: Open, fleet: Simulator) -> None:
     """Up to three machines are shown as one is: each step has its line, and there is no table."""
     person = terminal(fleet, *command(fleet, 3))
 
@@ -600,7 +600,7 @@ def test_a_few_machines_are_told_step_by_step(terminal: Open, fleet: Simulator) 
 
 
 @pytest.mark.virtual_time
-def test_where_nobody_looks_each_job_has_a_line(command_line: CommandLine, fleet: Simulator) -> None:
+def test_without_a_terminal_each_job_has_a_line(command_line: CommandLine, fleet: Simulator) -> None:
     """Without a terminal there is a line for each finished job, a summary now and then, and no escape code."""
     ended = command_line(*command(fleet), env={**KEY, **where_is(fleet)})
     lines = [line[9:] for line in ended.err.splitlines() if re.match(r"\d\d:\d\d:\d\d ", line)]
@@ -657,7 +657,7 @@ def test_a_stop_is_waited_for_until_the_power_is_cut(capsys: pytest.CaptureFixtu
     ]
 
 
-def test_what_was_never_begun_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_never_begun_is_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
     """Jobs that end without having begun share one line for each reason, since there may be a thousand of them."""
     progress = Progress(resolve({}, {}, None), Clock())
     progress.of(a_plan(5))
@@ -674,7 +674,7 @@ def test_what_was_never_begun_is_told_once(capsys: pytest.CaptureFixture[str]) -
     ]
 
 
-def test_what_happened_before_a_run_is_followed_is_counted_and_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_happened_before_a_run_is_followed_is_counted_and_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """Who joins a run that others carry sees each machine where it is, and for how long it has been there."""
     clock = Clock()
     joined = clock.now()
@@ -728,7 +728,7 @@ def test_a_run_that_goes_on_is_seen_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.virtual_time
-def test_events_say_why_a_job_failed(command_line: CommandLine, fleet: Simulator) -> None:
+def test_events_show_why_a_job_failed(command_line: CommandLine, fleet: Simulator) -> None:
     """The last event of a job that went wrong has its code and message; that of one that is done has not."""
     ended = command_line(*command(fleet), "--events", "-", env={**KEY, **where_is(fleet)})
     done = {

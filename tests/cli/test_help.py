@@ -16,7 +16,7 @@ from safe_reinit.config import SETTINGS
 
 
 def commands() -> dict[str, click.Command]:
-    """Give every command by its words; the main one is ``safe-reinit``."""
+    """Return every command by its words; the main one is ``safe-reinit``."""
     found: dict[str, click.Command] = {"safe-reinit": app}
     for name, each in app.commands.items():
         found[name] = each
@@ -30,7 +30,7 @@ ASKING = [name for name, each in COMMANDS.items() if each.add_help_option]
 
 
 def helped(name: str, columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """Give the help of a command on a terminal of this width."""
+    """Return the help of a command on a terminal of this width."""
     monkeypatch.setenv("COLUMNS", str(columns))
     assert run([*name.replace("safe-reinit", "").split(), "--help"]) == 0
     out, err = capsys.readouterr()
@@ -175,7 +175,7 @@ def test_the_examples_are_of_commands_that_are_there() -> None:
         assert any(name in line for line in lines), name
 
 
-def test_a_default_is_said_where_there_is_one(
+def test_a_default_is_shown_where_there_is_one(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The help says what holds where an option is left out, in the way one would write it."""

@@ -203,7 +203,7 @@ def test_verbose_says_every_call(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("form", ["text", "json", "markdown"])
-def test_no_form_has_escape_codes_where_nobody_looks(capsys: pytest.CaptureFixture[str], form: str) -> None:
+def test_no_form_has_escape_codes_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str], form: str) -> None:
     """Outside a terminal no form holds an escape code."""
     run(["plan", *DISK, "--output", form])
     out, err = capsys.readouterr()

@@ -69,7 +69,7 @@ def test_two_that_differ_are_asked_for_again(terminal: Open, simulator: Simulato
 
 
 @pytest.mark.real_time
-def test_a_password_that_breaks_the_rule_is_told_before_anything_is_stopped(
+def test_a_password_that_breaks_the_rule_is_reported_before_anything_is_stopped(
     terminal: Open, simulator: Simulator
 ) -> None:
     """The rule is held against what was typed while the machine is up, and nothing of it is shown."""

@@ -67,7 +67,7 @@ class Person:
 
 @pytest.fixture
 def person(capsys: pytest.CaptureFixture[str], own_home: Path) -> Person:
-    """Give somebody with a home of their own."""
+    """Return somebody with a home of their own."""
     return Person(capsys, own_home)
 
 
@@ -356,7 +356,7 @@ def test_a_plan_is_refused_with_what_has_moved(person: Person, sim: Simulator, n
     assert text.document["next"][0] == shlex.join(["safe-reinit", "show", str(person.file)])
 
 
-def test_a_stale_plan_can_be_shown_and_planned_anew(person: Person, sim: Simulator) -> None:
+def test_a_stale_plan_can_be_shown_and_planned_again(person: Person, sim: Simulator) -> None:
     """What was refused can still be read, and the command that is named plans the same anew."""
     person.plan("--reason", "CHG 1", "--accept", "never-started")
     sim.do({"change": INSTANCE, "to": {"name": "other"}})
@@ -371,7 +371,7 @@ def test_a_stale_plan_can_be_shown_and_planned_anew(person: Person, sim: Simulat
     assert again.document["reason"] == "CHG 1"
 
 
-def test_what_is_only_told_does_not_make_a_plan_stale(person: Person, sim: Simulator) -> None:
+def test_an_info_does_not_make_a_plan_stale(person: Person, sim: Simulator) -> None:
     """A new snapshot of the disk, and another disk's name, are no reason to refuse."""
     sim.do({"snapshot": DATA})
     person.plan()
@@ -591,7 +591,7 @@ WRONG: dict[str, tuple[int, str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_file_that_is_not_right_is_said_in_words(person: Person, sim: Simulator, name: str) -> None:
+def test_a_wrong_file_is_explained_in_words(person: Person, sim: Simulator, name: str) -> None:
     """What cannot be a trusted plan file ends 2 with a sentence, before anything is asked; a link to one is one."""
     person.plan()
     digest, asked = person.content["digest"], len(sim.state()["calls"])

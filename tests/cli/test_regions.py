@@ -30,7 +30,7 @@ ACTS = ("StopInstance", "StopInstances", "ReInitDisk", "StartInstance", "StartIn
 
 
 def world(here: int = 1, there: int = 1, **more: Any) -> dict[str, Any]:
-    """Give a world of running machines in two regions, one data disk each."""
+    """Return a world of running machines in two regions, one data disk each."""
     of_instances, of_disks = more.pop("instances", {}), more.pop("disks", {})
     places = [*((f"a{n}", HERE) for n in range(here)), *((f"b{n}", THERE) for n in range(there))]
     made: dict[str, Any] = {
@@ -79,7 +79,7 @@ def acts(sim: Simulator) -> list[tuple[str, ...]]:
 
 
 def power(sim: Simulator) -> set[str]:
-    """Give the states of the machines."""
+    """Return the states of the machines."""
     return {instance["status"] for instance in sim.state()["instances"].values()}
 
 
@@ -91,7 +91,7 @@ def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 
 def confirmed(run: Command, *words: str, journal: Path) -> tuple[str, ...]:
-    """Give the words of a command with the consent that its plan asks for."""
+    """Return the words of a command with the consent that its plan asks for."""
     result = document(run(*words, "--dry-run", "--output", "json", journal=journal))
     assert result["outcome"] == "planned", result["error"]
     return (*words, "--confirm", result["plan"]["confirm_with"])
@@ -235,7 +235,7 @@ def test_nothing_in_any_region_is_refused(tmp_path: Path, path: Path, words: tup
         assert acts(sim) == []
 
 
-def test_a_region_without_anything_is_said_and_left_out(tmp_path: Path, path: Path) -> None:
+def test_a_region_without_anything_is_reported_and_left_out(tmp_path: Path, path: Path) -> None:
     """The others run without it."""
     with simulated() as sim:
         run = command(sim.url, tmp_path)
@@ -381,7 +381,7 @@ REFUSED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_a_failure_in_one_region_is_told_beside_the_others(tmp_path: Path, path: Path) -> None:
+def test_a_failure_in_one_region_is_reported_with_the_others(tmp_path: Path, path: Path) -> None:
     """One refused and one wiped are partial (7), and what the report says of each disk is so."""
     with simulated(world(), REFUSED) as sim:
         run = command(sim.url, tmp_path)

@@ -80,7 +80,7 @@ def test_the_table_counts_the_machines_of_all_regions(terminal: Open) -> None:
     assert "2 jobs" not in person.shown
 
 
-def test_a_region_that_never_begins_is_told_above_the_table(terminal: Open) -> None:
+def test_a_region_that_never_begins_is_reported_above_the_table(terminal: Open) -> None:
     """Where somebody says no, the jobs of the other region end in the table too, as refused, with why."""
     with simulated(world(2, 2)) as sim:
         person = terminal(sim, *LAB, "--canary", "2")

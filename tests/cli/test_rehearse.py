@@ -21,11 +21,11 @@ DATA = ("--disk", "d-sim-web1-data", "--stop-instance")
 
 
 def where(simulator: Simulator) -> dict[str, str]:
-    """Say in the environment that this simulator is the cloud."""
+    """Name this simulator as the cloud in the environment."""
     return {**KEY, "SAFE_REINIT_ENDPOINT": simulator.url, "SAFE_REINIT_REGION": "cn-hangzhou"}
 
 
-def test_a_rehearsal_runs_the_same_plan_on_a_twin_and_only_looks_at_the_cloud(
+def test_a_rehearsal_runs_the_same_plan_on_a_twin_and_only_reads_the_cloud(
     command_line: CommandLine, simulator: Simulator
 ) -> None:
     """The run ends as on the machine itself, with the same fingerprint, and the cloud saw no changing call."""
@@ -197,6 +197,6 @@ def test_a_twin_is_built_whatever_word_another_product_uses() -> None:
 
 
 def seen(simulator: Simulator, disk_ids: list[str]) -> Facts:
-    """Give what is seen of disks in a simulator."""
+    """Return what is seen of disks in a simulator."""
     client = safe_reinit.connect(region=simulator.region, endpoint=simulator.url, credentials=simulator.access_key)
     return facts_of(client.plan(disk_ids, stop_instance=True))

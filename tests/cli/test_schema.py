@@ -185,7 +185,7 @@ def test_its_exit_codes_are_those_of_the_classes_and_of_the_readme() -> None:
     assert {*joined, zero} == set(rows)
 
 
-def test_the_main_command_is_told_for_what_it_is() -> None:
+def test_the_main_command_is_reported_for_what_it_is() -> None:
     """What wipes is critical, comes back only with a snapshot, names its dry run and consent; looking is neither."""
     for name in ("", "undo", "apply", "resume", "verify-cloud"):
         result = COMMANDS[name]
@@ -221,7 +221,7 @@ def test_what_it_says_changes_nothing_changes_nothing(
     assert bool(simulator.state()["calls"]) == result["asks_cloud"]
 
 
-def test_the_documents_are_as_their_schemas_say(tmp_path: Path, simulator: Simulator) -> None:
+def test_the_documents_match_their_schemas(tmp_path: Path, simulator: Simulator) -> None:
     """What a run, its events, runs, checks and explain print is as the schemas in docs/ tell."""
     here = command(simulator.url, tmp_path)
     journal = tmp_path / "journal.db"
@@ -266,7 +266,7 @@ def test_the_documents_are_as_their_schemas_say(tmp_path: Path, simulator: Simul
     assert kinds == {*EVENTS} - {"dropped"}
 
 
-def test_a_document_that_does_not_fit_is_told() -> None:
+def test_a_document_that_does_not_fit_is_reported() -> None:
     """The reader of schemas in this file is no yes-man."""
     schema = CONTRACT["documents"]["runs"]
 

@@ -184,7 +184,7 @@ def test_a_fleet_on_its_way_is_in_sight(terminal: Open, size: tuple[int, int]) -
 
 
 @SIZES
-def test_what_is_said_of_an_interrupt_is_in_sight(terminal: Open, size: tuple[int, int]) -> None:
+def test_the_message_of_an_interrupt_is_in_sight(terminal: Open, size: tuple[int, int]) -> None:
     """After Ctrl-C the terminal says what happens now, whole, and in the end what became of disk and machine."""
     with virtual.simulate(world=WORLD) as sim:
         person = terminal(sim, *RUN, columns=size[0])

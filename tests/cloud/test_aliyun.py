@@ -22,12 +22,12 @@ REGION = "cn-hangzhou"
 
 
 def a_disk(disk_id: str, **more: Any) -> dict[str, Any]:
-    """Give the least a row of DescribeDisks has."""
+    """Return the least a row of DescribeDisks has."""
     return {"DiskId": disk_id, "Type": "data", "Status": "In_use", "Size": 40, **more}
 
 
 def a_page(*rows: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """Give a body of DescribeDisks."""
+    """Return a body of DescribeDisks."""
     return {"RequestId": "REQ-1", "Disks": {"Disk": list(rows)}, **more}
 
 
@@ -157,13 +157,13 @@ def test_an_unreadable_answer_still_shows_its_status(gateway: Connect, serve: Se
 
 
 def parameters(server_request: Request) -> dict[str, str]:
-    """Give the parameters of a request that mean something."""
+    """Return the parameters of a request that mean something."""
     return {name: value for name, value in server_request.params.items() if value}
 
 
 @pytest.fixture
 def accepting(serve: Serve, gateway: Connect) -> tuple[list[Request], Gateway]:
-    """Give a gateway to a server that accepts everything, and the requests that came."""
+    """Return a gateway to a server that accepts everything, and the requests that came."""
     server = serve(answer(200, SUCCESS))
     return server.requests, gateway(server.url)
 
@@ -237,7 +237,7 @@ def test_nothing_forbidden_is_ever_sent(accepting: tuple[list[Request], Gateway]
         assert b"testsecret" not in request.raw
 
 
-def test_every_exchange_is_told_with_all_its_members(accepting: tuple[list[Request], Gateway]) -> None:
+def test_every_exchange_is_reported_with_all_its_members(accepting: tuple[list[Request], Gateway]) -> None:
     """Each exchange is told once: time, action, subject, dry run or not, status, RequestId, code and attempt."""
     _, to = accepting
 
@@ -280,7 +280,7 @@ def test_dry_runs_give_the_code_of_the_answer(gateway: Connect, serve: Serve) ->
 # ------------------------------------------------------------------------------------------------- looks and pages
 
 
-def test_looks_through_the_simulator(simulator: Simulator, gateway: Connect) -> None:
+def test_reads_through_the_simulator(simulator: Simulator, gateway: Connect) -> None:
     """Every look shows what the simulated world holds, and its Date."""
     to = gateway(simulator.url)
 
@@ -317,7 +317,7 @@ def test_ids_are_asked_for_a_hundred_at_a_time(gateway: Connect, serve: Serve) -
     assert [len(call.subject) for call in to.calls] == [100, 100, 50]
 
 
-def test_dry_runs_of_looks_are_asked_a_hundred_ids_at_a_time(gateway: Connect, serve: Serve) -> None:
+def test_dry_runs_of_describe_calls_are_sent_for_a_hundred_ids_at_a_time(gateway: Connect, serve: Serve) -> None:
     """The dry run of a look keeps to the hundred ids a call that ECS allows."""
     server = serve(error(400, "DryRunOperation"))
     to = gateway(server.url)
@@ -328,7 +328,7 @@ def test_dry_runs_of_looks_are_asked_a_hundred_ids_at_a_time(gateway: Connect, s
 
 
 def snapshots_page(*ids: str, **more: Any) -> dict[str, Any]:
-    """Give a page of snapshots of d-1."""
+    """Return a page of snapshots of d-1."""
     rows = [{"SnapshotId": each, "Status": "accomplished", "SourceDiskId": "d-1"} for each in ids]
     return {"RequestId": "REQ-1", "Snapshots": {"Snapshot": rows}, **more}
 
@@ -361,7 +361,7 @@ def test_a_token_that_comes_again_is_unanswered(gateway: Connect, serve: Serve, 
     assert len(server.requests) == len(tokens)
 
 
-def test_a_broken_page_spoils_the_look(gateway: Connect, serve: Serve) -> None:
+def test_a_broken_page_spoils_the_whole_read(gateway: Connect, serve: Serve) -> None:
     """Where a later page cannot be read, the pages before it are not taken for the whole."""
     bodies = iter([snapshots_page("s-1", NextToken="two"), {"RequestId": "REQ-1"}])
     to = gateway(serve(lambda _request: answer(200, next(bodies))).url)

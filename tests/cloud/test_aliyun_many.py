@@ -17,12 +17,12 @@ IDS = ["i-1", "i-2", "i-3"]
 
 
 def a_response(instance_id: Any, code: Any = "200", **more: Any) -> dict[str, Any]:
-    """Give one row of the answer to StopInstances."""
+    """Return one row of the answer to StopInstances."""
     return {"InstanceId": instance_id, "Code": code, "Message": "m", "CurrentStatus": "Stopping", **more}
 
 
 def responses_of(*rows: Any, **more: Any) -> dict[str, Any]:
-    """Give the body of an answer to StopInstances."""
+    """Return the body of an answer to StopInstances."""
     return {"RequestId": "REQ-1", "InstanceResponses": {"InstanceResponse": list(rows)}, **more}
 
 
@@ -39,7 +39,7 @@ BOTH = pytest.mark.parametrize("action", ["StopInstances", "StartInstances"])
 
 
 def sent(request: Request) -> dict[str, str]:
-    """Give the parameters of a request that mean something."""
+    """Return the parameters of a request that mean something."""
     return {name: value for name, value in request.params.items() if value}
 
 
@@ -77,7 +77,7 @@ def test_starts_of_many_let_each_succeed(gateway: Connect, serve: Serve) -> None
 
 
 @BOTH
-def test_a_call_for_many_is_told_with_all_its_ids(gateway: Connect, serve: Serve, action: str) -> None:
+def test_a_call_for_many_is_reported_with_all_its_ids(gateway: Connect, serve: Serve, action: str) -> None:
     """The exchange is told once, with every instance, as a change, and with which try it was."""
     to = gateway(serve(answer(200, responses_of(*map(a_response, IDS)))).url)
     if action == "StopInstances":
@@ -133,7 +133,7 @@ def test_a_number_that_is_no_success_proves_nothing(gateway: Connect, serve: Ser
 
 
 @BOTH
-def test_an_instance_that_is_told_of_in_two_ways_is_not_told_of(gateway: Connect, serve: Serve, action: str) -> None:
+def test_an_instance_with_two_different_answers_has_none(gateway: Connect, serve: Serve, action: str) -> None:
     """Two rows of one instance that contradict each other prove nothing; two that agree do."""
     rows = (
         a_response("i-1"), a_response("i-1", "IncorrectInstanceStatus"),
@@ -283,7 +283,7 @@ def pages(count: int, rows: Callable[[int], Any], outer: str) -> Callable[[Reque
 
 
 def a_snapshot(page: int) -> dict[str, Any]:
-    """Give a row of DescribeSnapshots."""
+    """Return a row of DescribeSnapshots."""
     return {"SnapshotId": f"s-{page}", "Status": "accomplished", "SourceDiskId": f"d-{page}"}
 
 

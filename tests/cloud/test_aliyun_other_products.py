@@ -60,11 +60,11 @@ EXPECTED = {
     ),
     "DescribeAutoSnapshotPolicyEx": AutoSnapshotPolicy("sp-1", (0, 23), (1, 7), "Normal"),
 }
-each_look = pytest.mark.parametrize("action", QUESTIONS)
+each_read = pytest.mark.parametrize("action", QUESTIONS)
 
 
 def body(action: str, *rows: Any, **more: Any) -> dict[str, Any]:
-    """Give an answer with these rows, in the shape of each product."""
+    """Return an answer with these rows, in the shape of each product."""
     wrapped: dict[str, Any] = {
         "DescribeScalingInstances": {"ScalingInstances": {"ScalingInstance": list(rows)}},
         "DescribeKey": {"KeyMetadata": rows[0] if rows else {}},
@@ -75,8 +75,8 @@ def body(action: str, *rows: Any, **more: Any) -> dict[str, Any]:
     return {"RequestId": "REQ-1", **wrapped[action], **more}
 
 
-@each_look
-def test_each_look_becomes_a_value(gateway: Connect, serve: Serve, action: str) -> None:
+@each_read
+def test_each_read_becomes_a_value(gateway: Connect, serve: Serve, action: str) -> None:
     """What each product shows is read field by field, and the exchange is told by the API's name."""
     server = serve(answer(200, body(action, ROWS[action])))
     to = gateway(server.url)
@@ -86,7 +86,7 @@ def test_each_look_becomes_a_value(gateway: Connect, serve: Serve, action: str) 
     assert {request.headers["x-acs-version"] for request in server.requests} == {VERSIONS[action]}
 
 
-@each_look
+@each_read
 def test_the_simulator_is_understood(gateway: Connect, action: str) -> None:
     """The simulator's own answers, through the real SDK, become the same values."""
     world = {
@@ -116,7 +116,7 @@ def test_the_simulator_is_understood(gateway: Connect, action: str) -> None:
 # ------------------------------------------------------------------------------------------------- where it goes
 
 
-@each_look
+@each_read
 def test_a_loopback_endpoint_serves_every_product(gateway: Connect, serve: Serve, action: str) -> None:
     """With ECS on this machine nothing leaves it, whatever other endpoints and proxies are configured."""
     server = serve(answer(200, body(action, ROWS[action])))
@@ -130,7 +130,7 @@ def test_a_loopback_endpoint_serves_every_product(gateway: Connect, serve: Serve
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Give the hosts that are asked, each of which answers; no byte leaves."""
+    """Return the hosts that are asked, each of which answers; no byte leaves."""
     hosts: list[str] = []
 
     def send(_: object, __: object, ___: str, url: str, headers: Mapping[str, str]) -> Reply:
@@ -280,7 +280,7 @@ def test_both_sites_of_replication_are_asked_for_page_by_page(gateway: Connect, 
     assert {request.params["MaxResults"] for request in server.requests} == {"500"}
 
 
-def test_a_list_whose_last_page_does_not_say_whether_it_ends_is_no_answer(gateway: Connect, serve: Serve) -> None:
+def test_a_list_whose_last_page_does_not_show_whether_it_ends_is_no_answer(gateway: Connect, serve: Serve) -> None:
     """Of the last page that a list may take, too, a NextToken that is no text means that the answer cannot be read."""
 
     def respond(request: Request) -> Answer:
@@ -312,8 +312,8 @@ def test_no_ids_ask_nothing(gateway: Connect, serve: Serve) -> None:
     assert server.requests == []
 
 
-@each_look
-def test_a_look_at_another_product_gives_up_early(
+@each_read
+def test_a_read_of_another_product_gives_up_early(
     gateway: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
     """Connecting and answering may take three seconds each, not the ten of a look at ECS."""
@@ -333,7 +333,7 @@ def test_a_look_at_another_product_gives_up_early(
 # ------------------------------------------------------------------------------------------- what is not believed
 
 
-@each_look
+@each_read
 @pytest.mark.parametrize("name", GARBLED)
 def test_what_cannot_be_read_is_unanswered(gateway: Connect, serve: Serve, action: str, name: str) -> None:
     """An answer that is not exactly one of the product's is none, and is asked for once."""
@@ -345,7 +345,7 @@ def test_what_cannot_be_read_is_unanswered(gateway: Connect, serve: Serve, actio
     assert len(server.requests) == 1
 
 
-@each_look
+@each_read
 def test_another_body_is_not_taken_for_nothing(gateway: Connect, serve: Serve, action: str) -> None:
     """A success without the member that it always has says nothing, not that there is nothing."""
     to = gateway(serve(answer(200, {"RequestId": "REQ-1", "Disks": {"Disk": []}})).url)
@@ -455,7 +455,7 @@ def test_a_key_that_kms_does_not_know_is_an_answer(gateway: Connect, serve: Serv
     assert [call.code for call in to.calls] == ["Forbidden.KeyNotFound"]
 
 
-@each_look
+@each_read
 @pytest.mark.parametrize(
     "code", ["Forbidden.RAM", "Forbidden.NoPermission", "Throttling.User", "InvalidAction.NotFound"]
 )
@@ -469,7 +469,7 @@ def test_a_refusal_is_a_refusal(gateway: Connect, serve: Serve, action: str, cod
     assert (raised.value.code, raised.value.action, len(server.requests)) == (code, action, 1)
 
 
-@each_look
+@each_read
 def test_an_endpoint_that_is_not_there_was_not_asked(gateway: Connect, action: str) -> None:
     """A closed port means that nothing was sent."""
     to = gateway(f"127.0.0.1:{refused_port()}")

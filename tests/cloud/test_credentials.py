@@ -23,7 +23,7 @@ KEY, SECRET, TOKEN = "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SE
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give an empty home, so that no credentials of the caller are found."""
+    """Return an empty home, so that no credentials of the caller are found."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
     return tmp_path
@@ -43,7 +43,7 @@ def write_profiles(home: Path, *profiles: dict[str, Any], current: str = "defaul
 
 
 def profile(name: str, key: str) -> dict[str, Any]:
-    """Give a profile with a plain key."""
+    """Return a profile with a plain key."""
     return {"name": name, "mode": "AK", "access_key_id": key, "access_key_secret": "s", "region_id": "cn-beijing"}
 
 
@@ -53,7 +53,7 @@ def nobody(_key: Key) -> Caller:
 
 
 def given(profile: str = "", endpoint: str = "http://127.0.0.1:1", **more: Any) -> Key:
-    """Give the key that new credentials have."""
+    """Return the key that new credentials have."""
     where = connection.Connection(REGION, endpoints.parse(endpoint), profile=profile, **more)
     return Credentials(where).key(nobody)
 
@@ -70,7 +70,7 @@ def test_the_environment_is_read_now(home: Path, monkeypatch: pytest.MonkeyPatch
     assert (after.key_id, after.token and after.token.reveal()) == ("second", "t")
 
 
-def test_nothing_is_told_as_nothing(home: Path) -> None:
+def test_no_credentials_are_reported_as_none(home: Path) -> None:
     """Where no source is configured, that is told as just that."""
     del home
     with pytest.raises(NothingFoundError):
@@ -108,7 +108,7 @@ Made = tuple[Aliyun, list[Call]]
 
 @pytest.fixture
 def chained(accepting: Server) -> Iterator[Made]:
-    """Give a gateway that signs with the default chain."""
+    """Return a gateway that signs with the default chain."""
     calls: list[Call] = []
     cloud = aliyun.connect(connection.Connection(REGION, endpoints.parse(accepting.url)), calls.append)
     yield cloud, calls
@@ -116,7 +116,7 @@ def chained(accepting: Server) -> Iterator[Made]:
 
 
 def signer(server: Server, number: int) -> str:
-    """Tell which key a request was signed with."""
+    """Return which key a request was signed with."""
     return server.requests[number].headers["authorization"].partition("Credential=")[2].partition(",")[0]
 
 

@@ -45,7 +45,7 @@ PASSING: dict[str, Callable[[], CloudError]] = {
 
 
 @pytest.mark.parametrize("kind", ["no answer", "not sent"])
-def test_a_look_that_gets_no_answer_is_asked_a_few_times(kind: str) -> None:
+def test_a_read_that_gets_no_answer_is_sent_three_times(kind: str) -> None:
     """A look that gets no answer is asked three times in seconds, and told by what it failed."""
     count, took, error = asked(PASSING[kind])
 
@@ -55,7 +55,7 @@ def test_a_look_that_gets_no_answer_is_asked_a_few_times(kind: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["InternalError", "SystemBusy", "TaskConflict", "OperationConflict"])
-def test_a_look_that_is_answered_with_what_passes_is_asked_for_a_while(code: str) -> None:
+def test_a_read_that_is_answered_with_what_passes_is_asked_for_a_while(code: str) -> None:
     """A code that passes is waited out for twenty seconds, with fewer questions a second as it lasts."""
     assert asked(lambda: Refused(code, 500, "", "r"), fails=4)[2] is None
 
@@ -68,12 +68,12 @@ def test_a_look_that_is_answered_with_what_passes_is_asked_for_a_while(code: str
 
 @pytest.mark.parametrize("fails", [1, 2])
 @pytest.mark.parametrize("kind", PASSING)
-def test_a_look_that_recovers_is_answered(kind: str, fails: int) -> None:
+def test_a_read_that_recovers_is_answered(kind: str, fails: int) -> None:
     """A look that fails once or twice gives its answer in the end."""
     assert asked(PASSING[kind], fails)[0::2] == (fails + 1, None)
 
 
-def test_each_time_that_a_look_is_asked_again_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_time_that_a_read_is_repeated_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     """The log names the look and the time that is waited, so that a program that seems to hang is seen to wait."""
     caplog.set_level(logging.INFO, "safe_reinit.retry")
     _, took, _ = asked(PASSING["no answer"], fails=2)
@@ -85,7 +85,7 @@ def test_each_time_that_a_look_is_asked_again_is_told(caplog: pytest.LogCaptureF
 
 @pytest.mark.parametrize("status", [400, 403, 429, 503])
 @pytest.mark.parametrize("code", ["Throttling", "Throttling.User"])
-def test_a_throttled_look_waits_into_the_next_minute(code: str, status: int) -> None:
+def test_a_throttled_read_waits_into_the_next_minute(code: str, status: int) -> None:
     """Who is throttled is refused until the next minute, so a throttled look has more than a minute's patience."""
     assert asked(lambda: Refused(code, status, "", "r"), fails=6)[2] is None
 
@@ -97,7 +97,7 @@ def test_a_throttled_look_waits_into_the_next_minute(code: str, status: int) -> 
 
 
 @pytest.mark.parametrize(("after", "count"), [(90.0, 3), (90.5, 2)])
-def test_the_patience_with_throttling_has_an_end(after: float, count: int) -> None:
+def test_throttled_reads_are_not_repeated_for_ever(after: float, count: int) -> None:
     """Ninety seconds are patience still; the first answer after them ends it."""
     clock = TinyClock()
     times = iter((1000.0, 1000.0 + after, 5000.0, 9000.0))
@@ -115,12 +115,12 @@ def test_the_patience_with_throttling_has_an_end(after: float, count: int) -> No
 
 
 @pytest.mark.parametrize("code", ["Forbidden.RAM", "InvalidDiskId.NotFound", "InvalidSecurityToken.Expired", "X"])
-def test_a_look_that_is_refused_is_not_asked_again(code: str) -> None:
+def test_a_read_that_is_refused_is_not_asked_again(code: str) -> None:
     """A refusal that does not pass is told at once."""
     assert asked(lambda: Refused(code, 403, "", "r"))[0] == 1
 
 
-def test_a_look_without_credentials_is_not_asked_again() -> None:
+def test_a_read_without_credentials_is_not_asked_again() -> None:
     """Having nothing to sign with does not change by waiting."""
     assert asked(lambda: NoCredentials("DescribeDisks", "there are none"))[0] == 1
 
@@ -129,7 +129,7 @@ def test_a_look_without_credentials_is_not_asked_again() -> None:
     ("code", "fails", "answered"),
     [("SystemBusy", 1, True), ("SystemBusy", 10**6, False), ("Throttling", 10**6, False), ("Forbidden.RAM", 1, False)],
 )
-def test_a_look_that_a_plan_can_do_without_is_asked_again_for_a_moment(code: str, fails: int, answered: bool) -> None:
+def test_a_read_that_a_plan_can_do_without_is_repeated_for_a_moment(code: str, fails: int, answered: bool) -> None:
     """What passes is waited out for some seconds, also where it is throttled, and any other refusal is told at once."""
     count, took, error = asked(lambda: Refused(code, 403, "", "r"), fails, shortly=True)
 
@@ -139,7 +139,7 @@ def test_a_look_that_a_plan_can_do_without_is_asked_again_for_a_moment(code: str
 
 
 @pytest.mark.parametrize("kind", ["no answer", "not sent"])
-def test_a_look_that_a_plan_can_do_without_is_not_asked_again_where_nobody_answers(kind: str) -> None:
+def test_a_read_that_a_plan_can_do_without_is_not_asked_again_where_nobody_answers(kind: str) -> None:
     """Its endpoint may be out of reach from here, so no time is spent on it."""
     assert asked(PASSING[kind], shortly=True)[:2] == (1, 0.0)
 

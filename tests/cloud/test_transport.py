@@ -32,7 +32,7 @@ def reinit(gateway: Gateway) -> object:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """Give a port whose queue of connections is full, so that connecting never ends."""
+    """Return a port whose queue of connections is full, so that connecting never ends."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(4):
@@ -262,7 +262,7 @@ def test_a_late_answer_is_unanswered(gateway: Connect, serve: Serve, monkeypatch
     assert len(server.requests) == 1
 
 
-def test_a_changing_call_is_given_more_time_than_a_look(
+def test_a_changing_call_is_given_more_time_than_a_describe_call(
     gateway: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The read time-out of a look does not end a changing call, which is sent only once and so is given time."""

@@ -21,7 +21,7 @@ NOBODY = 65534
 
 
 def shown(capsys: pytest.CaptureFixture[str], *argv: str) -> dict[str, dict[str, Any]]:
-    """Give what ``config show`` tells, by setting."""
+    """Return what ``config show`` tells, by setting."""
     code = run(["config", "show", "--output", "json", *argv])
     out, _ = capsys.readouterr()
 
@@ -31,7 +31,7 @@ def shown(capsys: pytest.CaptureFixture[str], *argv: str) -> dict[str, dict[str,
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give an empty home with a folder for the configuration."""
+    """Return an empty home with a folder for the configuration."""
     folder = tmp_path / "home" / ".config" / "safe-reinit"
     folder.mkdir(parents=True)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -105,7 +105,7 @@ def test_the_current_folder_is_never_looked_in(home: Path, tmp_path: Path, capsy
     assert shown(capsys)["reason"]["value"] is None
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     """One reading tells every problem of file and environment, each with its path."""
     file = tmp_path / "c.yaml"
     file.write_text(

@@ -25,14 +25,14 @@ classes: {lab: {match: {accounts: ["1"], regions: [cn-hangzhou], tags: {env: lab
 
 
 def target_rules(tmp_path: Path, text: str) -> TargetRules:
-    """Give what a file with this text says of targets."""
+    """Return what a file with this text says of targets."""
     file = tmp_path / "c.yaml"
     file.write_text(text, "utf-8")
     return target_rules_of(resolve({}, {}, str(file)))
 
 
 def refused(tmp_path: Path, text: str) -> str:
-    """Give the sentence with which a file is refused."""
+    """Return the sentence with which a file is refused."""
     with pytest.raises(UsageError) as raised:
         target_rules(tmp_path, text)
     return str(raised.value)
@@ -230,7 +230,7 @@ def test_a_class_accepts_what_is_a_risk(tmp_path: Path) -> None:
     assert str(tmp_path / "c.yaml") in result
 
 
-def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
     """One reading tells what is wrong in all of the settings, each with its path and the file."""
     text = "allow: {x: 1, accounts: 2}\nprotect: {tag: 3}\nclasses: {lab: {hours: 4, y: 5}}\nmax_disks: none\nz: 6\n"
     result = refused(tmp_path, text)
@@ -287,12 +287,12 @@ def test_no_guard_is_read_from_the_environment() -> None:
 
 @pytest.fixture
 def file(own_home: Path) -> Path:
-    """Give the place of a file in an empty home."""
+    """Return the place of a file in an empty home."""
     return own_home / "c.yaml"
 
 
 def shown(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    """Give what config show tells."""
+    """Return what config show tells."""
     code = run(["config", "show", *argv])
     out, err = capsys.readouterr()
 
@@ -359,7 +359,7 @@ def test_config_check_judges_classes(file: Path, capsys: pytest.CaptureFixture[s
     assert "At classes.lab." in capsys.readouterr().err
 
 
-def test_a_problem_of_a_class_is_told_without_anything_heavy(file: Path) -> None:
+def test_a_problem_of_a_class_is_reported_without_anything_heavy(file: Path) -> None:
     """Neither the SDK nor pydantic nor rich is imported to say what is wrong with a class."""
     file.write_text("classes: {lab: {match: {regions: [a]}, accept: [x]}}\n", "utf-8")
     program = (

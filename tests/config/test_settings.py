@@ -28,7 +28,7 @@ OF_WORDS = [setting for setting in WITH_OPTION if words_of(setting.metavar)]
 
 
 def options_of(setting: Setting[Any]) -> Iterator[click.Option]:
-    """Give the options that a setting has in all commands; one that only tells something has a form of its own."""
+    """Return the options that a setting has in all commands; one that only tells something has a form of its own."""
     for command in (app, *app.commands.values()):
         names = {param.name for param in command.params}
         for param in command.params:
@@ -185,7 +185,7 @@ def test_a_setting_of_files_offers_files() -> None:
             assert ("file" in offered) is ("FILE" in setting.metavar), setting.name
 
 
-def test_the_limits_are_the_rows_that_say_so() -> None:
+def test_the_limits_are_the_rows_marked_as_such() -> None:
     """What may be raised takes the names of the limits, no others, and names them in its help."""
     assert Settings.may_be_raised.read(list(LIMITS)) == LIMITS
     assert Settings.may_be_raised.help.endswith(", ".join(LIMITS))
@@ -194,7 +194,7 @@ def test_the_limits_are_the_rows_that_say_so() -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-def test_each_source_of_a_setting_is_told(setting: Setting[Any], tmp_path: Path) -> None:
+def test_each_source_of_a_setting_is_reported(setting: Setting[Any], tmp_path: Path) -> None:
     """The same words are read from option, variable and file, in that order, and the value says which it was."""
     file = tmp_path / "c.yaml"
     file.write_text(f"{setting.name}: {setting.sample}\n")

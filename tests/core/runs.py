@@ -278,7 +278,7 @@ class Steps:
     def answer(
         self, asked: Describe | Recheck | Call, *results: Any, commit: Input | None = None, **more: Any
     ) -> list[Effect]:
-        """Say what came of an effect: these results, or what the machines make of it."""
+        """Report what came of an effect: these results, or what the machines make of it."""
         self.pending.remove(asked)
         return self.step(self.outcome_of(asked, *results, **more), commit=commit)
 
@@ -353,7 +353,7 @@ class Steps:
         return [each.data for each in self.effects if isinstance(each, Emit) and each.event == event]
 
     @property
-    def said(self) -> list[str]:
+    def messages(self) -> list[str]:
         """What people were told."""
         return [each.text for each in self.effects if isinstance(each, Notify)]
 

@@ -59,7 +59,7 @@ RUN = "r-1"
 
 
 def wipes(disk_id: str) -> st.SearchStrategy[Wipe]:
-    """Give a wipe, or a roll-back, of this disk in any state."""
+    """Return a wipe, or a roll-back, of this disk in any state."""
     return st.builds(
         Wipe,
         disk_id=st.just(disk_id),
@@ -79,7 +79,7 @@ def wipes(disk_id: str) -> st.SearchStrategy[Wipe]:
 
 
 def safeties(disk_id: str) -> st.SearchStrategy[SafetySnapshot]:
-    """Give the safety snapshot of this disk in any state."""
+    """Return the safety snapshot of this disk in any state."""
     return st.builds(
         SafetySnapshot,
         disk_id=st.just(disk_id),
@@ -126,7 +126,7 @@ any_records = st.builds(
 
 @st.composite
 def neighbours(draw: st.DrawFn) -> JobState:
-    """Give a record that is one to three members away from one that leads to a call."""
+    """Return a record that is one to three members away from one that leads to a call."""
     whole = draw(any_records)
     near = draw(st.sampled_from(NEAR))
     names = draw(st.lists(st.sampled_from(MEMBERS), max_size=3, unique=True))
@@ -135,7 +135,7 @@ def neighbours(draw: st.DrawFn) -> JobState:
 
 @st.composite
 def observations(draw: st.DrawFn) -> Observation:
-    """Give anything that could be shown, the impossible too: of the whole, of the instance, or of the disks."""
+    """Return anything that could be shown, the impossible too: of the whole, of the instance, or of the disks."""
     shown = draw(whole_observations())
     match draw(st.sampled_from(("whole", "whole", "whole", "instance", "disks"))):
         case "instance":
@@ -147,7 +147,7 @@ def observations(draw: st.DrawFn) -> Observation:
 
 @st.composite
 def whole_observations(draw: st.DrawFn) -> Observation:
-    """Give anything that could be shown of instance and disks; half of it is one member away from the usual."""
+    """Return anything that could be shown of instance and disks; half of it is one member away from the usual."""
     if draw(st.booleans()):
         usual = seeing(draw(st.sampled_from(("Stopped", "Stopped", "Running", "Stopping"))), **draw(TAGS_AND_SNAPSHOTS))
         odd = values.a_disk(disk_id=DATA, status=draw(DISK_STATUSES), instance_id=draw(INSTANCES))
@@ -187,7 +187,7 @@ MEMBERS = tuple(each.name for each in fields(JobState) if each.name not in ("ins
 
 
 def shown_snapshots(*rows: tuple[str, str, str]) -> dict[str, Snapshot]:
-    """Give snapshots as a look shows them: of a disk, by an id, in a status."""
+    """Return snapshots as a look shows them: of a disk, by an id, in a status."""
     return {
         name: values.a_snapshot(snapshot_id=name, source_disk_id=disk, status=status) for disk, name, status in rows
     }
@@ -206,17 +206,17 @@ TAGS_AND_SNAPSHOTS = st.fixed_dictionaries(
 
 
 def wiped() -> JobState:
-    """Give the record of a machine that is to be started again."""
+    """Return the record of a machine that is to be started again."""
     return ready(disks=(Wipe(DATA, "done", 1, evidence="transition"),))
 
 
 def before_the_stop() -> JobState:
-    """Give the record of a machine that is to be stopped."""
+    """Return the record of a machine that is to be stopped."""
     return ready(stop=Step(), instance_status="Running")
 
 
 def ready(**changes: Any) -> JobState:
-    """Give the record of a job whose stop is done and whose one disk is to be wiped."""
+    """Return the record of a job whose stop is done and whose one disk is to be wiped."""
     done = Step("done", tries=1, first_at=900.0, at=901.0)
     before = JobState(
         instance_id=INSTANCE,
@@ -232,7 +232,7 @@ def ready(**changes: Any) -> JobState:
 
 
 def backed_up(**changes: Any) -> JobState:
-    """Give the record of a stopped machine whose disk has its safety snapshot, and that bears the tag."""
+    """Return the record of a stopped machine whose disk has its safety snapshot, and that bears the tag."""
     safety = SafetySnapshot(DATA, "token", Step("done", tries=1, first_at=902.0, at=990.0), f"s-{DATA}")
     tag = Step("done", tries=1, first_at=890.0, at=891.0)
     return ready(**{"snapshots": (safety,), "tag_value": RUN, "tag": tag, **changes})
@@ -250,7 +250,7 @@ NEAR = (
 
 
 def seeing(status: str = "Stopped", disk: str = "In_use", **more: Any) -> Observation:
-    """Give a look at the instance in this status and its disk in that one."""
+    """Return a look at the instance in this status and its disk in that one."""
     disks = {DATA: values.a_disk(disk_id=DATA, status=disk, instance_id=INSTANCE)}
     instance = values.an_instance(instance_id=INSTANCE, status=status, tags=more.pop("tags", ()))
     whole: dict[str, Any] = {"at": 1000.0, "when": values.NOW, "answered": True, "instance": instance, "disks": disks}
@@ -376,7 +376,7 @@ SHORT = Limits(retry=100.0)
     ],
     ids=str,
 )
-def test_the_tag_comes_off_where_nothing_is_owed(changes: dict[str, Any], status: str, off: bool) -> None:
+def test_the_tag_comes_off_where_nothing_is_pending(changes: dict[str, Any], status: str, off: bool) -> None:
     """In doubt, stranded or not restarted it stays to be seen; it is tried for its time, and taken off once."""
     ended = backed_up(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
     action = decide(replace(ended, **changes), seeing(status, **SAFE))
@@ -392,7 +392,7 @@ def test_the_tag_is_given_up_where_nothing_is_seen_for_long() -> None:
     assert decide(replace(ended, unseen_since=899.0), seeing(**UNSEEN)) == Finish()
 
 
-def test_without_a_tag_the_end_needs_no_look() -> None:
+def test_without_a_tag_the_end_needs_no_read() -> None:
     """Nothing is waited for where there is nothing to take off."""
     ended = ready(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
 
@@ -493,7 +493,7 @@ def test_a_job_that_has_come_to_its_end_is_not_looked_at_any_more(changes: dict[
 
 
 @pytest.mark.parametrize("shown", [{"answered": False}, {"instance": None}, {"at": 900.5}], ids=str)
-def test_each_thing_that_makes_a_look_none_keeps_a_call_from_being_sent(shown: dict[str, Any]) -> None:
+def test_each_thing_that_spoils_an_observation_keeps_a_call_from_being_sent(shown: dict[str, Any]) -> None:
     """A look that failed, shows no instance, or began before the last answer about the power is waited out."""
     assert decide(ready(), seeing(**shown)) == Wait("stop", "an observation", 900.0, 600.0)
 
@@ -811,7 +811,7 @@ def a_stop_is_decided_only_on_a_running_machine_that_is_to_be_wiped(known: JobSt
 
 
 @always
-def nothing_but_a_start_that_is_owed_is_sent_unless_the_machine_is_shown(known: JobState, seen: Observation) -> None:
+def assert_only_a_pending_start_is_sent_blindly(known: JobState, seen: Observation) -> None:
     """Every call needs a look that shows the machine, but for a start once no wipe is to follow any more."""
     action = decide(known, seen)
 
@@ -825,7 +825,7 @@ def nothing_but_a_start_that_is_owed_is_sent_unless_the_machine_is_shown(known: 
 
 
 @always
-def no_look_makes_learning_or_deciding_raise(known: JobState, seen: Observation) -> None:
+def assert_no_observation_raises(known: JobState, seen: Observation) -> None:
     """Every record and every look come to an action, the impossible ones too."""
     learned = core_observations.evolve_observed(known, seen)
 
@@ -924,7 +924,7 @@ class Life(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.life.ended)
     @rule(ticks=st.sampled_from((1, 3, 12)))
-    def looks_fail(self, ticks: int) -> None:
+    def reads_fail(self, ticks: int) -> None:
         """Lose the network for a while."""
         for _ in range(ticks):
             self.life.tick("fail")
@@ -932,7 +932,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: not self.life.ended)
     @rule(answer=st.sampled_from(ANSWERS))
     def next_answer(self, answer: str) -> None:
-        """Say how the next call of ours will end."""
+        """Set how the next call of ours will end."""
         self.life.answer = answer
 
     @precondition(lambda self: not self.life.ended)
@@ -970,7 +970,7 @@ class TestLife(Life.TestCase):  # type: ignore[misc, name-defined]
 
 @pytest.mark.parametrize("ticks", [0, 1, 6, 9, 12, 16, 20, 25])
 @pytest.mark.parametrize("power", ["Running", "Stopped"])
-def test_a_run_ends_though_no_look_is_ever_answered_again(power: str, ticks: int) -> None:
+def test_a_run_ends_though_no_read_is_ever_answered_again(power: str, ticks: int) -> None:
     """A network that is gone for good ends a run within its limits, whatever phase it is in."""
     life = TinyRun(TinyEcs(power))
     for _ in range(ticks):

@@ -57,7 +57,7 @@ LIMITS = Limits(stop=100.0, snapshot=100.0, reinit=200.0, start=100.0, retry=50.
 
 
 def begin(power: str = "Running", disks: tuple[str, ...] = (DISK,), **more: Any) -> JobState:
-    """Give the record of a job that has just begun."""
+    """Return the record of a job that has just begun."""
     planned = tuple(PlannedDisk(each) for each in disks)
     stops = power == "Running"
     job = PlannedJob(INSTANCE, "web", power, "Running", will_stop=stops, will_start=stops, disks=planned)
@@ -67,7 +67,7 @@ def begin(power: str = "Running", disks: tuple[str, ...] = (DISK,), **more: Any)
 
 
 def observing(at: float, status: str = "Stopped", disk: str | None = "In_use", **more: Any) -> Observation:
-    """Give what is seen at a time: the instance in this status (``gone`` for none), the disk in that one."""
+    """Return what is seen at a time: the instance in this status (``gone`` for none), the disk in that one."""
     tags = ((LOCK_TAG, more.pop("tag")),) if "tag" in more else ()
     instance = None if status == "gone" else values.an_instance(status=status, tags=tags)
     where = more.pop("where", INSTANCE)
@@ -79,7 +79,7 @@ def observing(at: float, status: str = "Stopped", disk: str | None = "In_use", *
 
 
 def wiping(state: str = "accepted", **more: Any) -> JobState:
-    """Give the record of a stopped machine whose disk was just asked for."""
+    """Return the record of a stopped machine whose disk was just asked for."""
     known = core_answers.intend(begin("Stopped"), WIPE, observing(0.0))
     if state == "accepted":
         return core_answers.accepted(known, WIPE, T)
@@ -89,7 +89,7 @@ def wiping(state: str = "accepted", **more: Any) -> JobState:
 
 
 def stopping() -> JobState:
-    """Give the record of a running machine whose stop was accepted."""
+    """Return the record of a running machine whose stop was accepted."""
     return core_answers.accepted(core_answers.intend(begin(), STOP, observing(0.0, "Running")), STOP, T)
 
 
@@ -125,12 +125,12 @@ def test_in_use_through_the_settling_time_is_proof_after_an_accepted_call() -> N
 
 
 @pytest.mark.parametrize("times", [(19.0, 20.0, 21.0), (2, 4, 6, 8, 10), (40.0,)])
-def test_too_few_reads_or_too_little_time_settle_nothing(times: tuple[float, ...]) -> None:
+def test_too_small_a_number_of_reads_or_too_little_time_settles_nothing(times: tuple[float, ...]) -> None:
     """Both the time and the number of reads are needed."""
     assert evolve_observed(wiping(), *(observing(at) for at in times)).disks[0].state == "accepted"
 
 
-def test_a_look_that_failed_is_no_read() -> None:
+def test_a_read_that_failed_does_not_count() -> None:
     """Looks that were not answered do not settle a state."""
     unseen = [observing(at, answered=False, instance=None, disks={}) for at in (2, 8, 14, 20, 26)]
 
@@ -393,7 +393,7 @@ def test_a_stop_that_never_comes_is_given_up_after_the_time_for_a_start() -> Non
 
 
 def started() -> JobState:
-    """Give the record of a wiped machine whose start was accepted."""
+    """Return the record of a wiped machine whose start was accepted."""
     known = replace(
         begin(), stop=Step("done", tries=1, first_at=T, at=T), disks=(Wipe(DISK, "done", 1, evidence="transition"),)
     )
@@ -528,7 +528,7 @@ def test_the_start_that_is_due_is_sent_to_a_machine_that_is_not_listed() -> None
     assert isinstance(decide(gone, observing(26, "gone")), Finish)
 
 
-def test_a_machine_that_is_not_shown_any_more_has_no_power_to_tell() -> None:
+def test_a_machine_that_is_not_shown_any_more_has_no_power_to_report() -> None:
     """Where the machine vanished after our stop was accepted, power is not told to be as promised."""
     known = evolve_observed(stopping(), observing(1, "Running"), *(observing(at, "gone") for at in (2, 8, 14, 20, 23)))
 
@@ -667,7 +667,7 @@ def test_an_outcome_follows_the_table(states: tuple[str, ...], tried: bool, powe
         (("unknown",), "Stopped", True, False),
     ],
 )
-def test_what_is_owed_to_a_machine(states: tuple[str, ...], power: str, gone: bool, pending: bool) -> None:
+def test_what_is_pending_for_a_machine(states: tuple[str, ...], power: str, gone: bool, pending: bool) -> None:
     """A doubt, or a power that is not as promised, whatever the outcome is called; nothing to one that is gone."""
     disks = tuple(Wipe(f"d-{n}", state) for n, state in enumerate(states))  # type: ignore[arg-type]
     known = replace(begin(), disks=disks, stop=Step("done", tries=1), instance_status=power, gone=gone)
@@ -758,7 +758,7 @@ def test_no_such_instance_is_believed_only_where_ecs_does_not_list_it_either(*, 
     assert core_state.is_pending(known) is listed
 
 
-def test_a_refusal_after_an_interruption_is_final_and_told() -> None:
+def test_a_refusal_after_an_interruption_is_final_and_reported() -> None:
     """A wipe that was refused for now while the run was interrupted is not due again, and the report says why."""
     known = core_answers.refused(core_state.interrupt(wiping("asked")), WIPE, FAILURE, T, values.NOW, T + 2.0)
 
@@ -766,7 +766,7 @@ def test_a_refusal_after_an_interruption_is_final_and_told() -> None:
     assert known.error == FAILURE
 
 
-def test_an_interruption_that_keeps_an_intended_wipe_from_being_sent_is_told() -> None:
+def test_an_interruption_that_keeps_an_intended_wipe_from_being_sent_is_reported() -> None:
     """A job interrupted between intention and call has a failure once the call was withheld, and none before."""
     known = core_state.interrupt(wiping("asked"))
     after = core_answers.withdraw(known, WIPE, T)
@@ -788,27 +788,27 @@ def test_a_stop_that_was_accepted_and_not_seen_to_end_promises_no_power() -> Non
 REFUSED = "InvalidSecurityToken.Expired"
 
 
-def refused_look(at: float) -> Observation:
-    """Give a look that was refused for its credentials."""
+def refused_read(at: float) -> Observation:
+    """Return a look that was refused for its credentials."""
     return observing(at, answered=False, instance=None, disks={}, credentials_refused=REFUSED)
 
 
 def test_refused_credentials_may_come_good_again() -> None:
     """A look that is refused for its credentials ends nothing: with renewed ones the job goes on as if nothing was."""
-    known = evolve_observed(stopping(), observing(2, "Stopping"), refused_look(4), refused_look(50))
+    known = evolve_observed(stopping(), observing(2, "Stopping"), refused_read(4), refused_read(50))
 
-    assert isinstance(decide(known, refused_look(50)), Wait)
+    assert isinstance(decide(known, refused_read(50)), Wait)
     assert known.error is None
     assert decide(evolve_observed(known, observing(52, "Stopped")), observing(52, "Stopped")) == WIPE
 
 
 def test_credentials_that_stay_refused_end_a_job_that_is_untouched_soon() -> None:
     """Where nothing was changed yet, renewed credentials are waited for half a minute."""
-    known = evolve_observed(begin(), refused_look(0), refused_look(30))
-    after = evolve_observed(known, refused_look(31))
+    known = evolve_observed(begin(), refused_read(0), refused_read(30))
+    after = evolve_observed(known, refused_read(31))
 
-    assert isinstance(decide(known, refused_look(30)), Wait)
-    assert isinstance(decide(after, refused_look(31)), Finish)
+    assert isinstance(decide(known, refused_read(30)), Wait)
+    assert isinstance(decide(after, refused_read(31)), Finish)
     assert core_state.outcome(after) == "refused"
     assert after.error is not None
     assert after.error.code == REFUSED
@@ -834,7 +834,7 @@ def test_a_disk_that_leaves_before_its_wipe_ends_the_job(status: str, where: str
     assert decide(known, observing(4, "Stopped", disk=status, where=where)) == START
 
 
-def test_a_look_that_is_older_than_the_stop_tells_nothing_of_the_power() -> None:
+def test_an_observation_that_is_older_than_the_stop_shows_nothing_of_the_power() -> None:
     """A look that was begun before the stop was answered, and comes late, makes no stopped machine a running one."""
     stopped = evolve_observed(stopping(), observing(2, "Stopping"), observing(4))
     after = evolve_observed(stopped, observing(-2, "Running"))
@@ -843,7 +843,7 @@ def test_a_look_that_is_older_than_the_stop_tells_nothing_of_the_power() -> None
     assert (after.stop, after.error) == (stopped.stop, None)
 
 
-def test_a_job_does_not_end_on_a_look_that_is_older_than_its_last_answer() -> None:
+def test_a_job_does_not_end_on_an_observation_that_is_older_than_its_last_answer() -> None:
     """Where the stop was refused for good, the power is looked at once more before the job says what it is."""
     asked = core_answers.intend(begin(), STOP, observing(0, "Running"))
     known = core_answers.refused(asked, STOP, Failure("Brand.New", "No."), T + 2.0, values.NOW, None)
@@ -859,13 +859,13 @@ def test_a_job_does_not_end_on_a_look_that_is_older_than_its_last_answer() -> No
 
 
 def snapping(state: str = "accepted") -> JobState:
-    """Give the record of a stopped machine whose disk is to be snapshot before its wipe, and was just asked to be."""
+    """Return the record of a stopped machine whose disk is to be snapshot before its wipe, and was just asked to be."""
     known = core_answers.intend(begin("Stopped", snapshot=True), SNAPSHOT, observing(0.0))
     return core_answers.accepted(known, SNAPSHOT, T, SHOT) if state == "accepted" else known
 
 
 def shots(status: str, **more: Any) -> dict[str, Snapshot]:
-    """Give the safety snapshot in a status, as a look shows it."""
+    """Return the safety snapshot in a status, as a look shows it."""
     return {SHOT: values.a_snapshot(**{"snapshot_id": SHOT, "status": status, "progress": "40%", **more})}
 
 
@@ -930,7 +930,7 @@ def test_a_snapshot_that_is_not_shown_for_a_moment_is_waited_for(before: str) ->
     assert "not shown" in known.error.message
 
 
-def test_a_look_from_before_the_answer_says_nothing_of_a_snapshot() -> None:
+def test_an_observation_from_before_the_answer_shows_nothing_of_a_snapshot() -> None:
     """A look that began before CreateSnapshot was answered cannot show the snapshot, and counts for nothing."""
     known = core_answers.accepted(snapping("asked"), SNAPSHOT, T + 10.0, SHOT)
 
@@ -1057,7 +1057,7 @@ def test_a_power_cut_that_was_not_done_is_asked_for_again() -> None:
 
 
 def tagging(state: str = "accepted") -> JobState:
-    """Give the record of a running machine that is to be tagged, and was just asked to be."""
+    """Return the record of a running machine that is to be tagged, and was just asked to be."""
     known = core_answers.intend(begin(lock_tag=True), TAG, observing(0.0, "Running"))
     return core_answers.accepted(known, TAG, T) if state == "accepted" else known
 
@@ -1170,7 +1170,7 @@ def test_whether_a_tag_is_left(known: JobState, seen: Observation, left: bool) -
     assert core_snapshots.leaves_tag(known, seen) is left
 
 
-def test_the_tag_is_given_up_when_nobody_can_look() -> None:
+def test_the_tag_is_given_up_when_nobody_can_observe() -> None:
     """At the end a look that fails is waited for only so long: then the job ends, and its tag stays."""
     known = replace(tagging(), disks=(Wipe(DISK, "done", 1),), stop=Step("done", 1), start=Step("done", 1),
                     tag=Step("done", 1), instance_status="Running")  # fmt: skip
@@ -1184,7 +1184,7 @@ def test_the_tag_is_given_up_when_nobody_can_look() -> None:
 
 
 def resetting(state: str = "accepted") -> JobState:
-    """Give the record of a stopped machine whose disk was just asked to be rolled back."""
+    """Return the record of a stopped machine whose disk was just asked to be rolled back."""
     known = begin("Stopped", undo="r-0", restore=((DISK, RESTORE),))
     known = core_answers.intend(known, RESET, observing(0.0))
     if state == "accepted":
@@ -1295,7 +1295,7 @@ def test_a_persons_word_counts_for_every_doubt(wipe: Wipe) -> None:
         assert core_state.outcome(looked) in ("done", "failed")
 
 
-def test_intact_is_said_only_of_what_ecs_did_not_accept() -> None:
+def test_intact_is_reported_only_for_what_ecs_did_not_accept() -> None:
     """Of two disks in doubt the one whose wipe ECS accepted is observed on, whatever a person says of the other."""
     accepted, lost = Wipe("d-0", "unknown", 1, acknowledged=True), Wipe("d-1", "unknown", 1, losses=1)
     known = core_resuming.resume(replace(begin("Stopped"), disks=(accepted, lost)), T)
@@ -1307,7 +1307,7 @@ def test_intact_is_said_only_of_what_ecs_did_not_accept() -> None:
     assert core_resuming.accept_verdict(replace(known, disks=known.disks[:1]), "intact").disks[0].state == "accepted"
 
 
-def test_after_a_verdict_the_power_is_owed_still() -> None:
+def test_after_a_verdict_the_start_is_still_pending() -> None:
     """A person's word says what became of the data; a machine that is not as promised keeps its job open."""
     pending = replace(tagging(), disks=(Wipe(DISK, "unknown", 1),), stop=Step("done", 1), start=Step("failed", 1),
                    tag=Step("done", 1), instance_status="Stopped")  # fmt: skip
@@ -1319,7 +1319,7 @@ def test_after_a_verdict_the_power_is_owed_still() -> None:
 
 
 @pytest.mark.parametrize("shown", [values.YESTERDAY, values.NOW])
-def test_a_machine_started_since_the_stop_is_told_at_once(shown: Any) -> None:
+def test_a_machine_started_since_the_stop_is_reported_at_once(shown: Any) -> None:
     """Stopped again with another StartTime than at our stop: somebody used it, and no snapshot of it is waited for."""
     known = evolve_observed(stopping(), observing(2, "Stopped"))
     seen = replace(observing(4), instance=values.an_instance(status="Stopped", start_time=shown))
@@ -1373,7 +1373,7 @@ def test_a_later_call_that_is_taken_back_leaves_the_earlier_ones() -> None:
 
 
 def stopping_again() -> JobState:
-    """Give the record of a running machine whose stop was just asked for."""
+    """Return the record of a running machine whose stop was just asked for."""
     return core_answers.intend(begin(), STOP, observing(0.0, "Running"))
 
 
@@ -1469,7 +1469,7 @@ def test_a_disk_seen_reiniting_is_being_wiped_whatever_refused_the_request() -> 
     assert evolve_observed(known, observing(6)).disks[0].evidence == "transition"
 
 
-def test_a_job_that_nobody_can_look_at_turns_back_while_a_wipe_is_ahead() -> None:
+def test_a_job_that_nobody_can_observe_turns_back_while_a_wipe_is_ahead() -> None:
     """Unanswered looks for longer than the time for retries end what is ahead, not before; an answer begins it anew."""
     blind = [observing(at, answered=False, instance=None, disks={}) for at in (0, 25, 50, 51)]
     known = evolve_observed(begin("Stopped"), *blind[:3])
@@ -1587,7 +1587,7 @@ def test_a_stop_that_was_not_observed_is_done_where_the_machine_shows_again() ->
     ],
     ids=lambda value: ", ".join(value) if isinstance(value, dict) else "",
 )
-def test_a_resumed_job_whose_wipe_rests_on_what_cannot_be_told_turns_back(changes: Any, why: str | None) -> None:
+def test_a_resumed_job_whose_wipe_rests_on_what_cannot_be_known_turns_back(changes: Any, why: str | None) -> None:
     """A wipe that is still ahead needs a plan that is new, a StartTime to compare and a caller to compare with."""
     usual: dict[str, Any] = {"age": 3600.0, "expires": 3600.0, "unwatched": False, "caller_pinned": True}
     known = core_resuming.expire(begin(), T, **{**usual, **changes})
@@ -1607,7 +1607,7 @@ def test_a_wipe_that_the_journal_may_not_know_of_is_in_doubt() -> None:
 
 
 @pytest.mark.parametrize(("status", "outcome"), [("Running", "done"), ("Stopped", "not-restarted")])
-def test_a_start_that_was_given_up_stays_so_and_the_power_is_told_as_seen(status: str, outcome: str) -> None:
+def test_a_start_that_was_given_up_stays_so_and_the_power_is_reported_as_seen(status: str, outcome: str) -> None:
     """Nothing that is seen later makes a failed start a done one; what the machine is now is told all the same."""
     known = evolve_observed(replace(started(), start=Step("failed", 3, first_at=T, at=T)), observing(400, status))
 

@@ -27,7 +27,7 @@ AWAY = Failure(None, "The journal is away.")
 
 
 def a_job(**changes: object) -> JobState:
-    """Give the state of a job of which nothing was done."""
+    """Return the state of a job of which nothing was done."""
     disks = (PlannedDisk(DISK),)
     planned = PlannedJob(INSTANCE, "", "Running", "Running", will_stop=True, will_start=True, disks=disks)
     job = begin(replace(planned, expected=values.started(INSTANCE)), Limits(), at=0.0)
@@ -35,14 +35,14 @@ def a_job(**changes: object) -> JobState:
 
 
 def came(command: Command, outcome: Outcome, number: int = 1, *, batched: bool = False) -> Event:
-    """Give what an outcome of an attempt changes of its job."""
+    """Return what an outcome of an attempt changes of its job."""
     attempt = Attempt(0, command, number, a_job(), values.an_observation())
     event, _ = outcomes.event_of(attempt, outcome, NOW, batched=batched)
     return event
 
 
 def refused(code: str, status: int = 403, retry_after: int | None = None) -> Refused:
-    """Give the answer of ECS by this code."""
+    """Return the answer of ECS by this code."""
     return Refused(code, status, "ECS says so.", "REQ-1", retry_after=retry_after)
 
 
@@ -55,7 +55,7 @@ def test_what_has_moved_is_named_with_what_to_do() -> None:
     )
 
 
-def test_an_ecs_that_is_too_slow_is_said_with_the_call_that_was_not_sent() -> None:
+def test_an_ecs_that_is_too_slow_is_reported_with_the_call_that_was_not_sent() -> None:
     """Where ECS answers too slowly, what was not sent and why is said, and when to try again."""
     slow = replace(values.an_observation(at=0.0), answered_at=25.0)
 
@@ -91,7 +91,7 @@ def test_credentials_that_are_refused_are_named_by_their_code(code: str, why: st
     )
 
 
-def test_a_refusal_says_what_ecs_said_of_what_and_what_to_do() -> None:
+def test_a_refusal_quotes_ecs_and_names_the_target_and_what_to_do() -> None:
     """A refused call is a failure with its code, its API, its RequestId and what to do; it is not made again."""
     assert came(STOP, refused("Strange.Code")) == CallRefused(
         STOP,
@@ -151,7 +151,7 @@ def test_what_was_not_sent_is_due_again_with_its_reason() -> None:
 @pytest.mark.parametrize(
     ("code", "due"), [("DiskCreatingSnapshot", NOW.at + 2.0), ("InvalidSnapshotId.NotFound", None)]
 )
-def test_a_roll_back_that_ecs_would_refuse_is_told_before_it_is_sent(code: str, due: float | None) -> None:
+def test_a_roll_back_that_ecs_would_refuse_is_reported_before_it_is_sent(code: str, due: float | None) -> None:
     """What a dry run foresees is the refusal of the call: its code, what it means and what to do; some of them pass."""
     text = error_codes.meaning_of("ResetDisk", code)
 
@@ -178,7 +178,7 @@ def test_a_job_that_has_failed_counts_before_it_ends(state: str, cannot: bool) -
 
 
 @pytest.mark.parametrize("by", ["", "ops@host, process 7"])
-def test_who_may_have_started_a_machine_is_said_as_far_as_it_is_known(by: str) -> None:
+def test_who_may_have_started_a_machine_is_reported_as_far_as_it_is_known(by: str) -> None:
     """A machine that runs after our stop was started by others, or by a session that could not write that down."""
     stopped = a_job(stop=Step("done", tries=1, at=0.0), unrecorded_by=by)
     itself = f", or this run started it itself and could not record that in the journal (its earlier holder was {by})"
@@ -192,7 +192,7 @@ def test_who_may_have_started_a_machine_is_said_as_far_as_it_is_known(by: str) -
     )
 
 
-def test_a_machine_that_is_gone_is_said_to_be_released() -> None:
+def test_a_machine_that_is_gone_is_reported_as_released() -> None:
     """A start that ECS answers with a machine it does not know says so, with what to ask ActionTrail."""
     asked = a_job(stop=Step("done", tries=1, at=0.0), start=Step("asked", tries=1, first_at=1.0))
     text = Failure("InvalidInstanceId.NotFound", "ECS refused it.", "REQ-1", "StartInstance", "Look it up.")
@@ -258,7 +258,7 @@ NOT_BACK = "Machines that are not back yet: i-1, i-1. "
 
 
 def two_down() -> list[Job]:
-    """Give two jobs whose machines are down, one that has ended, and one of which nothing was done."""
+    """Return two jobs whose machines are down, one that has ended, and one of which nothing was done."""
     down = a_job(stop=Step("done", tries=1, at=0.0))
     ended = Job(2, down, ended=True)
     return [Job(0, down), Job(1, down), ended, Job(3, a_job())]
@@ -305,7 +305,7 @@ def test_to_interrupt_a_job_twice_changes_nothing() -> None:
     )
 
 
-def test_a_machine_without_start_time_is_watched_before_it_begins_and_while_its_patience_lasts() -> None:
+def test_a_machine_without_start_time_is_watched_before_it_begins_and_while_its_time_limit_lasts() -> None:
     """It is observed at once until its job begins, and then before anybody could have used it unseen."""
     job = Job(0, a_job(watched_at=100.0))
     new = is_to_watch(job, 100.0)

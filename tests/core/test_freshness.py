@@ -15,14 +15,14 @@ T = 1000.0
 
 
 def a_job(lag: float | None = None) -> JobState:
-    """Give the state of a job whose machine shows changes so late; ``None`` where that was not sampled."""
+    """Return the state of a job whose machine shows changes so late; ``None`` where that was not sampled."""
     planned = PlannedJob("i-1", "", "Running", "Running", will_stop=True, will_start=True, disks=(PlannedDisk("d-1"),))
     planned = replace(planned, expected=values.started("i-1"))
     return replace(begin(planned, Limits(), at=0.0), lag=lag)
 
 
 def observed(took: float | None) -> Observation:
-    """Give an observation that was asked for at ``T`` and answered so much later; ``None`` where that is not known."""
+    """Return an observation asked for at ``T`` and answered so much later; ``None`` where that is not known."""
     return replace(values.an_observation(T), answered_at=None if took is None else T + took)
 
 

@@ -21,7 +21,7 @@ SLOW = replace(SEEN, answered_at=1002.0)
 
 
 def held(at: float, observation: object = SEEN, **job: object) -> tuple[bool, Event | None]:
-    """Tell what holds a wipe back that was decided for a machine that is down."""
+    """Return what holds a wipe back that was decided for a machine that is down."""
     now = Now(at, values.NOW, 0.0)
     return held_back(replace(DOWN.state, **job), WIPE, observation, "", now, 1.0)  # type: ignore[arg-type]
 

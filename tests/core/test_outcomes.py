@@ -17,7 +17,7 @@ from tests import values
 
 
 def waited(attempt: int, retry_after: int | None = None, jitter: float = 0.0) -> float:
-    """Give the seconds until a call may be made again."""
+    """Return the seconds until a call may be made again."""
     return due_at(attempt, Now(1000.0, values.NOW, jitter), retry_after) - 1000.0
 
 

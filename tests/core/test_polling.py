@@ -43,7 +43,7 @@ STOPPED = Step("done", tries=1, first_at=T, at=T)
 
 
 def a_job(**state: Any) -> JobState:
-    """Give the state of a job with one disk; of which nothing was done yet, but for what is given."""
+    """Return the state of a job with one disk; of which nothing was done yet, but for what is given."""
     planned = PlannedJob(
         INSTANCE,
         "",
@@ -58,7 +58,7 @@ def a_job(**state: Any) -> JobState:
 
 
 def wiping(*states: Any, **wipe: Any) -> JobState:
-    """Give the state of a job whose machine this run stopped and whose disks are as given."""
+    """Return the state of a job whose machine this run stopped and whose disks are as given."""
     made = {"tries": 1, "at": T, **wipe}
     wipes = tuple(
         Wipe(f"d-{number}") if state == "todo" else Wipe(f"d-{number}", state, **made)
@@ -72,7 +72,7 @@ NOTHING: dict[str, float] = {}
 
 
 def observed(at: float, asked: Needs = BOTH, **more: Any) -> Observation:
-    """Give an observation that showed what was asked for."""
+    """Return an observation that showed what was asked for."""
     return replace(values.an_observation(at), instance_requested=asked.instance, disks_requested=asked.disks, **more)
 
 
@@ -184,7 +184,7 @@ def test_a_job_is_observed_again_whatever_is_expected_of_it() -> None:
 def interval(
     job: JobState, waited: float, phase: Any = "reinit", down_before: float | None = None, **usual: float
 ) -> float:
-    """Give the seconds until the next observation, after so many of waiting for a phase.
+    """Return the seconds until the next observation, after so many of waiting for a phase.
 
     Args:
         job: its state.
@@ -201,7 +201,7 @@ def interval(
 
 
 def shown(job: JobState) -> JobState:
-    """Give the job whose disks were seen ReIniting."""
+    """Return the job whose disks were seen ReIniting."""
     return replace(job, disks=tuple(replace(wipe, reiniting=True) for wipe in job.disks))
 
 
@@ -212,12 +212,12 @@ def test_an_accepted_wipe_is_observed_on_each_tick_until_it_shows() -> None:
 
 
 def stopping() -> JobState:
-    """Give the job whose machine was seen Stopping after our stop."""
+    """Return the job whose machine was seen Stopping after our stop."""
     return a_job(stop=Step("accepted", tries=1, first_at=T, at=T, moving=True))
 
 
 def starting() -> JobState:
-    """Give the job whose disk was wiped and whose start was accepted."""
+    """Return the job whose disk was wiped and whose start was accepted."""
     return replace(wiping("done"), start=Step("accepted", tries=1, first_at=T, at=T))
 
 

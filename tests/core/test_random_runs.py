@@ -107,7 +107,7 @@ class Disturbed(Steps):
     # ------------------------------------------------------------------------------------------- what holds always
 
     def see(self, effects: list[Effect]) -> None:
-        """See that what is asked for now may be, and let the journal be written."""
+        """Check that what is asked for now may be, and let the journal be written."""
         commits = [each for each in effects if isinstance(each, Commit)]
         assert len(commits) <= 1
         assert not commits or effects[-1] == commits[0], "nothing is asked for behind a commit"
@@ -128,7 +128,7 @@ class Disturbed(Steps):
             self.later.append(kind(FULL) if self.unwritten else Committed())
 
     def see_call(self, call: Call) -> None:
-        """See that a call stands on what is written down, and on a state that still wants it."""
+        """Check that a call stands on what is written down, and on a state that still wants it."""
         assert len({(each.command.action, each.command.force) for each in call.attempts}) == 1
         assert len(call.attempts) == 1 or call.attempts[0].command.action in ("StopInstance", "StartInstance")
         for each in call.attempts:
@@ -140,7 +140,7 @@ class Disturbed(Steps):
             assert not each.command.overwrites or each.job.start.state == "none"
 
     def see_end(self) -> None:
-        """See that the run claims nothing but what is so, and that the machines are as promised."""
+        """Check that the run claims nothing but what is so, and that the machines are as promised."""
         for machine, known in zip(self.machines, self.states, strict=True):
             machine.pass_time(self.at + 60.0)
             for wipe in known.disks:
@@ -202,7 +202,7 @@ class Disturbed(Steps):
         return Withheld() if how == "withheld" else Refused(codes[how], 403, "", "r", retry_after=2)
 
     def accept(self, attempt: Attempt) -> Accepted:
-        """See ``Steps``; count the wipes."""
+        """Implement ``Steps``; count the wipes."""
         if attempt.command.overwrites:
             self.wiped[attempt.command.subject] += 1
         return super().accept(attempt)

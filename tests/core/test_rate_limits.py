@@ -16,7 +16,7 @@ from safe_reinit.core.state import begin
 from safe_reinit.model import Limits, PlannedDisk, PlannedJob, Rollout
 from tests import values
 
-WIPE, LOOK = "ReInitDisk", "DescribeDisks"
+WIPE, READ = "ReInitDisk", "DescribeDisks"
 MINUTE = 1020.0
 """The beginning of a minute on the clock of these tests."""
 
@@ -38,25 +38,25 @@ class Account:
         self.at += seconds
 
     def closed(self, action: str = WIPE) -> bool:
-        """Tell whether nothing is to be called at all."""
+        """Return whether nothing is to be called at all."""
         return self.limits.closed(action, self.at)
 
     def free(self, action: str = WIPE) -> int:
-        """Tell how many calls may be made."""
+        """Return how many calls may be made."""
         return self.limits.free(action, self.at)
 
     def room(self, lead_time: float) -> int:
-        """Tell how many wipes there is room for so many seconds from now."""
+        """Return how many wipes there is room for so many seconds from now."""
         return self.limits.room(WIPE, self.at, lead_time)
 
     def quota(self) -> int:
-        """Tell how many wipes ECS is expected to take in a minute."""
+        """Return how many wipes ECS is expected to take in a minute."""
         return self.limits.quota(WIPE, self.at)
 
 
 @pytest.fixture
 def five(monkeypatch: pytest.MonkeyPatch) -> Account:
-    """Give an account whose limit is five wipes in 60 seconds."""
+    """Return an account whose limit is five wipes in 60 seconds."""
     monkeypatch.setitem(rate_limits.LIMITS, WIPE, 5)
     return Account()
 
@@ -70,7 +70,7 @@ def test_the_documented_limit_is_kept_from_the_start() -> None:
 
     assert (tested.free(), tested.limits.most(WIPE)) == (500, 500)
     assert RateLimiter().most(WIPE) == 500
-    assert (tested.free(LOOK), tested.limits.most(LOOK)) == (1_000_000, 1_000_000)
+    assert (tested.free(READ), tested.limits.most(READ)) == (1_000_000, 1_000_000)
 
 
 def test_a_call_gives_its_place_back_sixty_seconds_after_its_answer(five: Account) -> None:
@@ -93,7 +93,7 @@ def test_a_call_gives_its_place_back_sixty_seconds_after_its_answer(five: Accoun
     assert five.free() == 5
 
 
-def test_what_is_free_later_is_told_ahead(five: Account) -> None:
+def test_what_is_free_later_is_announced(five: Account) -> None:
     """A machine that is stopped now needs its slot when it is Stopped: until then calls leave the window."""
     five.call(times=5)
     five.after(40.0)
@@ -144,7 +144,7 @@ def test_who_is_throttled_asks_nothing_more_in_that_minute(five: Account) -> Non
     five.call(code="Throttling.User")
 
     assert (five.free(), five.closed()) == (0, True)
-    assert (five.free(LOOK) > 0, five.closed(LOOK)) == (True, False), "each API has a quota of its own"
+    assert (five.free(READ) > 0, five.closed(READ)) == (True, False), "each API has a quota of its own"
 
     five.after(39.9)
     assert (five.free(), five.closed()) == (0, True)
@@ -154,7 +154,7 @@ def test_who_is_throttled_asks_nothing_more_in_that_minute(five: Account) -> Non
 
 
 @pytest.mark.parametrize("code", ["Throttling", "Throttling.User", "Throttling.Api"])
-def test_throttling_is_told_by_its_code(five: Account, code: str) -> None:
+def test_throttling_is_reported_by_its_code(five: Account, code: str) -> None:
     """Every code that begins with Throttling closes the API, and another one does not."""
     five.call(code="IncorrectDiskStatus")
     assert not five.closed()
@@ -279,7 +279,7 @@ def test_an_api_without_a_limit_is_closed_all_the_same() -> None:
 
 
 def throttled_after(count: int) -> Account:
-    """Give an account that throttled after so many wipes, at the beginning of the next minute."""
+    """Return an account that throttled after so many wipes, at the beginning of the next minute."""
     tested = Account()
     tested.call(times=count)
     tested.after(30.0)
@@ -443,7 +443,7 @@ def test_old_calls_are_forgotten_whoever_asks() -> None:
     """A run of hours keeps the calls of the last minute, also of APIs that nobody asks about."""
     tested = Account()
     for _ in range(50):
-        tested.call(LOOK, times=10)
+        tested.call(READ, times=10)
         tested.after(10.0)
 
-    assert len(tested.limits._apis[LOOK].taken) <= 70
+    assert len(tested.limits._apis[READ].taken) <= 70

@@ -198,7 +198,7 @@ def test_a_start_is_checked_by_nothing() -> None:
     assert not [each for each in run.effects if isinstance(each, Recheck)]
 
 
-def test_events_are_reported_once_what_they_tell_is_written_down() -> None:
+def test_events_are_reported_once_they_are_in_the_journal() -> None:
     """The answer of a call is reported after the commit that has it."""
     run = Steps()
     effects = kinds(run.answer(run.to(Call, STOP)))
@@ -306,9 +306,9 @@ def test_a_journal_that_is_lost_at_the_intentions_stops_the_calls(action: str) -
     assert not [each for each in effects if isinstance(each, Call)]
     assert all(each.turned_back and each.error == REMOVED for each in run.states)
     assert not any(wipe.tries for each in run.states for wipe in each.disks)
-    assert len(run.said) == 1
-    assert "Keep this output" in run.said[0]
-    assert ("i-0" in run.said[0]) == (action == WIPE), "the machines that are down are named"
+    assert len(run.messages) == 1
+    assert "Keep this output" in run.messages[0]
+    assert ("i-0" in run.messages[0]) == (action == WIPE), "the machines that are down are named"
     again = [each for each in effects if isinstance(each, Commit)][1]
     assert [position for position, _ in again.states] == list(range(MANY)), "what was not written is written next"
 
@@ -338,7 +338,7 @@ def test_a_machine_still_comes_back_when_the_journal_cannot_be_written() -> None
     run.finish()
 
     assert run.calls == [START]
-    assert len(run.said) == 1
+    assert len(run.messages) == 1
     assert run.machines[0].status == "Running"
 
 
@@ -367,10 +367,10 @@ def test_a_journal_that_comes_back_in_time_costs_only_the_wait(action: str) -> N
 
     assert run.calls.count(WIPE) == MANY
     assert all(state.outcome(each) == "done" for each in run.states)
-    assert len(run.said) == 2
-    assert "at most 120 s (journal_outage)" in run.said[0]
-    assert ("i-0" in run.said[0]) == (action == WIPE), "the machines that are down are named"
-    assert run.said[1] == f"The journal can be written again: run {RUN} continues."
+    assert len(run.messages) == 2
+    assert "at most 120 s (journal_outage)" in run.messages[0]
+    assert ("i-0" in run.messages[0]) == (action == WIPE), "the machines that are down are named"
+    assert run.messages[1] == f"The journal can be written again: run {RUN} continues."
 
 
 @pytest.mark.parametrize(("tries", "back"), [(0, True), (1, False)], ids=["not wiped", "in doubt"])
@@ -882,7 +882,7 @@ def test_what_the_dry_run_refuses_is_not_sent(code: str) -> None:
     assert (run.state.error.code, run.state.error.action) == (code, "ResetDisk")
 
 
-def test_what_the_dry_run_refuses_is_told_in_our_words() -> None:
+def test_what_the_dry_run_refuses_is_reported_in_our_words() -> None:
     """What ECS would refuse is told with its code, its meaning and what to do."""
     run = undoing()
     run.answer(run.to(Recheck, "ResetDisk"), Fresh(run.observation(), "OperationDenied"))
@@ -1190,7 +1190,7 @@ def test_a_machine_that_waits_down_for_the_quota_too_long_comes_back() -> None:
 
 
 @pytest.mark.parametrize("action", [STOP, WIPE, START])
-def test_a_call_that_broke_is_told_as_a_doubt_and_repeats_nothing(action: str) -> None:
+def test_a_call_that_broke_is_reported_as_a_doubt_and_repeats_nothing(action: str) -> None:
     """An exception that nobody foresaw inside a call counts as a lost answer: a wipe in doubt is not sent again."""
     run = Steps(limits=Limits(stop=30.0, reinit=40.0, start=60.0))
     call = run.to(Call, action)

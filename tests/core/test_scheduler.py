@@ -52,13 +52,13 @@ QUOTA = 5
 
 
 @pytest.fixture(autouse=True)
-def _few_wipes(monkeypatch: pytest.MonkeyPatch) -> None:
+def _small_wipe_quota(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the quota be small, so that a small fleet uses it up."""
     monkeypatch.setitem(rate_limits.LIMITS, "ReInitDisk", QUOTA)
 
 
 def a_job(position: int, disks: int = 1, power: str = "Running", limits: Limits | None = None) -> Job:
-    """Give the job of one instance, of which nothing was done."""
+    """Return the job of one instance, of which nothing was done."""
     planned = tuple(PlannedDisk(f"d-{position}-{number}") for number in range(disks))
     job = PlannedJob(
         f"i-{position}", "", power, "Running", will_stop=power == "Running", will_start=True, disks=planned,
@@ -89,7 +89,7 @@ class Fleet:
         return self.scheduler.closed
 
     def due(self, *, ending: bool = False) -> list[Job]:
-        """Give the jobs to observe now."""
+        """Return the jobs to observe now."""
         return self.scheduler.due(self.at, ending=ending)
 
     @property
@@ -422,7 +422,7 @@ def test_a_deadline_is_heard_while_begun_jobs_wait() -> None:
 
 
 def many(count: int = 30) -> Fleet:
-    """Give a fleet too large to be observed on every tick, all begun and waiting for their stop."""
+    """Return a fleet too large to be observed on every tick, all begun and waiting for their stop."""
     fleet = Fleet(*[1] * count, share=1.0)
     fleet.begin(*range(count))
     for job in fleet.jobs:
@@ -624,7 +624,7 @@ def test_a_machine_whose_wipe_is_seen_to_have_ended_is_observed_at_once_and_alon
     assert fleet.due() == [job]
 
 
-def test_the_last_few_of_a_fleet_are_observed_when_the_others_took_so_long() -> None:
+def test_the_last_jobs_of_a_fleet_are_observed_when_the_others_took_so_long() -> None:
     """What the machines before took is known: the end of the last ones is not waited for by growing intervals."""
     fleet = many(60)
     for job in fleet.jobs[1:57]:
@@ -657,7 +657,7 @@ def test_scouts_of_a_start_are_observed_on_every_second_tick() -> None:
 
 
 @pytest.mark.parametrize("how", ["turned back", "not begun"])
-def test_what_is_no_usual_time_is_not_learnt(how: str) -> None:
+def test_what_is_no_usual_time_is_not_measured(how: str) -> None:
     """Neither a wait that ended in failure nor one that had not begun tells how long a phase takes."""
     fleet = many(60)
     job = fleet.jobs[0]
@@ -726,7 +726,7 @@ def test_a_fleet_keeps_to_its_ticks(count: int, hurry: bool) -> None:
 
 
 def calls_of(fleet: Fleet, action: Any) -> list[Due]:
-    """Give a call for each job."""
+    """Return a call for each job."""
     return [Due(job, Command(action, f"x-{job.position}"), values.an_observation()) for job in fleet.jobs]
 
 
@@ -796,7 +796,7 @@ def test_who_waits_for_the_quota_is_not_observed_but_called_when_there_is_a_slot
     assert [job.position for job in fleet.due()] == list(range(2, 30))
 
 
-def test_what_was_held_back_and_is_observed_is_decided_anew() -> None:
+def test_what_was_held_back_and_is_observed_is_decided_again() -> None:
     """An observation with another outcome takes the held call away; one with the same adds no second."""
     fleet = many(30)
     fleet.stop(*range(30))
@@ -1106,7 +1106,7 @@ def test_scouts_save_observations(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def alone(machine: Machine, **usual: float) -> SimulatedFleet:
-    """Give a fleet of one machine that has come to its end, where it was known how long things take."""
+    """Return a fleet of one machine that has come to its end, where it was known how long things take."""
     fleet = SimulatedFleet([machine], canary=0)
     fleet.scheduler = Scheduler(fleet.rollout, fleet.jobs, fleet.limits, usual)
     (job,) = fleet.jobs
@@ -1116,7 +1116,7 @@ def alone(machine: Machine, **usual: float) -> SimulatedFleet:
 
 
 def at_scale(scale: float, **usual: float) -> tuple[float, float]:
-    """Give what runs of one machine cost on average: observations, and the downtime by what ECS took.
+    """Return what runs of one machine cost on average: observations, and the downtime by what ECS took.
 
     A stop, a wipe and a start take 30, 60 and 45 seconds by that scale, each half as long up to half as long again.
     """
@@ -1158,7 +1158,7 @@ def test_what_earlier_runs_took_is_used_by_the_next(scale: float) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.3, 4.0])
-def test_what_earlier_runs_took_at_another_pace_costs_little(scale: float) -> None:
+def test_what_earlier_runs_took_at_another_speed_costs_little(scale: float) -> None:
     """The stop of this run shows by how much slower or faster all is now; nothing relies on what was before."""
     (calls, downtime), (calls_before, downtime_before) = at_scale(scale, **USUAL), at_scale(scale)
 

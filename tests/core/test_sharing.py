@@ -52,7 +52,7 @@ class Beside(Steps):
         calls = [each for each in self.effects if isinstance(each, Call)]
         return [attempt.command.action for each in calls for attempt in each.attempts]
 
-    def said(self) -> str:
+    def messages(self) -> str:
         """Return all that people were told."""
         waits = [str(each.data.get("why")) for each in self.effects if isinstance(each, Emit)]
         return "\n".join([*waits, *(each.text for each in self.effects if isinstance(each, Notify))])
@@ -65,7 +65,7 @@ class Beside(Steps):
 
 
 @pytest.fixture(autouse=True)
-def _few_wipes(monkeypatch: pytest.MonkeyPatch) -> None:
+def _small_wipe_quota(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the quota be small, so that one machine uses it up."""
     monkeypatch.setitem(rate_limits.LIMITS, WIPE, 5)
 
@@ -78,7 +78,7 @@ def test_a_machine_waits_as_long_as_others_leave_no_room(in_use: dict[str, int],
     run.use(**in_use)
     run.go_on_for(2000.0)
     assert not run.called()
-    assert "r-2" in run.said()
+    assert "r-2" in run.messages()
     assert not any(state.error for state in run.states)
 
     run.use()
@@ -119,13 +119,13 @@ def test_a_run_that_waits_between_its_machines_says_so_once() -> None:
     ]
 
 
-def test_two_others_are_told_as_two() -> None:
+def test_two_others_are_reported_as_two() -> None:
     """The number is in the sentence."""
     run = Beside(max_parallel=2)
     run.use(down=2)
     run.go_on_for(200.0)
 
-    assert "2 machines are down in run r-2, and at most 2 may be down at once" in run.said()
+    assert "2 machines are down in run r-2, and at most 2 may be down at once" in run.messages()
 
 
 def test_what_brings_a_machine_back_is_written_down_beside_a_stop_that_finds_no_room() -> None:
@@ -172,7 +172,7 @@ def test_a_lock_tag_takes_room_as_a_stop_does() -> None:
     assert run.called() in ([], ["TagResources", "UntagResources"])
 
 
-def test_others_are_told_what_ecs_took_and_what_it_throttles() -> None:
+def test_others_get_what_ecs_took_and_what_it_throttles() -> None:
     """Once each, with the next commit that the journal takes: one that failed is made up for."""
     run = Steps(journal_outage=100.0)
     run.to(Call, "StopInstance")
@@ -213,7 +213,7 @@ def test_what_ecs_throttled_others_for_is_not_called_either() -> None:
     assert not limits.closed("StopInstances", 1030.0)
 
 
-def test_others_are_told_for_how_long_ecs_asks_to_wait() -> None:
+def test_others_read_in_the_journal_how_long_ecs_asks_to_wait() -> None:
     """Also where an answer says so itself."""
     limits = RateLimiter()
     limits.close("StopInstance", 1000.0, 7.0)
@@ -222,7 +222,7 @@ def test_others_are_told_for_how_long_ecs_asks_to_wait() -> None:
     assert limits.take_measurements() == ()
 
 
-def test_others_are_told_once_how_long_each_phase_took() -> None:
+def test_others_get_the_time_of_each_phase_once() -> None:
     """Of machines that are alike in that, nobody hears it again."""
     run = Steps(3)
     run.finish()

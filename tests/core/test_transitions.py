@@ -105,9 +105,9 @@ def resumed(job: JobState) -> JobState:
     return resuming.resume(job, T + 30)
 
 
-def verdict(said: resuming.Verdict) -> Callable[[JobState], JobState]:
+def verdict(given: resuming.Verdict) -> Callable[[JobState], JobState]:
     """Let a person say what happened to the disks in doubt."""
-    return lambda job: resuming.accept_verdict(job, said)
+    return lambda job: resuming.accept_verdict(job, given)
 
 
 def refused(command: Command, due: float | None) -> CallRefused:
@@ -385,9 +385,9 @@ class Walk:
         elif self.dice.random() < 0.02:
             self.happens(Paused(self.now))
         else:
-            self.look()
+            self.observe()
 
-    def look(self) -> None:
+    def observe(self) -> None:
         """Observe the job, and send what is decided."""
         observation = self.observation()
         self.happens(Observed(observation))

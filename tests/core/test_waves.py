@@ -20,7 +20,7 @@ OPEN = None
 
 
 def released(outcomes: Sequence[Outcome | None], failing: int = 0, **how: Any) -> tuple[int, str]:
-    """Give how many jobs may begin, and why no more ever will."""
+    """Return how many jobs may begin, and why no more ever will."""
     let = release(Rollout(**how), outcomes, values.NOW, failing)
     return let.upto, let.closed
 
@@ -118,7 +118,7 @@ def test_no_new_job_begins_at_the_deadline_or_later() -> None:
         assert passed.strftime("%Y-%m-%dT%H:%M:%SZ") in closed
 
 
-def test_a_deadline_is_told_in_utc() -> None:
+def test_a_deadline_is_shown_in_utc() -> None:
     """A deadline of another zone is not told with the hour of that zone and the letter of UTC."""
     passed = values.NOW.astimezone(timezone(timedelta(hours=8)))
 

@@ -38,7 +38,7 @@ class Inline(Executor):
         self.ended = False
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """See ``Executor``."""
+        """Implement ``Executor``."""
         future: Future[Any] = Future()
         future.set_result(function(*args, **kwargs))
         return future
@@ -64,8 +64,8 @@ class Heard:
 
     def __init__(self, world: World, lease: Any, **more: Any) -> None:
         self.events: list[Event] = []
-        self.said: list[str] = []
-        words: dict[str, Any] = {"on_event": self.events.append, "notify": self.said.append, **more}
+        self.messages: list[str] = []
+        words: dict[str, Any] = {"on_event": self.events.append, "notify": self.messages.append, **more}
         states = words.pop("states", world.states)
         self.driver = Driver(world.cloud, world.clock, world.plan, world.run_id, lease=lease, states=states, **words)
 
@@ -197,7 +197,7 @@ def test_a_bug_in_a_recheck_brings_the_machine_back() -> None:
 
 @pytest.mark.usefixtures("inline")
 @pytest.mark.parametrize("action", ["StopInstance", "ReInitDisk", "StartInstance"])
-def test_a_bug_in_a_call_is_told_as_a_doubt_and_repeats_nothing(action: str) -> None:
+def test_a_bug_in_a_call_is_reported_as_a_doubt_and_repeats_nothing(action: str) -> None:
     """An error that nobody foresaw inside a call counts as a lost answer: a wipe in doubt is not sent again."""
     world = one("Running")
     obey(world, once(action, broken))
@@ -259,9 +259,9 @@ def test_a_journal_that_fails_at_any_commit_leaves_no_machine_down(number: int) 
 
     assert ("ReInitDisk" in world.cloud.acts) <= wiped
     assert world.cloud.machines[values.INSTANCE_ID].status == "Running"
-    assert len(heard.said) <= 1
+    assert len(heard.messages) <= 1
     if len(world.book.waited) >= number and heard.outcomes != ["done"]:
-        assert "Keep this output" in heard.said[0]
+        assert "Keep this output" in heard.messages[0]
 
 
 @pytest.mark.usefixtures("inline")
@@ -388,7 +388,7 @@ class CountingClock(TinyClock):
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """See ``Clock``."""
+        """Implement ``Clock``."""
         self.busy_now += 1
         yield
         self.busy_now -= 1
@@ -445,7 +445,7 @@ def journalled(world: World) -> Iterator[Any]:
 
 
 def patient(world: World) -> World:
-    """Give a world a clock that stands still while calls are under way, and leaps where a run only waits for time."""
+    """Set in a world a clock that stands still while calls are under way, and leaps where a run only waits for time."""
     world.clock = VirtualClock(datetime.fromtimestamp(world.clock.time(), UTC))
     return world
 
@@ -530,7 +530,7 @@ def test_what_keeps_somebody_from_being_asked_ends_the_run_as_it_is() -> None:
 
 
 @pytest.mark.usefixtures("threads")
-def test_a_question_that_fails_while_the_run_looks_after_its_lease_ends_the_run_as_it_is() -> None:
+def test_a_question_that_fails_while_the_run_renews_its_lease_ends_the_run_as_it_is() -> None:
     """At whatever moment it fails, its exception comes out, and is not taken for an answer."""
     world = pausing(patient(many(3)))
     check, asked, go_on = world.book.check, threading.Event(), threading.Event()

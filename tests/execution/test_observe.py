@@ -39,14 +39,14 @@ def named(cloud: TinyCloud) -> list[str]:
 
 
 def begun(disk_ids: list[str], instance_id: str) -> JobState:
-    """Give the state of a job that has just begun."""
+    """Return the state of a job that has just begun."""
     disks = tuple(PlannedDisk(each) for each in disk_ids)
     job = PlannedJob(instance_id, "", "Running", "Running", will_stop=True, will_start=True, disks=disks)
     return begin(job, Limits(), at=0.0)
 
 
 def stopped(number: int) -> JobState:
-    """Give the state of a job whose machine this run stopped, and whose disk is to be wiped."""
+    """Return the state of a job whose machine this run stopped, and whose disk is to be wiped."""
     return replace(begun([f"d-{number}"], f"i-{number}"), stop=Step("done", tries=1))
 
 
@@ -189,7 +189,7 @@ def test_nothing_is_seen_of_which_no_answer_was_read() -> None:
 
 
 def two(*, touched: int) -> list[JobState]:
-    """Give the states of two jobs, of which one has been touched."""
+    """Return the states of two jobs, of which one has been touched."""
     jobs = [begun([f"d-{n}"], f"i-{n}") for n in range(2)]
     stop = Intended(Command("StopInstance", f"i-{touched}"), values.an_observation(1.0))
     jobs[touched] = evolve(jobs[touched], stop)
@@ -197,7 +197,7 @@ def two(*, touched: int) -> list[JobState]:
 
 
 def pair(**more: Any) -> TinyCloud:
-    """Give a cloud with two machines of a disk each."""
+    """Return a cloud with two machines of a disk each."""
     disks = [values.a_disk(disk_id=f"d-{n}", instance_id=f"i-{n}") for n in range(2)]
     return TinyCloud(disks, [values.an_instance(instance_id=f"i-{n}") for n in range(2)], **more)
 

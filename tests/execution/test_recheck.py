@@ -84,7 +84,7 @@ def test_a_recheck_that_is_not_answered_fails(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["get_caller", "describe_disks", "describe_instances", "describe_snapshots_of"])
-def test_patience_ends_where_machines_are_down(name: str) -> None:
+def test_waiting_ends_where_machines_are_down(name: str) -> None:
     """What is not answered once is asked again before the first call; after the stop the core decides when."""
     before, after = one("Running"), one()
     for world in (before, after):
@@ -547,7 +547,7 @@ def test_an_untag_is_checked_like_what_it_is() -> None:
 # ------------------------------------------------------------------------------------------------------- many machines
 
 
-def test_many_are_checked_by_a_few_calls() -> None:
+def test_many_are_checked_by_shared_calls() -> None:
     """However many jobs: the facts are read once, and no disk is asked for by itself."""
     world = many()
     found = world.recheck(*of_each(world, "StopInstance"))
@@ -596,7 +596,7 @@ MOVED_OF_ONE: dict[str, Callable[[World], object]] = {
 
 
 @pytest.mark.parametrize("what", MOVED_OF_ONE)
-def test_what_changed_of_one_is_told_of_that_one_alone(what: str) -> None:
+def test_what_changed_for_one_is_reported_for_that_one_alone(what: str) -> None:
     """Of a batch the one whose facts changed is not fresh, as in a run of one; the others are."""
     world = many()
     MOVED_OF_ONE[what](world)
@@ -629,7 +629,7 @@ def test_after_the_stop_snapshots_are_not_looked_at_one_by_one() -> None:
 
 
 def with_safety(world: World, state: Any, status: str = "accomplished", *, without: Sequence[int] = ()) -> None:
-    """Give each disk its safety snapshot, and let ECS show those that are not left out."""
+    """Add its safety snapshot to each disk, and let ECS show those that are not left out."""
     for n in range(len(world.states)):
         step = Step(state, tries=1, at=900.0)
         world.change(n, snapshots=(SafetySnapshot(f"d-{n}", "token", step, f"s-safe-{n}", "100%"),))

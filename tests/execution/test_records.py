@@ -15,7 +15,7 @@ PLAN = {"plan_id": "p", "account": "1", "region": "cn-hangzhou", "options": {}, 
 @pytest.mark.parametrize(
     ("happened", "begun"), [("nothing", False), ("carried", True), ("put back", True), ("failed over", True)]
 )
-def test_a_shard_may_have_begun_though_the_journal_does_not_say_so(tmp_path: Path, happened: str, begun: bool) -> None:
+def test_a_shard_may_have_begun_though_the_journal_does_not_show_it(tmp_path: Path, happened: str, begun: bool) -> None:
     """A journal that was put back or failed over since may lack that somebody carried it: nothing is wiped twice."""
     spool = Spool(tmp_path / "spool")
     with open_to_write(tmp_path / "j.db") as journal:

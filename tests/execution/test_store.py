@@ -52,7 +52,7 @@ FAILURE = Failure(
 def a_store(folder: Path | None = None) -> tuple[StateStore, Book]:
     """Return a store, and the book that it writes in; with a folder also one for what the journal lacks."""
     book: Any = Book()
-    return StateStore(book, Spool(folder) if folder else NO_SPOOL, book.said.append), book
+    return StateStore(book, Spool(folder) if folder else NO_SPOOL, book.messages.append), book
 
 
 def commit(*states: tuple[int, JobState], spool: bool = False) -> Commit:
@@ -85,7 +85,7 @@ def test_states_of_many_jobs_are_one_transaction() -> None:
     assert book.waited == [2.0]
 
 
-def test_what_runs_share_is_told_in_the_time_of_the_cloud() -> None:
+def test_what_runs_share_is_measured_in_the_time_of_the_cloud() -> None:
     """The journal counts real seconds and the run those of its cloud, of which a simulator may pack many into one."""
     book: Any = Book()
     store = StateStore(book, rate=10.0)
@@ -115,7 +115,7 @@ def test_what_others_use_is_not_needed_to_go_on() -> None:
     assert store.read_in_use() is None
 
 
-def test_a_commit_that_fails_is_told_each_time() -> None:
+def test_a_commit_that_fails_is_reported_each_time() -> None:
     """As long as the core waits for the journal, nothing counts as written that is not."""
     store, book = a_store()
     book.failing = [FULL] * 2
@@ -130,7 +130,7 @@ def test_a_commit_that_fails_is_told_each_time() -> None:
 
 
 @pytest.mark.parametrize(("error", "kind"), [(FULL, JournalAway), (REMOVED, JournalLost)])
-def test_a_journal_that_may_come_back_is_told_from_one_that_never_will(error: Exception, kind: type) -> None:
+def test_a_journal_that_may_come_back_is_distinguished_from_one_that_never_will(error: Exception, kind: type) -> None:
     """A full disk can be waited for; a journal that was removed or put back cannot, however that is found."""
     store, book = a_store()
     book.failing, book.unchecked = [error], [error]
@@ -164,7 +164,7 @@ def test_what_need_not_be_in_the_journal_is_kept_on_this_host(tmp_path: Path) ->
     assert (kept.epoch, kept.session) == (book.epoch, book.session)
     assert kept.states == {0: failed(first[1]), 1: second[1]}
     assert book.waited == [False, False]
-    (text,) = book.said
+    (text,) = book.messages
     assert str(tmp_path / "spool" / "r-1.json") in text
     assert "safe-reinit resume r-1 on this host" in text
     store.commit(commit(third, spool=True))
@@ -184,7 +184,7 @@ def test_where_nothing_can_be_kept_a_machine_still_comes_back(tmp_path: Path) ->
     book.failing = [FULL] * 2
 
     assert [store.commit(commit(*states(), spool=True)) for _ in range(2)] == [Committed(), Committed()]
-    (text,) = book.said
+    (text,) = book.messages
     assert "keep this output" in text
 
 
@@ -205,7 +205,7 @@ def test_while_the_journal_is_away_only_what_brings_back_is_sent(how: str) -> No
     assert store.may_send(brings_back=False)
 
 
-def test_a_journal_that_is_away_is_told_of_by_each_check() -> None:
+def test_a_journal_that_is_away_is_reported_by_each_check() -> None:
     """A lease that has run out and cannot be renewed is told at each step, since the core counts from the first."""
     store, book = a_store()
     book.unchecked = [FULL] * 2
@@ -231,7 +231,7 @@ def test_who_lost_the_run_writes_nothing(written: bool) -> None:
     assert book.saved == []
 
 
-def test_a_lease_that_had_run_out_is_told_once() -> None:
+def test_a_lease_that_had_run_out_is_reported_once() -> None:
     """A pause of the process is an input of the next step, whether it was found by a check or by a commit."""
     store, book = a_store()
     assert store.hold() == []
@@ -241,7 +241,7 @@ def test_a_lease_that_had_run_out_is_told_once() -> None:
     assert store.hold() == []
 
 
-def test_what_was_accepted_of_a_session_before_is_told_once() -> None:
+def test_what_was_accepted_of_a_session_before_is_reported_once() -> None:
     """The core learns of a wipe whose answer came to whoever held the run before."""
     store, book = a_store()
     book.late = [LateAnswer(1, "ReInitDisk", "d-1", 1, number=7)]

@@ -68,7 +68,7 @@ class Book:
 
     def __init__(self) -> None:
         self.run_id, self.epoch, self.session = "r-1", 1, "session"
-        self.said: list[str] = []
+        self.messages: list[str] = []
         """What people were told."""
         self.unwritten_events: list[dict[str, Any]] = []
         self.saved: list[dict[int, Any]] = []
@@ -88,12 +88,12 @@ class Book:
         """What came to sessions before this one, and was not returned yet."""
 
     def late_answers(self) -> list[LateAnswer]:
-        """See ``Lease``."""
+        """Implement ``Lease``."""
         late, self.late = self.late, []
         return late
 
     def check(self) -> bool:
-        """See ``Lease``."""
+        """Implement ``Lease``."""
         if self.lost:
             raise LeaseLostError("r-1")
         if self.unchecked:
@@ -101,7 +101,7 @@ class Book:
         return self.held
 
     def in_use(self) -> InUse:
-        """See ``Lease``."""
+        """Implement ``Lease``."""
         if self.unchecked:
             raise self.unchecked.pop(0)
         return self.others
@@ -113,7 +113,7 @@ class Book:
         room: Room | None = None,
         measurements: Sequence[Measurement] = (),
     ) -> None:
-        """See ``Lease``."""
+        """Implement ``Lease``."""
         self.meanwhile()
         self.shared.append((room, tuple(measurements)))
         self.waited.append(wait)

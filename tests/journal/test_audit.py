@@ -14,7 +14,7 @@ from tests.journal.test_journal import begin, end
 
 
 def texts_of(acts: list[AuditEntry]) -> list[tuple[str, str, str]]:
-    """Tell what was done, the oldest first."""
+    """Return what was done, the oldest first."""
     return [(each.action, each.run_id[-4:], each.detail) for each in reversed(acts)]
 
 

@@ -707,7 +707,7 @@ SECRETS = {
 
 
 def spellings(secret: str) -> set[bytes]:
-    """Give a secret plain, URL-encoded, JSON-escaped, and as it stands in the middle of base64."""
+    """Return a secret plain, URL-encoded, JSON-escaped, and as it stands in the middle of base64."""
     plain = secret.encode()
     found = {plain, quote(secret, safe="").encode(), quote_plus(secret).encode(), json.dumps(secret)[1:-1].encode()}
     for shift in range(3):

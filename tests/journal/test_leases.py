@@ -116,7 +116,7 @@ def test_the_same_epoch_under_another_id_is_lost(place: str) -> None:
         held.release()
 
 
-def test_who_wants_the_machine_of_another_run_is_told_what_can_be_done_about_it(place: str) -> None:
+def test_who_wants_the_machine_of_another_run_is_shown_what_can_be_done_about_it(place: str) -> None:
     """A run that somebody is at work on can be ended, one that nobody is at work on can be resumed."""
     with open_to_write(place) as journal:
         held = begin(journal)
@@ -180,7 +180,7 @@ def test_a_stale_holder_finds_out_by_itself(monkeypatch: pytest.MonkeyPatch, pla
 
 
 def holder(journal: Journal) -> Holder:
-    """Give the holder of the only run."""
+    """Return the holder of the only run."""
     (run,) = journal.runs()
     assert run.holder is not None
     return run.holder

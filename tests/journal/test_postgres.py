@@ -281,7 +281,7 @@ def test_a_command_whose_journal_is_away_is_refused(capsys: pytest.CaptureFixtur
         (lambda place: open_to_write(place, "operator"), "operator"),
     ],
 )
-def test_a_role_without_rights_is_told_the_least_that_it_needs(
+def test_a_role_without_rights_is_shown_the_least_that_it_needs(
     postgres: postgresql.Server, opens: Callable[[str], Reader], role: str
 ) -> None:
     """Nobody is told to hand out more rights than what was wanted takes, and nothing of PostgreSQL's own text."""

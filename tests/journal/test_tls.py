@@ -65,7 +65,7 @@ def test_another_host_name_is_refused(trusted: Authority) -> None:
         open_to_read(address("other.example.com", sslmode="verify-full", sslrootcert=trusted.bundle))
 
 
-def test_a_root_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+def test_a_root_that_is_not_there_is_reported_as_missing(tmp_path: Path) -> None:
     """Where the file of root certificates is missing, that is said, and not that the server is away."""
     with pytest.raises(UsageError, match="TLS: the file of root certificates is missing"):
         open_to_read(address(sslmode="verify-full", sslrootcert=tmp_path / "none.pem"))

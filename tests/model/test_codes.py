@@ -206,7 +206,7 @@ def test_a_5xx_proves_nothing_whatever_its_code(act: str, code: str, status: int
 @pytest.mark.parametrize("status", [302, 400, 403, 409, 429])
 @pytest.mark.parametrize("code", ["Throttling", "Throttling.User", "Throttling.Api", "Rejected.Throttling"])
 @pytest.mark.parametrize("act", ACTS)
-def test_throttling_is_told_by_its_code_and_not_by_its_status(act: str, code: str, status: int) -> None:
+def test_throttling_is_reported_by_its_code_and_not_by_its_status(act: str, code: str, status: int) -> None:
     """ECS documents Throttling under several statuses, and each of them was not done."""
     assert error_codes.verdict(act, code, status) == "again"
     assert error_codes.throttled(code)
@@ -235,7 +235,7 @@ def test_refused_credentials_are_renewed_and_a_missing_right_is_not(act: str, co
     assert error_codes.is_retried(act, code, 403) == expected
 
 
-def test_a_missing_right_is_told_from_other_refused_credentials() -> None:
+def test_a_missing_right_is_distinguished_from_other_refused_credentials() -> None:
     """Only Forbidden and NoPermission say that this call, and not every call, is closed to these credentials."""
     lacking = {code for code in CREDENTIALS if error_codes.lacks_right(code)}
 
@@ -304,7 +304,7 @@ def test_the_rows_of_a_code_are_what_it_means_to_each_call() -> None:
 
 
 @pytest.mark.parametrize("code", ["InvalidTimeStamp.Expired", "IllegalTimestamp"])
-def test_a_clock_that_is_refused_is_told_from_credentials_that_are(code: str) -> None:
+def test_a_refused_clock_is_distinguished_from_refused_credentials(code: str) -> None:
     """Both are refused credentials, but only one of them is mended by another clock."""
     assert error_codes.of_credentials(code)
     assert error_codes.of_clock(code)
@@ -372,7 +372,7 @@ def test_whether_a_refusal_passes_is_judged_by_its_call(act: str, passes: bool) 
     assert error_codes.passes(act, "IncorrectDiskStatus", 403) == passes
 
 
-def test_an_unknown_code_is_said_to_be_one() -> None:
+def test_an_unknown_code_is_called_unknown() -> None:
     """Nothing is made up about a code that is not in the table."""
     assert error_codes.meaning_of("ReInitDisk", "Brand.New") == "This program does not know this code."
     assert error_codes.meaning_of("StopInstance", "DiskCreatingSnapshot") == (

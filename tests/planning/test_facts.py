@@ -15,12 +15,12 @@ from tests.cloudlike import TinyClock, TinyCloud, facts_for
 
 
 def facts(cloud: TinyCloud, disk_id: str = values.DISK_ID, **options: Any) -> DiskFacts:
-    """Give what is seen of one disk."""
+    """Return what is seen of one disk."""
     return facts_for(cloud, TinyClock(), values.REGION, [disk_id], Options(**options)).disks[0]
 
 
 def healthy(**more: Any) -> TinyCloud:
-    """Give a cloud with the healthy data disk and its instance."""
+    """Return a cloud with the healthy data disk and its instance."""
     shown = {values.DISK_ID: (values.a_snapshot(),)}
     return TinyCloud([values.a_disk()], [values.an_instance()], **{"snapshots": shown, **more})
 
@@ -30,7 +30,7 @@ def named(cloud: TinyCloud) -> list[str]:
     return [name for name, _ in cloud.asked]
 
 
-def test_what_is_there_is_seen_with_one_look_each() -> None:
+def test_what_is_there_is_seen_with_one_read_each() -> None:
     """A healthy disk takes one look of each kind and no probe."""
     cloud = healthy()
     seen = facts(cloud)
@@ -66,7 +66,7 @@ def test_an_empty_answer_is_an_absence_only_when_a_probe_proves_the_right() -> N
         ("DescribeImages", "DescribeImages"),
     ],
 )
-def test_an_empty_answer_that_no_probe_proves_is_a_look_that_could_not_be_made(
+def test_an_empty_answer_that_no_probe_proves_is_a_read_that_could_not_be_made(
     probe: str, action: str, code: str
 ) -> None:
     """Where DryRun says anything but DryRunOperation, what was not shown is unseen and not absent."""
@@ -83,7 +83,7 @@ def test_an_empty_answer_that_no_probe_proves_is_a_look_that_could_not_be_made(
 @pytest.mark.parametrize(
     "reading", ["describe_disks", "describe_instances", "describe_snapshots_of", "describe_disks_of"]
 )
-def test_a_look_that_is_forbidden_is_told_as_unseen(reading: str) -> None:
+def test_a_read_that_is_forbidden_is_reported_as_unseen(reading: str) -> None:
     """A refusal for want of a right does not end the looking: it is noted with the right that is missing."""
     cloud = healthy(failing={reading: [Refused("Forbidden.RAM", 403, "", "r")]})
     result = [
@@ -103,7 +103,7 @@ def test_a_look_that_is_forbidden_is_told_as_unseen(reading: str) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_look_that_fails_for_another_reason_ends_the_looking(error: CloudError) -> None:
+def test_a_read_that_fails_for_another_reason_is_the_last(error: CloudError) -> None:
     """Dead credentials or an unknown refusal are not taken for a missing right."""
     with pytest.raises(type(error)):
         facts(healthy(failing={"describe_disks": [error]}))
@@ -112,7 +112,7 @@ def test_a_look_that_fails_for_another_reason_ends_the_looking(error: CloudError
 @pytest.mark.parametrize(
     "reading", ["get_caller", "describe_disks", "describe_instances", "describe_snapshots_of", "describe_disks_of"]
 )
-def test_a_look_that_fails_once_is_asked_again(reading: str) -> None:
+def test_a_read_that_fails_once_is_repeated(reading: str) -> None:
     """One lost answer among many looks changes nothing of what is seen."""
     seen = facts(healthy(failing={reading: [Unanswered("Describe")]}))
 
@@ -161,7 +161,7 @@ MANY = 12
 
 
 def fleet(count: int = MANY, **more: Any) -> tuple[TinyCloud, list[str]]:
-    """Give a cloud with many machines of a disk each, each with a snapshot, and the ids of the disks."""
+    """Return a cloud with many machines of a disk each, each with a snapshot, and the ids of the disks."""
     numbers = range(count)
     disks = [values.a_disk(disk_id=f"d-{n}", instance_id=f"i-{n}") for n in numbers]
     shots = {f"d-{n}": (values.a_snapshot(snapshot_id=f"s-{n}", source_disk_id=f"d-{n}"),) for n in numbers}

@@ -61,14 +61,14 @@ POLICY = AutoSnapshotPolicy("sp-1", (3,), (1,), "Normal")
 
 
 def a_cloud(*disks: Any, status: str = "Stopped", **more: Any) -> TinyCloud:
-    """Give a cloud with an encrypted disk under a policy, of which everybody has something to tell."""
+    """Return a cloud with an encrypted disk under a policy, of which everybody has something to tell."""
     rich = values.a_disk(encrypted=True, kms_key_id="k-1", auto_snapshot_policy_id="sp-1")
     result = {"members": [MEMBER], "keys": [KEY], "pairs": [PAIR], "events": [EVENT], "policies": [POLICY]}
     return TinyCloud(disks or [rich], [values.an_instance(status=status)], **{**result, **more})
 
 
 def seen(cloud: TinyCloud, options: Options = STOPPING, *disk_ids: str, **more: Any) -> tuple[DiskFacts, ...]:
-    """Give what is seen of the disks."""
+    """Return what is seen of the disks."""
     return facts_for(cloud, TinyClock(), values.REGION, disk_ids or [values.DISK_ID], options, **more).disks
 
 
@@ -195,7 +195,7 @@ FAILURES: dict[str, Callable[[str], CloudError]] = {
 
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_look_that_fails_is_told_and_nothing_else(name: str, failure: str) -> None:
+def test_a_read_that_fails_is_reported_and_nothing_else(name: str, failure: str) -> None:
     """Whatever comes in the place of an answer, the plan goes on and names the right; what passes is asked again."""
     cloud = a_cloud(failing={name: [FAILURES[failure](NAMES[name])] * 9})
     facts = seen(cloud)[0]
@@ -237,7 +237,7 @@ def test_rights_are_named_after_their_products() -> None:
 
 
 @pytest.mark.parametrize("word", OTHER_PRODUCT_CALLS)
-def test_a_look_that_is_required_is_worth_patience_and_blocks(word: str) -> None:
+def test_a_required_read_is_repeated_for_longer_and_blocks(word: str) -> None:
     """What the configuration requires is asked again, and refuses the plan where it is never answered."""
     name = next(each for each, action in NAMES.items() if action == OTHER_PRODUCT_CALLS[word])
     options = Options(stop_instance=True, require_answers=(word,))
@@ -250,7 +250,7 @@ def test_a_look_that_is_required_is_worth_patience_and_blocks(word: str) -> None
     assert [each for each in found if each.check == "not-checked"] == []
 
 
-def test_another_look_is_not_made_a_must() -> None:
+def test_another_read_is_not_required() -> None:
     """Only what is listed is required."""
     cloud = a_cloud(failing={"describe_key": [Unanswered("DescribeKey")]})
     found = check_disk(seen(cloud, Options(stop_instance=True, require_answers=("ess", "ebs", "events")))[0])
@@ -258,7 +258,7 @@ def test_another_look_is_not_made_a_must() -> None:
     assert {each.check for each in found if each.subject == "DescribeKey"} == {"not-checked"}
 
 
-def test_the_words_of_the_configuration_are_those_of_the_looks() -> None:
+def test_the_words_of_the_configuration_are_those_of_the_reads() -> None:
     """What can be required is what is looked at."""
     assert config.Settings.require_answers.read([*OTHER_PRODUCT_CALLS, "sts"]) == (*OTHER_PRODUCT_CALLS, "sts")
     assert set(OTHER_PRODUCT_CALLS) == set(other_products.EVERY) - {"policy"}
@@ -272,7 +272,7 @@ def test_a_policy_that_is_not_shown_is_not_looked_at() -> None:
     assert [each.action for each in result.unanswered] == ["DescribeAutoSnapshotPolicyEx"]
 
 
-def test_only_the_looks_that_are_wanted_are_made() -> None:
+def test_only_the_reads_that_are_requested_are_made() -> None:
     """Before a call some of them are left out, and what is left out is not told as missing."""
     cloud = a_cloud()
     result = seen(cloud, STOPPING, again=["ebs"])[0].other_products
@@ -282,7 +282,7 @@ def test_only_the_looks_that_are_wanted_are_made() -> None:
 
 
 def not_checked(action: str) -> Finding:
-    """Give the finding of a plan that could not make a look."""
+    """Return the finding of a plan that could not make a look."""
     facts = values.disk_facts(other_products=values.products(unanswered=(Unseen(action, "x", "r", "w"),)))
     (found,) = (each for each in check_disk(facts) if each.check == "not-checked")
     return found
@@ -298,7 +298,7 @@ def not_checked(action: str) -> Finding:
         (["DescribeAutoSnapshotPolicyEx"], False, {"ess", "ebs", "kms", "events"}),
     ],
 )
-def test_which_looks_are_made_again(findings: list[str], begun: bool, reads: set[str]) -> None:
+def test_which_reads_are_repeated(findings: list[str], begun: bool, reads: set[str]) -> None:
     """Before the first change all that can refuse, after it the pairs alone, and never one that failed in the plan."""
     assert other_products.products_to_reread([not_checked(action) for action in findings], begun=begun) == reads
 
@@ -316,7 +316,9 @@ def test_which_looks_are_made_again(findings: list[str], begun: bool, reads: set
         ("ecs:DescribeAutoSnapshotPolicyEx", "d-sim-auto-snapshot-due"),
     ],
 )
-def test_a_missing_right_is_told_by_its_name(gateway: Connect, simulator: Simulator, right: str, disk_id: str) -> None:
+def test_a_missing_right_is_reported_by_its_name(
+    gateway: Connect, simulator: Simulator, right: str, disk_id: str
+) -> None:
     """Without one right the simulator's world is judged as far as it can be seen."""
     simulator.do({"deny": {"action": right}})
     (facts,) = facts_for(gateway(simulator.url).cloud, TinyClock(), "cn-hangzhou", [disk_id], STOPPING).disks
@@ -448,7 +450,7 @@ def test_a_disk_that_is_replicated_since_the_stop_is_not_wiped() -> None:
     assert "in-replication-pair" in str(done.error)
 
 
-def test_a_required_look_that_is_lost_after_the_stop_ends_the_run(tmp_path: Path) -> None:
+def test_a_required_read_that_is_lost_after_the_stop_ends_the_run(tmp_path: Path) -> None:
     """Without what the configuration requires nothing is wiped, and the machine comes back."""
     file = tmp_path / "config.yaml"
     file.write_text("require_answers: [ebs]\n", "utf-8")

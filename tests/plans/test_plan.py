@@ -33,7 +33,7 @@ PASSWORD = "Sup3r-Secret!word"
 
 
 def a_plan(*facts: DiskFacts, reason: str | None = "CHG-1", **options: Any) -> Plan:
-    """Give the plan for these facts, by default the healthy data disk on a running instance."""
+    """Return the plan for these facts, by default the healthy data disk on a running instance."""
     chosen = Options(**{"stop_instance": True, **options})
     facts = tuple(replace(each, options=chosen) for each in facts or (values.stopping_facts(),))
     return make_plan(Facts(values.REGION, CALLER, values.NOW, facts), chosen, Limits(), reason)
@@ -293,7 +293,7 @@ def test_a_member_replaced_by_anything_makes_no_other_error(place: tuple[Any, ..
 # What a plan says.
 
 
-def test_what_a_disk_becomes_is_said_only_where_it_was_seen() -> None:
+def test_what_a_disk_becomes_is_reported_only_where_it_was_seen() -> None:
     """Blank is empty, a snapshot and an image are named where they exist, and what was not seen is unknown."""
     source = values.a_snapshot(snapshot_id="s-1")
     made = values.a_disk(source_snapshot_id="s-1")
@@ -315,7 +315,7 @@ def test_disks_of_one_instance_are_one_job_and_those_of_none_are_their_own() -> 
     assert not plan.runnable
 
 
-def test_the_calls_of_a_plan_are_told_in_order() -> None:
+def test_the_calls_of_a_plan_are_listed_in_order() -> None:
     """A running machine is stopped, wiped and started; a stopped one is only wiped; left stopped, it is not started."""
     job, stopped = a_plan().jobs[0], a_plan(values.disk_facts())
     left = a_plan(leave_stopped=True)
@@ -347,7 +347,7 @@ def test_a_running_machine_is_promised_to_run_unless_it_is_left_stopped() -> Non
         ("i-bp1web.Status", {"instance": values.an_instance(status="Running")}),
     ],
 )
-def test_each_fact_a_plan_stands_on_is_told_when_it_moves(field: str, change: dict[str, Any]) -> None:
+def test_each_fact_a_plan_stands_on_is_reported_when_it_changes(field: str, change: dict[str, Any]) -> None:
     """What moved is told as ``field: planned -> now``, each fact by ECS's name, and nothing else is."""
     before, now = expected([values.disk_facts()]), expected([values.disk_facts(**change)])
     result = changed_facts(before, now)

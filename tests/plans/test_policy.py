@@ -47,7 +47,7 @@ UNPROVEN = ("TagResources", "CreateSnapshot", "ReInitDisk", "UntagResources")
 
 
 def asked(name: str) -> tuple[list[str], dict[str, Any], str]:
-    """Give the disks, the options and the power of a run."""
+    """Return the disks, the options and the power of a run."""
     options = {"stop_instance": True, **RUNS[name]}
     options.pop("lock_tag", None)
     return options.pop("disks"), options, options.pop("status", "Running")
@@ -169,7 +169,7 @@ def test_a_policy_is_a_policy_of_ram() -> None:
 
 
 def resources(document: dict[str, Any], action: str) -> list[str]:
-    """Give what an action is allowed on."""
+    """Return what an action is allowed on."""
     for line in document["Statement"]:
         if line["Effect"] == "Allow" and action in line["Action"]:
             found: list[str] = line["Resource"]
@@ -229,13 +229,13 @@ def test_a_machine_that_is_left_stopped_may_be_started_all_the_same() -> None:
     assert "ecs:StartInstance" in allowed(of(a_plan(leave_stopped=True)))
 
 
-def test_a_password_that_is_wanted_is_not_denied() -> None:
+def test_a_password_that_is_asked_for_is_not_denied() -> None:
     """The denial is left out exactly where the run sets a password."""
     expected = of(a_plan(values.system_facts(), password=Secret(PASSWORD)))
-    not_wanted = of(a_plan(values.system_facts()))
+    not_requested = of(a_plan(values.system_facts()))
 
     assert [line["Effect"] for line in expected["Statement"]].count("Deny") == 0
-    assert [line for line in not_wanted["Statement"] if line["Effect"] == "Deny"] == [
+    assert [line for line in not_requested["Statement"] if line["Effect"] == "Deny"] == [
         {
             "Effect": "Deny",
             "Action": ["ecs:ReInitDisk"],
@@ -247,7 +247,7 @@ def test_a_password_that_is_wanted_is_not_denied() -> None:
 
 
 def a_call(action: str, *subject: str, dry_run: bool = False) -> Call:
-    """Give one exchange."""
+    """Return one exchange."""
     return Call(values.NOW, action, subject, dry_run, 200, "REQ-1", "OK")
 
 
@@ -261,7 +261,7 @@ def a_call(action: str, *subject: str, dry_run: bool = False) -> Call:
         ("DescribeSomethingNew", "ecs:DescribeSomethingNew"),
     ],
 )
-def test_a_look_that_planning_made_is_in_the_policy(action: str, right: str) -> None:
+def test_a_read_that_planning_made_is_in_the_policy(action: str, right: str) -> None:
     """Every look is taken from the calls: those at other products by their own names, a new one as one of ECS."""
     assert resources(of(a_plan(), a_call(action, "x")), right) == ["*"]
 
@@ -342,7 +342,7 @@ class Person:
 
 @pytest.fixture
 def person(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Person:
-    """Give somebody with a home of their own."""
+    """Return somebody with a home of their own."""
     monkeypatch.setenv("HOME", str(tmp_path))
     return Person(capsys, monkeypatch)
 
@@ -442,7 +442,7 @@ def checked(person: Person, sim: Simulator, *words: str) -> tuple[int, dict[str,
 
 
 def states(document: dict[str, Any]) -> dict[str, str]:
-    """Give the state of each right by its action."""
+    """Return the state of each right by its action."""
     return {each["action"]: each["state"] for each in document["rights"]}
 
 
@@ -496,7 +496,9 @@ OPTIONAL = ("ess:DescribeScalingInstances", "ebs:DescribeDiskReplicaPairs", "ecs
 
 
 @pytest.mark.parametrize("action", OPTIONAL)
-def test_a_look_that_a_run_can_do_without_is_told_and_not_counted(person: Person, action: str, tmp_path: Path) -> None:
+def test_a_read_that_a_run_can_do_without_is_reported_and_not_counted(
+    person: Person, action: str, tmp_path: Path
+) -> None:
     """A right to look at another product may be left out: exit code 0, unless the configuration requires the look."""
     config = tmp_path / "config.yaml"
     config.write_text("require_answers: [ess, ebs, events]\n")
@@ -509,7 +511,7 @@ def test_a_look_that_a_run_can_do_without_is_told_and_not_counted(person: Person
     assert f"Missing: {action}" in err
 
 
-def test_a_right_that_cannot_be_proven_is_not_said_to_be_there(person: Person) -> None:
+def test_a_right_that_cannot_be_proven_is_not_reported_as_present(person: Person) -> None:
     """Without ReInitDisk, CreateSnapshot and the tags nothing is missing that can be proven; all are unproven."""
     with held_to(without(granted("data-disk"), "ecs:ReInitDisk")) as sim:
         code, document, _ = checked(person, sim, *RUN_OF_DATA, "--snapshot")
@@ -532,7 +534,7 @@ def test_a_right_on_one_machine_does_not_prove_it_on_another(person: Person, odd
     assert states(document)["ecs:StopInstance"] == "unproven"
 
 
-def test_without_any_right_it_is_said_that_more_may_be_needed(person: Person) -> None:
+def test_without_any_right_it_is_reported_that_more_may_be_needed(person: Person) -> None:
     """Where not even the disk can be seen, the rights to look are named, and that the rest is not known yet."""
     with held_to({"Version": "1", "Statement": []}) as sim:
         code, document, err = checked(person, sim, *RUN_OF_DATA)

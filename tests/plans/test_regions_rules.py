@@ -20,7 +20,7 @@ DONE: tuple[Outcome, ...] = ("done",)
 
 
 def of(region: str, count: int = 3, **more: Any) -> Plan:
-    """Give a plan of a region."""
+    """Return a plan of a region."""
     made = a_plan(count, more.pop("rollout", Rollout()))
     return replace(made, region=region, fingerprint=region[:1] * 64, **more)
 
@@ -191,7 +191,7 @@ def test_the_members_of_the_report_are_put_together() -> None:
     assert result.plan.confirm_with == WHOLE.confirm_with
 
 
-def test_the_looks_of_many_jobs_are_counted_over_all_regions() -> None:
+def test_the_reads_of_many_jobs_are_counted_over_all_regions() -> None:
     """Over twenty jobs no look is listed, and those that each report left out count too."""
     some = a_report(*(a_job(n) for n in range(3)))
     many = a_report(*(a_job(n) for n in range(3, 24)))

@@ -26,7 +26,7 @@ PASSWORD = "Pl4nted&Secret=Word"
 
 
 def a_file(plan: Plan | None = None) -> dict[str, Any]:
-    """Give the content of a plan file."""
+    """Return the content of a plan file."""
     _, text = plan_file.save(plan or a_plan(), "", 3600.0)
     content: dict[str, Any] = json.loads(text)
     return content
@@ -51,7 +51,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def at(content: Any, path: tuple[Any, ...]) -> Any:
-    """Give what stands at a place."""
+    """Return what stands at a place."""
     for step in path:
         content = content[step]
     return content
@@ -221,7 +221,7 @@ def test_a_password_is_in_no_file() -> None:
 
 
 def stale(before: DiskFacts, after: DiskFacts, **options: Any) -> tuple[str, ...]:
-    """Tell what moved between two looks at one disk."""
+    """Return what moved between two looks at one disk."""
     return plan_file.stale(a_plan(before, **options), a_plan(after, **options))
 
 
@@ -260,7 +260,7 @@ INSTANCES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("field", DISKS)
-def test_every_fact_of_a_disk_that_moved_is_told(field: str) -> None:
+def test_every_fact_of_a_disk_that_changed_is_reported(field: str) -> None:
     """A moved fact of the disk is told as field: planned -> now."""
     changes, result = DISKS[field]
     before = values.stopping_facts()
@@ -269,7 +269,7 @@ def test_every_fact_of_a_disk_that_moved_is_told(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", INSTANCES)
-def test_every_fact_of_an_instance_that_moved_is_told(field: str) -> None:
+def test_every_fact_of_an_instance_that_changed_is_reported(field: str) -> None:
     """A moved fact of the instance is told as field: planned -> now."""
     changes, result = INSTANCES[field]
     before = values.stopping_facts()
@@ -278,7 +278,7 @@ def test_every_fact_of_an_instance_that_moved_is_told(field: str) -> None:
     assert f"{values.INSTANCE_ID}.{field}: {result}" in stale(before, after)
 
 
-def test_a_source_that_is_gone_is_told() -> None:
+def test_a_source_that_is_gone_is_reported() -> None:
     """A snapshot or an image that is not there any more, or in another status, is told, and what it becomes then."""
     disk = values.a_disk(source_snapshot_id="s-source")
     before = values.disk_facts(disk=disk, source_snapshot=values.a_snapshot(snapshot_id="s-source"))
@@ -300,7 +300,7 @@ def test_no_fact_of_a_plan_is_left_out_of_these_tests() -> None:
     assert facts == {*DISKS, *INSTANCES, "Image", "SourceSnapshot"}
 
 
-def test_another_disk_that_would_be_down_with_it_is_told() -> None:
+def test_another_disk_that_would_be_down_with_it_is_reported() -> None:
     """Who shares the downtime is part of what was agreed to."""
     other = values.a_disk(disk_id="d-other", attachments=(Attachment(values.INSTANCE_ID, "/dev/xvdc", values.NOW),))
     before = values.stopping_facts()
@@ -308,7 +308,7 @@ def test_another_disk_that_would_be_down_with_it_is_told() -> None:
     assert stale(before, replace(before, neighbours=(other,))) == (f"{values.INSTANCE_ID}.OtherDisks: none -> d-other",)
 
 
-def test_a_disk_that_is_not_there_any_more_is_told() -> None:
+def test_a_disk_that_is_not_there_any_more_is_reported() -> None:
     """Every fact of a lost disk is told, and that it is not found."""
     before = values.stopping_facts()
     result = stale(before, replace(before, disk=None, instance=None))
@@ -317,7 +317,7 @@ def test_a_disk_that_is_not_there_any_more_is_told() -> None:
     assert any(each.startswith("block disk-not-found") for each in result)
 
 
-def test_a_new_block_and_a_new_risk_are_told() -> None:
+def test_a_new_block_and_a_new_risk_are_reported() -> None:
     """What stands against the plan now and was not shown then makes it stale, and is told in its words."""
     before = values.stopping_facts()
     grouped = values.an_instance(status="Running", tags=(("acs:autoscaling:scalingGroupId", "asg-1"),))
@@ -372,7 +372,7 @@ def test_a_name_in_what_moved_moves_no_cursor() -> None:
         (b"[]", "not a safe-reinit plan"),
     ],
 )
-def test_what_is_no_plan_file_is_said_as_it_is(text: bytes, why: str) -> None:
+def test_what_is_no_plan_file_is_called_by_what_it_is(text: bytes, why: str) -> None:
     """Each way in which a file is none has its own words, which are true of it."""
     with pytest.raises(plan_file.UnreadableError, match=why):
         plan_file.read(text)

@@ -113,13 +113,13 @@ def check(document: dict[str, Any]) -> None:
 
 
 def call(action: str = "DescribeDisks", **more: Any) -> Call:
-    """Give one exchange."""
+    """Return one exchange."""
     whole = {"subject": (values.DISK_ID,), "dry_run": False, "http_status": 200, "request_id": "R", "code": "OK"}
     return Call(at=values.NOW, action=action, **(whole | more))
 
 
 def ended(plan: Plan, *, state: str = "done", **changes: Any) -> tuple[JobState, ...]:
-    """Give the records of a run that has ended, each disk in this state."""
+    """Return the records of a run that has ended, each disk in this state."""
     records = []
     for job in plan.jobs:
         known = begin(job, Limits(), at=0.0)
@@ -130,14 +130,14 @@ def ended(plan: Plan, *, state: str = "done", **changes: Any) -> tuple[JobState,
 
 
 def of_run(plan: Plan, records: tuple[JobState, ...] = (), calls: tuple[Call, ...] = ()) -> Report:
-    """Give the report of a run."""
+    """Return the report of a run."""
     begun = report.started(values.NOW)
     return report.of_run(begun, values.TOMORROW, plan, records or ended(plan), calls, run_id="r-x")
 
 
 @cache
 def every_kind() -> dict[str, Report]:
-    """Give a report of each kind."""
+    """Return a report of each kind."""
     begun, plan = report.started(values.NOW, "cn-hangzhou", "CHG-1"), a_plan()
     phases = (Phase("stop", values.NOW, values.NOW), Phase("reinit", values.NOW, None, "unknown"))
     blocked = a_plan(values.disk_facts(disk=None, disk_id="d-nowhere", instance=None))
@@ -163,7 +163,7 @@ def test_a_report_has_exactly_the_members_of_the_contract(kind: str) -> None:
     assert document["exit_code"] == exit_code(result.outcome)
 
 
-def test_a_dry_run_is_told_as_one() -> None:
+def test_a_dry_run_is_reported_as_one() -> None:
     """A dry run has no run id, leaves the power as it was, and is planned or refused."""
     planned, refused = every_kind()["a dry run"], every_kind()["a refused dry run"]
 
@@ -187,7 +187,7 @@ def test_a_dry_run_is_told_as_one() -> None:
         ("unknown", "unknown"),
     ],
 )
-def test_the_data_of_a_disk_is_told_by_what_was_proven(state: str, data: str) -> None:
+def test_the_data_of_a_disk_is_reported_by_what_was_proven(state: str, data: str) -> None:
     """Only a proof makes a disk reinitialised, and only one whose wipe was intended and refused is intact."""
     result = of_run(a_plan(), ended(a_plan(), state=state))
 
@@ -217,7 +217,7 @@ def test_several_machines_come_to_one_outcome(outcomes: tuple[str, str], expecte
     assert of_run(plan, records).outcome == expected
 
 
-def test_a_phase_that_did_not_end_is_not_told_as_ok() -> None:
+def test_a_phase_that_did_not_end_is_not_reported_as_ok() -> None:
     """A phase that was still open when the run ended says ``unknown``, since nobody saw its end."""
     open_ = (Phase("stop", values.NOW),)
     result = of_run(a_plan(), ended(a_plan(), state="refused", phases=open_, error=Failure(None, "No.")))
@@ -225,7 +225,7 @@ def test_a_phase_that_did_not_end_is_not_told_as_ok() -> None:
     assert result.jobs[0].phases[0].result == "unknown"
 
 
-def test_looks_are_counted_and_not_listed_where_there_are_many_jobs() -> None:
+def test_reads_are_counted_and_not_listed_where_there_are_many_jobs() -> None:
     """Over 20 jobs the report leaves the looks out and counts them; changing calls are always listed."""
     many = [
         values.stopping_facts(
@@ -271,7 +271,7 @@ HOSTILE = [
 
 
 def hostile(name: str) -> tuple[Plan, Report]:
-    """Give a plan and a report in which everything that others may name has this name."""
+    """Return a plan and a report in which everything that others may name has this name."""
     facts = values.stopping_facts(
         disk=values.a_disk(disk_name=name, serial=name, device=name, tags=((name, name),), locks=(name,)),
         instance=values.an_instance(status="Running", instance_name=name),
@@ -287,7 +287,7 @@ def hostile(name: str) -> tuple[Plan, Report]:
 
 
 def lines_of(name: str) -> list[str]:
-    """Give all lines a person would see of the hostile plan and report."""
+    """Return all lines a person would see of the hostile plan and report."""
     plan, result = hostile(name)
     return [line.text for line in (*report.plan_lines(plan), *report.report_lines(result))]
 
@@ -302,7 +302,7 @@ def test_no_name_moves_the_cursor_or_fakes_a_line(name: str) -> None:
 
 
 def skeleton(markdown: str) -> list[str]:
-    """Give what is structure in Markdown: how each line begins, and how many cells it has."""
+    """Return what is structure in Markdown: how each line begins, and how many cells it has."""
     cells = re.compile(r"(?<!\\)(?:\\\\)*\|")
     return [f"{re.findall(r'^[#>|*+ -]*', line)[0]}{len(cells.findall(line))}" for line in markdown.splitlines()]
 
@@ -352,7 +352,7 @@ def test_old_data_that_the_safety_snapshot_has_is_not_called_lost() -> None:
 
 
 @pytest.mark.parametrize(("state", "result"), [("done", True), ("lost", True), ("refused", False), ("todo", False)])
-def test_what_a_wipe_leaves_of_the_old_data_is_told_where_there_was_one(state: str, result: bool) -> None:
+def test_what_a_wipe_leaves_of_the_old_data_is_reported_where_there_was_one(state: str, result: bool) -> None:
     """The end of a run that wiped, or may have, names the snapshots that keep the old data and claims no erasure."""
     plan = a_plan()
     done = of_run(plan, ended(plan, state=state))
@@ -363,7 +363,7 @@ def test_what_a_wipe_leaves_of_the_old_data_is_told_where_there_was_one(state: s
         assert ("s-bp1fresh of 2026-01-02T01:04:05Z" in shown) == result
 
 
-def test_the_snapshot_that_a_run_took_is_told() -> None:
+def test_the_snapshot_that_a_run_took_is_reported() -> None:
     """What the run itself kept is named at its end."""
     done = of_run(a_plan())
     job = done.jobs[0]

@@ -134,7 +134,7 @@ def marks(paper: bytes) -> int:
     return found
 
 
-def test_the_browser_would_tell(browser: Browser, tmp_path: Path) -> None:
+def test_the_browser_would_report_an_error(browser: Browser, tmp_path: Path) -> None:
     """A page that asks for a picture and writes to the console is told on: the other tests would see it."""
     (tmp_path / "bad.html").write_text("<img src='other.png'><script>console.log('x')</script><p>text", "utf-8")
 
@@ -230,9 +230,9 @@ def test_a_phone_shows_disk_and_machine_at_once(browser: Browser, tmp_path: Path
     """On the first screen of a phone stand the outcome, the disk and the machine, also of a run that is not real."""
     (tmp_path / "run.html").write_text(to_html(a_report(a_job(1, outcome), simulated=True)), "utf-8")  # type: ignore[arg-type]
     browser.open((tmp_path / "run.html").as_uri(), width=PHONE)
-    said = browser.evaluate("document.querySelector('h1').innerText")
+    heading = browser.evaluate("document.querySelector('h1').innerText")
 
-    assert all(word in said for word in (outcome, "d-bp000001", "lab-0001", "i-bp000001"))
+    assert all(word in heading for word in (outcome, "d-bp000001", "lab-0001", "i-bp000001"))
     assert browser.evaluate("document.querySelector('h1').getBoundingClientRect().bottom") < 844
 
 
@@ -253,7 +253,7 @@ def test_every_printed_page_of_a_simulated_run_is_marked(browser: Browser, tmp_p
     assert (unmarked, none) == ("none", 0)
 
 
-def test_bars_are_drawn_where_they_are_said_to_be(browser: Browser, tmp_path: Path) -> None:
+def test_bars_are_drawn_where_their_times_are(browser: Browser, tmp_path: Path) -> None:
     """A bar on the screen is as wide as its phase took of the whole, within a pixel or two."""
     browser.open(write(tmp_path, "one"))
     widths = browser.evaluate(

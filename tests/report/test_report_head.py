@@ -26,12 +26,12 @@ from tests.values import NOW
 )
 def test_title_and_head_name_the_disk_and_the_machine(jobs: tuple[JobReport, ...], named: str) -> None:
     """The title of the window, the main heading and the heading of the Markdown say which disk on which machine."""
-    told = a_report(*jobs)
-    root = tree(to_html(told))
+    report = a_report(*jobs)
+    root = tree(to_html(report))
 
     assert root.findtext("head/title") == f"safe-reinit: done, {named}, r-20260102T030405Z-4f2a"
     assert "".join(next(root.iter("h1")).itertext()) == f"done{named}"
-    assert to_markdown(told).replace("\\", "").startswith(f"# safe-reinit: done, {named}, r-")
+    assert to_markdown(report).replace("\\", "").startswith(f"# safe-reinit: done, {named}, r-")
 
 
 def what_now(report: Report) -> str:
@@ -46,35 +46,35 @@ def what_now(report: Report) -> str:
 def test_an_unknown_outcome_says_what_to_do() -> None:
     """Exit 5 says not to start the machine, which event to ask ActionTrail for, and what each verdict is for."""
     resume = "safe-reinit resume r-20260102T030405Z-4f2a"
-    said = what_now(a_report(a_job(1, "unknown"), next=(resume, f"{resume} --verdict intact")))
+    text = what_now(a_report(a_job(1, "unknown"), next=(resume, f"{resume} --verdict intact")))
 
-    assert said.startswith("Do not start lab-0001, and do not send ReInitDisk for d-bp000001 yourself.")
-    assert "ActionTrail for the event ReInitDisk of d-bp000001 between 2026-01-02 03:04:35Z and 2026-01-02" in said
-    assert said.index("First let the run check again") < said.index(resume)
+    assert text.startswith("Do not start lab-0001, and do not send ReInitDisk for d-bp000001 yourself.")
+    assert "ActionTrail for the event ReInitDisk of d-bp000001 between 2026-01-02 03:04:35Z and 2026-01-02" in text
+    assert text.index("First let the run check again") < text.index(resume)
     assert (
         f"If ActionTrail shows that ECS refused it or never received it (this starts the machine):{resume} --verdict"
-        in said
+        in text
     )
 
 
 def test_an_unknown_undo_asks_for_its_own_call() -> None:
     """Of an undo the event is ResetDisk; without a run to resume no verdict is spoken of."""
     calls = (Call(NOW, "ResetDisk", ("d-1",), False, 200, "R", "OK"),)
-    said = what_now(a_report(a_job(1, "unknown"), calls=calls, next=()))
+    text = what_now(a_report(a_job(1, "unknown"), calls=calls, next=()))
 
-    assert "Search ActionTrail for the event ResetDisk" in said
-    assert "verdict" not in said
-    assert "ReInitDisk" not in said
+    assert "Search ActionTrail for the event ResetDisk" in text
+    assert "verdict" not in text
+    assert "ReInitDisk" not in text
 
 
 @pytest.mark.parametrize("outcome", ["stranded", "not-restarted"])
 def test_a_machine_that_is_down_is_named_with_what_brings_it_back(outcome: str) -> None:
     """Exits 6 and 8 name the machine, its power and what was promised, and say that resume wipes nothing."""
-    said = what_now(a_report(a_job(1, outcome)))  # type: ignore[arg-type]
+    text = what_now(a_report(a_job(1, outcome)))  # type: ignore[arg-type]
     power = {"stranded": "Stopping", "not-restarted": "Starting"}[outcome]
 
-    assert said.startswith(f"Instance lab-0001 (i-bp000001) is {power}, but should be Running.")
-    assert "resume restores the power state and wipes nothing." in said
+    assert text.startswith(f"Instance lab-0001 (i-bp000001) is {power}, but should be Running.")
+    assert "resume restores the power state and wipes nothing." in text
     assert "resume" not in what_now(a_report(a_job(1, outcome), next=()))  # type: ignore[arg-type]
 
 

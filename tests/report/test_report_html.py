@@ -33,7 +33,7 @@ MANY = 25
 
 
 def every_outcome() -> Report:
-    """Give a report with a job of each outcome."""
+    """Return a report with a job of each outcome."""
     return a_report(*(a_job(n, outcome, n) for n, outcome in enumerate(ALL, 1)))  # type: ignore[arg-type]
 
 
@@ -45,7 +45,7 @@ def tree(page: str) -> ElementTree.Element:
 
 
 def text_of(page: str) -> str:
-    """Give what a reader may see of a page, folded or not."""
+    """Return what a reader may see of a page, folded or not."""
     return "".join(tree(page).find("body").itertext())  # type: ignore[union-attr]
 
 
@@ -166,7 +166,7 @@ def test_instances_to_which_the_same_happened_share_a_row() -> None:
     assert "Message 99." in groups[1]
 
 
-def test_many_findings_of_a_check_say_once_what_they_have_in_common() -> None:
+def test_many_findings_of_a_check_show_once_what_they_have_in_common() -> None:
     """Over 10 findings of a check are one text with all subjects; what each says by itself is folded below."""
     page = to_html(a_report(*(a_job(n) for n in range(MANY))))
     (subjects, *_) = of_class(page, "ul", "subjects")
@@ -199,7 +199,7 @@ def test_a_dry_run_is_marked() -> None:
     assert "Dry run" not in text_of(page)
 
 
-def test_an_accepted_risk_is_told_as_accepted() -> None:
+def test_an_accepted_risk_is_reported_as_accepted() -> None:
     """A risk that the person accepted is marked; one that refused the run is not."""
     accepted = a_report(a_job(1))
     job = accepted.jobs[0]
@@ -211,7 +211,7 @@ def test_an_accepted_risk_is_told_as_accepted() -> None:
     assert f"{summary} accepted" not in text_of(to_html(refused))
 
 
-def test_a_block_is_never_told_as_accepted() -> None:
+def test_a_block_is_never_reported_as_accepted() -> None:
     """A check that blocks one disk and is an accepted risk of the same instance is accepted as the risk only."""
     result = a_report(a_job(1))
     blocked = replace(result.findings[2], check="no-recent-snapshot")
@@ -221,7 +221,7 @@ def test_a_block_is_never_told_as_accepted() -> None:
     assert "block no-recent-snapshot 1 subject accepted" not in shown
 
 
-def test_a_broken_promise_of_power_is_said() -> None:
+def test_a_broken_promise_of_power_is_reported() -> None:
     """Where the power is not as promised the card says so, and only there."""
     assert "not as planned" in text_of(to_html(a_report(a_job(1, "stranded"))))
     assert "not as planned" not in text_of(to_html(a_report(a_job(1))))
@@ -284,7 +284,7 @@ def test_the_page_says_which_snapshots_keep_the_old_data(count: int) -> None:
 
 
 def bars(page: str) -> list[list[tuple[str, float, float]]]:
-    """Give the bars of each row: what it is, where it begins and how wide it is, in per cent."""
+    """Return the bars of each row: what it is, where it begins and how wide it is, in per cent."""
     rows = of_class(page, "table", "timeline")[0].find("tbody")
     assert rows is not None
     return [
@@ -342,7 +342,7 @@ def test_jobs_without_phases_are_counted() -> None:
 
 @settings(max_examples=200)
 @given(st.integers(0, 40 * 86400), st.integers(0, 86400))
-def test_any_axis_has_a_few_round_marks(seconds: int, begin: int) -> None:
+def test_any_axis_has_one_to_eight_round_marks(seconds: int, begin: int) -> None:
     """However long a run took, the axis has one to eight marks, in order and within it."""
     start = NOW + timedelta(seconds=begin)
     axis = Axis.of([Phase("stop", start, start + timedelta(seconds=seconds))], start)

@@ -22,17 +22,17 @@ MANY = 30
 
 
 def a_finding(check: str, level: Any, subject: str, message: str = "It is so.", fix: str = "Do this.") -> Finding:
-    """Give something that a check found."""
+    """Return something that a check found."""
     return Finding(check, level, subject, message, fix)
 
 
 def shown(plan: Plan, *, full: bool = False) -> list[str]:
-    """Give the lines of a plan."""
+    """Return the lines of a plan."""
     return [line.text for line in report.plan_lines(plan, full=full)]
 
 
 def changed(plan: Plan, number: int, **changes: Any) -> Plan:
-    """Give a plan again with one machine changed."""
+    """Return a plan again with one machine changed."""
     jobs = list(plan.jobs)
     jobs[number] = replace(jobs[number], **changes)
     return replace(plan, jobs=tuple(jobs))
@@ -41,7 +41,7 @@ def changed(plan: Plan, number: int, **changes: Any) -> Plan:
 # ------------------------------------------------------------------------------------------------------------ the plan
 
 
-def test_a_few_machines_are_shown_with_their_steps() -> None:
+def test_up_to_five_machines_are_shown_with_their_steps() -> None:
     """Up to five machines each has its power, its disks and its numbered steps; then comes what is lost."""
     assert shown(a_plan(2)) == [
         "Plan: reinitialise 2 disks on 2 instances",
@@ -171,7 +171,7 @@ def test_a_refused_disk_with_a_long_id_takes_one_row() -> None:
     assert max(map(len, rows)) <= 80
 
 
-def test_one_machine_among_many_is_told_in_the_singular() -> None:
+def test_one_machine_among_many_is_named_in_the_singular() -> None:
     """What is of one machine alone is not said of each."""
     assert "  1 instance stays stopped" in shown(a_plan(6, NO_CANARY, stopped=range(1)))
 
@@ -192,7 +192,7 @@ def test_the_beginning_says_what_all_have_in_common() -> None:
     ]
 
 
-def test_what_is_lost_of_a_machine_without_start_time_is_said() -> None:
+def test_what_is_lost_of_a_machine_without_start_time_is_reported() -> None:
     """Nothing but observations shows its use, so the plan says from when they count."""
     plan = a_plan(MANY, NO_CANARY, stopped=range(MANY))
     plan = replace(plan, jobs=tuple(replace(job, expected={}) for job in plan.jobs))
@@ -249,7 +249,7 @@ def test_an_undo_says_so() -> None:
     ]
 
 
-def test_what_nobody_knows_is_said() -> None:
+def test_what_nobody_knows_is_reported() -> None:
     """A disk whose origin was not seen is not counted among those that become something."""
     plan = changed(a_plan(6), 0, disks=(PlannedDisk("d-0", becomes=Becomes("unknown", "s-gone")),))
 
@@ -284,7 +284,7 @@ def test_disks_that_share_the_downtime_are_counted() -> None:
         ),
     ],
 )
-def test_the_order_of_the_run_is_said(rollout: Rollout, text: str) -> None:
+def test_the_order_of_the_run_is_shown(rollout: Rollout, text: str) -> None:
     """Canary, waves, the cap and what ends the run early stand in one line."""
     line = next(line for line in shown(a_plan(MANY, rollout)) if "In order: " in line)
 
@@ -292,7 +292,7 @@ def test_the_order_of_the_run_is_said(rollout: Rollout, text: str) -> None:
 
 
 def findings() -> tuple[Finding, ...]:
-    """Give findings of every level, the harmless first."""
+    """Return findings of every level, the harmless first."""
     return (
         *(a_finding("public-ip", "info", f"i-{number}", f"Address {number}.") for number in range(20)),
         *(a_finding("spot", "risk", f"i-{number}") for number in range(9)),
@@ -342,7 +342,7 @@ def test_a_disk_says_what_stands_against_it() -> None:
 
 
 def skipping(plan: Plan, count: int) -> Plan:
-    """Give a plan again with its last machines left out, whose disks are locked."""
+    """Return a plan again with its last machines left out, whose disks are locked."""
     out = plan.jobs[-count:]
     found = tuple(a_finding("disk-locked", "block", job.disks[0].disk_id, f"{job.instance_name} is.") for job in out)
     result = a_finding("public-ip", "info", str(out[0].instance_id))
@@ -383,7 +383,7 @@ def test_columns_stand_under_each_other_whatever_the_letters() -> None:
 
 
 def texts(result: Any, *, full: bool = False) -> list[str]:
-    """Give the lines of a report."""
+    """Return the lines of a report."""
     return [line.text for line in report.report_lines(result, full=full)]
 
 

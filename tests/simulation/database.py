@@ -53,7 +53,7 @@ class _Connection(postgres.Connection):
     """Of its transaction."""
     spoke = 0.0
     """When it carried out its last statement."""
-    patience = LIMIT
+    lock_timeout = LIMIT
     """For how long its transaction waits for a lock."""
 
     @property
@@ -71,7 +71,7 @@ class _Connection(postgres.Connection):
         if query.startswith("SET ") and "_timeout" in query:
             query = f"{query.partition('=')[0]}= 0"
         elif "set_config('lock_timeout'" in query:
-            self.patience, params = float(params[0]) / 1000, ("0",)
+            self.lock_timeout, params = float(params[0]) / 1000, ("0",)
         return self.database.carry(self, query, lambda sent: super(_Connection, self).execute(sent, params, **more))
 
     def wait(self, gen: Any, *_: Any, **more: Any) -> Any:
@@ -117,12 +117,12 @@ class Database(Storage):
     # ------------------------------------------------------------------------------------------- what is wrong with it
 
     def calm(self) -> None:
-        """See ``Storage``."""
+        """Implement ``Storage``."""
         super().calm()
         self._unlock()
 
     def lock(self, seconds: float) -> bool:
-        """See ``Storage``: somebody has the table of the leases, if nobody has one of its rows."""
+        """Implement ``Storage``: somebody has the table of the leases, if nobody has one of its rows."""
         super().lock(seconds)
         self.scheduler.at(self.locked_until, self._unlock)
         return self._lock()
@@ -167,7 +167,7 @@ class Database(Storage):
         )
 
     def killed(self, process: Process) -> None:
-        """See ``Storage``."""
+        """Implement ``Storage``."""
         for each in self._opened:
             if each.process is process:
                 self.end(each)
@@ -193,7 +193,7 @@ class Database(Storage):
     # ------------------------------------------------------------------------------------------- what the program does
 
     def replaced(self) -> list[tuple[Any, Any]]:
-        """See ``Storage``."""
+        """Implement ``Storage``."""
         return [(postgres.Connection, types.SimpleNamespace(connect=self.connect))]
 
     def connect(self, **options: Any) -> _Connection:
@@ -272,11 +272,11 @@ class Database(Storage):
 
             self.scheduler.at(self.scheduler.now + LIMIT, reading)
         elif query in ("COMMIT", "ROLLBACK"):
-            connection.number, connection.patience = 0, LIMIT
+            connection.number, connection.lock_timeout = 0, LIMIT
 
     def watched(self, connection: _Connection, answer: Any) -> Generator[Any, Any, Any]:
         """Wait for an answer: on virtual time once the server says that it waits for a lock."""
-        until, cancelled = self.scheduler.now + connection.patience, False
+        until, cancelled = self.scheduler.now + connection.lock_timeout, False
         try:
             expected = next(answer)
             while True:
@@ -308,16 +308,16 @@ class Database(Storage):
         return [row[0] for row in found]
 
     def exists(self) -> bool:
-        """See ``Storage``."""
+        """Implement ``Storage``."""
         return "schema_version" in self._tables(self._name)
 
     def remove(self) -> None:
-        """See ``Storage``."""
+        """Implement ``Storage``."""
         self._end_all()
         self._admin.execute(f"DROP SCHEMA IF EXISTS {self._name} CASCADE")
 
     def back_up(self, name: str) -> None:
-        """See ``Storage``."""
+        """Implement ``Storage``."""
         copy = f"{self._name}_{name}"
         self._admin.execute(f"DROP SCHEMA IF EXISTS {copy} CASCADE")
         self._admin.execute(f"CREATE SCHEMA {copy}")
@@ -326,7 +326,7 @@ class Database(Storage):
         self._copies.add(copy)
 
     def restore(self, name: str) -> bool:
-        """See ``Storage``."""
+        """Implement ``Storage``."""
         self._end_all()
         copy = f"{self._name}_{name}"
         if not (self.exists() and self._tables(copy)):
@@ -347,7 +347,7 @@ class Database(Storage):
         return self._admin.execute(f"SELECT run_id, epoch, writes FROM {self._name}.leases ORDER BY run_id").fetchall()
 
     def text(self) -> dict[str, bytes]:
-        """See ``Storage``."""
+        """Implement ``Storage``."""
         return {
             f"table {table}": "\n".join(
                 row[0] for row in self._admin.execute(f"SELECT each::text FROM {schema}.{table} each").fetchall()
@@ -357,7 +357,7 @@ class Database(Storage):
         }
 
     def close(self) -> None:
-        """See ``Storage``."""
+        """Implement ``Storage``."""
         for each in self._opened:
             each.close()
         self._locker.close()

@@ -91,7 +91,7 @@ class Engine:
     status: Literal["missing", "open", "ended", "failed", "terminated"] = "missing"
     _workflow: Process = field(default_factory=lambda: Process("temporal"))
     _seen: int = 0
-    _looks: int = 0
+    _requests: int = 0
 
     def submit(self) -> None:
         """Begin a workflow, unless one is open."""
@@ -100,9 +100,9 @@ class Engine:
             self._workflow = Process("temporal")
             self.scheduler.spawn("workflow", self._workflow, self._run)
 
-    def look_again(self) -> None:
+    def request_stage(self) -> None:
         """Let the workflow ask for the next stage again."""
-        self._looks += 1
+        self._requests += 1
 
     def terminate(self) -> None:
         """End the workflow at once; what workers have they carry on."""
@@ -115,7 +115,7 @@ class Engine:
 
         def cancel() -> None:
             self._activity(None, lambda shards, _: shards.cancel(self.run_id))
-            self.look_again()
+            self.request_stage()
 
         if self.status == "open":
             self.scheduler.spawn("cancel", self._workflow, cancel)
@@ -127,7 +127,7 @@ class Engine:
     @property
     def asks(self) -> str:
         """The question that the workflow waits for, unless it is about to ask again."""
-        return self.question if self._seen == self._looks else ""
+        return self.question if self._seen == self._requests else ""
 
     @property
     def is_idle(self) -> bool:
@@ -145,12 +145,12 @@ class Engine:
 
     def _stage(self) -> bool:
         """Carry the next stage; tell whether the run is over."""
-        self._seen = self._looks
+        self._seen = self._requests
         stage: Stage = self._activity(None, lambda shards, _: shards.next_stage(self.run_id, self.digest))
         if stage.question:
             self.questions.append(stage.question)
             self.question = stage.question
-            while self._looks == self._seen:
+            while self._requests == self._seen:
                 self.scheduler.sleep(_READ_INTERVAL)
             self.question = ""
         elif stage.shards:
@@ -302,7 +302,7 @@ class Temporal:
         engine = self.engines.get(run_id)
         if engine is None or engine.status != "open":
             raise RunRefused(f"Temporal has no open workflow of run {run_id}.")
-        engine.look_again()
+        engine.request_stage()
 
     def _describe(self, run_id: str) -> Carried:
         self._answers()

@@ -164,22 +164,22 @@ def refusals(action: str) -> list[Fault]:
     return [{"error": {"code": code, "status": status, "message": "x"}} for code, status in codes.items()]
 
 
-def _told(fault: Fault) -> str:
+def _kind_of(fault: Fault) -> str:
     kind, value = next(iter(fault.items()))
     return value["code"] if kind == "error" else kind if value is True else f"{kind} {value}"
 
 
-def _struck(count: int, *, look: bool, first: bool) -> Sequence[int]:
+def _struck(count: int, *, reads: bool, first: bool) -> Sequence[int]:
     """Return which calls of so many are struck: each changing one; of those that only look a few."""
-    if not look:
+    if not reads:
         return range(1, count + 1)
     middle = (count + 1) // 2
     return sorted({1, 2, middle, count} & {*range(1, count + 1)}) if first else (middle,)
 
 
-def _times(fault: Fault, *, look: bool, first: bool) -> Sequence[int]:
+def _times(fault: Fault, *, reads: bool, first: bool) -> Sequence[int]:
     """Return how often in a row a call goes wrong; 200 times is for ever."""
-    if look:
+    if reads:
         return (1, 12) if first and "error" not in fault else (12,)
     return (1, 4, 200) if first else (1, 200)
 
@@ -190,8 +190,8 @@ def faults() -> Iterator[Case]:
         for (action, dry_run), count in calls_of(shape).items():
             reading, first = only_reads(action) or dry_run, shape == _first_with(action, dry_run)
             for fault in (*spoiled(), *(refusals(action) if first else _ERRORS)):
-                for nth in _struck(count, look=reading, first=first and "error" not in fault):
-                    for times in _times(fault, look=reading, first=first):
+                for nth in _struck(count, reads=reading, first=first and "error" not in fault):
+                    for times in _times(fault, reads=reading, first=first):
                         yield _faulty(shape, action, dry_run, fault, nth, times)
 
 
@@ -215,7 +215,7 @@ def odd_answers() -> Iterator[Case]:
     """Let lists be odd: other rows, none, unreadable ones, pages without end; and answers that drip."""
     for shape in SHAPES:
         for action in DESCRIBES:
-            for nth in _struck(calls_of(shape)[action, False], look=True, first=True):
+            for nth in _struck(calls_of(shape)[action, False], reads=True, first=True):
                 for does, more in ODD.items():
                     yield _odd(shape, action, does, {"nth": nth, "times": 12 if nth > 2 else 1, **more})
 
@@ -242,8 +242,10 @@ def _faulty(
     planning = " while planning" if while_planning else ""
     if while_planning:
         scenario["while_planning"] = True
-    kind = f"{call} {_told(fault)}{planning}"
-    name = f"{shape}: {call} {nth}{planning}: {_told(fault)}, {times} times{'' if on_unknown == 'ask' else ', retry'}"
+    kind = f"{call} {_kind_of(fault)}{planning}"
+    name = (
+        f"{shape}: {call} {nth}{planning}: {_kind_of(fault)}, {times} times{'' if on_unknown == 'ask' else ', retry'}"
+    )
     met = next(iter(fault))
     pair = f"{call} {met}" if not while_planning else f"{met} while planning"
     return Case(name, pair, kind, scenario, (f"{_plain(action)}:{met}",))

@@ -99,7 +99,7 @@ def _lag(patch: pytest.MonkeyPatch) -> None:
     _everywhere(patch, lag_of, lambda _known: 0.0)
 
 
-def _age_of_looks(patch: pytest.MonkeyPatch) -> None:
+def _age_of_reads(patch: pytest.MonkeyPatch) -> None:
     """Call on what was seen, however long ago that was."""
     _everywhere(patch, freshness.is_stale, lambda *_: False)
     _age_at_the_first_byte(patch)
@@ -134,7 +134,7 @@ def _unwatched(patch: pytest.MonkeyPatch) -> None:
     _everywhere(patch, observations._evolve_unwatched, lambda job, _observation: job)
 
 
-def _gap_in_the_looks(patch: pytest.MonkeyPatch) -> None:
+def _gap_in_the_reads(patch: pytest.MonkeyPatch) -> None:
     """Send a wipe again whose answer was lost, also after a time in which nobody looked at the machine.
 
     Of one that shows no StartTime the guard against any wipe after a gap finds it, too.
@@ -319,13 +319,13 @@ GUARDS: Mapping[str, Patch] = {
     "own-lease": _own_lease,
     "slow-answers": _slow_answers,
     "journal-there": _journal_there,
-    "age-of-looks": _age_of_looks,
+    "age-of-reads": _age_of_reads,
     "age-at-the-first-byte": _age_at_the_first_byte,
     "lease-at-the-first-byte": _lease_at_the_first_byte,
     "after-pause": _after_pause,
     "suspension": _suspension,
     "unwatched": _unwatched,
-    "gap-in-the-looks": _gap_in_the_looks,
+    "gap-in-the-reads": _gap_in_the_reads,
     "late-answers": _late_answers,
     "wipe-limit": _wipe_limit,
     "watched-from-confirmation": _watched_from_confirmation,

@@ -45,10 +45,10 @@ from tests.simulation.judge import (
     judge,
     judge_end,
     judge_pauses,
-    judge_slow_looks,
+    judge_slow_reads,
 )
 from tests.simulation.network import Network
-from tests.simulation.options import ACCEPTED, ASSUMPTIONS, Scenario, has_only_pauses, has_only_slow_looks
+from tests.simulation.options import ACCEPTED, ASSUMPTIONS, Scenario, has_only_pauses, has_only_slow_reads
 from tests.simulation.patching import cooperative
 from tests.simulation.scheduler import BEGIN, Process, Scheduler, Stalled, Task, VirtualClock
 from tests.simulation.storage import JOURNAL_OUTAGE, File, Storage
@@ -117,7 +117,7 @@ class _Attempt:
     truth: Truth | None = None
     ended: float = 0.0
     paused: float = 0.0
-    told: bool = False
+    traced: bool = False
     stepped: bool = False
     left: bool = False
     goes_on: bool = False
@@ -192,7 +192,7 @@ class Simulation:
 
     # ------------------------------------------------------------------------------------------------ what happens
 
-    def say(self, who: str, text: str) -> None:
+    def note(self, who: str, text: str) -> None:
         """Add a line to the trace."""
         self.trace.append(f"{self.scheduler.now - BEGIN:10.3f}  {who:<10} {text}")
 
@@ -202,7 +202,7 @@ class Simulation:
         if point == "arrived":
             last = self.engine.calls.last
             text = f"{action}{' (dry run)' if dry_run else ''} {' '.join(last.subject)[:60]}"
-            self.say(process.name, f"{text} -> {last.code or last.http_status} {last.fault or ''}".rstrip())
+            self.note(process.name, f"{text} -> {last.code or last.http_status} {last.fault or ''}".rstrip())
             if last.fault:
                 self._cover(f"{name}:{last.fault}")
             if any(each.process is process for each in self._others):
@@ -249,13 +249,13 @@ class Simulation:
         if self._calm or self._current is None:
             return
         if isinstance(what["does"], list):
-            self._deed(what["does"])
+            self._act(what["does"])
             return
         does = what["does"]
         self._cover(does)
         for attempt in self._struck(what, met):
             who = f" to {attempt.process.name}" if attempt.worker is not None else ""
-            self.say("host", f"{does} {what.get('seconds', '')}".rstrip() + who)
+            self.note("host", f"{does} {what.get('seconds', '')}".rstrip() + who)
             getattr(self, f"_{does}")(attempt, what)
 
     def _struck(self, what: dict[str, Any], met: Process | None) -> list[_Attempt]:
@@ -275,7 +275,7 @@ class Simulation:
     def _connect(self, worker: engines.Attempt) -> Shards:
         """Connect as a worker does, in its process."""
         self._attempts.append(_Attempt(worker.process, self.scheduler.now, worker.task, worker=worker))
-        return self._client().own_runs.shards(partial(self.say, worker.process.name))
+        return self._client().own_runs.shards(partial(self.note, worker.process.name))
 
     def _engine(self) -> engines.Engine | None:
         return self._temporal.engines.get(self.run_id)
@@ -360,7 +360,7 @@ class Simulation:
         self.scheduler.freeze(attempt.process, what["seconds"])
         attempt.paused += what["seconds"]
         attempt.process.slept += what["seconds"] if what.get("host_sleeps") else 0.0
-        self._deed(what.get("meanwhile", []))
+        self._act(what.get("meanwhile", []))
         taken = what.get("taken_over_after")
         if taken is not None:
             self.scheduler.at(self.scheduler.now + taken, self._take_over)
@@ -368,7 +368,7 @@ class Simulation:
     def _take_over(self) -> None:
         """Let somebody resume the run while its process does not run."""
         if not self._calm and self._current is not None:
-            self.say("host", "somebody resumes the run")
+            self.note("host", "somebody resumes the run")
             self._cover("taken over")
             self._spawn(f"taker-{len(self._attempts)}", partial(self._again, verdict=None))
 
@@ -423,7 +423,7 @@ class Simulation:
 
     def _fail_over(self, seconds: float) -> None:
         assert isinstance(self.storage, Database)
-        self.say("host", "a copy of the database takes over")
+        self.note("host", "a copy of the database takes over")
         self._outages.append((self.scheduler.now, math.inf))  # for those who knew the other one
         self._away += min(seconds, JOURNAL_OUTAGE)
         if self.storage.fail_over(seconds, "standby"):
@@ -461,7 +461,7 @@ class Simulation:
             self._put_back("before")
 
     def _put_back(self, copy: str) -> None:
-        self.say("host", f"the journal is put back: {copy}")
+        self.note("host", f"the journal is put back: {copy}")
         self._away += self.storage.missed_for
         if self.storage.restore(copy):
             self._unrecorded = self._unrecorded or self.scheduler.now
@@ -483,7 +483,7 @@ class Simulation:
 
     # What other people do.
 
-    def _deed(self, steps: list[dict[str, Any]]) -> None:
+    def _act(self, steps: list[dict[str, Any]]) -> None:
         """Let somebody else do one thing, and the next ones after it."""
         if not steps or self._calm:
             return
@@ -496,12 +496,12 @@ class Simulation:
             action["key"] = KEYS[action["key"]][0]
         try:
             people.do(self.engine, action)
-            self.say("somebody", str(step["do"]))
+            self.note("somebody", str(step["do"]))
             self._cover("somebody " + next(iter(step["do"])))
         except ValueError as error:
-            self.say("somebody", f"cannot {step['do']}: {error}")
+            self.note("somebody", f"cannot {step['do']}: {error}")
         if rest:
-            self.scheduler.at(self.scheduler.now + step.get("wait", 0.0), lambda: self._deed(rest))
+            self.scheduler.at(self.scheduler.now + step.get("wait", 0.0), lambda: self._act(rest))
 
     def _write_credentials(self, name: str) -> None:
         self._key = key, secret = KEYS[name]
@@ -564,7 +564,7 @@ class Simulation:
             attempt, lambda result: client.run(plan, confirm=confirm, on_event=result, stop=stop, go_on=goes_on)
         )
 
-    def _goes_on(self, _said: str) -> bool:
+    def _goes_on(self, _question: str) -> bool:
         """Answer whether the next stage may begin, after a while."""
         self.scheduler.sleep(20.0)
         agrees = bool(self.scenario["request"].get("agrees", True))
@@ -668,7 +668,7 @@ class Simulation:
                 raise Stalled(f"the shards of {self.run_id} have not ended")
             self.scheduler.advance(1.0)
         for each in self._attempts:
-            self._tell(each)
+            self._trace_end(each)
         return attempt
 
     def _wait_for(self, *attempts: _Attempt) -> None:
@@ -684,27 +684,27 @@ class Simulation:
                 first.interrupt.ask()
 
     def _waits_for_nobody(self) -> bool:
-        """Tell whether somebody else left a run behind from which a machine may be down."""
+        """Return whether somebody else left a run behind from which a machine may be down."""
         over = all(_is_over(each) for each in self._others)
         return over and any(run.open for run in self.storage.runs() if run.run_id != self.run_id)
 
-    def _tell(self, attempt: _Attempt) -> None:
-        """Say in the trace how a process ended."""
-        if attempt.told:
+    def _trace_end(self, attempt: _Attempt) -> None:
+        """Report in the trace how a process ended."""
+        if attempt.traced:
             return
-        attempt.told, name = True, attempt.process.name
+        attempt.traced, name = True, attempt.process.name
         assert attempt.task is not None
         if attempt.process.dead:
-            self.say(name, "is gone")
+            self.note(name, "is gone")
         elif attempt.task.error is not None:
             raise attempt.task.error
         elif attempt.worker is not None:
-            self.say(name, f"ends: {attempt.worker.error or 'for this worker'}")
+            self.note(name, f"ends: {attempt.worker.error or 'for this worker'}")
         elif attempt.report is not None:
             result = attempt.report
-            self.say(name, f"ends: {result['outcome']} ({result['exit_code']}) {_message(result)}")
+            self.note(name, f"ends: {result['outcome']} ({result['exit_code']}) {_message(result)}")
         else:
-            self.say(name, f"ends: {str(attempt.error) or repr(attempt.error)}")
+            self.note(name, f"ends: {str(attempt.error) or repr(attempt.error)}")
 
     # ------------------------------------------------------------------------------------------------- the two phases
 
@@ -730,7 +730,7 @@ class Simulation:
         self.network.calm()
         self.storage.calm()
         self.engine.faults.clear()
-        self.say("world", "nothing goes wrong from here on")
+        self.note("world", "nothing goes wrong from here on")
         self._write_credentials("now")
         people.restore_rights(self.engine)
         self.scheduler.advance(400.0)
@@ -774,7 +774,7 @@ class Simulation:
         )
 
     def _true_verdict(self) -> str:
-        """Tell what ActionTrail would: whether the disks that are in doubt were wiped."""
+        """Return what ActionTrail would: whether the disks that are in doubt were wiped."""
         doubtful = [
             disk["disk_id"] for job in self.reports[-1]["jobs"] for disk in job["disks"] if disk["data"] == "unknown"
         ]
@@ -822,7 +822,7 @@ class Simulation:
             apart=self._apart,
             unrecorded=self._unrecorded,
             outages=self._outages,
-            tags_told={
+            tags_reported={
                 result["instance_id"] for result in map(json.loads, self._events) if result["data"].get("tag_left")
             },
             away=self._away,
@@ -920,8 +920,8 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False, server: Server | 
             unpaused = {**scenario, "host": []}
             again = partial(simulate, unpaused, through_sdk=through_sdk, server=server)
             found = judge_pauses(reports, lambda: again().reports)
-        if has_only_slow_looks(scenario):
-            found += judge_slow_looks(reports)
+        if has_only_slow_reads(scenario):
+            found += judge_slow_reads(reports)
         return Result(
             scenario=scenario,
             violations=found,

@@ -180,7 +180,7 @@ class Evidence:
     foreign: Collection[str] = ()
     apart: Collection[str] = ()
     unrecorded: float | None = None
-    tags_told: Collection[str] = ()
+    tags_reported: Collection[str] = ()
     outages: Sequence[tuple[float, float]] = ()
     away: float = 0.0
     abandoned: bool = False
@@ -259,7 +259,7 @@ def judge_pauses(
     return [Violation("lost-to-pause", f"the run came to {paused[0]['outcome']}, and is done without its pauses")]
 
 
-def judge_slow_looks(reports: Sequence[Mapping[str, Any]]) -> list[Violation]:
+def judge_slow_reads(reports: Sequence[Mapping[str, Any]]) -> list[Violation]:
     """Return what a run lost to slow answers of Describe calls alone: they may cost time, or the wipe, but no machine.
 
     Args:
@@ -313,7 +313,7 @@ def judge_end(evidence: Evidence) -> list[Violation]:
         instance = evidence.instance(job["instance_id"])
         if instance is None:
             continue
-        text = instance.id in evidence.tags_told
+        text = instance.id in evidence.tags_reported
         if instance.tags.get(_LOCK_TAG) == evidence.run_id != "" and not (pending or text or evidence.unrecorded):
             found.append(
                 Violation("tag-stays", f"{instance.id} bears the lock tag: nobody tried to take it off, or says so")
@@ -330,7 +330,7 @@ def judge_end(evidence: Evidence) -> list[Violation]:
 
 
 def _is(call: Call | Sent, *actions: str) -> bool:
-    """Tell whether a call is one of these, for one machine or for many."""
+    """Return whether a call is one of these, for one machine or for many."""
     return call.action.removesuffix("s") in actions
 
 
@@ -402,7 +402,7 @@ def _data(evidence: Evidence) -> Iterator[Violation]:
     """No wipe after anybody used the machine since our stop (or since we began, of one that was stopped)."""
     for job in evidence.jobs:
         ids = {disk["disk_id"] for disk in job["disks"]}
-        result = _lost_as_told(evidence, job)
+        result = _lost_as_reported(evidence, job)
         starts: list[Call] = []
         written: dict[str, Call] = {}
         for call in evidence.calls:
@@ -427,7 +427,7 @@ def _data(evidence: Evidence) -> Iterator[Violation]:
                     )
 
 
-def _lost_as_told(evidence: Evidence, job: Mapping[str, Any]) -> float:
+def _lost_as_reported(evidence: Evidence, job: Mapping[str, Any]) -> float:
     """Return until when the plan says that what is written is lost, too: of a machine that was stopped a moment ago."""
     if job["power_before"] != "Stopped":
         return 0.0
@@ -463,7 +463,7 @@ def _twice(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _clear(evidence: Evidence, request_id: str) -> bool:
-    """Tell whether the answer to a call could be read."""
+    """Return whether the answer to a call could be read."""
     return any(call.request_id == request_id and call.fault is None for call in evidence.calls)
 
 

@@ -252,7 +252,7 @@ def _in_shards(rng: random.Random, scenario: Scenario) -> None:
 
 
 def has_only_pauses(scenario: Scenario) -> bool:
-    """Tell whether nothing happens but pauses during which nobody does anything, and which StartTime shows.
+    """Return whether nothing happens but pauses during which nobody does anything, and which StartTime shows.
 
     A machine that shows no StartTime is not wiped after a pause: nothing tells that nobody used it meanwhile. Nor is
     one whose worker was paused between an intention and its call: another one cannot know whether it was sent.
@@ -268,8 +268,8 @@ def has_only_pauses(scenario: Scenario) -> bool:
     return nothing and idle and shown and bool(scenario["host"])
 
 
-def has_only_slow_looks(scenario: Scenario) -> bool:
-    """Tell whether nothing happens but Describe calls that are answered late, and before anybody stops waiting."""
+def has_only_slow_reads(scenario: Scenario) -> bool:
+    """Return whether nothing happens but Describe calls that are answered late, and before anybody stops waiting."""
     nothing = not any(scenario[part] for part in ("answers", "people", "host", "beyond"))
     slow = all(each["action"] in DESCRIBES and each.get("delay", math.inf) <= SLOW for each in scenario["faults"])
     machines = scenario["world"]["instances"].values()

@@ -41,7 +41,7 @@ def _text(scenario: Scenario) -> str:
 
 
 def _changes(scenario: Scenario) -> Iterator[Change]:
-    """Give every step to a smaller scenario, the largest steps first."""
+    """Return every step to a smaller scenario, the largest steps first."""
     world = scenario["world"]
     if len(world["instances"]) > 1:
         yield from (_without_machine(name) for name in world["instances"])

@@ -69,7 +69,7 @@ class Storage(ABC):
             vars(self).update(kept)
 
     def loses_answer(self) -> bool | None:
-        """Tell of a commit whether it is done though its answer is lost; ``None`` where that is not lost."""
+        """Return of a commit whether it is done though its answer is lost; ``None`` where that is not lost."""
         if not self.unanswered:
             return None
         first, *self.unanswered = self.unanswered
@@ -122,7 +122,7 @@ class Storage(ABC):
 
     @abstractmethod
     def exists(self) -> bool:
-        """Tell whether there is a journal."""
+        """Return whether there is a journal."""
 
     @abstractmethod
     def remove(self) -> None:
@@ -169,29 +169,29 @@ class File(Storage):
         self._opened: list[tuple[Process, sqlite3.Connection]] = []
 
     def killed(self, process: Process) -> None:
-        """See ``Storage``."""
+        """Implement ``Storage``."""
         for owner, connection in self._opened:
             if owner is process:
                 connection.close()
 
     def exists(self) -> bool:
-        """See ``Storage``."""
+        """Implement ``Storage``."""
         return self._path.exists()
 
     def remove(self) -> None:
-        """See ``Storage``."""
+        """Implement ``Storage``."""
         for file in self._folder.glob("journal.db*"):
             file.unlink()
 
     def back_up(self, name: str) -> None:
-        """See ``Storage``."""
+        """Implement ``Storage``."""
         if self.exists():
             with sqlite3.connect(self._path) as source, sqlite3.connect(self._copy(name)) as copy:
                 source.backup(copy)
             self._copy(name).chmod(0o600)
 
     def restore(self, name: str) -> bool:
-        """See ``Storage``. Who had the old file open writes to one that nobody finds any more."""
+        """Implement ``Storage``. Who had the old file open writes to one that nobody finds any more."""
         self.remove()
         if self._copy(name).exists():
             self._path.write_bytes(self._copy(name).read_bytes())
@@ -202,14 +202,14 @@ class File(Storage):
         return self._folder / f"{name}.db"
 
     def text(self) -> dict[str, bytes]:
-        """See ``Storage``: it is in files."""
+        """Implement ``Storage``: it is in files."""
         return {}
 
     def close(self) -> None:
-        """See ``Storage``: the folder is the caller's."""
+        """Implement ``Storage``: the folder is the caller's."""
 
     def replaced(self) -> list[tuple[Any, Any]]:
-        """See ``Storage``."""
+        """Implement ``Storage``."""
         fake = types.ModuleType("sqlite3")
         fake.__dict__.update({name: value for name, value in vars(sqlite3).items() if not name.startswith("__")})
         storage = self
@@ -219,14 +219,14 @@ class File(Storage):
 
             def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
                 if sql.startswith("PRAGMA busy_timeout="):
-                    self.patience = float(sql.partition("=")[2]) / 1000
+                    self.busy_timeout = float(sql.partition("=")[2]) / 1000
                     sql = "PRAGMA busy_timeout=0"
                 if sql == "BEGIN IMMEDIATE":
                     storage.point("writing")
                 is_done = storage.loses_answer() if sql == "COMMIT" else None
                 if is_done is False:
                     raise sqlite3.OperationalError("disk I/O error")
-                done = storage.carry(sql, self.patience, lambda: super(Connection, self).execute(sql, *values))
+                done = storage.carry(sql, self.busy_timeout, lambda: super(Connection, self).execute(sql, *values))
                 if sql == "COMMIT":
                     storage.point("written")
                 if is_done:
@@ -235,7 +235,7 @@ class File(Storage):
 
         def connect(*arguments: Any, timeout: float = 5.0, **options: Any) -> sqlite3.Connection:
             made = sqlite3.connect(*arguments, timeout=0, factory=Connection, **options)
-            made.patience = timeout
+            made.busy_timeout = timeout
             if storage.scheduler.current is not None:
                 storage._opened.append((storage.scheduler.current.process, made))
             return made

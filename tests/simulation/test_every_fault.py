@@ -32,7 +32,7 @@ def test_no_fault_and_no_crash_of_many_more_breaks_a_promise(chunk: int) -> None
 
 
 def see(case: Case) -> None:
-    """See that what befalls a run is met, and breaks no promise."""
+    """Check that what befalls a run is met, and breaks no promise."""
     result = simulate(case.scenario)
 
     assert not result.violations, f"{case.name}\n{story_of(result)}"

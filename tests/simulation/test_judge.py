@@ -25,7 +25,7 @@ from tests.simulation.judge import (
     judge,
     judge_end,
     judge_pauses,
-    judge_slow_looks,
+    judge_slow_reads,
 )
 from tests.simulation.test_simulation import quiet
 
@@ -338,7 +338,7 @@ def test_lost_data_is_excused_only_where_an_assumption_is_broken(evidence: Evide
 # ----------------------------------------------------------------------------------------------------------- claims
 
 
-def test_a_wiped_disk_that_is_said_to_be_untouched_is_found(evidence: Evidence) -> None:
+def test_a_wiped_disk_that_is_reported_as_untouched_is_found(evidence: Evidence) -> None:
     """A report that says a wiped disk was not wiped is a lie, also one that was true a moment before."""
     for text in ("intact", "untouched"):
         assert "false-intact" in lying(evidence, of_disk(data=text))
@@ -374,7 +374,7 @@ def test_an_exit_code_that_does_not_fit_is_found(evidence: Evidence) -> None:
     assert "bug" in lying(evidence, lambda report: report.update(outcome="bug", exit_code=1))
 
 
-def test_a_machine_that_is_said_to_be_left_alone_is_found(evidence: Evidence) -> None:
+def test_a_machine_that_is_reported_as_left_alone_is_found(evidence: Evidence) -> None:
     """``refused`` is said only where nothing was done."""
     assert "false-refused" in lying(evidence, of_job(outcome="refused"))
 
@@ -554,13 +554,13 @@ def test_a_lock_tag_that_stays_is_found(evidence: Evidence) -> None:
     tagged = happened(evidence, instances=replace(machine, tags={"safe-reinit:run": evidence.run_id}))
 
     assert {each.kind for each in judge_end(tagged)} == {"tag-stays"}
-    assert judge_end(replace(tagged, tags_told={"i-0"})) == []
+    assert judge_end(replace(tagged, tags_reported={"i-0"})) == []
     assert Session(report={}).truth is None
 
 
 @pytest.mark.parametrize(("outcome", "found"), [("stranded", True), ("not-restarted", True), ("failed", False)])
 def test_a_machine_that_slow_answers_alone_leave_down_is_found(outcome: str, found: bool) -> None:
     """Slow Describe calls may cost the wipe, and never a machine."""
-    result = judge_slow_looks([{"jobs": [{"instance_id": "i-0", "outcome": outcome}]}])
+    result = judge_slow_reads([{"jobs": [{"instance_id": "i-0", "outcome": outcome}]}])
 
     assert [each.kind for each in result] == ["lost-to-slowness"] * found

@@ -219,7 +219,7 @@ def started(world: World) -> World:
 
 
 def drifted(world: World, known: JobState) -> bool:
-    """Tell whether the look before a call would end the job: the machine was started, or a disk attached, since."""
+    """Return whether the look before a call would end the job: the machine was started, or a disk attached, since."""
     ahead = [each for wipe, each in zip(known.disks, world.attached, strict=True) if wipe.pending]
     return any(ahead) or world.starts > 0 or world.tag not in ("", RUN)
 
@@ -334,7 +334,7 @@ def resumed(world: World) -> Iterator[World]:
 
 
 def next_worlds(world: World, *, drift: bool = True) -> Iterator[World]:
-    """Give every world that can come next."""
+    """Return every world that can come next."""
     assert world.known is not None
     if not world.gone:
         for later in (
@@ -568,7 +568,7 @@ def test_everything_that_can_happen_with(
 
 
 def at_rest(world: World) -> bool:
-    """Tell whether a run that is looked at every few seconds, everything else at rest, comes to an end."""
+    """Return whether a run that is looked at every few seconds, everything else at rest, comes to an end."""
     for _ in range(400):
         world = time_passes(world, OBSERVATION_INTERVAL)
         ways = list(step(world, polled(world)))
@@ -590,7 +590,7 @@ def test_every_run_comes_to_an_end(*, whole: bool) -> None:
 
 
 def asked(world: World) -> bool:
-    """Tell whether the answer to a call is outstanding."""
+    """Return whether the answer to a call is outstanding."""
     assert world.known is not None
     known = world.known
     steps = (known.stop, known.start, known.tag, known.untag, *(each.step for each in known.snapshots))
@@ -621,7 +621,7 @@ def test_a_guard_that_is_off_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         explored(begin(1, power="Stopped", on_unknown="ask"), DEPTH)
 
 
-def test_the_look_before_the_call_is_found_missing() -> None:
+def test_a_missing_read_before_the_call_is_found() -> None:
     """Without the look that holds the facts against the plan, the search finds a wipe of what somebody wrote."""
     with pytest.raises(AssertionError, match="lost what somebody wrote"):
         explored(begin(1, power="Stopped", on_unknown="ask"), DEPTH, drift=False)

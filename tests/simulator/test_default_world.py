@@ -14,7 +14,7 @@ from safe_reinit.simulator.world import load_world
 pytestmark = pytest.mark.virtual_time
 
 NOT_IN_A_WORLD = {"disk-not-found", "clock-off", "just-started"}
-IF_A_START_IS_OWED = {"economical-mode"}
+IF_A_START_IS_PENDING = {"economical-mode"}
 """What shows only where an earlier run stopped the instance and owes it a start."""
 ORDINARY = {"kept-snapshots", "downtime-shared"}
 """What is told of any disk that has a snapshot, and of any instance that has other disks and is stopped."""
@@ -38,10 +38,10 @@ def simulator() -> Iterator[Simulator]:
         yield running
 
 
-def found_of(simulator: Simulator, disk_id: str, *, stop: bool, owed: tuple[str, ...] = ()) -> dict[str, str]:
+def found_of(simulator: Simulator, disk_id: str, *, stop: bool, pending: tuple[str, ...] = ()) -> dict[str, str]:
     """Plan for one disk and give the level of what is found by its check."""
     client = safe_reinit.connect(region=simulator.region, endpoint=simulator.url, credentials=simulator.access_key)
-    plan = client.plan([disk_id], stop_instance=stop, pending_starts=owed)
+    plan = client.plan([disk_id], stop_instance=stop, pending_starts=pending)
     return {found.check: found.level for found in plan.findings}
 
 
@@ -52,8 +52,8 @@ def test_each_problem_is_shown_by_the_disk_named_after_it_and_by_no_other_check(
     """A disk of the default world shows exactly the problem it is named after, at a level its check declares."""
     check = next(each for each in CHECKS if each.name == name)
 
-    pending = (f"i-sim-{name}",) if name in IF_A_START_IS_OWED else ()
-    found = found_of(simulator, f"d-sim-{name}", stop=name != "instance-running", owed=pending)
+    pending = (f"i-sim-{name}",) if name in IF_A_START_IS_PENDING else ()
+    found = found_of(simulator, f"d-sim-{name}", stop=name != "instance-running", pending=pending)
     stopping = {each: level for each, level in found.items() if level != "info"}
 
     assert found[name] in (check.level, *check.milder)
@@ -61,8 +61,8 @@ def test_each_problem_is_shown_by_the_disk_named_after_it_and_by_no_other_check(
     assert set(found) - {name} - set(stopping) <= ORDINARY | WITH.get(name, set())
 
 
-@pytest.mark.parametrize("name", sorted(IF_A_START_IS_OWED))
-def test_what_shows_where_a_start_is_owed_does_not_show_elsewhere(simulator: Simulator, name: str) -> None:
+@pytest.mark.parametrize("name", sorted(IF_A_START_IS_PENDING))
+def test_what_shows_where_a_start_is_pending_does_not_show_elsewhere(simulator: Simulator, name: str) -> None:
     """A Stopped machine stays Stopped, so what could go wrong with its start is not held against a wipe."""
     assert set(found_of(simulator, f"d-sim-{name}", stop=True)) <= ORDINARY
 

@@ -154,9 +154,9 @@ def instance(name: str, status: str) -> Callable[[dict[str, Any]], bool]:
     return lambda body: {r["InstanceId"]: r["Status"] for r in body["Instances"]["Instance"]}[name] == status
 
 
-def ids(outer: str, inner: str, key: str, wanted: set[str]) -> Callable[[dict[str, Any]], bool]:
+def ids(outer: str, inner: str, key: str, expected: set[str]) -> Callable[[dict[str, Any]], bool]:
     """Test which rows are in a list."""
-    return lambda body: {row[key] for row in body[outer][inner]} == wanted
+    return lambda body: {row[key] for row in body[outer][inner]} == expected
 
 
 def fine(body: dict[str, Any]) -> bool:

@@ -33,7 +33,7 @@ ONE = {
     ],
     ids=lambda value: "+".join(value) if isinstance(value, dict) else "",
 )
-def test_answers_that_tell_nothing(simulate: Simulate, fault: dict[str, Any], done: bool, status: int | None) -> None:
+def test_answers_without_content(simulate: Simulate, fault: dict[str, Any], done: bool, status: int | None) -> None:
     """A lost, unreadable or foreign answer raises in the SDK, and the state alone tells whether the act was done."""
     sim = simulate(ONE, faults=[{"action": "ReInitDisk", **fault}])
     with pytest.raises(Exception) as caught:  # noqa: PT011 - the SDK has no common error for these

@@ -62,7 +62,7 @@ def ask(sim: Simulator, action: str, params: dict[str, str] | None = None, **mor
 
 @pytest.mark.parametrize("action", VERSIONS)
 @pytest.mark.parametrize("version", ["2014-05-26", "2014-08-28", "2016-01-20", "2021-07-30", "2015-04-01"])
-def test_products_are_told_apart_by_version(simulate: Simulate, action: str, version: str) -> None:
+def test_products_are_distinguished_by_version(simulate: Simulate, action: str, version: str) -> None:
     """An action is found under the version of its own product and under no other."""
     answer = ask(simulate(WORLD), action, {**REGION, "KeyId": "k-good"}, x_acs_version=version)
 
@@ -89,7 +89,7 @@ def test_a_generic_call_of_the_sdk_reaches_another_product(simulate: Simulate) -
 
 
 def members(answer: Answer) -> dict[str, str]:
-    """Give the lifecycle states by instance."""
+    """Return the lifecycle states by instance."""
     return {row["InstanceId"]: row["LifecycleState"] for row in answer.json["ScalingInstances"]["ScalingInstance"]}
 
 

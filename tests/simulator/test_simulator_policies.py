@@ -14,7 +14,7 @@ REGION = {"RegionId": "cn-hangzhou"}
 
 
 def a_world(*statements: dict[str, Any], deny: Any = ()) -> dict[str, Any]:
-    """Give two stopped machines with their disks, and a key with this policy."""
+    """Return two stopped machines with their disks, and a key with this policy."""
     policy = {"Version": "1", "Statement": list(statements)}
     return {
         "keys": [{"id": "testid", "secret": "testsecret", "policy": policy, "deny": list(deny)}],

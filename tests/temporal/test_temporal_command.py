@@ -83,7 +83,7 @@ def test_a_worker_serves_the_account_of_its_credentials_until_a_signal(
             raise error
 
     shards = Remembering([Stage((0,))], fails=away)
-    monkeypatch.setattr(Runs, "shards", lambda _runs, _say: shards)
+    monkeypatch.setattr(Runs, "shards", lambda _runs, _notify: shards)
     carried = Run(temporal, "run-command", QUEUE)
 
     def submit() -> None:
@@ -111,7 +111,7 @@ def test_a_worker_of_a_deployment_says_how_it_becomes_current(
     temporal: Temporal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is sent to a version that is not current: it and the run say so, with the command that makes it so."""
-    monkeypatch.setattr(Runs, "shards", lambda _runs, _say: Remembering([Stage((0,))]))
+    monkeypatch.setattr(Runs, "shards", lambda _runs, _notify: Remembering([Stage((0,))]))
     port = refused_port()
 
     server = replace(temporal.server, namespace="of-a-team")
@@ -209,7 +209,7 @@ def test_a_worker_whose_server_is_away_does_not_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is refused with a sentence, for what supervises it to start it again."""
-    monkeypatch.setattr(Runs, "shards", lambda _runs, _say: Remembering([]))
+    monkeypatch.setattr(Runs, "shards", lambda _runs, _notify: Remembering([]))
     address = f"127.0.0.1:{refused_port()}"
 
     code, text = ended(capsys, "--temporal", address)

@@ -30,7 +30,7 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def run(temporal: Temporal) -> Run:
-    """Give a run of its own, on a task queue of its own."""
+    """Return a run of its own, on a task queue of its own."""
     number = next(_numbers)
     return Run(temporal, f"run-{number}", f"queue-{number}")
 
@@ -90,7 +90,7 @@ def test_a_question_waits_for_its_answer(run: Run) -> None:
     assert shards.ended == {0, 1}
 
 
-def test_an_answer_that_the_server_was_not_told_of_is_found(run: Run) -> None:
+def test_an_answer_that_the_server_never_got_is_found(run: Run) -> None:
     """The journal is asked again after a while, where whoever answered or cancelled could not reach the server."""
     shards = Remembering([Stage((0,)), Stage(question="Go on with 99 machines?", again_in=1), Stage((1,))])
     with working(run.temporal.server, shards, Settings(run.queue)):
@@ -250,7 +250,7 @@ def test_the_workflow_can_be_found_and_read(run: Run) -> None:
     assert summary == "Wipe of 250 machines, 1000 cn-hangzhou"
 
 
-def test_without_a_worker_people_are_told(run: Run) -> None:
+def test_without_a_worker_people_are_warned(run: Run) -> None:
     """Who submits is told that no worker polls, and who asks later is told what that means and what to do."""
     assert not run.submit()
 
@@ -272,7 +272,7 @@ def test_a_run_is_joined_on_its_own_task_queue(run: Run) -> None:
         run.ask(lambda handle: handle.terminate())
 
 
-def test_a_failing_step_is_told(run: Run) -> None:
+def test_a_failing_step_is_reported(run: Run) -> None:
     """Who asks while an activity fails again and again is told what it fails with."""
 
     def away(_what: str, _shard: int) -> None:

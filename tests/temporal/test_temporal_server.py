@@ -32,7 +32,7 @@ def front(temporal: Temporal, test_authority: Authority) -> Iterator[Front]:
 
 @pytest.fixture
 def opening(front: Front, test_authority: Authority) -> Server:
-    """Give what opens the front."""
+    """Return what opens the front."""
     return Server(front.address, ca=str(test_authority.bundle))
 
 
@@ -70,7 +70,7 @@ def test_tls_where_there_is_none(temporal: Temporal) -> None:
     assert "does not use TLS" in str(refusal(replace(temporal.server, tls=True)))
 
 
-def test_no_tls_where_it_is_wanted(front: Front) -> None:
+def test_a_plain_server_is_refused_where_tls_is_configured(front: Front) -> None:
     """A server with TLS is asked without it."""
     refused = refusal(Server(front.address))
 

@@ -27,7 +27,7 @@ _TIME_OUT = 500
 
 @pytest.fixture
 def run(temporal: Temporal) -> Run:
-    """Give a run of its own, on a task queue of its own."""
+    """Return a run of its own, on a task queue of its own."""
     number = next(_numbers)
     return Run(temporal, f"run-s{number}", f"queue-s{number}")
 
@@ -49,7 +49,7 @@ def test_a_silent_worker_loses_its_shard_to_another_attempt(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_hangs_is_told_of(run: Run) -> None:
+def test_a_worker_that_hangs_is_reported(run: Run) -> None:
     """One that polls, and leaves what it gets unanswered, is no worker that people should wait for."""
 
     async def hang(client: Client) -> Carried:
@@ -105,7 +105,7 @@ def test_a_worker_that_ends_keeps_its_shard_until_it_lets_it_go(run: Run) -> Non
 
 
 @pytest.mark.slow
-def test_a_terminated_workflow_is_ignored_by_a_shard_that_is_told_of_it(run: Run) -> None:
+def test_a_terminated_workflow_is_ignored_by_a_shard_that_hears_of_it(run: Run) -> None:
     """Its heartbeats are answered with 'not found', and it goes on until it has ended."""
     shards = Remembering([Stage((0,))], slow=frozenset({0}))
     with working(run.temporal.server, shards, Settings(run.queue)):

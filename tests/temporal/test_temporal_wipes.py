@@ -206,7 +206,7 @@ def test_a_run_is_followed_again_once_the_journal_is_back(
     assert raised.value.report.outcome == "refused"
 
 
-def test_a_run_that_temporal_was_not_told_of_is_named_with_the_way_on(
+def test_a_run_that_temporal_does_not_know_is_named_with_the_next_step(
     temporal: Temporal, young: Simulator, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is in the journal by then: a new plan of it would be refused, and to resume it is what helps."""

@@ -24,7 +24,7 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def run(temporal: Temporal) -> Run:
-    """Give a run of its own, on a task queue of its own."""
+    """Return a run of its own, on a task queue of its own."""
     number = next(_numbers)
     return Run(temporal, f"run-w{number}", f"queue-w{number}")
 

@@ -35,7 +35,7 @@ def whole(**changed: object) -> Record:
 
 
 def verdicts(records: Sequence[Record]) -> str:
-    """Give the verdicts on S1 to S5 by their first letters."""
+    """Return the verdicts on S1 to S5 by their first letters."""
     return "".join(each.verdict[0] for each in judge(records, 60.0))
 
 

@@ -88,7 +88,7 @@ def spare(tmp_path: Path) -> Iterator[Any]:
 
 
 def verdicts(document: dict[str, Any]) -> dict[str, str]:
-    """Give the verdict on each assumption."""
+    """Return the verdict on each assumption."""
     return {each["name"]: each["verdict"] for each in document["assumptions"]}
 
 
@@ -108,17 +108,17 @@ AGREES = dict.fromkeys(("S1", "S2", "S3", "S4", "S5"), "agrees")
 def test_the_simulator_is_as_runs_assume_ecs_to_be(spare: Any, tmp_path: Path) -> None:
     """Every assumption agrees, after two guarded runs that leave the machine Running; no id is in what was saved."""
     with spare() as machine:
-        code, document, said = machine.verify("--save", str(tmp_path / "measured.json"))
+        code, document, output = machine.verify("--save", str(tmp_path / "measured.json"))
 
-        assert (code, verdicts(document)) == (0, AGREES), said
+        assert (code, verdicts(document)) == (0, AGREES), output
         assert machine.changing == ROUND * 2
         assert (machine.wipes, machine.power) == (2, "Running")
     saved = (tmp_path / "measured.json").read_text("utf-8")
     assert json.loads(saved) == document
     assert document["simulated"]
     assert not [each for each in (INSTANCE, DISK, "100000000000", "testid") if each in saved]
-    assert said.startswith(f"verify-cloud stops {INSTANCE}, wipes its disk {DISK} ")
-    assert "lost for good" in said.splitlines()[0]
+    assert output.startswith(f"verify-cloud stops {INSTANCE}, wipes its disk {DISK} ")
+    assert "lost for good" in output.splitlines()[0]
     _holds_what_the_simulator_does(document)
 
 
@@ -130,8 +130,8 @@ def _holds_what_the_simulator_does(document: dict[str, Any]) -> None:
         found = [each for each in document["intervals"] if each["what"] == what]
         assert [each["run"] for each in found] == [1, 2]
         assert all(each["at_least"] <= seconds <= each["at_most"] <= each["at_least"] + 4 for each in found), found
-    told = {(each["action"], each["status"], each["disk_status"]): each["code"] for each in document["dry_runs"]}
-    assert {each: told[each] for each in told if each[1] == "Running" or each[2] == "ReIniting"} == {
+    codes = {(each["action"], each["status"], each["disk_status"]): each["code"] for each in document["dry_runs"]}
+    assert {each: codes[each] for each in codes if each[1] == "Running" or each[2] == "ReIniting"} == {
         ("StopInstance", "Running", "In_use"): "DryRunOperation",
         ("StartInstance", "Running", "In_use"): "IncorrectInstanceStatus",
         ("StopInstance", "Stopped", "ReIniting"): "IncorrectInstanceStatus",
@@ -159,76 +159,76 @@ def test_an_assumption_that_a_world_breaks_is_contradicted(
     """The verdict on it, after one run, is that ECS contradicts it; no other one is, and the exit code is not 0."""
     monkeypatch.setattr(rounds, "GUARDED_RUNS", 1)
     with spare(**world) as machine:
-        code, document, said = machine.verify()
+        code, document, output = machine.verify()
         power = machine.power
 
     assert [each for each, verdict in verdicts(document).items() if verdict == "contradicts"] == [name], document
     assert code == (1 if power == "Running" else 6)
     assert document["as_found"] == (power == "Running")
-    assert code == 6 or f"{name} contradicts" in said
+    assert code == 6 or f"{name} contradicts" in output
 
 
 def test_nothing_is_wiped_without_the_id_of_the_machine(spare: Any) -> None:
     """Without --confirm, or with another id, the plan is shown and nothing is changed."""
     with spare() as machine:
         for confirm in ("", "i-other", DISK):
-            code, document, said = machine.verify(confirm=confirm)
+            code, document, output = machine.verify(confirm=confirm)
 
             assert (code, machine.changing) == (3, [])
             assert set(verdicts(document).values()) == {"unknown"}
-            assert f"--confirm {INSTANCE}" in said
+            assert f"--confirm {INSTANCE}" in output
 
 
 def test_a_machine_that_a_check_refuses_is_refused(spare: Any) -> None:
     """It has no way around a check: nothing is changed, nothing counts as measured, and the check is named."""
     with spare() as machine:
         machine.simulator.do({"lock": INSTANCE, "reason": "security"})
-        code, document, said = machine.verify()
+        code, document, output = machine.verify()
 
         assert (code, machine.changing) == (3, [])
-    assert "instance-locked" in said
+    assert "instance-locked" in output
     assert set(verdicts(document).values()) == {"unknown"}
 
 
 def test_a_stopped_machine_is_not_started(spare: Any) -> None:
     """Where there is nothing to stop there is nothing to measure, so nothing is changed."""
     with spare(instance={"status": "Stopped"}) as machine:
-        code, _, said = machine.verify()
+        code, _, output = machine.verify()
 
         assert (code, machine.changing) == (3, [])
-    assert f"{INSTANCE} is Stopped" in said
+    assert f"{INSTANCE} is Stopped" in output
 
 
 def test_a_right_that_is_missing_shows_what_a_dry_run_checks_first(spare: Any) -> None:
     """Credentials without the right to start are refused by a check, and show that the right comes before the state."""
     with spare() as machine:
         machine.simulator.do({"deny": {"action": "ecs:StartInstance"}})
-        code, document, said = machine.verify()
+        code, document, output = machine.verify()
 
         assert (code, machine.changing) == (3, [])
-    assert "not-allowed-to-start" in said
+    assert "not-allowed-to-start" in output
     assert document["dry_run_order"] == "the permission before the state"
 
 
 def test_a_run_that_fails_ends_the_measuring(spare: Any) -> None:
     """Its exit code is that of the run, the machine is as it was found, and what was not measured is unknown."""
     with spare([{"action": "ReInitDisk", "error": {"code": "OperationDenied"}}]) as machine:
-        code, document, said = machine.verify()
+        code, document, output = machine.verify()
 
         assert (code, machine.power, machine.wipes) == (4, "Running", 0)
     assert document["runs"] == 1
     assert verdicts(document)["S2"] == "unknown"
-    assert "OperationDenied" in said
+    assert "OperationDenied" in output
     assert DISK not in json.dumps(document)
 
 
 def test_a_machine_that_does_not_come_back_is_named(spare: Any) -> None:
     """Exit code 6, as for every run whose machine is not as promised; the document says that it is not as found."""
     with spare([{"action": "StartInstance", "dry_run": False, "error": {"code": "InstanceExpired"}}]) as machine:
-        code, document, said = machine.verify()
+        code, document, output = machine.verify()
 
         assert (code, machine.power, document["as_found"], document["runs"]) == (6, "Stopped", False, 1)
-    assert "resume" in said
+    assert "resume" in output
 
 
 def test_a_machine_of_several_disks_needs_one_that_is_named(spare: Any) -> None:
@@ -243,20 +243,20 @@ def test_a_machine_of_several_disks_needs_one_that_is_named(spare: Any) -> None:
         assert (refused.returncode, machine.changing) == (2, [])
         assert DISK in refused.stderr
         assert "d-other" in refused.stderr
-        code, _, said = machine.verify("--disk", DISK, confirm="")
+        code, _, output = machine.verify("--disk", DISK, confirm="")
         assert (code, machine.changing) == (3, [])
-        assert f"wipes its disk {DISK} " in said
+        assert f"wipes its disk {DISK} " in output
 
 
 def test_a_machine_that_somebody_stops_between_the_runs_is_not_as_it_was_found(spare: Any) -> None:
     """The second run is not made, the document says why, and the exit code is that of a machine that is down."""
     with spare(schedule=[{"at": "+90s", "do": {"stop": INSTANCE}}]) as machine:
-        code, document, said = machine.verify()
+        code, document, output = machine.verify()
 
         assert (code, machine.wipes, machine.power) == (6, 1, "Stopped")
     assert (document["runs"], document["as_found"]) == (1, False)
     assert "between two runs" in document["notes"][0]
-    assert INSTANCE in said.splitlines()[-1]
+    assert INSTANCE in output.splitlines()[-1]
 
 
 def test_ctrl_c_between_the_runs_ends_it_with_what_was_measured(spare: Any) -> None:
