@@ -58,7 +58,7 @@ def call(call: Call) -> None:
 
 def again(action: str, seconds: float) -> None:
     """INFO: a read failed temporarily, and is repeated after a wait."""
-    _log(_retry, logging.INFO, "%s is asked again in %.1f s", action or "an observation", seconds)
+    _log(_retry, logging.INFO, "%s is repeated in %.1f s", action or "an observation", seconds)
 
 
 def event(event: Event) -> None:

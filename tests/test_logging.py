@@ -81,7 +81,7 @@ def test_a_read_that_is_repeated_is_logged(caplog: pytest.LogCaptureFixture) -> 
     with virtual.simulate(faults=[throttled]) as simulator:
         run(simulator)
 
-    assert re.fullmatch(r"DescribeDisks is asked again in \d+\.\d s", logged(caplog, "retry")[0][1])
+    assert re.fullmatch(r"DescribeDisks is repeated in \d+\.\d s", logged(caplog, "retry")[0][1])
 
 
 def test_the_page_names_the_loggers(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:

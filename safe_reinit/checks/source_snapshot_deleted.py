@@ -34,13 +34,13 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
     level: Level = "risk" if disk.image_id else "block"
     if level == "block":
         message = f"The disk was made from snapshot {source}, which ECS no longer shows, so it cannot return to it."
-        fix = "Put a new disk in its place, or erase the data from within the operating system."
+        fix = "Replace it with a new disk, or erase the data from within the operating system."
     else:
         image = word(disk.image_id)
         message = (
             f"Source snapshot {source} is gone, and it is not documented whether ECS can use image {image} instead."
         )
-        fix = "Put a new disk in its place, or accept that ECS may refuse with --accept source-snapshot-deleted."
+        fix = "Replace it with a new disk, or accept that ECS may refuse with --accept source-snapshot-deleted."
     yield Finding(
         CHECK.name,
         level,

@@ -36,7 +36,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         disk.disk_id,
         f"The disk was made from snapshot {word(source.snapshot_id)} of {source.creation_time:%Y-%m-%d} and has been "
         "detached since, and ECS does not reinitialise such a disk.",
-        fix="Put a new disk in its place, or erase the data from within the operating system.",
+        fix="Replace it with a new disk, or erase the data from within the operating system.",
         fact={
             "SourceSnapshotId": disk.source_snapshot_id,
             "CreationTime": moment(source.creation_time),

@@ -124,7 +124,7 @@ def refuse_document(name: str) -> None:
         return
     if document:
         raise UsageError(
-            f"{name} is a report or a plan, which could no longer be read with events appended to it.",
+            f"{name} is a report or a plan: with events appended, it could no longer be read.",
             hint="Nothing was done. Name another file with --events.",
         )
 

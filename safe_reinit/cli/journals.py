@@ -69,7 +69,7 @@ def _place_of(flags: Mapping[str, Any]) -> str:
     if settings.of(Settings.journal).source == "flag" and not is_there(place):
         raise UsageError(
             f"There is no journal at {place}, and none was created there.",
-            hint="Correct --journal. Without it, the journal of the configuration is used, else your own.",
+            hint="Correct --journal. Without it, the journal in the configuration is used, or else your own.",
         )
     return place
 

@@ -150,7 +150,7 @@ def _client_at(simulator: Simulator, config: Settings, clock: Clock) -> Client:
         config = config.having(Settings.region, simulator.region)
     if config.of(Settings.journal).location == Settings.journal.option:
         raise UsageError(
-            "--journal keeps runs to be resumed, but the built-in simulator ends with its command.",
+            "--journal keeps runs so that they can be resumed, but the built-in simulator ends with its command.",
             hint="Leave out --journal, or start safe-reinit simulator and name it with --endpoint.",
         )
     if config.of(Settings.runner).location == Settings.runner.option and config.runner != "local":

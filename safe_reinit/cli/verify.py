@@ -123,6 +123,6 @@ def _judged(result: Verification, rounds: Rounds) -> Error | None:
         return None
     text = ", ".join(f"{name} {verdict}" for name, verdict in open_.items())
     return Error(
-        f"ECS was not shown to behave as runs assume: {text}.",
+        f"The measurements do not show that ECS behaves as runs assume: {text}.",
         hint="The machine is as it was found. Please send the measurements to the project (--save FILE has no ids).",
     )

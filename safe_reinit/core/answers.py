@@ -116,7 +116,7 @@ def lost(job: JobState, command: Command, at: float, due: float | None = None, c
     job = with_step(job, command, replace(step, state="failed"))
     if command.action == "UntagResources":
         return job
-    message = f"ECS never answered {command.action} of {command.subject}, however often it was sent."
+    message = f"ECS answered none of the calls of {command.action} for {command.subject}."
     if code:
         message = (
             f"ECS answered every {command.action} of {command.subject} with {code}, which does not say whether the "

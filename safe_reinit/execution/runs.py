@@ -82,7 +82,9 @@ class Runs:
     # ------------------------------------------------------------------------------------------ to carry a run
 
     @contextlib.contextmanager
-    def session(self, listeners: Listeners | None = None, whose: str = "the configuration of now") -> Iterator[Session]:
+    def session(
+        self, listeners: Listeners | None = None, whose: str = "the current configuration"
+    ) -> Iterator[Session]:
         """Open the journal for one action; ``whose`` names the configuration of this process, for people."""
         with open_to_write(self.place) as journal:
             yield self._session(journal, listeners or Listeners(), whose)

@@ -69,7 +69,7 @@ def _open(key: str, stored: StoredRun) -> KeyUnsettled:
     if stored.at_work:
         at_work, todo = f"is being carried out (held by {holder})", f"See how it ends: safe-reinit show {run_id}."
     return KeyUnsettled(
-        f"Run {run_id} with the key {key} {at_work}: what it does to the disks is not known yet. This command changed "
+        f"Run {run_id} with the key {key} {at_work}: its effect on the disks is not known yet. This command changed "
         "nothing.",
         todo,
         run_id,
@@ -92,6 +92,6 @@ def _refuse_ended(key: str, run_id: str, report: Mapping[str, Any]) -> None:
     if wiped:
         raise RunRefused(
             f"Run {run_id} with the key {key} wiped {', '.join(wiped)} and ended {report['outcome']}: a second run "
-            "would wipe that again.",
-            hint=f"Nothing was changed. See safe-reinit show {run_id}; plan what is left with another key.",
+            "would wipe it again.",
+            hint=f"Nothing was changed. See safe-reinit show {run_id}; plan the remaining disks with another key.",
         )

@@ -296,4 +296,4 @@ def other_schema(place: str, version: int) -> UsageError:
             f"The journal {place} was written by a newer safe-reinit (schema {version}).",
             hint="Use that version, or another --journal.",
         )
-    return UsageError(f"The file {place} is not a journal of safe-reinit.", hint="Correct --journal.")
+    return UsageError(f"The file {place} is not a safe-reinit journal.", hint="Correct --journal.")

@@ -159,9 +159,9 @@ class Spool:
                     continue
                 if disk_ids := _unknown_to(stored, kept):
                     messages.append(
-                        f"Run {stored.whole or run_id} has ended, and ECS accepted the wipe of {', '.join(disk_ids)} "
-                        f"in it, which the journal does not say. What this host knows of that is in {file}: "
-                        "remove it once you have read it."
+                        f"Run {stored.whole or run_id} has ended. During it, ECS accepted the wipe of "
+                        f"{', '.join(disk_ids)}, but the journal does not say so. What this host recorded about that "
+                        f"is in {file}: remove it once you have read it."
                     )
                 else:
                     self.forget(run_id)

@@ -99,7 +99,7 @@ class TargetRules:
     """The configuration's limit for ``max_disks``, if nothing else may raise it."""
     hold: str = ""
     """Why it holds all runs; ``""`` if it does not."""
-    whose: str = "the configuration of now"
+    whose: str = "the current configuration"
     """The name of the configuration for people."""
 
 

@@ -64,8 +64,8 @@ class Planner:
         plan = self._plan(disk_ids, target_request, request.reason(self._setup.settings, given), on_call)
         if not (plan.account and stored.account):
             raise RunRefused(
-                "STS did not say whose credentials these are, so it is not known whether run "
-                f"{stored.run_id} is theirs.",
+                f"STS did not say whose credentials these are, so it is not known whether run {stored.run_id} belongs "
+                "to them.",
                 hint="Nothing was changed; try again when GetCallerIdentity is answered.",
             )
         if plan.account != stored.account:

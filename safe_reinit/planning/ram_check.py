@@ -71,7 +71,7 @@ def _proof(cloud: Cloud, ask: Patient, plan: Plan, right: Right, answers: Mappin
         return Proof(right, "missing", f"ECS answered {refused}")
     if not right.dry_run:
         if "OK" in codes:
-            return Proof(right, "allowed", "it has no dry run; it was answered")
+            return Proof(right, "allowed", "it has no dry run; the call itself was answered")
         return Proof(right, "unproven", "it has no dry run")
     if right.subjects:  # a changing call, whose dry run was made for the plan
         unproven = [code for code in codes if code != error_codes.PROVEN]  # each id was asked by itself, or with others

@@ -238,7 +238,7 @@ def once(asked: Request) -> str | None:
         return asked.once
     raise UsageError(
         "The key of once is not 1 to 128 letters, digits and ._:/@+=- (a letter or a digit comes first).",
-        hint="Name what is to be done once, such as nightly-2026-01-02.",
+        hint="Name what should be done only once, such as nightly-2026-01-02.",
     )
 
 

@@ -136,7 +136,7 @@ class RunWorkflow:
         Their activities are not cancelled: the server would drop one that is waiting for a worker, and would not give
         another worker one whose own worker is lost.
         """
-        await workflow.execute_activity(CANCEL, request, summary="end the run in order", **_STEP)
+        await workflow.execute_activity(CANCEL, request, summary="end the run cleanly", **_STEP)
         self._reads_requested += 1
 
     def _is_full(self) -> bool:

@@ -273,7 +273,7 @@ class SimulatedEcs:
 
     def _replace_world(self, world: dict[str, Any]) -> None:
         if self._changed_by_hand or self._simulator.state()["calls"]:
-            raise ValueError("The simulated ECS has had its first call, so its world takes nothing more.")
+            raise ValueError("The simulated ECS has had its first call, so nothing can be added to its world.")
         self._simulator.replace_world(world)
 
 

@@ -74,7 +74,7 @@ class EcsWorld:
         world = self.to_dict()
         things = world.setdefault(table, {})
         if name in things:
-            raise ValueError(f"There is a {name} in this world already.")
+            raise ValueError(f"This world already has a {name}.")
         things[name] = dict(members)
         self._on_change(_checked(world))
         self._world = world

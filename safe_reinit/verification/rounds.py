@@ -84,7 +84,7 @@ class Rounds:
         if not plan.runnable or power == "Running":
             return None
         return RunRefused(
-            f"{self.instance_id} is {power}, but a stop and a start are to be measured.",
+            f"{self.instance_id} is {power}, but verify-cloud must measure a stop and a start.",
             hint="Nothing was changed; start the machine first.",
         )
 

@@ -160,7 +160,7 @@ def test_what_is_kept_of_a_run_that_others_ended_is_removed(
     file.unlink()
     assert run("resume", file.stem, journal=path).returncode == 4
     replace(str(file), text.replace(f'"{DISK}"', f'"{DISK}", "state": "accepted", "tries": 1', 1), 0o600)
-    message = f"Run {file.stem} has ended, and ECS accepted the wipe of {DISK} in it, which the journal does not say."
+    message = f"Run {file.stem} has ended. During it, ECS accepted the wipe of {DISK}, but the journal does not say so."
     assert message in run("show", file.stem, journal=path).stderr
     assert file.exists()
     replace(str(file), text, 0o600)

@@ -180,7 +180,7 @@ def test_a_verdict_sends_no_wipe_for_the_other_disks(tmp_path: Path, verdict: st
 
 @pytest.mark.parametrize("how", ["protect", "allow"])
 def test_what_today_protects_is_not_wiped_by_a_resumed_run(tmp_path: Path, how: str) -> None:
-    """A target that the configuration of now refuses is not wiped; since the run stopped it, it is started again."""
+    """A target that the current configuration refuses is not wiped; since the run stopped it, it is started again."""
     journal, config = tmp_path / "j.db", tmp_path / "c.yaml"
     rule = f"protect: {{disks: [{DISK}]}}" if how == "protect" else "allow: {disks: [d-another]}"
     with machine(tmp_path) as (sim, run):
@@ -190,7 +190,7 @@ def test_what_today_protects_is_not_wiped_by_a_resumed_run(tmp_path: Path, how: 
         done = run("resume", name, "--config", str(config), journal=journal)
 
         assert done.returncode == 4, done.stderr
-        assert "by the configuration of now" in done.stderr
+        assert "by the current configuration" in done.stderr
         assert sim.state()["disks"][DISK]["wipes"] == []
         assert status(sim) == "Running"
         assert not is_open(journal)

@@ -77,7 +77,7 @@ def test_each_time_that_a_read_is_repeated_is_reported(caplog: pytest.LogCapture
     """The log names the look and the time that is waited, so that a program that seems to hang is seen to wait."""
     caplog.set_level(logging.INFO, "safe_reinit.retry")
     _, took, _ = asked(PASSING["no answer"], fails=2)
-    result = [re.fullmatch(r"DescribeDisks is asked again in (\d+\.\d) s", each) for each in caplog.messages]
+    result = [re.fullmatch(r"DescribeDisks is repeated in (\d+\.\d) s", each) for each in caplog.messages]
 
     assert len(result) == 2
     assert sum(float(each[1]) for each in result if each) == pytest.approx(took, abs=0.11)

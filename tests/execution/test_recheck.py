@@ -222,7 +222,7 @@ def test_the_configuration_of_now_counts_as_well() -> None:
     (found,) = world.recheck(WIPE, target_rules=TargetRules(protect=Protect(tags=LIVE)))
 
     assert isinstance(found, Drifted)
-    assert found.drift[0].startswith("by the configuration of now, target-protected")
+    assert found.drift[0].startswith("by the current configuration, target-protected")
     assert world.is_due(WIPE)
 
 

@@ -345,7 +345,7 @@ def test_a_mistake_is_an_error_where_it_is_made() -> None:
 
     with pytest.raises(ValueError, match="there is no instance i-none"):
         world.add_disk("d-1", instance="i-none")
-    with pytest.raises(ValueError, match="There is a d-lab in this world already"):
+    with pytest.raises(ValueError, match="This world already has a d-lab"):
         world.add_disk(DISK)
     with pytest.raises(ValueError, match=r"disks\.d-1\.sise: Extra inputs are not permitted"):
         world.add_disk("d-1", sise=40)  # type: ignore[call-arg]

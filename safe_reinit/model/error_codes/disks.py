@@ -20,7 +20,7 @@ REINIT_DISK: tuple[Code, ...] = (
     Code(REINIT, "MissingParameter", 400, "2017", "refused", "The request named no disk.",
          REPORT,
          unforeseen="the command line never sends a request without a disk id"),
-    Code(REINIT, "InvalidDiskId.NotFound", 404, "all", "refused", "ECS knows no such disk in this region.",
+    Code(REINIT, "InvalidDiskId.NotFound", 404, "all", "refused", "ECS finds no such disk in this region.",
          "Check the id and --region; replacing a system disk gives it a new id.",
          ("disk-not-found",)),
     Code(REINIT, "IncorrectDiskStatus", 403, "all", "again", "The disk was not In_use at that moment, or its account is in arrears.",
@@ -71,7 +71,7 @@ REINIT_DISK: tuple[Code, ...] = (
     Code(REINIT, "InvalidPassword.Malformed", 400, "2019 to 2025", "refused", "The password does not follow the documented rule.",
          "Choose a password of 8 to 30 characters with at least three of: upper case, lower case, digit, special character.",
          ("password-malformed",)),
-    Code(REINIT, "InvalidKeyPairName.NotFound", 400, "2019 to 2025", "refused", "ECS knows no such key pair in this region.",
+    Code(REINIT, "InvalidKeyPairName.NotFound", 400, "2019 to 2025", "refused", "ECS finds no such key pair in this region.",
          "Check --key-pair and --region.",
          ("key-pair-not-found",)),
     Code(REINIT, "DependencyViolation.WindowsInstance", 403, "2025", "refused", "Windows instances do not support login by key pair.",
@@ -93,7 +93,7 @@ REINIT_DISK: tuple[Code, ...] = (
          f"Delete the snapshots of the disk with instant access that nobody needs, {CHECK_AGAIN}",
          ("instant-access-snapshot", "local-snapshot"),
          unforeseen="the legacy and the new kind of instant access look alike"),
-    Code(REINIT, "InvalidRegionId.MalFormed", 400, "2019 to 2025", "refused", "ECS knows no such region.",
+    Code(REINIT, "InvalidRegionId.MalFormed", 400, "2019 to 2025", "refused", "ECS finds no such region.",
          "Check --region.",
          unforeseen="an unknown region has no endpoint, so the first call ends the run"),
     Code(REINIT, "UserNotInTheWhiteList", 403, "2019 to 2025", "refused", "The account is not on the whitelist for this kind of block storage.",
@@ -116,15 +116,15 @@ REINIT_DISK: tuple[Code, ...] = (
          "Its disks cannot be reinitialised in this state; see the ECS documentation on hibernation.",
          ("instance-hibernated",)),
     Code(REINIT, "InternalError", 500, "2020 to 2025", "lost", "ECS had an internal error and did not say whether it reinitialised the disk.",
-         "The tool watches for ReIniting; if it sees none, ask ActionTrail before anything else.",
+         "The tool watches for ReIniting; if it sees none, search ActionTrail before you do anything else.",
          unforeseen="it is a failure, not a rule"),
 )  # fmt: skip
 """What the ECS API reference documents for ReInitDisk, in any edition of it (2017 to 2025)."""
 
 
 RESET_DISK: tuple[Code, ...] = (
-    Code(RESET, "InvalidOperation.DiskResetInProgress", 403, "2025", "again", "A rollback of the disk is still in progress.",
-         "Wait until it has ended; the tool asks again for 5 minutes."),
+    Code(RESET, "InvalidOperation.DiskResetInProgress", 403, "2025", "again", "A roll-back of the disk is still in progress.",
+         "Wait until it has ended; the tool tries again for 5 minutes."),
     Code(RESET, "IncorrectDiskStatus", 403, "ReInitDisk", "again", "The disk was not In_use at that moment.",
          f"Find out what else is using the disk, {CHECK_AGAIN}"),
     Code(RESET, "IncorrectInstanceStatus", 403, "ReInitDisk", "again", "The instance was not Stopped: a disk can be rolled back only then.",
@@ -137,11 +137,11 @@ RESET_DISK: tuple[Code, ...] = (
          "Check which snapshot belongs to the disk; a disk can be rolled back only to its own snapshots."),
     Code(RESET, "InvalidSnapshotId.NotReady", 403, "2025", "refused", "The snapshot is not finished, or is not usable yet.",
          "Wait until the ECS console shows the snapshot as accomplished, then run undo again."),
-    Code(RESET, "InvalidSnapshotId.NotFound", 404, "2025", "refused", "ECS knows no such snapshot in this region.",
+    Code(RESET, "InvalidSnapshotId.NotFound", 404, "2025", "refused", "ECS finds no such snapshot in this region.",
          "The snapshot is deleted, or belongs to another region or account; the disk cannot be rolled back to it."),
-    Code(RESET, "Disk.NotFound", 404, "2025", "refused", "ECS knows no such disk in this region.",
+    Code(RESET, "Disk.NotFound", 404, "2025", "refused", "ECS finds no such disk in this region.",
          "Check the id and --region; replacing a system disk gives it a new id."),
-    Code(RESET, "InvalidDiskId.NotFound", 404, "ReInitDisk", "refused", "ECS knows no such disk in this region.",
+    Code(RESET, "InvalidDiskId.NotFound", 404, "ReInitDisk", "refused", "ECS finds no such disk in this region.",
          "Check the id and --region; replacing a system disk gives it a new id."),
     Code(RESET, "InstanceLockedForSecurity", 403, "ReInitDisk", "refused", "The instance or the disk is locked for security.",
          f"Clear the lock in the Security Center, {CHECK_AGAIN}"),
@@ -159,6 +159,6 @@ RESET_DISK: tuple[Code, ...] = (
          "The disk cannot be rolled back in this state; see the ECS documentation on hibernation."),
     Code(RESET, "MissingParameter*", 400, "common errors", "refused", "The request named no disk or no snapshot.", REPORT),
     Code(RESET, "InternalError", 500, "ReInitDisk", "lost", "ECS had an internal error and did not say whether it rolled the disk back.",
-         "The tool watches for a rollback in progress; if it sees none, ask ActionTrail before anything else."),
+         "The tool watches for a roll-back in progress; if it sees none, search ActionTrail before you do anything else."),
 )  # fmt: skip
 """What is documented for ResetDisk (2025-03-21); the rest is assumed to mean the same as for ReInitDisk."""

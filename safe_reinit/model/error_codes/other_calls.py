@@ -12,8 +12,8 @@ CREATE_SNAPSHOT: tuple[Code, ...] = (
     Code(SNAP, "IncorrectDiskStatus.TooManyCreatingSnapshots", 403, "2025", "again", "Too many snapshots are being created.", WAIT_SNAPSHOT, of_snapshot=True),
     Code(SNAP, "QuotaExceed.ConcurrentSnapshotQuota", 403, "2025", "again", "Too many snapshots are being created.", WAIT_SNAPSHOT, of_snapshot=True),
     Code(SNAP, "DISK_HAS_CREATING_SNAPSHOT", 403, "2025", "again", "A snapshot of the disk is being created already.", WAIT_SNAPSHOT, of_snapshot=True),
-    Code(SNAP, "IdempotentProcessing", 403, "2025", "again", "ECS is still working on the first request for this snapshot.", "Wait; the tool asks again with the same token.", of_snapshot=True),
-    Code(SNAP, "LastTokenProcessing", 403, "common errors", "again", "ECS is still working on the first request for this snapshot.", "Wait; the tool asks again with the same token.", of_snapshot=True),
+    Code(SNAP, "IdempotentProcessing", 403, "2025", "again", "ECS is still working on the first request for this snapshot.", "Wait; the tool tries again with the same token.", of_snapshot=True),
+    Code(SNAP, "LastTokenProcessing", 403, "common errors", "again", "ECS is still working on the first request for this snapshot.", "Wait; the tool tries again with the same token.", of_snapshot=True),
     Code(SNAP, "IdempotentParameterMismatch", 403, "2025", "refused", "The token was used for another request.", "Please report this: a run uses each token for one snapshot only."),
     Code(SNAP, "IncorrectDiskStatus", 403, "2025", "refused", "No snapshot can be taken of the disk in its current state.", f"Check the disk in the ECS console, {CHECK_AGAIN}"),
     Code(SNAP, "IncorrectDiskStatus.NeverAttached", 403, "2025", "refused", "The disk was never attached.", "You need not do anything: the disk still has its initial content."),
@@ -35,9 +35,9 @@ CREATE_SNAPSHOT: tuple[Code, ...] = (
     Code(SNAP, "InstanceLockedForSecurity", 403, "2025", "refused", "The instance or the disk is locked for security, so no snapshot can be taken.", f"Clear the lock in the Security Center, {CHECK_AGAIN}"),
     Code(SNAP, "InvalidParameter.KMSKeyId.*", 403, "2025", "refused", "The disk's encryption key cannot be used, so no snapshot can be taken.", KMS),
     Code(SNAP, "KMSKeyId.*", 403, "2025", "refused", "The disk's encryption key cannot be used, so no snapshot can be taken.", KMS),
-    Code(SNAP, "InvalidDiskId.NotFound", 404, "2025", "refused", "ECS knows no such disk in this region.", "Check the id and --region; replacing a system disk gives it a new id."),
-    Code(SNAP, "InvalidInstanceId.NotFound", 404, "2025", "refused", "ECS knows no such instance in this region.", "Check in the ECS console whether the instance was released."),
-    Code(SNAP, "InternalError", 500, "2025", "lost", "ECS had an internal error and did not say whether it takes the snapshot.", "The tool asks again with the same token."),
+    Code(SNAP, "InvalidDiskId.NotFound", 404, "2025", "refused", "ECS finds no such disk in this region.", "Check the id and --region; replacing a system disk gives it a new id."),
+    Code(SNAP, "InvalidInstanceId.NotFound", 404, "2025", "refused", "ECS finds no such instance in this region.", "Check in the ECS console whether the instance was released."),
+    Code(SNAP, "InternalError", 500, "2025", "lost", "ECS had an internal error and did not say whether it takes the snapshot.", "The tool tries again with the same token."),
 )  # fmt: skip
 """What is documented for CreateSnapshot."""
 
@@ -50,7 +50,7 @@ TAGS: tuple[Code, ...] = (
     Code(("TagResources",), "Duplicate.TagKey", 400, "2025", "refused", "The request contains the same tag key twice.", REPORT),
     Code(TAGGING, "NumberExceed.*", 400, "2025", "refused", "The request names too many tags or instances.", REPORT),
     Code(TAGGING, "MissingParameter.*", 404, "2025", "refused", "The request lacks a required parameter.", REPORT),
-    Code(TAGGING, "InvalidRegionId.NotFound", 404, "2025", "refused", "ECS knows no such region.", "Check --region."),
-    Code(TAGGING, "InternalError", 500, "2025", "lost", "ECS had an internal error and did not say whether it changed the tag.", "The tool asks again: setting or removing a tag twice has the same effect as once."),
+    Code(TAGGING, "InvalidRegionId.NotFound", 404, "2025", "refused", "ECS finds no such region.", "Check --region."),
+    Code(TAGGING, "InternalError", 500, "2025", "lost", "ECS had an internal error and did not say whether it changed the tag.", "The tool tries again: setting or removing a tag twice has the same effect as once."),
 )  # fmt: skip
 """What is documented for TagResources and UntagResources."""
