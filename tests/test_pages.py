@@ -17,6 +17,16 @@ from tests.blocks import blocks
 ROOT = Path(__file__).resolve().parent.parent
 TRANSLATED = sorted((ROOT / "docs").rglob("*.zh.md"))
 README, README_CN = ROOT / "README.md", ROOT / "README-CN.md"
+CHINESE_INSTEAD = {
+    "该次运行": "这次运行、那次运行",
+    "本次运行": "这次运行",
+    "应答": "响应",
+    "未触及": "未改动",
+    "运行状态": "实例状态",
+    "打标签": "绑定标签",
+    "消除原因": "解决问题",
+}
+"""By a word that no Chinese page has: what to write instead, so that one thing has one word."""
 
 
 def generator() -> ModuleType:
@@ -93,6 +103,14 @@ def test_a_translation_has_every_block_picture_and_row(path: Path) -> None:
     assert of(path) == of(english(path))
     assert pictures(path) == pictures(english(path))
     assert rows(path) == rows(english(path))
+
+
+@pytest.mark.parametrize("path", [README_CN, *TRANSLATED], ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_translation_has_one_word_for_one_thing(path: Path) -> None:
+    """No Chinese page has a word for which the other Chinese pages have another one."""
+    text = path.read_text("utf-8")
+
+    assert {word: better for word, better in CHINESE_INSTEAD.items() if word in text} == {}
 
 
 @pytest.mark.parametrize(
