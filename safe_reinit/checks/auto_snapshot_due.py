@@ -6,8 +6,8 @@ What it does
     together by default. An expired policy takes no snapshots.
 
 Why it matters
-    It does not stop you. ECS refuses ReInitDisk while a snapshot of the disk is being created, and a stop can spoil a
-    snapshot in progress, so the machine may be down for longer than you expect.
+    It does not stop the run. ECS refuses ReInitDisk while a snapshot of the disk is being created, and a stop can spoil
+    a snapshot in progress, so the machine may be down for longer than you expect.
 
 How to fix it
     Nothing needs to be done: the run waits for a snapshot before the stop, and retries ReInitDisk after it. Run at

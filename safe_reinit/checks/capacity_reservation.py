@@ -4,8 +4,8 @@ What it does
     Reads EcsCapacityReservationAttr.CapacityReservationId (DescribeInstances) if the plan stops or starts the instance.
 
 Why it matters
-    It does not stop you. If the reservation has been released or is full when the instance is started again, the start
-    is refused (InvalidCapacityReservationId.NotFound, Invalid.PrivatePoolOptions.NoStock).
+    It does not stop the run. If the reservation has been released or is full when the instance is started again, the
+    start is refused (InvalidCapacityReservationId.NotFound, Invalid.PrivatePoolOptions.NoStock).
 
 How to fix it
     Make sure that the reservation lasts until the run has ended.

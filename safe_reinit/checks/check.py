@@ -48,7 +48,7 @@ class Check:
 
     @property
     def text(self) -> str:
-        """The documentation: what it does, why it stops you, how to fix it."""
+        """The documentation: what it does, why it matters, how to fix it."""
         module = sys.modules[self.run.__module__]
         return inspect.cleandoc(module.__doc__ or _in_source(module))
 

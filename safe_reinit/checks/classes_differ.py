@@ -4,7 +4,7 @@ What it does
     Compares the classes that the configuration assigns to the disks of the run.
 
 Why it matters
-    It does not stop you by itself. Whether machines are stopped, whether snapshots are taken and which risks are
+    It does not stop the run by itself. Whether machines are stopped, whether snapshots are taken and which risks are
     accepted applies to the whole run. So what the class of one disk allows must not apply to a disk in another class,
     or in none.
 

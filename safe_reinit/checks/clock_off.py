@@ -2,7 +2,7 @@
 
 What it does
     Compares the local clock with the Date header of ECS's answers. A difference of more than 5 minutes is reported;
-    more than 14 minutes stops you.
+    more than 14 minutes stops the run.
 
 Why it matters
     Every request is signed with the local time, and a signature is valid for 15 minutes. If the clock drifts a little

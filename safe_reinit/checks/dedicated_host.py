@@ -4,8 +4,8 @@ What it does
     Reads DedicatedHostAttribute.DedicatedHostId (DescribeInstances) if the plan stops or starts the instance.
 
 Why it matters
-    It does not stop you. While the instance is down, others may take its place on the host; then its start is refused
-    (InvalidDedicatedHost.NotEnoughResource).
+    It does not stop the run. While the instance is down, others may take its place on the host; then its start is
+    refused (InvalidDedicatedHost.NotEnoughResource).
 
 How to fix it
     Make sure that nobody creates or starts instances on this host in the meantime.

@@ -4,8 +4,8 @@ What it does
     Reads DeletionProtection of the instance (DescribeInstances).
 
 Why it matters
-    It does not stop you, and ECS does not either: DeletionProtection prevents the release of the instance, not the wipe
-    of its disks. But somebody wants to keep this machine.
+    It does not stop the run, and ECS does not either: DeletionProtection prevents the release of the instance, not the
+    wipe of its disks. But somebody wants to keep this machine.
 
 How to fix it
     Ask the owner of the machine whether this disk may be wiped.

@@ -1,7 +1,7 @@
 """The disk is locked.
 
 What it does
-    Reads the OperationLocks of the disk (DescribeDisks). Any lock stops you, even if its reason is unknown.
+    Reads the OperationLocks of the disk (DescribeDisks). Any lock stops the run, even if its reason is unknown.
 
 Why it matters
     Under a security lock, ECS would refuse the wipe with InstanceLockedForSecurity; under a financial lock, with

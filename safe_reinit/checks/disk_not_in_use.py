@@ -6,7 +6,7 @@ What it does
 
 Why it matters
     Either ECS would refuse the wipe with IncorrectDiskStatus, or the disk is being attached or detached right now. An
-    undocumented status stops you too, because the effect of a wipe on such a disk is unknown.
+    undocumented status stops the run too, because the effect of a wipe on such a disk is unknown.
 
 How to fix it
     Attach the disk to its instance, or wait until it is In_use again, then check again with --dry-run. While a disk is

@@ -4,8 +4,8 @@ What it does
     Lists the other disks of the instance (DescribeDisks) if the plan stops it.
 
 Why it matters
-    It does not stop you. The data on those disks is not changed, but it is not available until the instance is running
-    again: a stop affects the whole instance, not only the disk.
+    It does not stop the run. The data on those disks is not changed, but it is not available until the instance is
+    running again: a stop affects the whole instance, not only the disk.
 
 How to fix it
     Nothing needs to be done. To wipe several disks of one instance with a single stop, wipe them in one run (repeat

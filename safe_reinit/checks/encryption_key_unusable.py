@@ -2,8 +2,8 @@
 
 What it does
     Reads the KeyState of the disk's key (KMS, DescribeKey) and, if the instance would be stopped and started for the
-    wipe, of the keys of its other disks. Every state except Enabled stops you, including an undocumented one and a key
-    that KMS does not know.
+    wipe, of the keys of its other disks. Every state except Enabled stops the run, including an undocumented one and a
+    key that KMS does not know.
 
 Why it matters
     ECS needs the key of an encrypted disk to reinitialise it, and the keys of all disks to start the instance. Without

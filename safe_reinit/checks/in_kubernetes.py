@@ -3,8 +3,8 @@
 What it does
     Looks for the tags ack.aliyun.com, ack.alibabacloud.com/nodepool-id, k8s.io/cluster-autoscaler and k8s.aliyun.com on
     the instance and the disk, and for createdby=alibabacloud-csi-plugin on the disk, which marks the volume of a
-    workload (DescribeInstances, DescribeDisks). It stops you if the instance would be stopped for the wipe, and is a
-    risk if the instance is already Stopped.
+    workload (DescribeInstances, DescribeDisks). It stops the run if the instance would be stopped for the wipe, and is
+    a risk if the instance is already Stopped.
 
 Why it matters
     The cluster places workloads on the node and does not know about the wipe. It replaces the operating system of a

@@ -3,7 +3,7 @@
 What it does
     Asks Auto Scaling about the instance (DescribeScalingInstances). If Auto Scaling could not be asked or names no
     group, looks for the tag acs:autoscaling:scalingGroupId on the instance (DescribeInstances) and on the disk
-    (DescribeDisks). It stops you if the instance would be stopped for the wipe, and is a risk if the instance is
+    (DescribeDisks). It stops the run if the instance would be stopped for the wipe, and is a risk if the instance is
     already Stopped. A member in Standby or Protected is reported as info.
 
 Why it matters
@@ -12,8 +12,8 @@ Why it matters
     alone.
 
 How to fix it
-    Put the instance into Standby in its scaling group first, then check again with --dry-run. If only the tag shows
-    the group, the tool cannot see whether the instance is in Standby. Put it into Standby; if it is Running, stop it
+    Put the instance into Standby in its scaling group first, then check again with --dry-run. If only the tag shows the
+    group, the tool cannot see whether the instance is in Standby. Put it into Standby; if it is Running, stop it
     yourself; then run again with --accept in-scaling-group.
 """
 

@@ -2,7 +2,7 @@
 
 What it does
     Reads the Status of the instance (DescribeInstances). Pending, Starting and Stopping pass by themselves; an
-    undocumented status stops you too.
+    undocumented status stops the run too.
 
 Why it matters
     ReInitDisk needs the instance to be Stopped and would be refused with IncorrectInstanceStatus. Somebody or something

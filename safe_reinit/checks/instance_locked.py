@@ -2,7 +2,7 @@
 
 What it does
     Reads the OperationLocks of the instance (DescribeInstances). The documented reasons are financial, security,
-    recycling, dedicatedhostfinancial and refunded. Any lock stops you, even if its reason is unknown.
+    recycling, dedicatedhostfinancial and refunded. Any lock stops the run, even if its reason is unknown.
 
 Why it matters
     Under a security lock, ECS would refuse the wipe with InstanceLockedForSecurity; under a financial lock, with

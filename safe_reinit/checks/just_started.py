@@ -5,8 +5,8 @@ What it does
     resolution of one minute.
 
 Why it matters
-    It does not stop you; the run waits for at most a minute and a half. If somebody starts the machine, writes to the
-    disk and stops it again within the same minute as an earlier start, StartTime does not change, and the data they
+    It does not stop the run; the run waits for at most a minute and a half. If somebody starts the machine, writes to
+    the disk and stops it again within the same minute as an earlier start, StartTime does not change, and the data they
     wrote would be lost unnoticed. So a Running machine is stopped no sooner than 30 seconds after that minute is over,
     and for a machine that is already Stopped the tool relies on what ECS shows after that moment. Data written to the
     disk of a Stopped machine before that moment is lost like everything else on it.

@@ -4,9 +4,9 @@ What it does
     Lists the snapshots of the disk that have not failed (DescribeSnapshots), newest first.
 
 Why it matters
-    It does not stop you. The snapshots are the way back if the wipe was a mistake, and the reason why a wipe does not
-    erase the data: ReInitDisk leaves them alone, and anyone who can read them can read the old data. ECS may release
-    them later (RetentionDays, DeleteAutoSnapshot, an unpaid bill).
+    It does not stop the run. The snapshots are the way back if the wipe was a mistake, and the reason why a wipe does
+    not erase the data: ReInitDisk leaves them alone, and anyone who can read them can read the old data. ECS may
+    release them later (RetentionDays, DeleteAutoSnapshot, an unpaid bill).
 
 How to fix it
     Nothing needs to be done. To get rid of the old data, delete the snapshots yourself once nobody needs them; this

@@ -2,7 +2,7 @@
 
 What it does
     Reads the answer to a DryRun of StartInstance if the instance would be stopped for the wipe. Forbidden and
-    NoPermission stop you, and DryRunOperation proves the permission. For a Running instance ECS answers
+    NoPermission stop the run, and DryRunOperation proves the permission. For a Running instance ECS answers
     IncorrectInstanceStatus, which proves nothing and is not reported; any other answer proves nothing either and is
     reported as info.
 

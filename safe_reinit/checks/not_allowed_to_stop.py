@@ -2,8 +2,8 @@
 
 What it does
     Reads the answer to a DryRun of StopInstance if the instance would be stopped for the wipe. Forbidden and
-    NoPermission stop you, DryRunOperation proves the permission, and any other answer proves nothing and is reported as
-    info.
+    NoPermission stop the run, DryRunOperation proves the permission, and any other answer proves nothing and is
+    reported as info.
 
 Why it matters
     ReInitDisk works only while the instance is Stopped. The run would fail before the wipe for lack of a permission

@@ -3,11 +3,12 @@
 What it does
     Reports every call to Auto Scaling, KMS, EBS or STS, and every query for system events or automatic snapshot
     policies, that got no answer: why it failed, and what is unknown as a result. A call that the configuration lists
-    under require_answers is reported by could-not-check instead, and stops you.
+    under require_answers is reported by could-not-check instead, and stops the run.
 
 Why it matters
-    It does not stop you: a plan can be made without these answers. But what these answers would have shown can matter:
-    a scaling group can destroy the instance, a disabled key can keep it from starting, or ECS can refuse the wipe.
+    It does not stop the run: a plan can be made without these answers. But what these answers would have shown can
+    matter: a scaling group can destroy the instance, a disabled key can keep it from starting, or ECS can refuse the
+    wipe.
 
 How to fix it
     Grant the named permission to these credentials, or make the endpoint of the product reachable; then check again

@@ -3,7 +3,7 @@
 What it does
     Compares ECS's time with the `hours` of the class. 01:00-05:00 is in UTC and includes 01:00 but not 05:00;
     01:00-05:00 +08:00 is in that time zone; if the end is earlier than the start, the hours span midnight. Outside its
-    hours the class allows nothing: this is reported, and stops you if the run needs something that the class allows. A
+    hours the class allows nothing: this is reported, and stops the run if it needs something that the class allows. A
     plan that relies on the class is not started outside them either. A job that has started is completed, because its
     machine is already down.
 

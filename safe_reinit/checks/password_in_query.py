@@ -5,9 +5,9 @@ What it does
     the query string of an HTTPS request (ECS API reference, ReInitDisk: "use HTTPS").
 
 Why it matters
-    It does not stop you. HTTPS hides the query string in transit, but anything that decrypts the connection in between
-    can write URLs to its log: a proxy with its own certificate, a monitoring agent. This program does not log the
-    password and shows it nowhere.
+    It does not stop the run. HTTPS hides the query string in transit, but anything that decrypts the connection in
+    between can write URLs to its log: a proxy with its own certificate, a monitoring agent. This program does not log
+    the password and shows it nowhere.
 
 How to fix it
     Use a key pair (--key-pair) on Linux, do not send this call through a proxy that decrypts HTTPS, or change the

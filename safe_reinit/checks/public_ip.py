@@ -4,9 +4,9 @@ What it does
     Reads PublicIpAddress and EipAddress of the instance (DescribeInstances) if the plan stops it.
 
 Why it matters
-    It does not stop you. This tool stops with KeepCharging only, so the instance keeps its static public address. If
-    somebody stops it with another tool, using StopCharging or an account whose default is economical mode, the address
-    may change. An EIP is a separate resource and stays bound.
+    It does not stop the run. This tool stops with KeepCharging only, so the instance keeps its static public address.
+    If somebody stops it with another tool, using StopCharging or an account whose default is economical mode, the
+    address may change. An EIP is a separate resource and stays bound.
 
 How to fix it
     Nothing needs to be done.

@@ -1,9 +1,9 @@
 """ECS would refuse to roll the disk back.
 
 What it does
-    In an undo, sends ResetDisk with DryRun=true. Any answer except DryRunOperation stops you, with two exceptions. The
-    first is IncorrectInstanceStatus for a Running instance: ResetDisk works only while it is Stopped, so that answer
-    proves nothing. The second is a code that passes by itself: a snapshot of the disk is being created
+    In an undo, sends ResetDisk with DryRun=true. Any answer except DryRunOperation stops the run, with two exceptions.
+    The first is IncorrectInstanceStatus for a Running instance: ResetDisk works only while it is Stopped, so that
+    answer proves nothing. The second is a code that passes by itself: a snapshot of the disk is being created
     (DiskCreatingSnapshot), or a roll-back or another operation is in progress (InvalidOperation.DiskResetInProgress,
     Operation.Conflict). In both cases the tool asks again after the stop, before it touches the disk.
 

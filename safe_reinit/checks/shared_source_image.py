@@ -5,7 +5,7 @@ What it does
     with everybody.
 
 Why it matters
-    It does not stop you: the wipe works today. Once the owner deletes the image or stops sharing it, this disk can
+    It does not stop the run: the wipe works today. Once the owner deletes the image or stops sharing it, this disk can
     never be reinitialised again.
 
 How to fix it

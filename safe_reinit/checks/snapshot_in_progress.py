@@ -4,7 +4,7 @@ What it does
     Looks for snapshots of the disk with status progressing (DescribeSnapshots).
 
 Why it matters
-    It does not stop you: the run waits for the snapshot. ECS would refuse the wipe with DiskCreatingSnapshot, and
+    It does not stop the run: the run waits for the snapshot. ECS would refuse the wipe with DiskCreatingSnapshot, and
     stopping the instance can spoil a snapshot that is being created (ECS API reference, CreateSnapshot). So the run
     waits first, before it stops the instance, and gives up after --timeout-snapshot.
 

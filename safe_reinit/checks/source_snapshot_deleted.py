@@ -7,8 +7,8 @@ What it does
 
 Why it matters
     A wipe returns such a disk to that snapshot; without it, ECS would refuse with InvalidSourceSnapshot or
-    OperationDenied. A data disk that also names an image may return to the image instead, which is not documented: then
-    it is a risk that you can accept.
+    OperationDenied. A data disk that also names an image may return to that image instead. This is not documented, so
+    it is then a risk that you can accept.
 
 How to fix it
     Replace the disk with a new one, or erase the data from within the operating system.

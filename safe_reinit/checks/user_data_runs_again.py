@@ -5,7 +5,7 @@ What it does
     not make.
 
 Why it matters
-    It does not stop you. A wiped system disk boots as if for the first time: cloud-init and the user data of the
+    It does not stop the run. A wiped system disk boots as if for the first time: cloud-init and the user data of the
     instance do everything again that they did then. They may register the machine a second time, or format data disks.
 
 How to fix it

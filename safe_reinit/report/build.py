@@ -1,4 +1,4 @@
-"""From a plan, the final states of its jobs and the calls that were made to the report."""
+"""Makes the report from a plan, the final states of its jobs and the calls that were made."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SCHEMA = 1
 _WITHHELD = ("outside-hours", "classes-differ")
 """Findings that say why a class did not allow what a refused run would have needed."""
 JOBS_WITH_READS = 20
-"""Up to so many jobs the report lists the looks; over that it counts them."""
+"""Up to this many jobs, the report lists the reads; above that, it counts them."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Started:
 
 
 def started(at: datetime, region: str = "", reason: str | None = None, *, simulated: bool = False) -> Started:
-    """Note the beginning of a command."""
+    """Record the beginning of a command."""
     return Started(at, region, "", reason, simulated)
 
 
@@ -101,7 +101,7 @@ def of_plan(  # noqa: PLR0913 - what there is to say
     error: Error | None = None,
     next_: Sequence[str] = (),
 ) -> Report:
-    """Report a plan of which nothing was done: a dry run, or a run that was refused (``error``)."""
+    """Report a plan of which nothing was carried out: a dry run, or a run that was refused (``error``)."""
     if error is None and not plan.runnable:
         error = refusal(plan)
     outcome: Outcome = error.outcome if error else "planned"
@@ -140,7 +140,7 @@ def of_run(  # noqa: PLR0913 - what there is to say
 
 
 def of_unsettled(result: Report, run_id: str) -> Report:
-    """Report, of a plan that was not run, that an earlier run has its key, and may still wipe its disks or has."""
+    """Report, for a plan that was not run, that an earlier run has its key, and has wiped its disks or may do so."""
     jobs = (
         replace(job, outcome="unknown", disks=tuple(replace(disk, data="unknown") for disk in job.disks))
         for job in result.jobs
@@ -149,7 +149,7 @@ def of_unsettled(result: Report, run_id: str) -> Report:
 
 
 def with_last_runs(result: Report, journal: Reader, endpoint: str) -> Report:
-    """Add to each disk the other run that the journal knows of, at this endpoint.
+    """Add to each disk the other run that the journal knows, at this endpoint.
 
     Raises:
         UsageError: the journal cannot be read.
@@ -166,8 +166,8 @@ def with_last_runs(result: Report, journal: Reader, endpoint: str) -> Report:
 
 
 def of_bug(result: Report, bug: Exception) -> Report:
-    """Report a run that an error ended from outside its jobs; what is known of data and power stays as it is told."""
-    if isinstance(bug, Error):  # one of ours: the outcome stands, and this is why it is not another
+    """Report a run that an error outside its jobs ended; what is known about data and power stays in the report."""
+    if isinstance(bug, Error):  # one of our errors: the outcome stands, and the error explains it
         return replace(result, error=_failure(bug))
     failure = Failure(None, f"An unexpected {type(bug).__name__} ended the run.", hint=Error.hint)
     return replace(result, outcome="bug", exit_code=exit_code("bug"), error=failure)
@@ -235,14 +235,14 @@ def _class(plan: Plan) -> ClassReference | None:
 
 
 def common_outcome(outcomes: Sequence[Outcome]) -> Outcome:
-    """Return the outcome of several jobs: any unknown makes it unknown, all alike are that, else it is partial."""
+    """Return the outcome of several jobs: unknown if any is, the common outcome if all are alike, otherwise partial."""
     if "unknown" in outcomes:
         return "unknown"
     return outcomes[0] if len(set(outcomes)) == 1 else "partial"
 
 
 def _refusals(plan: Plan) -> Mapping[str, tuple[int, Finding]]:
-    """Find of each subject the first finding that refuses it, and which of all it is."""
+    """Find, for each subject, the first finding that refuses it, and the first of all."""
     first: dict[str, tuple[int, Finding]] = {}
     for place, found in enumerate((*plan.blockers, *plan.skipped_blockers)):
         first.setdefault(found.subject, (place, found))
@@ -284,12 +284,12 @@ def _job(job: PlannedJob, state: JobState, outcome: Outcome, run_id: str, resume
 
 
 def _with_power(error: Failure | None, state: JobState, outcome: Outcome, resume: str) -> Failure | None:
-    """Put first what to do about a machine whose power is not as promised, by the state that it was last in.
+    """Put first what to do about a machine whose power state is not as promised, depending on its last state.
 
     Args:
         error: what went wrong.
         state: the state of its job.
-        outcome: what the job came to.
+        outcome: how the job ended.
         resume: the command that resumes the run; ``""`` if none can.
 
     """
@@ -331,11 +331,11 @@ _POWER = {
     "Running": "The instance should be Stopped but is not: find out who started it.",
     "": "The instance was not seen at the end: check in the ECS console whether it exists. {resume} starts it.",
 }
-"""What to do by the state in which a machine was seen last that is not as promised."""
+"""What to do, by the last state of a machine that is not in its promised state."""
 
 
 def _with_lost_snapshots(state: JobState, run_id: str) -> Failure | None:
-    """Add to the first failure which safety snapshots may exist although their ids were never answered."""
+    """Add to the first failure which safety snapshots may exist although no answer named their ids."""
     lost = [
         each.disk_id
         for each in state.snapshots
@@ -374,5 +374,5 @@ def _operator() -> Operator:
     try:
         user = whole(getpass.getuser())
     except (KeyError, OSError):
-        user = str(os.getuid())  # one that the system has no name for
+        user = str(os.getuid())  # a user whose name the system does not know
     return Operator(user, whole(socket.gethostname()))

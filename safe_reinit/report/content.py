@@ -1,4 +1,4 @@
-"""What a document about a run says, part by part: Markdown and HTML give each part its form, and add nothing to it."""
+"""The content of a document about a run, part by part: Markdown and HTML give each part its form, and add nothing."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ CALL_HEAD = ("At", "Call", "Subject", "Answer", "RequestId")
 
 _RUNS = rf"{RUN_ID}(?:,{RUN_ID})*"
 _TITLE = rf"(?:SIMULATED )?safe-reinit: [a-z-]+(?:, [^\n]*?)?(?:, ({_RUNS}))?"
-"""What ``title`` makes: the run, if there is one, is the last of it, behind whatever names disks and machines have."""
+"""What ``title`` makes: the run, if there is one, comes last, after whatever disks and machines are called."""
 IN_MARKDOWN = rf"\A# {_TITLE}\n"
 IN_HTML = rf"<title>{_TITLE}</title>"
 IN_TEXT = rf"(?m)^[a-z-]+ \(exit code \d\)(?:  run ({_RUNS}),|$)"
-"""Where a written report names its run, by the form of the file: so that it is recognised when it is written again."""
+"""Where a written report names its run, by file format, so that it is recognised when it is replaced."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """A piece of a value, and what it is: words of ours, a name that other people chose, or an id or a command."""
+    """A piece of a value, and its kind: our words, a name that other people chose, or an id or a command."""
 
     text: str
     kind: Literal["words", "name", "code"] = "words"
@@ -51,7 +51,7 @@ Value = tuple[Piece, ...]
 
 
 def parts_of(report: Report) -> Iterator[Part]:
-    """Return the parts that the document of a report has."""
+    """Return the parts of the document of a report."""
     has = {
         "next": report.next or any(what_now(report)),
         "instances": report.jobs,
@@ -68,12 +68,12 @@ def title(report: Report) -> str:
 
 
 def plain(value: Value) -> str:
-    """Return a value as text alone."""
+    """Return a value as plain text."""
     return "".join(timestamp(each) if isinstance(each, datetime) else each.text for each in value)
 
 
 def targets(report: Report) -> Value:
-    """Return which disks on which machines a report is about: one by name, several counted with the first of them."""
+    """Return the disks and machines of a report: one by name, several as a count with the first of them."""
     disks = [disk for job in report.jobs for disk in job.disks]
     if not disks:
         return ()
@@ -110,7 +110,7 @@ _RESUME_POWER = (
 
 
 def what_now(report: Report) -> Iterator[Value]:
-    """Yield what to do about machines and data that need somebody, before the commands to type."""
+    """Yield what to do about machines and data that need somebody, before the commands."""
     resume = any(command.startswith("safe-reinit resume ") for command in report.next)
     if doubtful := [job for job in report.jobs if job.outcome == "unknown"]:
         yield from _about_doubt(doubtful, report, resume=resume)
@@ -171,7 +171,7 @@ _STORY = "To read what the run did:"
 
 
 def next_steps(commands: Sequence[str], outcome: str) -> Iterator[Step]:
-    """Yield the commands to continue with; where the outcome is unknown, recommend one and explain each choice."""
+    """Yield the commands to continue with; if the outcome is unknown, recommend one and explain each choice."""
     for command in commands:
         verdict = command.rpartition(" --verdict ")[2]
         if outcome != "unknown" or not command.startswith(("safe-reinit resume ", "safe-reinit show ")):
@@ -209,7 +209,7 @@ def about(report: Report) -> Iterator[tuple[str, Value]]:
 
 
 def power(job: JobReport) -> str:
-    """Return how the power of an instance was, is, and was to be."""
+    """Return the power state of an instance before, after, and as planned."""
     before, after = job.power_before or "not seen", job.power_after or "not seen"
     return f"Power: {before} before, {after} after, {job.power_promised} planned"
 
@@ -227,12 +227,12 @@ def details(disk: DiskReport) -> list[str]:
 
 
 def data_word(data: DataState, verb: str) -> str:
-    """Return in a word what the run did to the data of a disk; ``verb`` is what it did to those it was to change."""
+    """Return in one word what the run did to the data of a disk; ``verb`` is what it does to a disk."""
     return verb if data == "reinitialised" else data
 
 
 def became(disk: DiskReport, job: JobReport) -> str:
-    """Return what a disk is now, and what it was to become if that is not so."""
+    """Return what a disk is now, and what it would have become if it did not."""
     planned = becomes_text(disk.becomes)
     if disk.data == "reinitialised":
         return planned
@@ -243,7 +243,7 @@ def became(disk: DiskReport, job: JobReport) -> str:
 
 
 def phases(job: JobReport) -> Iterator[tuple[Value, ...]]:
-    """Yield for each phase of a job when it was, and how it ended."""
+    """Yield when each phase of a job was, and how it ended."""
     for phase in job.phases:
         ended = phase.ended_at
         took = duration((ended - phase.started_at).total_seconds()) if ended else ""

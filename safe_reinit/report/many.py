@@ -1,4 +1,4 @@
-"""What the plan and the report of many machines have in common: how things are counted, named and put together."""
+"""What plans and reports of many machines share: how things are counted, named and grouped."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..model import Finding
 T = TypeVar("T")
 
 FULL_DETAIL_LIMIT = 5
-"""Up to so many jobs are shown with everything that is known of each."""
+"""Up to this many jobs are shown in full."""
 NAMED_LIMIT = 2
-"""So many ids of those that are alike are named."""
+"""How many ids of similar ones are named."""
 
 
 def named(ids: Iterable[str]) -> tuple[str, str]:
@@ -34,7 +34,7 @@ def count_of(count: int, thing: str) -> str:
 
 
 def groups(things: Iterable[T], key: Callable[[T], object]) -> list[list[T]]:
-    """Put together what has the same key, in the order of first appearance."""
+    """Group by key, in the order of first appearance."""
     found: dict[object, list[T]] = {}
     for each in things:
         found.setdefault(key(each), []).append(each)
@@ -42,6 +42,6 @@ def groups(things: Iterable[T], key: Callable[[T], object]) -> list[list[T]]:
 
 
 def meaning(alike: Sequence[Finding]) -> str:
-    """Return what findings of one check all say; where each says something else, what their check is about."""
+    """Return what all findings of one check say; if each says something else, what their check is about."""
     check = by_name(alike[0].check)
     return alike[0].message if check is None or len({each.message for each in alike}) == 1 else check.summary

@@ -105,7 +105,7 @@ def _cell(text: str) -> str:
 
 
 def dumps(document: object, *, ascii_only: bool = False) -> str:
-    """Write a JSON document for people and programs; what could control a terminal is escaped."""
+    """Write a JSON document for people and programs; whatever could control a terminal is escaped."""
     return _escaped(json.dumps(document, indent=2, ensure_ascii=ascii_only))
 
 

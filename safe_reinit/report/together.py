@@ -11,18 +11,18 @@ from .build import JOBS_WITH_READS, common_outcome, reference
 
 
 def of_regions(reports: Sequence[Report], whole: Plan) -> Report:
-    """Put the reports of one command together, in the order of its regions.
+    """Combine the reports of one command, in the order of its regions.
 
     Args:
-        reports: of each region the report of its run, or of its plan where nothing was begun.
-        whole: the plans as they are agreed to, as one.
+        reports: for each region the report of its run, or of its plan if nothing was begun.
+        whole: the combined plan that was confirmed.
     """
     jobs = tuple(job for each in reports for job in each.jobs)
     calls = tuple(call for each in reports for call in each.calls)
     many = len(jobs) > JOBS_WITH_READS
     reads = sum(each.omitted_reads or 0 for each in reports) + sum(call.only_reads for call in calls)
     outcome = _outcome(reports)
-    decides = sorted(reports, key=lambda each: each.outcome != outcome)  # the one that the outcome is about
+    decides = sorted(reports, key=lambda each: each.outcome != outcome)  # the one that decides the outcome
     runs = [each.run_id for each in reports if each.run_id]
     return replace(
         reports[0],
@@ -48,7 +48,7 @@ def of_regions(reports: Sequence[Report], whole: Plan) -> Report:
 
 def _outcome(reports: Sequence[Report]) -> Outcome:
     """Return one outcome: any unknown is that, then a bug, whose effects are not known; else as of several disks."""
-    if any(each.outcome == "planned" for each in reports):  # of a dry run; what is refused beside it is left out
+    if any(each.outcome == "planned" for each in reports):  # of a dry run; refused ones next to it are left out
         return "planned"
     outcomes = [each.outcome for each in reports] + [job.outcome for each in reports for job in each.jobs]
     if "bug" in outcomes and "unknown" not in outcomes:

@@ -31,7 +31,7 @@ __all__ = ["Simulator"]
 
 
 def __getattr__(name: str) -> object:
-    """Load the simulator, and with it aiohttp and pydantic, only when it is asked for."""
+    """Load the simulator, and with it aiohttp and pydantic, only when it is needed."""
     if name == "Simulator":
         from .embedded import Simulator  # noqa: PLC0415
 

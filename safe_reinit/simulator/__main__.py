@@ -11,7 +11,7 @@ _USAGE_ERROR = 2
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns its exit code: 0 after a signal, 2 for bad arguments or files."""
+    """Run the command; return its exit code: 0 after a signal, 2 for bad arguments or files."""
     try:
         arguments = _parser().parse_args(argv)
     except SystemExit as stop:
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence."""
+    """Reports errors in one sentence."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
         self.exit(_USAGE_ERROR, f"{self.prog}: {message}\n")
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(arguments: argparse.Namespace) -> int:
-    # Imported here so that --help costs nothing.
+    # Imported here so that --help does not pay for it.
     from .embedded import check_speed, split_access_key  # noqa: PLC0415
     from .engine import Engine, Options  # noqa: PLC0415
     from .server import HOST, Server  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What changes the account that the simulation goes on in: faults, rights, keys, holds and facts of it."""
+"""Actions on the simulated account: faults, permissions, keys, holds, and facts about the account."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _OF_DISKS |= {"replicated": "replicated", "delete_with_instance": "delete_with_i
 
 
 def fault(operator: Operator, spec: object, _rest: Members) -> None:
-    """Put one more fault in force."""
+    """Put one more fault into effect."""
     found = parse_fault(spec, actions.ACTIONS)
     if isinstance(found, str):
         raise CannotDo(f"The fault is not valid: {found}.")
@@ -43,13 +43,13 @@ def fault(operator: Operator, spec: object, _rest: Members) -> None:
 
 
 def deny(operator: Operator, spec: object, _rest: Members) -> None:
-    """Remove a right."""
+    """Remove a permission."""
     key, denial = _denial(operator, spec)
     operator.cloud.keys[key.id] = replace(key, denials=(*key.denials, denial))
 
 
 def allow(operator: Operator, spec: object, _rest: Members) -> None:
-    """Restore a right."""
+    """Restore a permission."""
     key, denial = _denial(operator, spec)
     if denial not in key.denials:
         raise CannotDo(f"{key.id} is not denied {denial.action} on {denial.resource}.")
@@ -80,13 +80,13 @@ def expire_key(operator: Operator, subject: object, _rest: Members) -> None:
 
 
 def deactivate_key(operator: Operator, subject: object, _rest: Members) -> None:
-    """Switch a key off."""
+    """Disable a key."""
     key = _key(operator, subject)
     operator.cloud.keys[key.id] = replace(key, active=False)
 
 
 def hold(operator: Operator, spec: object, _rest: Members) -> None:
-    """Keep what is under way from ending."""
+    """Keep an operation in progress from ending."""
     operator.cloud.timeline.hold(_held(operator, spec))
 
 
@@ -106,12 +106,12 @@ def _held(operator: Operator, spec: object) -> str:
 
 
 def set_facts(operator: Operator, facts: object, _rest: Members) -> None:
-    """Change what is true of the whole account."""
+    """Change facts about the whole account."""
     operator.cloud.settings = replace(operator.cloud.settings, **_read(AccountSpec, facts))
 
 
 def change(operator: Operator, subject: object, rest: Members) -> None:
-    """Change members of an instance or a disk; one that its group watches again, or no longer, is noted there."""
+    """Change members of an instance or a disk; if its group starts or stops watching it, that is recorded too."""
     if isinstance(subject, str) and subject.startswith("d-"):
         disk = operator.disk(subject)
         operator.cloud.put_disk(replace(disk, **_chosen(DiskSpec, rest.get("to"), _OF_DISKS)), operator.now)
@@ -143,7 +143,7 @@ def _read(spec: type[Spec], members: object) -> dict[str, Any]:
 
 
 def spend(operator: Operator, action: object, rest: Members) -> None:
-    """Use up calls of this minute as other callers of the account do."""
+    """Use up calls of this minute, as other callers of the account do."""
     calls = rest.get("calls")
     if action not in operator.cloud.settings.rate_limits or not isinstance(action, str):
         raise CannotDo(f"{action} has no rate limit.")

@@ -1,4 +1,4 @@
-"""From a world file to a cloud."""
+"""Turns a world file into a cloud."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .state.model import Attachment, AutoSnapshotPolicy, Disk, Event, Image, Ins
 from .state.permissions import AccessKey, Denial, RamPolicy, Statement
 
 _EVER = -math.inf
-"""The moment from which on the things of a world are there, so that a lag shows them at its beginning."""
+"""Since when the resources of a world exist, so that a lag shows them from the beginning."""
 
 
 def build(world: World, clock: SimulatedClock, rng: random.Random, access_key: tuple[str, str] | None = None) -> Cloud:
-    """Make a cloud as the world says. `access_key` takes the place of the id and secret of the world's first key."""
+    """Make the cloud of a world. `access_key` replaces the id and secret of the world's first key."""
     cloud = Cloud(_settings(world), clock, rng)
     for index, spec in enumerate(world.keys):
         key = _key(spec, world, clock.start)
@@ -68,7 +68,7 @@ def _statement(spec: StatementSpec) -> Statement:
 
 
 class _Builder:
-    """One pass over a world, thing by thing."""
+    """One pass over a world, resource by resource."""
 
     def __init__(self, world: World, cloud: Cloud, start: float) -> None:
         self._world = world
@@ -241,7 +241,7 @@ class _Builder:
         return "" if self._cloud.kms_keys.get(spec.kms_key, "Enabled") == "Enabled" else "CMKNotEnabled"
 
     def _content(self, spec: DiskSpec, attachments: tuple[Attachment, ...]) -> str:
-        """Return what a disk holds: data if a guest has run on it, which is so unless its instance never started."""
+        """Return the content of a disk: data if a guest has run on it, that is, unless its instance never started."""
         if spec.content is not None:
             return spec.content
         owners = [self._cloud.instances.get(attachment.instance_id) for attachment in attachments]
@@ -280,7 +280,7 @@ class _Builder:
         )
 
     def transitions(self) -> None:
-        """Begin what the world shows as under way; Pending, Attaching and the like stay as they are."""
+        """Begin what the world shows as in progress; Pending, Attaching and the like stay as they are."""
         world = self._world
         for table in (world.instances, world.disks, world.snapshots):
             for subject, spec in table.items():

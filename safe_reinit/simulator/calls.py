@@ -1,4 +1,4 @@
-"""The record of everything that was asked, for whoever judges a client."""
+"""The record of all requests, for anyone who checks a client."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class Call:
         words = [self.action or "(no action)", *self.subject, "->", answer, self.code]
         words += ["(dry run)"] if self.dry_run else []
         words += [f"(fault: {self.fault})"] if self.fault else []
-        # What a client sent is shown, whatever it is, but never as a line of its own or as a terminal's command.
+        # Whatever a client sent is shown, but never as a separate line or as a command to the terminal.
         return "".join(char if char.isprintable() else "?" for char in " ".join(word for word in words if word))
 
 
 class Calls:
-    """All calls, oldest first; kept as they come and put into words only when somebody looks."""
+    """All calls, oldest first; kept as they arrive, and formatted only when somebody looks."""
 
     def __init__(self) -> None:
         self._kept: list[tuple[float, Call]] = []
 
     def add(self, call: Call) -> None:
-        """Keep one call, as made in this moment of real time."""
+        """Keep one call, made at this moment of real time."""
         self._kept.append((real_now(), call))
 
     @property
@@ -55,7 +55,7 @@ class Calls:
         return (call for _, call in self._kept)
 
     def json(self) -> list[dict[str, object]]:
-        """Return all calls as the state shows them."""
+        """Return all calls in the form of the state."""
         return [
             {**vars(call), "subject": list(call.subject), "at": second_text(call.at), "real_at": millisecond_text(at)}
             for at, call in self._kept

@@ -1,4 +1,4 @@
-"""What other people do, and what happens by itself: `POST /_simulator/do` and a world's schedule, one thing at once."""
+"""What other people do, and what happens by itself: `POST /_simulator/do` and a world's schedule, action by action."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["VERBS", "CannotDo", "check", "perform"]
 
 @dataclass(frozen=True)
 class Verb:
-    """One thing that can be done: what does it, and the members it knows besides."""
+    """One possible action: the function that does it, and its additional members."""
 
     run: Callable[[Operator, object, Members], None]
     extras: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ VERBS: dict[str, Verb] = {
     "change": Verb(account_actions.change, ("to",)),
     "spend": Verb(account_actions.spend, ("calls",)),
 }
-"""All that can be done, by name."""
+"""All actions, by name."""
 
 
 def check(request: object) -> tuple[str, Mapping[str, object]]:
@@ -61,6 +61,6 @@ def check(request: object) -> tuple[str, Mapping[str, object]]:
 
 
 def perform(operator: Operator, request: object) -> None:
-    """Do what the request says, or raise CannotDo."""
+    """Carry out the request, or raise CannotDo."""
     name, members = check(request)
     VERBS[name].run(operator, members[name], members)

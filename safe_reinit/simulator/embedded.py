@@ -1,4 +1,4 @@
-"""The simulator inside a program: on a thread of its own, silent, ended with its `with` block."""
+"""The simulator inside a program: on its own thread, silent, ended with its `with` block."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Simulator:
         self._port = ready.result()
 
     def stop(self) -> None:
-        """End all connections and the thread; may be called twice."""
+        """End all connections and the thread; can be called twice."""
         loop, thread = self._loop, self._thread
         if loop is not None and thread is not None:
             self._loop = self._thread = None
@@ -88,7 +88,7 @@ class Simulator:
 
     @property
     def endpoint(self) -> str:
-        """The address as an SDK's `endpoint` wants it: `127.0.0.1:PORT`."""
+        """The address in the form of an SDK's `endpoint`: `127.0.0.1:PORT`."""
         return f"{HOST}:{self._port}"
 
     @property
@@ -111,11 +111,11 @@ class Simulator:
         return cast("dict[str, Any]", self._on_loop(lambda: witness.state(self._engine)))
 
     def do(self, request: dict[str, Any]) -> None:
-        """Do what `POST /_simulator/do` does; a ValueError with one sentence says why not."""
+        """Do what `POST /_simulator/do` does; a ValueError says in one sentence why not."""
         self._on_loop(lambda: self._engine.do(request))
 
     def respond(self, raw: RawRequest) -> tuple[Reply, dict[str, str]]:
-        """Answer a request of this process as the address would, and return the headers of the answer with it."""
+        """Answer a request from this process as the address would, and return the headers of the answer with it."""
 
         def answer() -> tuple[Reply, dict[str, str]]:
             reply, _ = gateway.respond(self._engine, raw)
@@ -124,10 +124,10 @@ class Simulator:
         return self._on_loop(answer)
 
     def replace_world(self, world: dict[str, Any]) -> None:
-        """Simulate another world at the same address and with the same faults; what was asked so far is forgotten."""
+        """Simulate another world at the same address and with the same faults; earlier requests are forgotten."""
 
         def begin() -> None:
-            # the time at which it begins is that of the first world, which has come
+            # its beginning is that of the first world, which has already passed
             engine = Engine(replace(self._options, world={**world, "begins": None}))
             engine.faults = self._engine.faults
             self._engine = engine
@@ -137,7 +137,7 @@ class Simulator:
         self._on_loop(begin)
 
     def _on_loop(self, work: Callable[[], _Result]) -> _Result:
-        """Run on the simulator's thread, so that nothing is looked at while it changes."""
+        """Run on the simulator's thread, so that nothing is read while it changes."""
         loop = self._loop
         if loop is None:
             return work()
@@ -153,7 +153,7 @@ async def _started(server: Server) -> int:
 
 
 async def _ended(server: Server) -> None:
-    """Close the server, and end what still waits in it, such as an answer that a fault delays."""
+    """Close the server, and end everything that still waits in it, such as an answer delayed by a fault."""
     await server.close()
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:

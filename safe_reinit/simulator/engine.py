@@ -30,12 +30,12 @@ from .wire.request import RawRequest, Request
 from .world import WorldError, load_world
 
 _NONCE_MEMORY = 30 * 60
-"""Real seconds for which a nonce stays used: both sides of the 15 minutes in which a date is good."""
+"""Real seconds for which a nonce stays used: both sides of the 15 minutes in which a date is valid."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to simulate: the world and faults (paths, parsed YAML or None), simulated seconds in a real one, a seed."""
+    """How to simulate: the world and faults (paths, parsed YAML or None), simulated seconds per real second, a seed."""
 
     world: World | str | Path | dict[str, Any] | None = None
     faults: str | Path | list[object] | None = None
@@ -43,11 +43,11 @@ class Options:
     seed: int = 0
     access_key: tuple[str, str] | None = None
     clock: SimulatedClock | None = None
-    """The clock to live by, for a program that shares it; by default one that runs at `speed` from the present."""
+    """The clock to use, for a program that shares it; by default one that runs at `speed` from the present."""
 
 
 class Engine:
-    """A cloud, its keys and faults, and everything that was asked of it. Not safe for use from several threads."""
+    """A cloud, its keys and faults, and all requests to it. Not safe for use from several threads."""
 
     def __init__(self, options: Options) -> None:
         self.seed = options.seed
@@ -66,7 +66,7 @@ class Engine:
             self._plan(number, spec, spec.at.at(clock.start))
 
     def handle(self, raw: RawRequest) -> tuple[Reply, Call]:
-        """Answer one request as ECS would, or as a fault wants it."""
+        """Answer one request as ECS would, or as a fault requires."""
         protocol = acs3 if acs3.speaks(raw) else rpc
 
         def signed() -> AccessKey:
@@ -77,7 +77,7 @@ class Engine:
         return self._answer(protocol.read(raw), signed)
 
     def ask(self, request: Request, key_id: str) -> tuple[Reply, Call]:
-        """Answer what a key asks for in this process, where nothing is signed."""
+        """Answer a request of a key in this process, where nothing is signed."""
         return self._answer(request, lambda: self.key(key_id))
 
     def _answer(self, request: Request, verified: Callable[[], AccessKey]) -> tuple[Reply, Call]:
@@ -97,14 +97,14 @@ class Engine:
         return self._done(request, reply, code, request_id, fault)
 
     def crash(self, raw: RawRequest) -> tuple[Reply, Call]:
-        """Answer a request at which the simulation itself went wrong: ECS, too, then says InternalError."""
+        """Answer a request for which the simulation itself failed: ECS, too, then answers InternalError."""
         asked = Request(raw.headers.get("x-acs-action", ""), "", Params([]))
         request_id = self.new_request_id()
         reply = self._failure(asked, Refusal("InternalError"), request_id)
         return self._done(asked, reply, "InternalError", request_id, None)
 
     def _carry_out(self, ctx: Context, fault: Fault | None) -> tuple[Reply, str]:
-        """Do what is asked, unless the fault keeps it from being done."""
+        """Carry out the request, unless a fault prevents that."""
         instead = fault.instead() if fault else None
         if instead is not None:
             return instead, ""
@@ -119,14 +119,14 @@ class Engine:
             return self._failure(ctx.request, refusal, ctx.request_id), refusal.code
 
     def _arrive_late(self, request: Request, key: AccessKey, request_id: str, at: float) -> None:
-        """Carry out a request that was held up on its way; nobody gets its answer."""
+        """Carry out a request that was delayed on its way; nobody gets its answer."""
         _, code = self._carry_out(Context(self.cloud, key, request, at, request_id), None)
         self.calls.add(
             Call(at, request.action, request.subjects, None, code, request_id, request.dry_run, "late", "world")
         )
 
     def meter(self, account: str, region: str, action: str, now: float, calls: int = 1) -> None:
-        """Count calls by account, region, action and minute: over the limit they are refused until the next minute."""
+        """Count calls by account, region, action and minute: over the limit, they are refused until the next minute."""
         settings = self.cloud.settings
         limit = settings.rate_limits.get(action)
         if limit is None:
@@ -187,7 +187,7 @@ class Engine:
         return now
 
     def _plan(self, number: int, spec: ScheduleSpec, at: float) -> None:
-        """Put one line of the world's schedule on the timeline."""
+        """Put one entry of the world's schedule on the timeline."""
         try:
             console.check(spec.do)
         except console.CannotDo as error:
@@ -195,7 +195,7 @@ class Engine:
         self.cloud.timeline.begin(f"schedule {number}", at, partial(self._scheduled, number, spec))
 
     def _scheduled(self, number: int, spec: ScheduleSpec, at: float) -> None:
-        """Do one line of the schedule; what cannot be done at its time is left out."""
+        """Carry out one entry of the schedule; if it is not possible at its time, it is skipped."""
         with suppress(console.CannotDo, Refusal):
             console.perform(self._operator(at, "world"), spec.do)
         if spec.every is not None:

@@ -46,7 +46,7 @@ class _Spec(BaseModel):
 
 
 class ErrorSpec(_Spec):
-    """An error answer; `status` and `message` follow the catalogue for a code it knows."""
+    """An error answer; `status` and `message` default to those in the catalogue if it has the code."""
 
     code: Annotated[str, Field(min_length=1)]
     status: _Status | None = None
@@ -54,7 +54,7 @@ class ErrorSpec(_Spec):
 
 
 class ThrottleSpec(_Spec):
-    """Throttling; `retry_after` is what the header x-acs-retry-after says."""
+    """Throttling; `retry_after` is the value of the header x-acs-retry-after."""
 
     retry_after: Annotated[int, Field(ge=1)]
 
@@ -64,11 +64,11 @@ class Fault(_Spec):
 
     action: str
     nth: Annotated[int, Field(ge=1)] | Literal["every"] | None = None
-    """Which call it strikes; the first, or every one where there is a chance."""
+    """Which call it affects; the first, or every one if there is a chance."""
     times: Annotated[int, Field(ge=1)] | None = None
     """How many calls in a row."""
     chance: Annotated[float, Field(gt=0, le=1)] | None = None
-    """How probably it strikes such a call; the seed decides."""
+    """The probability that it affects such a call; the seed decides."""
     subject: str | None = None
     dry_run: bool | None = None
     error: ErrorSpec | None = None
@@ -91,11 +91,11 @@ class Fault(_Spec):
 
     @property
     def kind(self) -> str:
-        """The key that says what happens; `drop_answer` where it goes with a delay."""
+        """The key that says what happens; `drop_answer` if that is combined with a delay."""
         return next(kind for kind in _KINDS if getattr(self, kind) is not None)
 
     def fits(self, action: str, subjects: Collection[str], *, dry_run: bool) -> bool:
-        """Return whether this is a call it counts."""
+        """Return whether this is a call that it counts."""
         return (
             self.action in ("*", action)
             and (self.subject is None or self.subject in subjects)
@@ -103,14 +103,14 @@ class Fault(_Spec):
         )
 
     def strikes(self, count: int) -> bool:
-        """Return whether it happens to the count-th such call."""
+        """Return whether it affects the count-th such call."""
         if self.nth == "every" or (self.nth is None and self.chance is not None):
             return self.times is None or count <= self.times
         first = self.nth or 1
         return first <= count < first + (self.times or 1)
 
     def refusal(self) -> Refusal | None:
-        """Return the error answered in place of the act, if that is what happens."""
+        """Return the error that is answered instead of carrying out the call, if that is what happens."""
         if self.error is not None:
             known = self.error.code in CATALOGUE
             status = self.error.status or (None if known else 400)
@@ -122,7 +122,7 @@ class Fault(_Spec):
         return None
 
     def instead(self) -> Reply | None:
-        """Return what happens in place of the act, where that is not an error of ECS."""
+        """Return what happens instead of carrying out the call, if that is not an error of ECS."""
         if self.drop_request or self.late is not None:
             return Reply(500, b"", ending="drop")
         if self.reset:
@@ -130,7 +130,7 @@ class Fault(_Spec):
         return None if self.html is None else page(self.html)
 
     def spoil(self, reply: Reply, rng: Random) -> Reply:
-        """Return what becomes of the answer after the act was done."""
+        """Return what happens to the answer after the call was carried out."""
         if self.garble:
             return replace(reply, status=200, body=b"\x1f\x8b" + rng.randbytes(40))
         if self.html_after is not None:
@@ -140,28 +140,28 @@ class Fault(_Spec):
 
 
 def page(status: int) -> Reply:
-    """Return a page of some proxy."""
+    """Return the error page of a proxy."""
     text = f"<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>\r\n"
     return Reply(status, text.encode(), content_type="text/html")
 
 
 @dataclass
 class _Counted:
-    """A fault in force: the calls it has counted, and its own dice, so that no other fault changes its luck."""
+    """A fault in effect: the calls it has counted, and its own random numbers, which no other fault changes."""
 
     fault: Fault
     dice: Random
     count: int = 0
 
     def strikes(self) -> bool:
-        """Count one more call and tell whether it happens to it."""
+        """Count one more call, and return whether it is affected."""
         self.count += 1
         lucky = self.fault.chance is None or self.dice.random() < self.fault.chance
         return self.fault.strikes(self.count) and lucky
 
 
 class Faults:
-    """The faults in force, each with its own count."""
+    """The faults in effect, each with its own count."""
 
     def __init__(self, faults: Iterable[Fault], seed: int = 0) -> None:
         self._seed = seed
@@ -170,7 +170,7 @@ class Faults:
             self.add(fault)
 
     def add(self, fault: Fault) -> None:
-        """Put one more in force; it counts from now on."""
+        """Put one more into effect; it counts from now on."""
         dice = Random(f"{self._seed} {len(self._counted)}")  # noqa: S311 - repeatable on purpose
         self._counted.append(_Counted(fault, dice))
 
@@ -179,7 +179,7 @@ class Faults:
         self._counted.clear()
 
     def take(self, action: str, subjects: Collection[str], *, dry_run: bool) -> Fault | None:
-        """Count a call and return the fault that happens to it, if any."""
+        """Count a call, and return the fault that affects it, if any."""
         struck = None
         for counted in self._counted:
             if counted.fault.fits(action, subjects, dry_run=dry_run) and counted.strikes() and struck is None:
@@ -188,7 +188,7 @@ class Faults:
 
 
 def load_faults(source: str | Path | list[object] | None, actions: Collection[str]) -> list[Fault]:
-    """Read faults from a YAML file or a list; all mistakes are told at once, each with its path."""
+    """Read faults from a YAML file or a list; all mistakes are reported at once, each with its path."""
     if source is None:
         return []
     data = source if isinstance(source, list) else read_yaml(source)
@@ -209,7 +209,7 @@ def load_faults(source: str | Path | list[object] | None, actions: Collection[st
 
 
 def parse_fault(data: object, actions: Collection[str]) -> Fault | str:
-    """Read one fault; what is wrong with it comes back as a text."""
+    """Read one fault; its mistakes are returned as a text."""
     try:
         fault = Fault.model_validate(data)
     except ValidationError as error:
@@ -222,5 +222,5 @@ class _File(RootModel[tuple[Fault, ...]]):
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of a fault file; that a fault has exactly one kind is said in words only."""
+    """Return the JSON Schema of a fault file; only a text says that a fault has exactly one kind."""
     return schema_of(_File)

@@ -25,17 +25,17 @@ def respond(engine: Engine, raw: RawRequest) -> tuple[Reply, Call | None]:
 
 
 MARK = "X-Safe-Reinit-Simulator"
-"""The header that marks every answer: whoever gets one without it does not talk to a simulator."""
+"""The header that marks every answer: an answer without it does not come from a simulator."""
 
 
 def headers_of(engine: Engine, reply: Reply) -> dict[str, str]:
-    """Return all headers with which a reply leaves now."""
+    """Return all headers of a reply that is sent now."""
     date = http_date(engine.cloud.clock.now())
     return {"Content-Type": reply.content_type or JSON_TYPE, "Date": date, MARK: "1", **reply.headers}
 
 
 def _private(engine: Engine, raw: RawRequest) -> Reply:
-    """Answer what is not ECS: the state, and what another person does."""
+    """Answer the private routes: the state, and what another person does."""
     if _from_a_web_page(raw):
         return Reply(403, dump({"error": "Web pages may not ask the simulator: use curl or a program."}))
     route = (raw.method, raw.path)
@@ -55,9 +55,9 @@ def _private(engine: Engine, raw: RawRequest) -> Reply:
 
 
 def _from_a_web_page(raw: RawRequest) -> bool:
-    """Return whether a browser sends this for a page: there is none of ours, so it is any page that somebody reads.
+    """Return whether a browser sends this for a web page: we have none, so it can be any page that somebody visits.
 
-    Browsers say so by Origin and Sec-Fetch-Site; a page whose own name is made to resolve to this machine is known by
+    Browsers say so with Origin and Sec-Fetch-Site. A page whose own name resolves to this machine is recognised by
     Host.
     """
     if "origin" in raw.headers or raw.headers.get("sec-fetch-site", "none") != "none":

@@ -19,12 +19,12 @@ Members = Mapping[str, object]
 
 
 class CannotDo(ValueError):
-    """What was asked cannot be done; the text is the one sentence that says why."""
+    """The request is not possible; the text says why in one sentence."""
 
 
 @dataclass(frozen=True)
 class Operator:
-    """Who does something now, and what it is done to: somebody at the console, or the world by itself."""
+    """Who acts now, and on what: somebody at the console, or the world by itself."""
 
     now: float
     source: Source
@@ -37,7 +37,7 @@ class Operator:
     """Counts calls of an account: see ``Engine.meter``."""
 
     def log(self, action: str, *subjects: str) -> None:
-        """Put it on record."""
+        """Record it."""
         call = Call(self.now, action, subjects, request_id=self.new_request_id(), source=self.source)
         self.calls.add(call)
 
@@ -57,7 +57,7 @@ class Operator:
 
 
 def start(operator: Operator, subject: object, rest: Members) -> None:
-    """Make an instance Running: at once, or Starting now and Running after so many seconds."""
+    """Make an instance Running: at once, or Starting now and Running after this many seconds."""
     instance = operator.instance(subject)
     if instance.status == "Running":
         return
@@ -72,7 +72,7 @@ def start(operator: Operator, subject: object, rest: Members) -> None:
 
 
 def stop(operator: Operator, subject: object, rest: Members) -> None:
-    """Make an instance Stopped: at once, or Stopping now and Stopped after so many seconds."""
+    """Make an instance Stopped: at once, or Stopping now and Stopped after this many seconds."""
     instance = operator.instance(subject)
     if instance.status == "Stopped":
         return
@@ -87,7 +87,7 @@ def stop(operator: Operator, subject: object, rest: Members) -> None:
 
 
 def _ends_in(operator: Operator, instance: Instance, seconds: float, finish: Callable[[float], None]) -> None:
-    """Make what has just begun take so long, whatever it usually takes."""
+    """Set how long an operation that has just begun takes, instead of its usual duration."""
     operator.cloud.timeline.begin(instance.id, operator.now + seconds, finish)
 
 
@@ -100,7 +100,7 @@ def _still(cloud: Cloud, instance: Instance) -> None:
 
 
 def write(operator: Operator, subject: object, _rest: Members) -> None:
-    """Write to a disk as a guest does."""
+    """Write to a disk, as a guest does."""
     cloud = operator.cloud
     disk = operator.disk(subject)
     owners = [cloud.instances.find(place.instance_id) for place in disk.attachments]
@@ -203,7 +203,7 @@ def delete_snapshot(operator: Operator, subject: object, _rest: Members) -> None
 
 
 def fail_snapshot(operator: Operator, subject: object, _rest: Members) -> None:
-    """Make a snapshot that is being created fail, as it may by itself."""
+    """Make a snapshot in progress fail, as it may by itself."""
     row = operator.cloud.snapshots.find(str(subject))
     if row is None or row.status != "progressing":
         raise CannotDo(f"There is no snapshot {subject} in progress.")

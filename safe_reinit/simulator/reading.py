@@ -1,4 +1,4 @@
-"""How the members of a world file are read: times, and lists that may be one thing."""
+"""How the members of a world file are read: times, and lists that may be a single item."""
 
 from __future__ import annotations
 

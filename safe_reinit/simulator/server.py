@@ -1,4 +1,4 @@
-"""The address: HTTP on loopback, each request handed to the engine, each reply sent as it says."""
+"""The address: HTTP on loopback. Each request goes to the engine, and each reply is sent as the engine says."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .wire.request import RawRequest
 
 HOST = "127.0.0.1"
 _SILENT = logging.Logger("simulator", logging.CRITICAL + 1)
-"""A person sees one line for each request, and no more."""
+"""A person sees one line per request, and nothing else."""
 _CLOSING_TIME = 0.1
-"""Real seconds that requests under way get when the server is closed."""
+"""Real seconds for requests in progress when the server is closed."""
 
 
 _MAX_LINE = 65536
-"""The longest request line in bytes: a hundred ids and a signature must fit."""
+"""The maximum length of a request line in bytes: a hundred ids and a signature must fit."""
 
 
 class _Connection(web.RequestHandler):
-    """One connection. What is no HTTP gets the page that a proxy before the gateway would send."""
+    """One connection. A request that is not HTTP gets the page that a proxy before the gateway would send."""
 
     __slots__ = ("_log",)
 
@@ -63,7 +63,7 @@ class Server:
     """An engine behind an HTTP address. Made, started and closed on one event loop.
 
     Attributes:
-        engine: what answers; another one takes its place at once.
+        engine: answers the requests; it can be replaced at any time.
 
     """
 
@@ -74,14 +74,14 @@ class Server:
         self._listener: asyncio.Server | None = None
 
     async def start(self, port: int = 0) -> int:
-        """Listen; returns the port, which the system chooses for 0."""
+        """Listen; return the port, which the system chooses for 0."""
         loop = asyncio.get_running_loop()
         self._web = web.Server(self._handle)
         self._listener = await loop.create_server(partial(_Connection, self._web, self._log, loop=loop), HOST, port)
         return int(self._listener.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """Stop listening and end all connections, delayed answers too."""
+        """Stop listening and end all connections, including delayed answers."""
         if self._listener is not None:
             self._listener.close()
         if self._web is not None:
@@ -101,7 +101,7 @@ class Server:
         if reply.delay:
             await self.engine.cloud.clock.sleep(reply.delay)
         if reply.ending != "answer":
-            # What is returned after this reaches nobody: the connection is gone.
+            # Anything returned after this reaches nobody: the connection is gone.
             _cut(request, reset=reply.ending == "reset")
         return self._response(reply)
 

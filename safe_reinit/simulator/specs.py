@@ -23,7 +23,7 @@ from .reading import (
 
 
 class Spec(BaseModel):
-    """What all parts of a world have in common: no unknown keys, no change after reading."""
+    """The common base of all parts of a world: no unknown keys, no change after reading."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True, title=None
@@ -31,14 +31,14 @@ class Spec(BaseModel):
 
 
 class DenialSpec(Spec):
-    """A RAM action (`ecs:StopInstance`, or `*`) a key may not do to one resource id, or to all (`*`)."""
+    """A RAM action (`ecs:StopInstance`, or `*`) that a key may not do to one resource id, or to any (`*`)."""
 
     action: str
     resource: str = "*"
 
 
 class StatementSpec(Spec):
-    """A statement of a RAM policy. Of conditions `{"Bool": {KEY: ["true"]}}` is known; `*` stands for anything."""
+    """A statement of a RAM policy. Of conditions, `{"Bool": {KEY: ["true"]}}` is supported; `*` matches anything."""
 
     Effect: Literal["Allow", "Deny"]
     Action: Ids
@@ -47,7 +47,7 @@ class StatementSpec(Spec):
 
 
 class RamPolicySpec(Spec):
-    """A RAM policy, as the RAM console takes it."""
+    """A RAM policy, in the form of the RAM console."""
 
     Version: Literal["1"]
     Statement: tuple[StatementSpec, ...]
@@ -66,11 +66,11 @@ class KeySpec(Spec):
     """Another account than the world's: such a key sees nothing."""
     deny: tuple[DenialSpec, ...] = ()
     policy: RamPolicySpec | None = None
-    """With one, the key may do nothing but what it allows, and of that not what `deny` names."""
+    """With a policy, the key may do only what it allows, except what `deny` names."""
 
 
 class Durations(Spec):
-    """How long things take, in simulated seconds, unless an instance, disk or snapshot says otherwise."""
+    """How long operations take, in simulated seconds, unless an instance, disk or snapshot says otherwise."""
 
     stop: Seconds = 30
     wipe: Seconds = 60
@@ -83,7 +83,7 @@ class GroupSpec(Spec):
     """An Auto Scaling group."""
 
     release_after: Seconds = 60
-    """A member that is not Running for so long is released, with its disks."""
+    """A member that is not Running for this long is released, with its disks."""
     tags: bool = True
     """Whether its members have the tag acs:autoscaling:scalingGroupId."""
 
@@ -93,7 +93,7 @@ class ImageSpec(Spec):
 
     owner: Literal["self", "system", "others", "marketplace"] = "self"
     region: str = ""
-    """Where it is; empty: in the region of the world."""
+    """Its region; empty: the region of the world."""
     public: bool = False
     os: Literal["linux", "windows"] = "linux"
     name: str | None = None
@@ -101,17 +101,17 @@ class ImageSpec(Spec):
     created: When = Moment(-60 * DAY, relative=True)
     status: Literal["Creating", "Waiting", "Available", "UnAvailable", "CreateFailed", "Deprecated"] = "Available"
     deleted: bool = False
-    """Deleted, or by its owner no longer shared with this account."""
+    """Deleted, or no longer shared with this account by its owner."""
     code_when_deleted: Literal[
         "", "InvalidImageId.NotFound", "SharedImageDeleted", "InvalidDiskId.OperationNotSupported"
     ] = ""
-    """What ReInitDisk then says; empty: by owner, self, others and the rest in this order."""
+    """What ReInitDisk then answers; empty: by owner: self, others, and the rest, in this order."""
     supports_io_optimized: bool = True
     cloud_init: bool = True
     """IsSupportCloudinit."""
     login_as_non_root: bool = False
     snapshot: str = ""
-    """The snapshot it was made from, which can then not be deleted."""
+    """The snapshot that it was made from, which then cannot be deleted."""
     tags: dict[str, str] = {}
 
 
@@ -125,7 +125,7 @@ class EventSpec(Spec):
 
 
 class AutoSnapshotPolicySpec(Spec):
-    """An automatic snapshot policy. It is shown; snapshots begin by `schedule`."""
+    """An automatic snapshot policy. It is only shown; snapshots begin according to `schedule`."""
 
     name: str = ""
     hours: tuple[Annotated[int, Field(ge=0, le=23)], ...] = (3,)
@@ -140,28 +140,28 @@ class KmsKeySpec(Spec):
     """A key of KMS."""
 
     state: str = "Enabled"
-    """KeyState; with another than Enabled its disks answer CMKNotEnabled. `Deleted`: KMS does not know it."""
+    """KeyState; with any other than Enabled, its disks answer CMKNotEnabled. `Deleted`: KMS does not know it."""
 
 
 class InstanceSpec(Spec):
-    """An instance. It has been started once unless `never_started`; image and system follow its system disk."""
+    """An instance. It was started once unless `never_started`; its image and system come from its system disk."""
 
     name: str | None = None
     region: str = ""
-    """Where it is; empty: in the region of the world."""
+    """Its region; empty: the region of the world."""
     zone: Annotated[str, Field(pattern="^[a-z]$")] = "h"
     """The letter of its zone in that region; its disks are in the same."""
     status: Literal["Pending", "Starting", "Running", "Stopping", "Stopped"] = "Running"
     never_started: bool = False
     created: When = Moment(-30 * DAY, relative=True)
     started: When = Moment(-2 * DAY, relative=True)
-    """When it was last started; DescribeInstances shows the minute of it."""
+    """When it was last started; DescribeInstances shows the minute."""
     shows_start_time: bool = True
     """Whether DescribeInstances shows its StartTime at all."""
     start_time_moves: bool = True
     """Whether a start gives it a new StartTime."""
     start_time_off: Annotated[float, Field(allow_inf_nan=False)] = 0
-    """By how many seconds the StartTime of a start is ahead of the `Date` of answers; below 0: behind it."""
+    """By how many seconds the StartTime of a start is ahead of the `Date` of answers; negative: behind."""
     stopped_mode: Mode = "KeepCharging"
     os: Literal["linux", "windows"] | None = None
     image: str | None = None
@@ -169,7 +169,7 @@ class InstanceSpec(Spec):
     charge_type: Literal["PostPaid", "PrePaid"] = "PostPaid"
     expires: When | None = None
     auto_release: When | None = None
-    """AutoReleaseTime: then it is deleted, with its disks."""
+    """AutoReleaseTime: at that time it is deleted, with its disks."""
     spot_strategy: Literal["NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"] = "NoSpot"
     deletion_protection: bool = False
     hibernation: bool = False
@@ -177,36 +177,36 @@ class InstanceSpec(Spec):
     instance_type: str = "ecs.g7.large"
     public_ip: str = ""
     eip: str = ""
-    """The address of an EIP that is bound to it, which it keeps whatever its power."""
+    """The address of an EIP that is bound to it; it keeps it whatever its power state."""
     dedicated_host: str = ""
     capacity_reservation: str = ""
     ignores_stop: bool = False
-    """A guest that does not answer a graceful stop: Stopping until it is forced."""
+    """A guest that ignores a graceful stop: Stopping until it is forced."""
     stock: Stock | None = None
-    """Whether a start finds resources, if not as the world says."""
+    """Whether a start finds capacity, if different from the world."""
     login_as_non_root: bool = False
-    """Made to log in as ecs-user, which its image and region must support when the system disk is wiped."""
+    """Made for logins as ecs-user, which its image and region must support when the system disk is wiped."""
     scaling_group: str = ""
     lifecycle: Lifecycle = "InService"
-    """Its state in the scaling group, which leaves Standby and Protected alone."""
+    """Its state in the scaling group, which leaves Standby and Protected members alone."""
     events: Annotated[tuple[EventSpec, ...], BeforeValidator(one)] = ()
-    """System events: they are shown, and happen only if the schedule has them happen."""
+    """System events: they are shown, and happen only if they are in the schedule."""
     locks: Ids = ()
     tags: dict[str, str] = {}
     stop_seconds: Seconds | None = None
     start_seconds: Seconds | None = None
     held: bool = False
-    """What is under way does not end before a release."""
+    """An operation in progress does not end before a release."""
 
 
 class DiskSpec(Spec):
-    """A disk. `instance` is what it is attached to (several for multi-attach), `snapshot` what it was made from."""
+    """A disk. `instance` is what it is attached to (several for multi-attach), `snapshot` is its source."""
 
     instance: Ids = ()
     type: Literal["system", "data"] = "data"
     name: str | None = None
     region: str = ""
-    """Where it is; empty: in the region of its instance, else of the world."""
+    """Its region; empty: the region of its instance, else of the world."""
     status: Literal["In_use", "Available", "Attaching", "Detaching", "Creating", "ReIniting"] | None = None
     category: str = "cloud_essd"
     size: int = 40
@@ -221,22 +221,22 @@ class DiskSpec(Spec):
     delete_with_instance: bool | None = None
     """Default: true for a system disk, false for a data disk."""
     auto_snapshot_policy: str = ""
-    """The id of one of `auto_snapshot_policies`; ECS shows no policy for another one."""
+    """The id of one of `auto_snapshot_policies`; ECS does not show any other policy."""
     encrypted: bool = False
     kms_key: str = ""
     kms: Literal["", "CMKNotEnabled", "KMSUnauthorized", "CMKUnauthorized"] = ""
-    """What is wrong with its key: ReInitDisk, CreateSnapshot, and stop and start of its instance are refused so.
+    """What is wrong with its key: the reason for which ReInitDisk, CreateSnapshot, and stop and start are refused.
 
-    It follows the state of the key where that is in `kms_keys`.
+    If the key is in `kms_keys`, this follows from its state.
     """
     never_used: bool = False
-    """CreateSnapshot tells it; so does ReInitDisk in the edition of 2017."""
+    """CreateSnapshot reports it; so does ReInitDisk in the edition of 2017."""
     faulty: bool = False
-    """Its storage does not work: ReInitDisk answers InternalError, stop and start DiskError."""
+    """Its storage is faulty: ReInitDisk answers InternalError, stop and start DiskError."""
     replicated: bool = False
     """In an asynchronous replication pair: cannot be wiped."""
     replica_site: Literal["production", "backup"] = "production"
-    """Of a disk in a pair: whether it is the one that is replicated (production) or its replica."""
+    """For a disk in a pair: whether it is the source (production) or the replica."""
     locks: Ids = ()
     tags: dict[str, str] = {}
     content: str | None = None
@@ -249,9 +249,9 @@ class SnapshotSpec(Spec):
 
     disk: str
     released: bool = False
-    """Its disk is no longer there."""
+    """Its disk no longer exists."""
     region: str = ""
-    """Where it is; empty: in the region of its disk, else of the world."""
+    """Its region; empty: the region of its disk, else of the world."""
     name: str = ""
     status: Literal["progressing", "accomplished", "failed"] = "accomplished"
     created: When = Moment(-3600.0, relative=True)
@@ -266,7 +266,7 @@ class SnapshotSpec(Spec):
     content: str | None = None
     deleted: bool = False
     code_when_deleted: Literal["InvalidSourceSnapshot", "OperationDenied"] = "InvalidSourceSnapshot"
-    """What ReInitDisk then says of a disk made from it: both are documented."""
+    """What ReInitDisk then answers for a disk made from it: both are documented."""
     tags: dict[str, str] = {}
     held: bool = False
 
@@ -276,21 +276,21 @@ class ScheduleSpec(Spec):
 
     at: When
     every: Annotated[float, Field(ge=60, allow_inf_nan=False)] | None = None
-    """Again after so many seconds."""
+    """Again after this many seconds."""
     do: dict[str, Any]
 
 
 class AccountSpec(Spec):
-    """What is true of the whole account; `{"set": {...}}` changes it while the simulation runs."""
+    """The facts about the whole account; `{"set": {...}}` changes them while the simulation runs."""
 
     edition: Literal[2017, 2018, 2019, 2020, 2021, 2025] = 2025
-    """Of the API reference, where editions contradict each other about one and the same fact."""
+    """The edition of the API reference, where editions contradict each other."""
     arrears: bool = False
-    """The account owes money for what is paid by use."""
+    """The account owes money for pay-as-you-go resources."""
     stock: Stock = "enough"
-    """Whether a start after StopCharging, on a dedicated host or of a spot instance finds resources."""
+    """Whether a start after StopCharging, on a dedicated host or of a spot instance finds capacity."""
     default_stopped_mode: Mode = "KeepCharging"
-    """Of a stop that names no mode."""
+    """For a stop without a mode."""
     volume_white_list: bool = True
     """Whether the account may use shared block storage."""
     login_as_non_root: bool = True
@@ -302,7 +302,7 @@ class AccountSpec(Spec):
 
 
 class World(AccountSpec):
-    """All of it. The first of `keys` is the default key."""
+    """A complete world. The first of `keys` is the default key."""
 
     region: str = "cn-hangzhou"
     regions: Ids = ("cn-hangzhou", "cn-shanghai", "cn-beijing", "cn-shenzhen", "ap-southeast-1")
@@ -311,12 +311,12 @@ class World(AccountSpec):
     """The simulated time at which the simulation begins; by default the present."""
     durations: Annotated[Durations, BeforeValidator(empty)] = Durations()
     describe_lag: Seconds = 0
-    """By how much Describe calls show an older state of instances, disks and snapshots."""
+    """How much older the state is that Describe calls show for instances, disks and snapshots."""
     keys: Annotated[tuple[KeySpec, ...], Field(min_length=1)] = (KeySpec(id="testid", secret="testsecret"),)  # noqa: S106
     key_pairs: Ids = ()
     scaling_groups: dict[str, Annotated[GroupSpec, BeforeValidator(empty)]] = {}
     kms_keys: dict[str, Annotated[KmsKeySpec, BeforeValidator(empty)]] = {}
-    """The key of a disk need not be named here: it is Enabled, or Disabled where the disk says CMKNotEnabled."""
+    """The key of a disk need not be listed here: it is Enabled, or Disabled if the disk says CMKNotEnabled."""
     auto_snapshot_policies: dict[str, Annotated[AutoSnapshotPolicySpec, BeforeValidator(empty)]] = {}
     images: dict[str, Annotated[ImageSpec, BeforeValidator(empty)]] = {}
     instances: dict[str, Annotated[InstanceSpec, BeforeValidator(empty)]] = {}
@@ -326,7 +326,7 @@ class World(AccountSpec):
     """What happens by itself, such as an automatic snapshot."""
 
     def region_of(self, thing: ImageSpec | InstanceSpec | DiskSpec | SnapshotSpec | None) -> str:
-        """Return the region of a thing: its own, else that of what it belongs to, else the world's."""
+        """Return the region of a resource: its own, else that of what it belongs to, else the world's."""
         if thing is None:
             return self.region
         owner: InstanceSpec | DiskSpec | None = None
@@ -337,11 +337,11 @@ class World(AccountSpec):
         return thing.region or self.region_of(owner)
 
     def zone_of(self, thing: InstanceSpec | DiskSpec) -> str:
-        """Return the zone of an instance, or of a disk, which is in the zone of the instance that it is attached to."""
+        """Return the zone of an instance, or of a disk, which is in the zone of its instance."""
         owner = self.instances.get(thing.instance[0]) if isinstance(thing, DiskSpec) and thing.instance else thing
         letter = owner.zone if isinstance(owner, InstanceSpec) else "h"
         return f"{self.region_of(thing)}-{letter}"
 
     def account_facts(self) -> dict[str, Any]:
-        """Return what is true of the whole account."""
+        """Return the facts about the whole account."""
         return {name: getattr(self, name) for name in AccountSpec.model_fields}

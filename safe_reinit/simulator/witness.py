@@ -1,4 +1,4 @@
-"""What is true in the simulation, for whoever judges a client: `GET /_simulator/state`."""
+"""The true state of the simulation, for anyone who checks a client: `GET /_simulator/state`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .state.model import Disk, Instance, Overwrite
 
 
 def state(engine: Engine) -> dict[str, object]:
-    """Return everything as it truly is now, whatever Describe calls may show or hide."""
+    """Return the true present state of everything, whatever Describe calls may show or hide."""
     now = engine.tick()
     cloud = engine.cloud
     return {

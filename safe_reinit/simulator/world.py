@@ -1,4 +1,4 @@
-"""The schema of a world file: what there is when a simulation begins.
+"""The schema of a world file: what exists when a simulation begins.
 
 A world is YAML (or a dict of the same shape). Things are mappings by id; every member has a default, so `d-1: {}` is a
 disk. Times are RFC 3339 (`2013-07-01T00:00:00Z`) or relative to the start (`-2h`, `-30d`, `+15m`); durations are
@@ -39,7 +39,7 @@ def _default_world() -> World:
 
 
 def parse_world(data: object) -> World:
-    """Validate; all mistakes are told at once, each with its path."""
+    """Validate; all mistakes are reported at once, each with its path."""
     try:
         world = World.model_validate({} if data is None else data)
     except ValidationError as error:
@@ -67,7 +67,7 @@ def read_yaml(path: str | Path) -> object:
 
 
 def sentences(error: ValidationError) -> str:
-    """All problems of a validation, each as `path: what is wrong`."""
+    """Return all problems of a validation, each as `path: what is wrong`."""
     return "; ".join(
         f"{'.'.join(str(part) for part in problem['loc']) or 'the document'}: {problem['msg']}"
         for problem in error.errors(include_url=False)
@@ -75,7 +75,7 @@ def sentences(error: ValidationError) -> str:
 
 
 def schema(model: type[BaseModel] = World) -> dict[str, Any]:
-    """Return the JSON Schema of a world file, or of what another model reads."""
+    """Return the JSON Schema of a world file, or of another model."""
     made = model.model_json_schema()
     for part in (made, *made.get("$defs", {}).values()):
         for member in part.get("properties", {}).values():
@@ -83,7 +83,7 @@ def schema(model: type[BaseModel] = World) -> dict[str, Any]:
             if member.get("type") == MOMENT_SCHEMA["type"] and isinstance(member.get("default"), list):
                 seconds, _ = member["default"]
                 member["default"] = f"{seconds / 3600:+g}h"
-            # A thing without a value in YAML is null, and has all defaults.
+            # A resource without a value is null in YAML, and has all defaults.
             things = member.get("additionalProperties")
             if isinstance(things, dict) and "$ref" in things:
                 member["additionalProperties"] = {"anyOf": [things, {"type": "null"}]}
@@ -91,11 +91,11 @@ def schema(model: type[BaseModel] = World) -> dict[str, Any]:
 
 
 Need = Callable[[bool, str, str], None]
-"""Demands that something is so, and otherwise notes a path and what is wrong there."""
+"""Checks that something is true, and otherwise notes a path and what is wrong there."""
 
 
 def _contradictions(world: World) -> list[str]:
-    """List references to things that are not there, and states that contradict each other."""
+    """List references to resources that do not exist, and states that contradict each other."""
     mistakes: list[str] = []
 
     def need(found: bool, path: str, problem: str) -> None:
@@ -118,7 +118,7 @@ def _contradictions(world: World) -> list[str]:
 
 
 def _disks(world: World, need: Need) -> None:
-    """Demand that what a disk is on and was made from is there, and that its status goes with it."""
+    """Check that what a disk is attached to and was made from exists, and that its status fits."""
     for key, disk in world.disks.items():
         for instance in disk.instance:
             need(instance in world.instances, f"disks.{key}.instance", f"there is no instance {instance}")
@@ -132,7 +132,7 @@ def _disks(world: World, need: Need) -> None:
 
 
 def _instances(world: World, need: Need) -> None:
-    """Demand that the image and the group of an instance are there, and that its status goes with its starts."""
+    """Check that the image and the group of an instance exist, and that its status fits its starts."""
     for key, machine in world.instances.items():
         image, group = machine.image, machine.scaling_group
         need(image is None or image in world.images, f"instances.{key}.image", f"there is no image {image}")
@@ -142,7 +142,7 @@ def _instances(world: World, need: Need) -> None:
 
 
 def _misplaced(world: World, need: Need) -> None:
-    """Demand regions that the world has, and that what belongs together is in one of them."""
+    """Check that the world has the regions, and that what belongs together is in one of them."""
     known = {world.region, *world.regions}
     for name in ("images", "instances", "disks", "snapshots"):
         for key, thing in getattr(world, name).items():

@@ -1,4 +1,4 @@
-"""The names of what is in a world file, without reading the rest of it: for a shell that completes one."""
+"""The ids in a world file, without reading the rest of it: for shell completion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 MAX_FILE_SIZE = 32 << 20
-"""Bytes that a world or a list of faults can have; more is something else."""
+"""The maximum size of a world or a list of faults, in bytes."""
 DEFAULT_WORLD = Path(__file__).with_name("default_world.yaml")
 """The packaged world."""
 
@@ -17,7 +17,7 @@ def ids_of(kind: str, world: str | None) -> list[str]:
 
     Args:
         kind: the member of the world.
-        world: a world file; without one the packaged one.
+        world: a world file; by default the packaged one.
 
     Raises:
         OSError, ValueError, yaml.YAMLError: it cannot be read.

@@ -6,7 +6,7 @@ The SDK is an extra: nothing outside this package imports it, and this package i
 |---|---|
 | ``workflow`` | one workflow for each run: asks for the next stage, and has its shards carried out |
 | ``activities`` | what a worker does for a workflow |
-| ``worker`` | a worker: polls, reads rotated keys again, reports its health, and ends in order |
+| ``worker`` | a worker: polls, reads rotated keys again, reports its health, and ends cleanly |
 | ``server`` | how the Temporal server is reached, and what is wrong if it is not |
 | ``carrier`` | starts the workflow of a run, wakes it up, and says how it is getting on |
 """

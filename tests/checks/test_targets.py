@@ -162,7 +162,7 @@ def test_what_was_asked_for_by_hand_did_not_come_from_the_class() -> None:
     assert guard.class_.allowed == ()
 
 
-@pytest.mark.parametrize(("said", "snapshot"), [(("snapshot",), True), ((), False)])
+@pytest.mark.parametrize(("chosen", "snapshot"), [(("snapshot",), True), ((), False)])
 def test_a_snapshot_asked_for_by_hand_is_taken_whatever_the_class_says(
     chosen: tuple[str, ...], *, snapshot: bool
 ) -> None:

@@ -16,15 +16,15 @@ _LEVELS: tuple[tuple[Level, str, Tone], ...] = (
     ("info", "Information", "plain"),
 )
 _UNFOLDED_FINDINGS = 10
-"""Up to so many findings of a check are shown one by one; of more, what they have in common is shown first."""
+"""Up to this many findings of a check are shown one by one; for more, what they share comes first."""
 _UNFOLDED_CHANGES = 40
-"""Up to so many calls that may change something are open from the start."""
+"""Up to this many calls that may change something are shown unfolded."""
 _UNFOLDED_IDS = 4
-"""Up to so many ids of a call are open from the start."""
+"""Up to this many ids of a call are shown unfolded."""
 
 
 def findings(report: Report) -> Markup:
-    """Return what was found, by level and by check."""
+    """Return the findings, by level and by check."""
     if not report.findings:
         return tag("p", escaped(content.no_findings(report)))
     accepted = {
@@ -64,7 +64,7 @@ def _alike(found: Sequence[Finding], how: Tone, accepted: int) -> Markup:
 
 
 def _in_common(found: Sequence[Finding]) -> Iterator[Markup]:
-    """Yield what many findings of a check all say, and of which subjects."""
+    """Yield what many findings of a check have in common, and their subjects."""
     first = found[0]
     yield tag("p", escaped(meaning(found)))
     if len({(each.fix, each.predicts) for each in found}) == 1:
@@ -84,7 +84,7 @@ def _facts(found: Finding) -> Markup:
 
 
 def calls(report: Report) -> Markup:
-    """Return every call that the report lists; those that only read apart from those that may change something."""
+    """Return every call in the report; reads separately from those that may change something."""
     reads = [call for call in report.calls if call.only_reads]
     changes = [call for call in report.calls if not call.only_reads]
     parts = (

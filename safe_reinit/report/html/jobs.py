@@ -1,4 +1,4 @@
-"""What became of each instance and its disks: counts, a table with what needs somebody first, and a card for each."""
+"""What happened to each instance and its disks: counts, a table with urgent ones first, and a card for each."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .markup import NOTHING, Markup, code, escaped, folded, joined, name_of, sma
 from .words import WORST_FIRST, badge, data_badge, failure, label, link, outcome_badge, plural
 
 CARDS_LIMIT = 20
-"""Up to so many jobs have a row and a card each; of more, those that are alike share a row, and paper has no cards."""
+"""Up to this many jobs have a row and a card each; above that, similar ones share a row, and paper has no cards."""
 _UNFOLDED_CARDS = 4
-"""Of more jobs, so many cards of those that did not go well are open."""
+"""Above that, this many cards of jobs that did not go well are open."""
 
 
 def in_order(jobs: Sequence[JobReport]) -> list[JobReport]:
-    """Sort jobs so that those that need somebody come first, else as they were planned."""
+    """Sort jobs so that those that need somebody come first, and otherwise in plan order."""
     return sorted(jobs, key=lambda job: WORST_FIRST.index(job.outcome))
 
 
@@ -67,7 +67,7 @@ def _whole_power(job: JobReport) -> Markup:
 
 
 def cards(jobs: Sequence[JobReport], verb: str) -> Markup:
-    """Return everything about each job; many are folded, but for those that did not go well."""
+    """Return everything about each job; with many jobs, only those that did not go well are open."""
     all_unfolded = len(jobs) <= CARDS_LIMIT
     return joined(
         _card(job, number, verb, unfolded=all_unfolded or (job.outcome not in WELL and number <= _UNFOLDED_CARDS))
@@ -102,7 +102,7 @@ def _disk(disk: DiskReport, job: JobReport, verb: str) -> Iterator[Markup]:
 
 
 def headline(jobs: Sequence[JobReport], verb: str) -> str:
-    """Return in one sentence what became of how many disks."""
+    """Return in one sentence what happened to how many disks."""
     disks = [disk for job in jobs for disk in job.disks]
     words = {"reinitialised": verb, "intact": "intact", "untouched": "untouched by this run", "unknown": "UNKNOWN"}
     numbers = {word: sum(disk.data == data for disk in disks) for data, word in words.items()}

@@ -1,4 +1,4 @@
-"""HTML built of values: a text of others cannot become markup, since the type checker tells the two apart."""
+"""HTML built from values: text from others cannot become markup, since the type checker distinguishes the two."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...model.letters import printable
 from ..content import Value
 
 Markup = NewType("Markup", str)
-"""HTML that is safe to put into the page; made by the functions of this file and by nothing else."""
+"""HTML that is safe to put into the page; made only by the functions of this file."""
 
 NOTHING = Markup("")
 _EMPTY_ELEMENTS = ("meta", "rect", "br")
@@ -20,12 +20,12 @@ _ATTRIBUTES = {"class_": "class", "hidden": "aria-hidden", "equiv": "http-equiv"
 
 
 def escaped(text: str) -> Markup:
-    """Write a text that may be anything, so that it is shown as it is."""
+    """Write an arbitrary text so that it is shown as it is."""
     return Markup(escape(printable(text)))
 
 
 def tag(element: str, /, *inner: Markup, **attributes: str) -> Markup:
-    """Write an element; it is well-formed as XML too."""
+    """Write an element; it is also well-formed XML."""
     given = "".join(f' {_ATTRIBUTES.get(key, key)}="{escaped(value)}"' for key, value in attributes.items())
     if element in _EMPTY_ELEMENTS:
         return Markup(f"<{element}{given}/>")
@@ -33,12 +33,12 @@ def tag(element: str, /, *inner: Markup, **attributes: str) -> Markup:
 
 
 def joined(parts: Iterable[Markup], between: str = "") -> Markup:
-    """Write these one after the other, with a text between them."""
+    """Write these one after another, with a text between them."""
     return Markup(escaped(between).join(parts))
 
 
 def name_of(text: str) -> Markup:
-    """Write a name that somebody else chose: right-to-left letters in it turn nothing else around."""
+    """Write a name that somebody else chose: right-to-left letters in it do not reorder anything else."""
     return tag("bdi", escaped(text))
 
 
@@ -48,12 +48,12 @@ def code(text: str) -> Markup:
 
 
 def moment(when: datetime) -> Markup:
-    """Write a time: UTC, in seconds; the text itself is what a machine reads too."""
+    """Write a time: UTC, in seconds; machines read the same text."""
     return tag("time", escaped(timestamp(when).replace("T", " ")))
 
 
 def written(value: Value) -> Markup:
-    """Write the pieces of a value, each as what it is."""
+    """Write the pieces of a value, each according to its kind."""
     form = {"words": escaped, "name": name_of, "code": code}
     return joined(moment(each) if isinstance(each, datetime) else form[each.kind](each.text) for each in value)
 
@@ -64,7 +64,7 @@ def small(*inner: Markup) -> Markup:
 
 
 def table(kind: str, head: Iterable[str], rows: Iterable[Iterable[Markup]]) -> Markup:
-    """Write a table whose rows are named by their first cell; ``kind`` is its class."""
+    """Write a table whose first cells name the rows; ``kind`` is its class."""
     return tag(
         "table",
         tag("thead", tag("tr", *(tag("th", escaped(title), scope="col") for title in head))),
@@ -79,12 +79,12 @@ def _row(cells: Iterable[Markup]) -> Markup:
 
 
 def facts(pairs: Iterable[tuple[str, Markup]]) -> Markup:
-    """Write names and values; a value of nothing is left out."""
+    """Write names and values; an empty value is left out."""
     return tag("dl", *(tag("div", tag("dt", escaped(name)), tag("dd", value)) for name, value in pairs if value))
 
 
 def folded(title: Markup, *inner: Markup, unfolded: bool = False, kind: str = "") -> Markup:
-    """Write something that the reader may unfold; of the kind ``printed`` it is on paper either way."""
+    """Write something that the reader can unfold; of the kind ``printed``, it is always on paper."""
     attributes = {**({"open": ""} if unfolded else {}), **({"class_": kind} if kind else {})}
     return tag("details", tag("summary", title), *inner, **attributes)
 

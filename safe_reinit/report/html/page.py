@@ -1,4 +1,4 @@
-"""The page as a whole: what came of it, who did it when, the instances, findings, calls, and what to do next."""
+"""The whole page: the result, who did it when, the instances, findings, calls, and what to do next."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .together import together
 from .words import badge, failure, link, meaning, plural, tone
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""The browser itself refuses whatever a page without scripts, pictures and links has no use for."""
+"""Makes the browser itself refuse everything that a page without scripts, pictures and links does not need."""
 _UNFOLDED_SNAPSHOTS = 20
-"""Up to so many sentences about snapshots are open from the start."""
+"""Up to this many sentences about snapshots are shown unfolded."""
 
 
 def to_html(report: Report) -> str:
-    """Return the report as one HTML page that needs nothing else: no script, no font, no picture, no request."""
+    """Return the report as one self-contained HTML page: no script, no font, no picture, no request."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -53,14 +53,14 @@ def _header(report: Report) -> Iterator[Markup]:
 
 
 def _whose(report: Report) -> Markup:
-    """Lead from an error that is one of several jobs' to that job."""
+    """Link an error of one of several jobs to that job."""
     jobs = in_order(report.jobs)
     number = next((n for n, job in enumerate(jobs, 1) if job.error == report.error), 0)
     return joined((link(jobs[number - 1], number), escaped(": "))) if number and len(jobs) > 1 else NOTHING
 
 
 def _parts(report: Report) -> Iterator[Markup]:
-    """Yield each part its form; a page has an overview and a timeline besides."""
+    """Yield each part in its form; a page also has an overview and a timeline."""
     jobs, verb = in_order(report.jobs), verb_of(report)
     for part in content.parts_of(report):
         if part == "instances":

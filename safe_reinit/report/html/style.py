@@ -165,7 +165,7 @@ _LABELS = {
     "findings": ("Found", "What to do", "Facts"),
     "calls": ("Call", "Subject", "Answer", "RequestId"),
 }
-"""What stands before a cell where the table is too narrow for columns."""
+"""What precedes a cell if the table is too narrow for columns."""
 
 
 def _labels() -> str:
@@ -186,4 +186,4 @@ body::before{content:"SIMULATED";position:fixed;inset:0;z-index:1;display:grid;p
  font-size:min(16vw,11rem);font-weight:700;color:var(--bad);opacity:.14;transform:rotate(-30deg);pointer-events:none;
  overflow-wrap:normal;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 """)
-"""The word that lies across the window and each sheet of paper of a run that is not real."""
+"""The word across the window, and on each sheet of paper, for a run that is not real."""

@@ -21,10 +21,10 @@ _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 
 """Seconds between two marks of the axis."""
 _MAX_TICKS = 6
 _WORDS_LIMIT = 20
-"""Up to so many instances the rows are high enough for words in the bars."""
+"""Up to this many instances, the rows are high enough for words in the bars."""
 _WIDTH_OF_A_WORD = 12.0
 _LEAST_WIDTH = 0.4
-"""Per cent of the axis: a phase of less than a second is seen too."""
+"""Per cent of the axis, so that a phase of less than a second is visible too."""
 
 PATTERNS = Markup(
     '<svg class="patterns" aria-hidden="true"><defs>'
@@ -34,25 +34,25 @@ PATTERNS = Markup(
     '</pattern><pattern id="unknown" width="4" height="4" patternUnits="userSpaceOnUse"><rect width="2" height="2"/>'
     '<rect x="2" y="2" width="2" height="2"/></pattern></defs></svg>'
 )
-"""What lies over a bar whose phase did not end well; defined once in a page."""
+"""What covers a bar whose phase did not end well; defined once per page."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The time that the timeline shows."""
+    """The time span of the timeline."""
 
     begin: datetime
     seconds: float
 
     @classmethod
     def of(cls, phases: Sequence[Phase], ended_at: datetime) -> Axis:
-        """Span all phases; one that nobody saw end lasts to the end of the run."""
+        """Span all phases; one whose end nobody saw lasts to the end of the run."""
         begin = min(phase.started_at for phase in phases)
         ends = [_end(phase, ended_at) for phase in phases]
         return cls(begin, max((max(ends) - begin).total_seconds(), 1.0))
 
     def at(self, when: datetime) -> float:
-        """Place a time, in per cent from the left."""
+        """Return the position of a time, in per cent from the left."""
         return (when - self.begin).total_seconds() / self.seconds * 100
 
     @property
@@ -63,7 +63,7 @@ class Axis:
         return next((step for step in _STEPS if step >= least), int(days) * 86400)
 
     def marks(self) -> Iterator[datetime]:
-        """Yield the times that are written: round ones, as a clock shows them."""
+        """Yield the times on the axis: round ones, as on a clock."""
         first = -(-self.begin.timestamp() // self.step) * self.step
         end = self.begin + timedelta(seconds=self.seconds)
         when = datetime.fromtimestamp(first, UTC)
@@ -73,7 +73,7 @@ class Axis:
 
 
 def timeline(jobs: Sequence[JobReport], ended_at: datetime) -> Markup:
-    """Draw the phases of these jobs, those that began first on top; a row leads to the card of its job."""
+    """Draw the phases of these jobs, the earliest first; a row links to the card of its job."""
     begun = sorted((n for n, job in enumerate(jobs) if job.phases), key=lambda n: jobs[n].phases[0].started_at)
     phases = [phase for n in begun for phase in jobs[n].phases]
     if not phases:

@@ -1,4 +1,4 @@
-"""Many instances as few groups: those to which the same happened share one row, and each is named in it."""
+"""Many instances in few groups: those to which the same happened share one row, which names each."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .markup import NOTHING, Markup, code, escaped, folded, joined, small, tag
 from .words import data_badge, failure, label, link, outcome_badge, plural
 
 _MAX_ROWS = 12
-"""Up to so many rows are as many as a reader takes in; of more reasons each stands with its machine."""
+"""The maximum number of rows that a reader can take in; with more reasons, each is next to its machine."""
 
 
 def together(jobs: Sequence[JobReport], verb: str) -> Markup:
-    """Return a row for the jobs that are alike, with everything that tells them apart; what went well is folded."""
+    """Return a row for similar jobs, with everything that distinguishes them; what went well is folded."""
     numbers = {id(job): number for number, job in enumerate(jobs, 1)}
     rows = groups(jobs, _what_happened)
     if len(rows) > _MAX_ROWS:
@@ -32,7 +32,7 @@ def together(jobs: Sequence[JobReport], verb: str) -> Markup:
 
 
 def _inside(alike: Sequence[JobReport], numbers: Mapping[int, int]) -> Iterator[Markup]:
-    """Yield why it happened, once where all have the same reason, and the name of each."""
+    """Yield the reason, once if all have the same, and the name of each."""
     differ = len({_what_happened(job) for job in alike}) > 1
     yield NOTHING if differ else _why(alike)
     members = (_member(job, numbers[id(job)], _reason(job) if differ else NOTHING) for job in alike)
@@ -40,14 +40,14 @@ def _inside(alike: Sequence[JobReport], numbers: Mapping[int, int]) -> Iterator[
 
 
 def _what_happened(job: JobReport) -> tuple[object, ...]:
-    """Return what jobs have in common that share a row: everything but what they are called."""
+    """Return what jobs in one row have in common: everything except their names."""
     error = job.error
     why = (error.code, error.action, _general(error.message, job), _general(error.hint or "", job)) if error else ()
     return (*_what_became(job), why)
 
 
 def _what_became(job: JobReport) -> tuple[object, ...]:
-    """Return what jobs have in common that share a row where there are too many reasons for a row each."""
+    """Return what jobs in one row have in common if there are too many reasons for a row each."""
     return job.outcome, job.power_before, job.power_after, job.power_promised, _data(job)
 
 
@@ -56,7 +56,7 @@ def _data(job: JobReport) -> tuple[DataState, ...]:
 
 
 def _general(text: str, job: JobReport) -> str:
-    """Leave out of a text what only this job is called."""
+    """Remove from a text what only this job is called."""
     for name in (job.instance_id, job.instance_name, *(disk.disk_id for disk in job.disks)):
         text = text.replace(name, "...") if name else text
     return text

@@ -1,4 +1,4 @@
-"""Words, marks and tones: what the page says with a colour it also says with a word and a mark."""
+"""Words, marks and tones: what the page says with a colour, it also says with a word and a mark."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..content import data_word
 from .markup import NOTHING, Markup, code, escaped, facts, name_of, tag
 
 Tone = Literal["good", "plain", "care", "bad"]
-"""``bad``: somebody has to look after a machine or its data now; ``care``: not done, and nothing is owed."""
+"""``bad``: somebody must see to a machine or its data now; ``care``: not done, and nothing is left to do."""
 
 WORST_FIRST: tuple[Outcome, ...] = (
     "unknown", "stranded", "not-restarted", "bug", "partial", "failed", "refused", "usage", "planned", "done",
@@ -29,7 +29,7 @@ def tone(outcome: Outcome, jobs: Sequence[JobReport] = ()) -> Tone:
 
 
 def badge(word: str, how: Tone) -> Markup:
-    """Write a word in its colour; the style sets the mark of the tone before it."""
+    """Write a word in its colour; the style puts the mark of the tone before it."""
     return tag("span", escaped(word), class_=f"badge {how}")
 
 
@@ -39,7 +39,7 @@ def outcome_badge(job: JobReport) -> Markup:
 
 
 def data_badge(data: DataState, verb: str) -> Markup:
-    """Write what became of the data of a disk."""
+    """Write what happened to the data of a disk."""
     return badge(data_word(data, verb), _DATA[data])
 
 
@@ -54,12 +54,12 @@ def meaning(report: Report) -> str:
 
 
 def label(job: JobReport) -> Markup:
-    """Write what an instance is called."""
+    """Write the name of an instance."""
     return name_of(job.instance_name or job.instance_id or "no instance")
 
 
 def link(job: JobReport, number: int, **attributes: str) -> Markup:
-    """Lead to the card of a job, by its place in the order of the page."""
+    """Link to the card of a job, by its position on the page."""
     return tag("a", label(job), href=f"#j{number}", **attributes)
 
 

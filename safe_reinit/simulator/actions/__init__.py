@@ -1,4 +1,4 @@
-"""The operations: parameters in, rows out. The rules are in ``state``; a response never decides anything.
+"""The operations: parameters in, rows out. The rules are in ``state``; a response decides nothing.
 
 | file | what is in it |
 |---|---|
@@ -50,7 +50,7 @@ ACTIONS: dict[str, tuple[str, Action]] = {
     "DescribeKey": (KMS, other_products.describe_key),
     "DescribeDiskReplicaPairs": (EBS, other_products.describe_disk_replica_pairs),
 }
-"""Every operation by name, with the API version that tells its product."""
+"""Every operation by name, with the API version that identifies its product."""
 
 
 def find(action: str, version: str) -> Action:

@@ -1,4 +1,4 @@
-"""What an account has and is: DescribeKeyPairs, DescribeRegions and STS's GetCallerIdentity."""
+"""What an account has: DescribeKeyPairs, DescribeRegions and STS's GetCallerIdentity."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _KEY_PAIRS = Listing[KeyPair](
 
 
 def describe_regions(ctx: Context) -> Body:
-    """List the regions the world knows."""
+    """List the regions of the world."""
     ctx.require()
     rows = [
         {"RegionId": region, "LocalName": region, "RegionEndpoint": f"ecs.{region}.aliyuncs.com", "Status": "available"}
@@ -52,7 +52,7 @@ def describe_regions(ctx: Context) -> Body:
 
 
 def get_caller_identity(ctx: Context) -> Body:
-    """Return who signed the request; this needs no right."""
+    """Return who signed the request; this needs no permission."""
     return {
         "AccountId": ctx.key.account,
         "Arn": ctx.key.arn,

@@ -1,4 +1,4 @@
-"""What an action is given, and what all of them have in common: rights, regions, dry runs."""
+"""The context of an action, and what all actions share: permissions, regions, dry runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..wire.params import Params
 from ..wire.request import Request
 
 _DENIED = {"kms": "Forbidden.NoPermission"}
-"""What a product answers without the right to a call, where it is not what ECS answers."""
+"""What a product answers if the permission for a call is missing, unless it answers as ECS does."""
 
 _OF_LISTS = {
     "DescribeDisks": ("disk/*",),
@@ -31,15 +31,15 @@ _OF_LISTS = {
     "DescribeDiskReplicaPairs": ("*",),
     "DescribeKey": ("*",),
 }
-"""What a RAM policy must allow for a list: it is one thing, not its rows. Where nothing is documented, everything."""
+"""What a RAM policy must allow for a list: it is one resource, not its rows. If nothing is documented, everything."""
 
 _KINDS = {"d": "disk", "i": "instance", "s": "snapshot", "m": "image"}
-"""The kinds of things in RAM, by how their ids begin."""
+"""The kinds of RAM resources, by the prefix of their ids."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """One call: who asks for what, and the cloud it is asked of at the simulated moment `now`."""
+    """One call: who asks for what, and the cloud at the simulated moment `now`."""
 
     cloud: Cloud
     key: AccessKey
@@ -59,19 +59,19 @@ class Context:
 
     @property
     def region(self) -> str:
-        """The region the call is about: RegionId, else that of the first thing it names, else the world's."""
+        """The region of the call: RegionId, else that of the first thing it names, else the world's."""
         return self.params.text("RegionId") or self.cloud.region_of(self.request.subjects)
 
     @property
     def right(self) -> str:
-        """The RAM action it takes: `ecs:StopInstance`."""
+        """The RAM action that it needs: `ecs:StopInstance`."""
         return f"{self.request.product}:{self.action}"
 
-    # Rights. Things of another account are not there for a caller; a denial is an answer of its own.
+    # Permissions. Resources of another account do not exist for a caller; a denial is a separate answer.
 
     @property
     def at_home(self) -> bool:
-        """Return whether the caller is of the account that owns everything here."""
+        """Return whether the caller belongs to the account that owns everything here."""
         return self.key.account == self.cloud.settings.account
 
     def sees(self, *resources: str) -> bool:
@@ -79,7 +79,7 @@ class Context:
         return self.at_home and self._may(resources)
 
     def require(self, *resources: str) -> None:
-        """Refuse a caller without the right to do this to all the resources."""
+        """Refuse a caller who may not do this to all the resources."""
         if not self._may(resources):
             raise Refusal(_DENIED.get(self.request.product, "Forbidden.RAM"))
 
@@ -91,7 +91,7 @@ class Context:
         return policy is None or policy.allows(action, self._arns(resources), facts)
 
     def _arns(self, resources: tuple[str, ...]) -> list[str]:
-        """Return the ARNs that RAM is asked about: a list as a whole (`disk/*`), else each thing by its id."""
+        """Return the ARNs that RAM checks: a list as a whole (`disk/*`), otherwise each resource by its id."""
         kinds = _OF_LISTS.get(self.action)
         if kinds is not None:
             return [self._arn(kind, self.region) for kind in kinds]
@@ -104,14 +104,14 @@ class Context:
         return name if name == "*" else f"acs:ecs:{region}:{self.key.account}:{name}"
 
     def end_dry_run(self, code: str = "DryRunOperation") -> None:
-        """End a dry run that has found nothing to refuse; its success is an error code."""
+        """End a dry run in which nothing was refused; its success is an error code."""
         if self.params.flag("DryRun"):
             raise Refusal(code)
 
-    # Looking things up.
+    # Lookups.
 
     def in_region(self, missing_code: str = "", unknown_code: str = "InvalidRegionId.NotFound") -> str:
-        """Check RegionId and return it: a known region, of which there need not be anything."""
+        """Check RegionId and return it: a known region, which may be empty."""
         region = self.params.text("RegionId")
         if not region:
             raise Refusal(missing_code) if missing_code else missing("RegionId")
@@ -134,7 +134,7 @@ class Context:
         return instance
 
     def _is_here(self, thing: Disk | Instance) -> bool:
-        """Return whether a thing can be found: by its owner, and not in the name of another region than its own."""
+        """Return whether a resource can be found: by its owner, and not under another region than its own."""
         return self.at_home and self.params.text("RegionId", thing.region) == thing.region
 
 

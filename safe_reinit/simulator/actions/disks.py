@@ -28,7 +28,7 @@ _STATUSES = ("In_use", "Available", "Attaching", "Detaching", "Creating", "ReIni
 
 
 def describe_disks(ctx: Context) -> Body:
-    """List disks; an unknown id is no error, it is just not in the list."""
+    """List disks; an unknown id is no error, it is simply not listed."""
     params = ctx.params
     region = ctx.in_region("MissingParamter.RegionId", "InvalidRegion.NotFound")
     ids = params.ids("DiskIds", malformed="InvalidParameter.DiskIds", too_many="InvalidDiskIds.Malformed")

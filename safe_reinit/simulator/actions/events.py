@@ -10,13 +10,13 @@ from .context import Context
 from .listing import Listing, of_region
 
 _ENDED = ("Avoided", "Executed", "Canceled", "Failed")
-"""What is listed where no status is asked for."""
+"""What is listed if no status is given."""
 _CYCLE = {"Scheduled": 32, "Executing": 16, "Inquiring": 64, "Executed": 0, "Avoided": 8, "Canceled": 4, "Failed": 2}
-"""The codes of the statuses: those of Executed and Avoided are documented, the others are a choice."""
+"""The codes of the statuses: those of Executed and Avoided are documented, the others are our choice."""
 
 
 def describe_instance_history_events(ctx: Context) -> Body:
-    """List the system events of instances; those that are still to come only where their status is asked for."""
+    """List the system events of instances; future ones only if their status is given."""
     params = ctx.params
     region = ctx.in_region()
     ids = params.repeated("ResourceId") or ([params.text("InstanceId")] if params.given("InstanceId") else [])
@@ -35,7 +35,7 @@ def describe_instance_history_events(ctx: Context) -> Body:
 
 
 def _values(ctx: Context, several: str, one: str) -> list[str]:
-    """Read a list; the parameter for one value holds only where there is no list."""
+    """Read a list; the parameter for a single value counts only without a list."""
     found = ctx.params.repeated(several)
     return found or ([ctx.params.text(one)] if ctx.params.given(one) else [])
 

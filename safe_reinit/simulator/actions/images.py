@@ -15,7 +15,7 @@ _OWNERS = ("system", "self", "others", "marketplace")
 
 
 def describe_images(ctx: Context) -> Body:
-    """List images; only Available ones unless other statuses are asked for, and community ones only on request."""
+    """List images: only Available ones unless other statuses are given, and community images only on request."""
     params = ctx.params
     region = ctx.in_region()
     statuses = [word.strip() for word in params.text("Status", "Available").split(",")]
@@ -58,7 +58,7 @@ def _usage(ctx: Context, image: Image) -> str:
 
 
 def _community(params: Params, owner: str) -> bool:
-    """Return whether community images are asked for: IsPublic=true, and then ImageOwnerAlias must be others."""
+    """Return whether community images are requested: IsPublic=true, and then ImageOwnerAlias must be others."""
     public = params.flag("IsPublic")
     if public and owner != "others":
         raise Refusal("InvalidImageOwnerAlias.PublicImageUnsupported")
@@ -101,7 +101,7 @@ def _shape(ctx: Context, image: Image) -> Body:
 
 
 def _resources(image: Image) -> tuple[str, ...] | None:
-    """Only a self-made image can be denied: for the others RAM policies are documented to be ignored."""
+    """Only a self-made image can be denied: according to the documentation, RAM policies are ignored for the others."""
     return (image.id,) if image.owner == "self" else None
 
 

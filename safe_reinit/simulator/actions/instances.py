@@ -24,7 +24,7 @@ _STATUSES = ("Pending", "Starting", "Running", "Stopping", "Stopped")
 
 
 def describe_instances(ctx: Context) -> Body:
-    """List instances; an unknown or hidden id is just not in the list."""
+    """List instances; an unknown or hidden id is simply not listed."""
     params = ctx.params
     region = ctx.in_region()
     ids = params.ids("InstanceIds", malformed=_MALFORMED, too_many=_MALFORMED)
@@ -70,7 +70,7 @@ def _filters(instance: Instance) -> dict[str, str]:
 
 
 def describe_instance_attribute(ctx: Context) -> Body:
-    """Describe one instance: 404 for an unknown id, unlike the lists, and 403 without the right (choice)."""
+    """Describe one instance: 404 for an unknown id, unlike the lists, and 403 without permission (choice)."""
     instance_id = ctx.params.required("InstanceId")
     ctx.require(instance_id)
     ctx.instance(instance_id)
@@ -90,7 +90,7 @@ def describe_instance_status(ctx: Context) -> Body:
 
 
 def _attributes(instance: Instance) -> dict[str, object]:
-    """Shape what DescribeInstances and DescribeInstanceAttribute have in common."""
+    """Return the members that DescribeInstances and DescribeInstanceAttribute share."""
     return {
         "InstanceId": instance.id,
         "InstanceName": instance.name,

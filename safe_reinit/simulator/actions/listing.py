@@ -1,4 +1,4 @@
-"""What Describe calls have in common: hidden rows, dry runs, both ways of paging, tags."""
+"""What Describe calls share: hidden rows, dry runs, both kinds of paging, tags."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Row = TypeVar("Row")
 Placed = TypeVar("Placed", Disk, Instance, Snapshot, Image)
 
 FOREVER = "2999-09-08T16:00Z"
-"""ExpiredTime of what is paid by use."""
+"""ExpiredTime of pay-as-you-go resources."""
 
 
 @dataclass(frozen=True)
 class Listing(Generic[Row]):
-    """How rows of one kind are listed: `outer`/`inner` names, their ids, their shape, and the limits of paging.
+    """How rows of one kind are listed: `outer`/`inner` names, their ids, their form, and the limits of paging.
 
-    `resources` are all ids of which a denial hides the row; None for a row that everybody sees. `max_results` None: no
-    paging by tokens.
+    `resources` are all ids whose denial hides the row; None for a row that everybody sees. With `max_results` None
+    there is no paging by tokens.
     """
 
     outer: str
@@ -40,7 +40,7 @@ class Listing(Generic[Row]):
     has_dry_run: bool = True
 
     def answer(self, ctx: Context, rows: Iterable[Row]) -> Body:
-        """List the rows the caller may see; in a dry run say whether it may see what it names."""
+        """List the rows that the caller may see; in a dry run, say whether the caller may see what the call names."""
         page = Page.of_params(ctx.params, self.max_results, self.max_page)
         if self.has_dry_run and ctx.params.flag("DryRun"):
             ctx.require(*ctx.params.subjects())
@@ -56,7 +56,7 @@ class Listing(Generic[Row]):
 
 @dataclass(frozen=True)
 class Page:
-    """One page asked for: by token (`after`, the last id seen) or by number."""
+    """One requested page: by token (`after`, the last id seen) or by number."""
 
     size: int
     number: int = 1
@@ -67,7 +67,7 @@ class Page:
     def of_params(cls, params: Params, max_results: int | None, max_page: int) -> Page:
         """Read NextToken and MaxResults, or PageNumber and PageSize.
 
-        MaxResults is brought into its range, as documented; a PageSize out of range is refused (choice).
+        MaxResults is moved into its range, as documented; a PageSize out of range is refused (choice).
         """
         if max_results is not None and (params.given("NextToken") or params.given("MaxResults")):
             most = params.number("MaxResults") or 10
@@ -81,7 +81,7 @@ class Page:
         return cls(size, number)
 
     def cut(self, rows: list[Row], key: Callable[[Row], str]) -> tuple[list[Row], dict[str, object]]:
-        """Return this page of rows sorted by key. Paged by tokens TotalCount is 0: it is documented as invalid then."""
+        """Return this page of rows sorted by key. With tokens, TotalCount is 0, because it is documented as invalid."""
         if not self.by_token:
             first = (self.number - 1) * self.size
             paging: dict[str, object] = {"TotalCount": len(rows), "PageNumber": self.number, "PageSize": self.size}
@@ -109,17 +109,17 @@ def _read_token(token: str) -> str:
 
 
 def tagged(tags: Mapping[str, str], required: list[tuple[str, str]]) -> bool:
-    """Return whether all wanted tags are there; an empty value stands for any."""
+    """Return whether all requested tags are there; an empty value matches any."""
     return all(key in tags and value in ("", tags[key]) for key, value in required)
 
 
 def tag_rows(tags: Mapping[str, str]) -> Body:
-    """Shape tags."""
+    """Return the tags in the form of an answer."""
     return {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]}
 
 
 def matches(params: Params, values: Mapping[str, str]) -> bool:
-    """Return whether each given parameter equals its value; `*` in it stands for anything, and flags have no case."""
+    """Return whether each given parameter equals its value; `*` in it matches anything, and flags ignore case."""
     return all(not params.given(name) or _alike(params.text(name), value) for name, value in values.items())
 
 
@@ -130,7 +130,7 @@ def _alike(pattern: str, value: str) -> bool:
 
 
 def of_region(region: str, rows: Iterable[Placed]) -> list[Placed]:
-    """Return those of the rows that are of a region."""
+    """Return the rows of a region."""
     return [row for row in rows if row.region == region]
 
 
@@ -148,7 +148,7 @@ def lock_reason(params: Params) -> str:
 
 
 def one_of(value: str, allowed: Iterable[str], code: str) -> str:
-    """Refuse a word that is not allowed; an empty one is."""
+    """Refuse a word that is not allowed; an empty one is allowed."""
     if value and value not in allowed:
         raise Refusal(code)
     return value

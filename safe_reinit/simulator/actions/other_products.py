@@ -1,4 +1,4 @@
-"""What other products tell: Auto Scaling of its members, KMS of a key, EBS of replication pairs."""
+"""The answers of other products: Auto Scaling about its members, KMS about a key, EBS about replication pairs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MEMBERS_A_CALL = 20
 
 
 def describe_scaling_instances(ctx: Context) -> Body:
-    """List members of scaling groups; the id of an instance that is in none is no error, it is left out."""
+    """List members of scaling groups; the id of an instance in no group is no error, it is left out."""
     params = ctx.params
     region = ctx.in_region()
     ids = params.repeated("InstanceId")
@@ -70,7 +70,7 @@ _MEMBERS = Listing[Instance](
 
 
 def describe_key(ctx: Context) -> Body:
-    """Describe a key of KMS; one that KMS does not know is an error."""
+    """Describe a KMS key; one that KMS does not know is an error."""
     key_id = ctx.params.required("KeyId")
     ctx.require(key_id)
     state = key_state(ctx.cloud, key_id) if ctx.at_home else "Deleted"
@@ -96,7 +96,7 @@ def describe_key(ctx: Context) -> Body:
 
 
 def describe_disk_replica_pairs(ctx: Context) -> Body:
-    """List the replication pairs of one site of this region; without `Site` those that are replicated from here."""
+    """List the replication pairs of one site of this region; without `Site`, those whose source is here."""
     region = ctx.in_region()
     site = ctx.params.choice("Site", ("production", "backup"), "InvalidParameter") or "production"
     page = Page.of_params(ctx.params, 500, 100)
@@ -108,7 +108,7 @@ def describe_disk_replica_pairs(ctx: Context) -> Body:
 
 
 def _pair(disk: Disk) -> Body:
-    """Shape a pair; the other disk of it is of another region, which is not simulated."""
+    """Return a pair; its other disk is in another region, which is not simulated."""
     own, other = (disk.id, f"{disk.id}-replica")
     source, destination = (own, other) if disk.replica_site == "production" else (other, own)
     here, there = disk.region, "cn-beijing"

@@ -1,4 +1,4 @@
-"""StopInstance and StartInstance with their forms for many, and RebootInstance."""
+"""StopInstance and StartInstance with their forms for several instances, and RebootInstance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .context import Context
 
 @dataclass(frozen=True)
 class _Change:
-    """A change of power: a test that raises a refusal, the act, and the status right after it."""
+    """A change of power: a check that raises a refusal, the change, and the status right after it."""
 
     check: Callable[[Instance], None]
     change: Callable[[Instance], None]
@@ -56,7 +56,7 @@ def _rebooting(ctx: Context) -> _Change:
 
 
 def _one(change_of: Callable[[Context], _Change], ctx: Context) -> Body:
-    """Change one instance. A dry run checks rights, then the state, then says DryRunOperation."""
+    """Change one instance. A dry run checks permissions, then the state, then answers DryRunOperation."""
     instance_id = ctx.params.required("InstanceId")
     change = change_of(ctx)
     ctx.require(instance_id)
@@ -68,9 +68,9 @@ def _one(change_of: Callable[[Context], _Change], ctx: Context) -> Body:
 
 
 def _many(change_of: Callable[[Context], _Change], ctx: Context) -> Body:
-    """Change many: AllTogether (default) all or none, SuccessFirst each by itself with its own code in the answer.
+    """Change several: AllTogether (default) all or none, SuccessFirst each on its own, with its own code in the answer.
 
-    A dry run with SuccessFirst is answered with success whether or not the request passes, as ECS documents it.
+    A dry run with SuccessFirst answers with success whether or not the request would pass, as ECS documents it.
     """
     ctx.in_region()
     ids = ctx.params.repeated("InstanceId")

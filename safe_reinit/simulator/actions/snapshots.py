@@ -20,7 +20,7 @@ _NAME = re.compile(r"(?!auto|https?://)[^\W\d_].{1,127}", re.DOTALL)
 
 
 def describe_snapshots(ctx: Context) -> Body:
-    """List snapshots; deleted ones are gone. A denial for the source disk hides its snapshots too."""
+    """List snapshots; deleted ones are gone. A denial of the source disk hides its snapshots too."""
     params = ctx.params
     region = ctx.in_region()
     ids = params.ids("SnapshotIds", malformed=_MALFORMED, too_many=_MALFORMED)
@@ -167,7 +167,7 @@ _LINKS = Listing[_Link](
 
 
 def create_snapshot(ctx: Context) -> Body:
-    """Begin a snapshot; the same ClientToken again gives the same snapshot, with other parameters a refusal."""
+    """Begin a snapshot; the same ClientToken returns the same snapshot, and with other parameters a refusal."""
     disk_id = ctx.params.required("DiskId")
     wish = _wish(ctx.params)
     token = ctx.params.text("ClientToken")
@@ -207,7 +207,7 @@ def _wish(params: Params) -> state.Wish:
 
 
 def delete_snapshot(ctx: Context) -> Body:
-    """Delete a snapshot, or cancel one in progress; one that is not there is no error, as documented."""
+    """Delete a snapshot, or cancel one in progress; one that does not exist is no error, as documented."""
     snapshot_id = ctx.params.required("SnapshotId")
     force = ctx.params.flag("Force")
     ctx.require(snapshot_id)
@@ -219,7 +219,7 @@ def delete_snapshot(ctx: Context) -> Body:
 
 
 def describe_auto_snapshot_policy_ex(ctx: Context) -> Body:
-    """List automatic snapshot policies; an unknown id is no error, it is not in the list."""
+    """List automatic snapshot policies; an unknown id is no error, it is not listed."""
     here = ctx.in_region() == ctx.cloud.settings.region
     policy_id, name = ctx.params.text("AutoSnapshotPolicyId"), ctx.params.text("AutoSnapshotPolicyName")
     ctx.require(policy_id)

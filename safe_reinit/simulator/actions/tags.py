@@ -17,10 +17,10 @@ _TYPES = (
     *("instance", "disk", "snapshot", "image", "keypair", "securitygroup", "volume", "eni", "ddh", "ddhcluster"),
     *("launchtemplate", "reservedinstance", "snapshotpolicy", "elasticityassurance", "capacityreservation"),
 )
-"""All types that the reference names; of those after the first five there is nothing here."""
+"""All types that the reference names; only the first five exist here."""
 
 _MAX_TAGS = 20
-"""Tags a resource may have, and tags in one call."""
+"""The maximum numbers of tags of a resource, and of tags in one call."""
 
 _PAGE = Page(50, by_token=True)
 
@@ -28,7 +28,7 @@ Resource = Instance | Disk | Snapshot | Image | KeyPair
 
 
 def tag_resources(ctx: Context) -> Body:
-    """Add tags to resources; a key that is there already gets the new value."""
+    """Add tags to resources; a key that exists gets the new value."""
     kind, ids = _resources(ctx)
     tags = dict(_tags(ctx))
     if not tags:
@@ -42,7 +42,7 @@ def tag_resources(ctx: Context) -> Body:
 
 
 def untag_resources(ctx: Context) -> Body:
-    """Remove tags: those named, or with All and none named every one."""
+    """Remove tags: those named, or every one with All and no names."""
     kind, ids = _resources(ctx)
     keys = ctx.params.repeated("TagKey")
     every = ctx.params.flag("All") and not keys
@@ -78,7 +78,7 @@ def _place(row: Mapping[str, str]) -> str:
 
 
 def _resources(ctx: Context, *, needs_ids: bool = True) -> tuple[str, list[str]]:
-    """Read the region, the type and the ids, which must be there and the caller's to tag."""
+    """Read the region, the type and the ids; the resources must exist, and the caller must be allowed to tag them."""
     ctx.in_region("MissingParameter.RegionId")
     if not ctx.params.given("ResourceType"):
         raise Refusal("MissingParameter.ResourceType")
@@ -94,7 +94,7 @@ def _resources(ctx: Context, *, needs_ids: bool = True) -> tuple[str, list[str]]
 
 
 def _tags(ctx: Context) -> list[tuple[str, str]]:
-    """Read the tags to give, which have more rules than those to look for."""
+    """Read the tags to set, which have more rules than those to look for."""
     tags = ctx.params.tags("NumberExceed.Tags")
     if len({key for key, _ in tags}) < len(tags):
         raise Refusal("Duplicate.TagKey")
@@ -121,7 +121,7 @@ def _patterns(ctx: Context) -> list[tuple[str, list[str]]]:
 
 
 def _like(tags: Mapping[str, str], patterns: Iterable[tuple[str, list[str]]]) -> bool:
-    """Return whether each pattern has a tag: a key like it, or just that key with a value like one of its values."""
+    """Return whether each pattern has a tag: a key that matches, or that very key with a value that matches."""
     return all(
         any(
             fnmatchcase(key, pattern) and (not values or any(fnmatchcase(value, each) for each in values))
@@ -163,7 +163,7 @@ def _chosen(ctx: Context, kind: str, ids: Iterable[str]) -> list[Resource]:
 
 
 def _keep(cloud: Cloud, row: Resource, tags: dict[str, str], now: float) -> None:
-    """Put a resource back with other tags."""
+    """Replace a resource by one with other tags."""
     if isinstance(row, Instance):
         cloud.put_instance(replace(row, tags=tags), now)
     elif isinstance(row, Disk):

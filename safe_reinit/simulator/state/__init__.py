@@ -1,4 +1,4 @@
-"""What the simulated cloud is and the rules by which it changes. Nothing here knows HTTP.
+"""The simulated cloud, and the rules by which it changes. Nothing here knows HTTP.
 
 | file | what is in it |
 |---|---|

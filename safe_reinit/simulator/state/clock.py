@@ -1,4 +1,4 @@
-"""Simulated time: real time at the start, then as many times faster as asked."""
+"""Simulated time: real time at the start, then as many times faster as requested."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import lru_cache
 
 
 class SimulatedClock:
-    """Seconds since the epoch, running `speed` simulated seconds in a real one."""
+    """Seconds since the epoch, running `speed` simulated seconds per real second."""
 
     def __init__(self, speed: float) -> None:
         self.speed = speed
@@ -20,11 +20,11 @@ class SimulatedClock:
 
     @property
     def start(self) -> float:
-        """The moment at which simulated time began."""
+        """When simulated time began."""
         return self._start
 
     def begin(self, moment: float) -> None:
-        """Set the moment at which simulated time begins. Call this before the first ``now``."""
+        """Set when simulated time begins. Call this before the first ``now``."""
         self._start = moment
 
     def now(self) -> float:
@@ -32,22 +32,22 @@ class SimulatedClock:
         return self._start + (time.monotonic() - self._monotonic) * self.speed
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for so many simulated seconds, before an answer leaves."""
+        """Wait this many simulated seconds before an answer is sent."""
         await asyncio.sleep(seconds / self.speed)
 
 
 def real_now() -> float:
-    """Return the host's time, against which dates and nonces of signatures are judged."""
+    """Return the host's time, against which dates and nonces of signatures are checked."""
     return time.time()
 
 
 def second_text(moment: float | None) -> str:
-    """Format as `2014-07-23T02:44:07Z`, the form of most times of ECS; empty where there is none."""
+    """Format as `2014-07-23T02:44:07Z`, the format of most times in ECS; empty if there is none."""
     return "" if moment is None else _text(math.floor(moment), "%Y-%m-%dT%H:%M:%SZ")
 
 
 def minute_text(moment: float | None) -> str:
-    """Format as `2015-12-27T07:35Z`, the form of an instance's CreationTime, StartTime and ExpiredTime."""
+    """Format as `2015-12-27T07:35Z`, the format of an instance's CreationTime, StartTime and ExpiredTime."""
     return "" if moment is None else _text(math.floor(moment), "%Y-%m-%dT%H:%MZ")
 
 
@@ -57,7 +57,7 @@ def _text(second: int, form: str) -> str:
 
 
 def millisecond_text(moment: float) -> str:
-    """Format by RFC 3339 with milliseconds, for real times, where a second is too coarse to see an order."""
+    """Format in RFC 3339 with milliseconds, for real times, whose order seconds would not show."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -1,7 +1,7 @@
-"""The simulated cloud: its rows, and the changes under way that time finishes.
+"""The simulated cloud: its rows, and the operations in progress that time completes.
 
-Nothing happens in the background. Whoever looks first calls `now()`, which finishes, in their order and each at its own
-moment, all changes that are due; so the same calls at the same times always give the same cloud.
+Nothing happens in the background. Whoever looks first calls `now()`, which completes all operations that are due, in
+order and each at its own time; so the same calls at the same times always give the same cloud.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Happening:
-    """Something that nobody asked for: what the world did by itself, to what, and when."""
+    """Something that nobody requested: what the world did by itself, to what, and when."""
 
     at: float
     action: str
@@ -72,7 +72,7 @@ class Cloud:
         self._addresses = 0
 
     def now(self) -> float:
-        """Return simulated time, with all that was due until then done."""
+        """Return simulated time, after everything that was due has been done."""
         now = self.clock.now()
         while (due := self.timeline.take(now)) is not None:
             at, finish = due
@@ -80,7 +80,7 @@ class Cloud:
         return now
 
     def record(self, at: float, action: str, *subjects: str) -> None:
-        """Put on record what the world does by itself."""
+        """Record what the world does by itself."""
         self.happened.append(Happening(at, action, subjects))
 
     # Rows.
@@ -98,7 +98,7 @@ class Cloud:
         self.snapshots.put(snapshot, at)
 
     def disks_of(self, instance_id: str) -> list[Disk]:
-        """Return the disks attached to an instance, multi-attach ones too."""
+        """Return the disks attached to an instance, including multi-attach disks."""
         return self.disks.linked(instance_id)
 
     def snapshots_of(self, disk_id: str) -> list[Snapshot]:
@@ -106,7 +106,7 @@ class Cloud:
         return self.snapshots.linked(disk_id)
 
     def region_of(self, ids: Iterable[str]) -> str:
-        """Return the region of the first of these things that there is; the world's if there is none."""
+        """Return the region of the first of these that exists; the world's if none does."""
         for key in ids:
             row = self.disks.get(key) or self.instances.get(key) or self.snapshots.get(key) or self.images.get(key)
             if row is not None:
@@ -116,12 +116,12 @@ class Cloud:
     # Contents, ids and addresses.
 
     def new_content(self) -> str:
-        """Return what a guest has just written: `data:N`, with N counted up over the world."""
+        """Return what a guest has just written: `data:N`, with N counted over the whole world."""
         self._contents += 1
         return f"data:{self._contents}"
 
     def write(self, instance_id: str, at: float) -> None:
-        """Write to each of its disks as a guest does."""
+        """Write to each of its disks, as a guest does."""
         for disk in self.disks_of(instance_id):
             self.put_disk(replace(disk, content=self.new_content()), at)
 
@@ -130,12 +130,12 @@ class Cloud:
         return f"{prefix}-sim{self._rng.getrandbits(68):017x}"
 
     def new_address(self) -> str:
-        """Return a public address of the range kept for documentation."""
+        """Return a public address from the range reserved for documentation."""
         self._addresses += 1
         return f"198.51.100.{self._addresses % 254 + 1}"
 
 
 def _origins(disk: Disk) -> tuple[str, ...]:
-    """Return what a disk belongs to: its instances, and the image and snapshot it was made from."""
+    """Return what a disk belongs to: its instances, and the image and snapshot that it was made from."""
     ids = (*(place.instance_id for place in disk.attachments), disk.image_id, disk.source_snapshot_id)
     return tuple(key for key in ids if key)

@@ -1,4 +1,4 @@
-"""What several operations refuse for the same reasons: locks, unpaid bills, keys that are gone."""
+"""What several operations refuse for the same reasons: locks, unpaid bills, missing keys."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ FINANCIAL = frozenset({"financial", "recycling", "refunded", "dedicatedhostfinan
 
 
 def unlocked(cloud: Cloud, rows: Iterable[Disk | Instance], now: float, unpaid: str, indebted: str) -> None:
-    """Refuse what is locked for security, then what is expired or locked for money, then an account in arrears.
+    """Refuse what is locked for security, then what is expired or locked for payment, then an account in arrears.
 
-    `unpaid` and `indebted` are the codes of the latter two. Arrears concern only what is paid by use.
+    `unpaid` and `indebted` are the codes for the latter two. Arrears concern only pay-as-you-go resources.
     """
     known = list(rows)
     locks = {reason for row in known for reason in row.locks}
@@ -28,14 +28,14 @@ def unlocked(cloud: Cloud, rows: Iterable[Disk | Instance], now: float, unpaid: 
 
 
 def expired(row: Disk | Instance, now: float) -> bool:
-    """Return whether what was paid for in advance has run out."""
+    """Return whether a subscription has expired."""
     return row.charge_type == "PrePaid" and row.expires is not None and row.expires < now
 
 
 def key_state(cloud: Cloud, key_id: str) -> str:
     """Return the KeyState of a KMS key, `Deleted` for one that KMS does not know.
 
-    What the disks of the key say goes first: where ECS refuses them as CMKNotEnabled, the key is not Enabled.
+    The disks of the key take precedence: if ECS refuses them with CMKNotEnabled, the key is not Enabled.
     """
     known = cloud.kms_keys.get(key_id, "Enabled")
     uses = [disk for disk in cloud.disks if disk.kms_key_id == key_id and disk.status != "Deleted"]

@@ -1,4 +1,4 @@
-"""The things of the simulated cloud. Rows are frozen: a change is a new row in the place of the old one."""
+"""The resources of the simulated cloud. Rows are frozen: a change replaces the old row by a new one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ LOCAL_CATEGORIES = frozenset({"local_ssd_pro", "local_hdd_pro", "ephemeral", "ep
 """Categories of local disks, which ReInitDisk refuses (ECS API reference, "Local disks")."""
 
 FIXED_CATEGORIES = LOCAL_CATEGORIES | {"elastic_ephemeral_disk_standard", "elastic_ephemeral_disk_premium"}
-"""Categories whose disks can be neither wiped nor snapshotted. Elastic ephemeral ones are a choice: nothing is said."""
+"""Categories whose disks can be neither wiped nor snapshotted. For elastic ephemeral disks this is a choice: not
+documented.
+"""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Overwrite:
-    """One accepted ReInitDisk or ResetDisk: what was there and what is there since."""
+    """One accepted ReInitDisk or ResetDisk: what was there before, and what is there since."""
 
     at: float
     request_id: str
@@ -33,7 +35,7 @@ class Overwrite:
 
 @dataclass(frozen=True)
 class Disk:
-    """A block storage device; `status` has the words of DescribeDisks, `content` is what a guest would read."""
+    """A block storage device; `status` uses the words of DescribeDisks, `content` is what a guest would read."""
 
     id: str
     name: str
@@ -70,12 +72,12 @@ class Disk:
 
     @property
     def region(self) -> str:
-        """The region that its zone is in."""
+        """The region of its zone."""
         return self.zone.rpartition("-")[0]
 
     @property
     def instance_id(self) -> str:
-        """The instance it is attached to; the first one for a multi-attach disk, empty for none."""
+        """The instance it is attached to; the first one for a multi-attach disk, empty if none."""
         return self.attachments[0].instance_id if self.attachments else ""
 
 
@@ -136,13 +138,13 @@ class Instance:
 
     @property
     def region(self) -> str:
-        """The region that its zone is in."""
+        """The region of its zone."""
         return self.zone.rpartition("-")[0]
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot of a disk as it was when the snapshot was begun; `ends` is when it will be accomplished."""
+    """A snapshot of a disk at the time the snapshot was begun; `ends` is when it will be accomplished."""
 
     id: str
     name: str
@@ -171,7 +173,7 @@ class Snapshot:
         return self.status != "Deleted" and (legacy or self.category.lower() == "flash")
 
     def progress(self, now: float) -> int:
-        """Return how much is done, in percent."""
+        """Return the progress, in percent."""
         if self.status != "progressing":
             return 100 if self.status == "accomplished" else 0
         return int(99 * max(0.0, min(1.0, (now - self.created) / max(self.ends - self.created, 1e-9))))

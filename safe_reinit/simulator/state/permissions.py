@@ -1,6 +1,6 @@
-"""Access keys and what they may do: everything that no denial names, and where a key has a policy only what it allows.
+"""Access keys and what they may do: everything not denied, or, if a key has a policy, only what it allows.
 
-A policy is one of RAM: an action needs a statement that allows it on each resource, and none that denies it.
+A policy is a RAM policy: an action needs a statement that allows it on each resource, and none that denies it.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Statement:
     actions: tuple[str, ...]
     resources: tuple[str, ...]
     condition: Mapping[str, bool]
-    """What must be so of the request for the statement to count, by condition key."""
+    """What must be true of the request for the statement to count, by condition key."""
 
     def covers(self, action: str, resource: str, facts: Mapping[str, bool]) -> bool:
-        """Return whether it speaks of the action on the resource in a request of which these facts are true."""
+        """Return whether it is about the action on the resource, for a request with these facts."""
         return (
             any(fnmatchcase(action.lower(), pattern.lower()) for pattern in self.actions)
             and any(fnmatchcase(resource, pattern) for pattern in self.resources)
@@ -69,7 +69,7 @@ class AccessKey:
     active: bool = True
     denials: tuple[Denial, ...] = ()
     policy: RamPolicy | None = None
-    """Where there is one, nothing is allowed but what it allows."""
+    """If there is one, only what it allows is allowed."""
 
     def denied(self, action: str, resources: Iterable[str]) -> bool:
         """Return whether the RAM action is forbidden on any of the resources."""
@@ -77,6 +77,6 @@ class AccessKey:
 
     @property
     def arn(self) -> str:
-        """Who it is: a RAM user, or an assumed role if it is temporary."""
+        """Who it belongs to: a RAM user, or an assumed role if it is temporary."""
         who = "assumed-role/simulator/session" if self.token else "user/simulator"
         return f"acs:ram::{self.account}:{who}"

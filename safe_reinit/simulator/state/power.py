@@ -13,10 +13,10 @@ from .model import LOCAL_CATEGORIES, Instance
 
 
 def may_stop(cloud: Cloud, instance: Instance, now: float, *, force: bool, confirmed: bool = False) -> None:
-    """Refuse as StopInstance does, in this order (choice): locks and money, state, disks, keys, local disks.
+    """Refuse as StopInstance does, in this order (choice): locks and payment, state, disks, keys, local disks.
 
-    A forced stop is taken while the instance is still Stopping (choice: nothing is documented about it). An instance
-    with local disks wants ConfirmStop.
+    A forced stop is accepted while the instance is still Stopping (choice: nothing is documented about it). An instance
+    with local disks requires ConfirmStop.
     """
     unlocked(cloud, [instance], now, "InstanceExpiredOrInArrears", "InstanceExpiredOrInArrears")
     if instance.status != "Running" and not (force and instance.status == "Stopping"):
@@ -30,7 +30,7 @@ def may_stop(cloud: Cloud, instance: Instance, now: float, *, force: bool, confi
 
 
 def stop(cloud: Cloud, instance: Instance, now: float, *, mode: str, force: bool) -> None:
-    """Begin to stop: Stopping now, Stopped when its time is over, or never for a guest that ignores the request."""
+    """Begin to stop: Stopping now, Stopped when its time is over, or never if the guest ignores the request."""
     mode = _mode(cloud, instance, mode)
     cloud.put_instance(replace(instance, status="Stopping"), now)
     _interrupted(cloud, instance, now)
@@ -41,7 +41,7 @@ def stop(cloud: Cloud, instance: Instance, now: float, *, mode: str, force: bool
 
 
 def _mode(cloud: Cloud, instance: Instance, mode: str) -> str:
-    """Decide how it will be Stopped: the economical mode is dropped without an error where it is not supported."""
+    """Decide how it will be Stopped: economical mode is dropped without an error if it is not supported."""
     local = any(disk.category in LOCAL_CATEGORIES for disk in cloud.disks_of(instance.id))
     if instance.charge_type == "PrePaid" or local:
         return "KeepCharging"
@@ -49,7 +49,7 @@ def _mode(cloud: Cloud, instance: Instance, mode: str) -> str:
 
 
 def stopped(cloud: Cloud, instance_id: str, at: float, mode: str) -> None:
-    """Make an instance Stopped; in the economical mode its public address is given back."""
+    """Make an instance Stopped; in economical mode its public address is released."""
     instance = _row(cloud, instance_id)
     address = "" if mode == "StopCharging" else instance.public_ip
     row = replace(instance, status="Stopped", stopped_mode=mode, public_ip=address)
@@ -58,11 +58,11 @@ def stopped(cloud: Cloud, instance_id: str, at: float, mode: str) -> None:
 
 
 def may_start(cloud: Cloud, instance: Instance, now: float) -> None:
-    """Refuse as StartInstance does, in this order (choice): locks and money, state, disks, keys, stock.
+    """Refuse as StartInstance does, in this order (choice): locks and payment, state, disks, keys, stock.
 
-    While one of its disks is ReIniting or rolled back the instance cannot be started (choice: no code is documented).
-    Stock is wanted only by what was stopped in the economical mode, and always on a dedicated host or as a spot
-    instance, whose resources others may have taken.
+    While one of its disks is ReIniting or rolled back, the instance cannot be started (choice: no code is documented).
+    Stock is needed only by instances that were stopped in economical mode, and always on a dedicated host or for a spot
+    instance, because others may have taken its capacity.
     """
     unlocked(cloud, [instance], now, "InstanceExpired", "InsufficientBalance")
     disks = cloud.disks_of(instance.id)
@@ -100,7 +100,7 @@ def _starting(cloud: Cloud, instance: Instance, now: float, due: float) -> None:
 
 
 def may_reboot(cloud: Cloud, instance: Instance, now: float) -> None:
-    """Refuse as RebootInstance does: it wants Running, and otherwise what a stop wants."""
+    """Refuse as RebootInstance does: it requires Running, and otherwise the same as a stop."""
     unlocked(cloud, [instance], now, "InstanceExpiredOrInArrears", "InstanceExpiredOrInArrears")
     if instance.status != "Running":
         raise Refusal("IncorrectInstanceStatus")
@@ -113,14 +113,14 @@ def may_reboot(cloud: Cloud, instance: Instance, now: float) -> None:
 def reboot(cloud: Cloud, instance: Instance, now: float, *, force: bool) -> None:
     """Begin to restart: Starting at once, as documented, for the time of a stop and a start.
 
-    A guest that ignores a graceful stop goes on Running (choice).
+    A guest that ignores a graceful stop stays Running (choice).
     """
     if force or not instance.ignores_stop:
         _starting(cloud, instance, now, now + instance.stop_seconds + instance.start_seconds)
 
 
 def running(cloud: Cloud, instance_id: str, at: float) -> None:
-    """Make an instance Running: one start more, mostly a new StartTime, and its guest writes to its disks."""
+    """Make an instance Running: one more start, usually a new StartTime, and its guest writes to its disks."""
     instance = _row(cloud, instance_id)
     address = instance.public_ip or (cloud.new_address() if instance.wants_public_ip else "")
     cloud.put_instance(
@@ -139,7 +139,7 @@ def running(cloud: Cloud, instance_id: str, at: float) -> None:
 
 
 def _interrupted(cloud: Cloud, instance: Instance, now: float) -> None:
-    """Spoil what is being copied while the instance is stopped or restarted, where the world says so."""
+    """Spoil snapshots in progress when the instance is stopped or restarted, if the world says so."""
     if cloud.settings.stop_spoils_snapshots:
         for disk in cloud.disks_of(instance.id):
             snapshots.spoil(cloud, disk, now)

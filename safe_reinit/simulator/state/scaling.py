@@ -1,4 +1,4 @@
-"""What happens to instances without anybody asking: Auto Scaling removes members, and instances are released."""
+"""What happens to instances without a request: Auto Scaling removes members, and instances are released."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNMANAGED = ("Standby", "Protected")
 def watch(cloud: Cloud, instance: Instance, now: float) -> None:
     """Make the group of a member that is not Running release it after the group's delay, unless that changes before.
 
-    A member in Standby or Protected is left alone, and one that is watched already is not watched anew.
+    A member in Standby or Protected is left alone, and one that is already watched keeps its time.
     """
     subject = _health(instance.id)
     if not instance.scaling_group or instance.lifecycle in UNMANAGED or cloud.timeline.busy(subject):
@@ -52,7 +52,7 @@ def expire(cloud: Cloud, instance: Instance) -> None:
 
 
 def release(cloud: Cloud, instance: Instance, at: float) -> list[str]:
-    """Delete an instance with its disks, and name them; a disk that does not go with it becomes Available."""
+    """Delete an instance with its disks, and return them; a disk that is not deleted with it becomes Available."""
     cloud.timeline.cancel(instance.id)
     healthy(cloud, instance.id)
     cloud.put_instance(replace(instance, status="Deleted", public_ip=""), at)
@@ -60,7 +60,7 @@ def release(cloud: Cloud, instance: Instance, at: float) -> list[str]:
 
 
 def _leave(cloud: Cloud, disk: Disk, instance_id: str, at: float) -> bool:
-    """Detach a disk from an instance that is deleted; true if it was deleted too."""
+    """Detach a disk from an instance that is deleted; return whether the disk was deleted too."""
     cloud.timeline.cancel(disk.id)
     left = tuple(place for place in disk.attachments if place.instance_id != instance_id)
     gone = disk.delete_with_instance and not left

@@ -10,7 +10,7 @@ from .conditions import keys_work
 from .model import FIXED_CATEGORIES, Disk, Instance, Snapshot
 
 _MAX_SNAPSHOTS = 256
-"""Manual snapshots a disk may have."""
+"""The maximum number of manual snapshots of a disk."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _states(disk: Disk, instance: Instance | None) -> None:
 
 
 def create(cloud: Cloud, disk: Disk, wish: Wish, now: float, seconds: float | None = None) -> Snapshot:
-    """Begin a snapshot of what the disk holds now; it is accomplished after `seconds` (default: the world's)."""
+    """Begin a snapshot of the disk's present content; it is accomplished after `seconds` (default: the world's)."""
     span = cloud.settings.snapshot_seconds if seconds is None else seconds
     snapshot = Snapshot(
         id=cloud.new_id("s"),
@@ -121,6 +121,6 @@ def may_delete(cloud: Cloud, snapshot: Snapshot, *, force: bool) -> None:
 
 
 def delete(cloud: Cloud, snapshot: Snapshot, now: float) -> None:
-    """Delete a snapshot; one in progress is cancelled by it."""
+    """Delete a snapshot; one in progress is cancelled."""
     cloud.timeline.cancel(snapshot.id)
     cloud.put_snapshot(replace(snapshot, status="Deleted"), now)

@@ -1,4 +1,4 @@
-"""Rows by id, found again by what they belong to, and remembered for as long as Describe calls lag behind."""
+"""Rows by id, also found by what they belong to, and kept for as long as Describe calls lag behind."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Table(Generic[Row]):
         return iter(self._rows.values())
 
     def get(self, key: str) -> Row | None:
-        """Return the row as it is now, a deleted one too."""
+        """Return the present row, even if it is deleted."""
         return self._rows.get(key)
 
     def find(self, key: str) -> Row | None:
-        """Return the row as it is now, unless it is deleted."""
+        """Return the present row, unless it is deleted."""
         row = self._rows.get(key)
         return None if row is None or row.status == "Deleted" else row
 
@@ -45,7 +45,7 @@ class Table(Generic[Row]):
         return [row for row in rows if row.status != "Deleted"]
 
     def put(self, row: Row, at: float) -> None:
-        """Add or replace a row from the moment `at` on."""
+        """Add or replace a row from the time `at` on."""
         before = self._rows.get(row.id)
         self._rows[row.id] = row
         for key in self._links(before) if before is not None else ():
@@ -68,6 +68,6 @@ class Table(Generic[Row]):
         return [row for row in rows if row is not None and row.status != "Deleted"]
 
     def _described(self, key: str, now: float) -> Row | None:
-        """Return what was there `lag` seconds ago; a thing made since then is not there yet."""
+        """Return the row of `lag` seconds ago; one made since then does not exist yet."""
         known = [row for at, row in self._past[key] if at <= now - self._lag]
         return known[-1] if known else None

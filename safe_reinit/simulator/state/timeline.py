@@ -1,4 +1,4 @@
-"""What is under way: changes that simulated time will finish, earliest first."""
+"""Operations in progress, which simulated time will complete, earliest first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Finish = Callable[[float], None]
 
 @dataclass
 class _Change:
-    """A change under way: `finish(at)` is called once at the moment it is due; `number` tells it from older ones."""
+    """An operation in progress: `finish(at)` is called once when it is due; `number` tells it from older ones."""
 
     due: float
     number: int
@@ -20,7 +20,7 @@ class _Change:
 
 
 class Timeline:
-    """One change under way for each subject; a new one takes the place of the old."""
+    """One operation in progress for each subject; a new one replaces the old."""
 
     def __init__(self) -> None:
         self._changes: dict[str, _Change] = {}
@@ -29,37 +29,37 @@ class Timeline:
         self._number = 0
 
     def begin(self, subject: str, due: float, finish: Finish) -> None:
-        """Schedule the end of a change of the subject at `due` (`math.inf`: never by itself)."""
+        """Schedule the end of an operation on the subject at `due` (`math.inf`: never by itself)."""
         self._number += 1
         self._changes[subject] = _Change(due, self._number, finish)
         if math.isfinite(due):
             heapq.heappush(self._queue, (due, self._number, subject))
 
     def busy(self, subject: str) -> bool:
-        """Return whether a change of the subject is under way."""
+        """Return whether an operation on the subject is in progress."""
         return subject in self._changes
 
     def cancel(self, subject: str) -> None:
-        """Forget the subject's change."""
+        """Forget the subject's operation."""
         self._changes.pop(subject, None)
 
     def hold(self, subject: str) -> None:
-        """Keep changes of the subject from ending."""
+        """Keep operations on the subject from ending."""
         self._held.add(subject)
 
     def release(self, subject: str, now: float) -> None:
-        """Allow changes of the subject to end again: one that is overdue ends now."""
+        """Allow operations on the subject to end again: one that is overdue ends now."""
         self._held.discard(subject)
         change = self._changes.get(subject)
         if change is not None:
             self.begin(subject, max(change.due, now), change.finish)
 
     def take(self, now: float) -> tuple[float, Finish] | None:
-        """Remove and return the earliest change that is due, with its moment; None if nothing is due."""
+        """Remove and return the earliest operation that is due, with its time; None if nothing is due."""
         while self._queue and self._queue[0][0] <= now:
             at, number, subject = heapq.heappop(self._queue)
             change = self._changes.get(subject)
-            # Left in the queue are also changes that were replaced, cancelled, or are held until their release.
+            # The queue still contains operations that were replaced, cancelled, or held until their release.
             if change is not None and change.number == number and subject not in self._held:
                 del self._changes[subject]
                 return at, change.finish

@@ -20,7 +20,7 @@ _KINDS = [re.compile(kind) for kind in ("[a-z]", "[A-Z]", "[0-9]", f"[{_SPECIALS
 
 @dataclass(frozen=True)
 class Options:
-    """The parameters of ReInitDisk that mean something for a system disk; on a data disk they are ignored (choice)."""
+    """The parameters of ReInitDisk for system disks only; for a data disk they are ignored (choice)."""
 
     password: str = ""
     key_pair: str = ""
@@ -67,14 +67,14 @@ def _kind(cloud: Cloud, disk: Disk) -> None:
     if disk.category in FIXED_CATEGORIES:
         raise Refusal("DiskCategory.OperationNotSupported")
     if disk.multi_attach:
-        # An account that may not use shared block storage at all is told that first.
+        # An account that may not use shared block storage at all is told so first.
         listed = cloud.settings.volume_white_list
         raise Refusal("InvalidOperation.MultiAttachDisk" if listed else "UserNotInTheWhiteList")
 
 
 def _states(cloud: Cloud, disk: Disk, instance: Instance | None) -> None:
     if disk.status != "In_use" or disk.resetting or instance is None or disk.replicated:
-        # A disk of a replication pair cannot be wiped; no code is documented for it, so this one is a choice.
+        # A disk of a replication pair cannot be wiped; no code is documented for that, so this one is a choice.
         raise Refusal("IncorrectDiskStatus")
     if instance.hibernation:
         raise Refusal("HibernationConfigured.InstanceOperationForbidden")
@@ -85,7 +85,7 @@ def _states(cloud: Cloud, disk: Disk, instance: Instance | None) -> None:
 
 
 def reinit(cloud: Cloud, disk: Disk, options: Options, now: float, request_id: str) -> None:
-    """Begin to wipe: the content is gone at once, the disk is In_use again when its time is over."""
+    """Begin to wipe: the content is gone at once, and the disk is In_use again when its time is over."""
     instance = cloud.instances.find(disk.instance_id)
     done = _overwrite(disk, instance, now, request_id, "initial")
     row = replace(disk, status="ReIniting", content="initial", never_used=False, wipes=(*disk.wipes, done))
@@ -138,10 +138,10 @@ def may_reset(cloud: Cloud, disk: Disk, snapshot: Snapshot, now: float) -> None:
 
 
 def reset(cloud: Cloud, disk: Disk, snapshot: Snapshot, now: float, request_id: str) -> None:
-    """Begin to roll the disk back: a task that takes time, while which the disk stays In_use.
+    """Begin to roll the disk back: a task that takes time, during which the disk stays In_use.
 
-    The content is the snapshot's at once (choice). DescribeDisks documents no state for it; that a dry run of ResetDisk
-    answers InvalidOperation.DiskResetInProgress meanwhile, as ResetDisk does, is a choice.
+    The content is that of the snapshot at once (choice). DescribeDisks documents no state for it. That a dry run of
+    ResetDisk answers InvalidOperation.DiskResetInProgress in the meantime, as ResetDisk does, is a choice.
     """
     instance = cloud.instances.find(disk.instance_id)
     done = _overwrite(disk, instance, now, request_id, snapshot.content)
@@ -205,7 +205,7 @@ def _source_gone(cloud: Cloud, snapshot: Snapshot) -> Refusal:
 
 def _source_image(cloud: Cloud, disk: Disk, instance: Instance | None, image: Image) -> None:
     if image.status == "Deleted":
-        # Three codes are documented for a missing image; which belongs to which owner is a choice.
+        # Three codes are documented for a missing image; which of them belongs to which owner is a choice.
         by_owner = {"self": "InvalidImageId.NotFound", "others": "SharedImageDeleted"}
         raise Refusal(image.code_when_deleted or by_owner.get(image.owner, "InvalidDiskId.OperationNotSupported"))
     if disk.type != "system" or instance is None:

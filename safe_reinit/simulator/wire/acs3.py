@@ -1,7 +1,7 @@
-"""Signature version 3 (ACS3-HMAC-SHA256), which today's SDKs send: everything about the call is in headers.
+"""Signature version 3 (ACS3-HMAC-SHA256), used by today's SDKs: everything about the call is in headers.
 
-The order of the checks is a choice: key, date, signature, token, nonce; so a request with a wrong signature uses up no
-nonce. Answers are JSON.
+The order of the checks is a choice: key, date, signature, token, nonce; so a request with a wrong signature does not
+use up its nonce. Answers are JSON.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ ALGORITHM = "ACS3-HMAC-SHA256"
 
 _HEADERS = ("x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce")
 _MANDATORY = frozenset({"host", *_HEADERS})
-"""What must be signed (choice: the description says that host and all x-acs-* are; SDKs sign more)."""
+"""What must be signed (choice: according to the description, host and all x-acs-* headers; SDKs sign more)."""
 
 
 def speaks(raw: RawRequest) -> bool:
-    """Recognise a version 3 request by its Authorization header, since older ones may carry x-acs-* headers too."""
+    """Recognise a version 3 request by its Authorization header, since older requests may have x-acs-* headers too."""
     return raw.headers.get("authorization", "").startswith(ALGORITHM)
 
 
 def read(raw: RawRequest) -> Request:
-    """Read what is asked for, before anything is verified."""
+    """Read the request, before anything is verified."""
     return Request(
         action=raw.headers.get("x-acs-action", ""),
         version=raw.headers.get("x-acs-version", ""),
@@ -58,7 +58,7 @@ def verify(raw: RawRequest, keys: Keyring) -> AccessKey:
 
 
 def canonical_request(raw: RawRequest, signed: list[str]) -> str:
-    """Build the canonical request over the headers the request says it signed."""
+    """Build the canonical request from the headers that the request says it signed."""
     query = canonical_query(raw.query_pairs)
     headers = "".join(f"{name}:{raw.headers.get(name, '').strip()}\n" for name in signed)
     payload = hashlib.sha256(raw.body).hexdigest()
@@ -88,7 +88,7 @@ def _check_signature(raw: RawRequest, parts: dict[str, str], key: AccessKey) -> 
     payload = raw.headers.get("x-acs-content-sha256", "")
     honest = payload == canonical.rpartition("\n")[2]
     if not honest or not hmac.compare_digest(expected.encode(), octets(parts["Signature"])):
-        # Real gateways echo what they signed, parameters and all; a client must be able to live with that.
+        # Real gateways echo what they signed, including the parameters; a client must be able to handle that.
         raise Refusal(
             "SignatureDoesNotMatch",
             "Specified signature is not matched with our calculation."

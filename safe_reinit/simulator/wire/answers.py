@@ -1,4 +1,4 @@
-"""Bodies of answers: what was decided elsewhere, as JSON or XML."""
+"""Bodies of answers, as JSON or XML; their content is decided elsewhere."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Body = Mapping[str, object]
 _JSON = json.JSONEncoder(ensure_ascii=False).encode
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that no XML document may have, in what a client sent and an error repeats."""
+"""Characters that no XML document may contain, in case a client sent them and an error repeats them."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes back over the connection, and how it ends.
+    """What is sent back over the connection, and how it ends.
 
     `delay` is in simulated seconds. `ending`: answered; dropped (closed without an answer); reset (a TCP reset). What
     is dropped or reset has a status that nobody sees.
@@ -39,7 +39,7 @@ class Reply:
 
 
 def success(request: Request, body: Body, request_id: str) -> Reply:
-    """Render a success: its members and RequestId, and no Code, at which old SDKs would raise."""
+    """Render a success: its members and RequestId, without Code, for which old SDKs would raise an error."""
     return _reply(request, 200, f"{request.action}Response", {**body, "RequestId": request_id})
 
 

@@ -1,4 +1,4 @@
-"""Typed access to request parameters, with the refusals ECS has for bad ones."""
+"""Typed access to request parameters, with ECS's refusals for bad ones."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Params:
         return self._values.get(name) or default
 
     def given(self, name: str) -> bool:
-        """Return whether the parameter came with a value."""
+        """Return whether the parameter has a value."""
         return bool(self._values.get(name))
 
     def required(self, name: str) -> str:
-        """Return a text that must be there."""
+        """Return a required text."""
         value = self._values.get(name)
         if not value:
             raise missing(name)
@@ -57,7 +57,7 @@ class Params:
         return int(value)
 
     def choice(self, name: str, allowed: Iterable[str], code: str) -> str:
-        """Return one of the allowed words (compared without case, returned as allowed), or empty; else refuse."""
+        """Return one of the allowed words (compared without case, returned as allowed), or empty; otherwise refuse."""
         value = self.text(name).lower()
         if not value:
             return ""
@@ -79,7 +79,7 @@ class Params:
         return found
 
     def repeated(self, name: str) -> list[str]:
-        """Return the values of `Name.1`, `Name.2` and so on, in their order."""
+        """Return the values of `Name.1`, `Name.2` and so on, in order."""
         return [value for _, value in sorted(self._numbered(name)) if value]
 
     def _numbered(self, name: str) -> Iterator[tuple[int, str]]:
@@ -89,7 +89,7 @@ class Params:
                 yield int(key[len(prefix) :]), value
 
     def tags(self, too_many: str = "InvalidTagCount") -> list[tuple[str, str]]:
-        """Return `Tag.N.Key` and `Tag.N.Value`, at most 20; an empty value stands for any."""
+        """Return `Tag.N.Key` and `Tag.N.Value`, at most 20; an empty value matches any."""
         places = {int(match[1]) for match in map(_TAG.fullmatch, self._values) if match}
         if len(places) > 20:
             raise Refusal(too_many)
@@ -99,7 +99,7 @@ class Params:
         return [(key, value) for key, value in found if key]
 
     def subjects(self) -> tuple[str, ...]:
-        """Return the ids the call is about, for the record and for rights; malformed lists count as none."""
+        """Return the ids that the call is about, for the record and for permissions; malformed lists count as none."""
         found = [self._values[name] for name in _SINGLE_IDS if self._values.get(name)]
         for name in _REPEATED_IDS:
             found += self.repeated(name)

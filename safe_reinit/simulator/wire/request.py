@@ -1,4 +1,4 @@
-"""A request as it came, and as the signature modules hand it on."""
+"""A request as it arrived, and as the signature modules pass it on."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PRODUCTS = {
     "2016-01-20": "kms",
     "2021-07-30": "ebs",
 }
-"""The products by the version of their API, which is what tells at one endpoint whom a request is for."""
+"""The products by their API version, which shows, at one endpoint, which product a request is for."""
 
 _MAX_CLOCK_SKEW = 15 * 60
-"""Seconds by which the date of a signature may differ from the real time."""
+"""Maximum seconds between the date of a signature and real time."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class RawRequest:
 
     @cached_property
     def path(self) -> str:
-        """The target without its query, and without the host that a proxy's client puts before it."""
+        """The target without its query, and without the host that a client of a proxy puts before it."""
         path = self.target.partition("?")[0]
         return "/" + path.partition("://")[2].partition("/")[2] if "://" in path else path
 
     def check_method(self) -> None:
-        """Refuse another method than GET and POST."""
+        """Refuse any method other than GET and POST."""
         if self.method not in ("GET", "POST"):
             raise Refusal("UnsupportedHTTPMethod")
 
@@ -56,7 +56,7 @@ class RawRequest:
 
     @cached_property
     def pairs(self) -> list[tuple[str, str]]:
-        """All parameters, of the query and of a form body, decoded, empty values kept."""
+        """All parameters from the query and a form body, decoded, with empty values kept."""
         return [*self.query_pairs, *self.form_pairs()]
 
     @cached_property
@@ -78,7 +78,7 @@ def _decoded(query: str) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Request:
-    """What a request asks for, whoever sends it: known even where its signature is wrong."""
+    """What a request asks for, whoever sends it: known even if its signature is wrong."""
 
     action: str
     version: str
@@ -87,17 +87,17 @@ class Request:
 
     @property
     def product(self) -> str:
-        """The product whose API has this version; ECS for one that none has."""
+        """The product with this API version; ECS for an unknown one."""
         return PRODUCTS.get(self.version, "ecs")
 
     @cached_property
     def subjects(self) -> tuple[str, ...]:
-        """The ids the call is about."""
+        """The ids that the call is about."""
         return self.params.subjects()
 
     @cached_property
     def dry_run(self) -> bool:
-        """Whether it asks only whether it would be done."""
+        """Whether it only asks whether the call would succeed."""
         return self.params.text("DryRun").lower() == "true"
 
 
@@ -115,12 +115,12 @@ class Keyring(Protocol):
 
 @lru_cache(maxsize=4096)
 def encode(text: str) -> str:
-    """Percent-encode by RFC 3986: all but letters, digits, `-`, `_`, `.` and `~`."""
+    """Percent-encode by RFC 3986: everything except letters, digits, `-`, `_`, `.` and `~`."""
     return quote(text, safe="~", errors="surrogateescape")
 
 
 def octets(text: str) -> bytes:
-    """Turn text back into the bytes that came; what was no UTF-8 came as lone surrogates."""
+    """Turn text back into the original bytes; bytes that were not UTF-8 became lone surrogates."""
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -130,7 +130,7 @@ def canonical_query(pairs: list[tuple[str, str]]) -> str:
 
 
 def check_date(text: str) -> None:
-    """Refuse a signature's date that is not within 15 minutes of the real time."""
+    """Refuse a signature whose date is not within 15 minutes of real time."""
     try:
         moment = _moment(text)
     except ValueError:
@@ -145,6 +145,6 @@ def _moment(text: str) -> float:
 
 
 def check_token(key: AccessKey, token: str) -> None:
-    """Refuse a temporary key whose token is missing or another's, and a permanent key with a token."""
+    """Refuse a temporary key with a missing or wrong token, and a permanent key with a token."""
     if token != key.token:
         raise Refusal("InvalidSecurityToken.MismatchWithAccessKey")

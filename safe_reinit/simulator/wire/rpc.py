@@ -1,6 +1,6 @@
-"""Signature version 1 (HMAC-SHA1), which old SDKs, generic RPC clients and curl scripts send: all of it is parameters.
+"""Signature version 1 (HMAC-SHA1), used by old SDKs, generic RPC clients and curl scripts: everything is a parameter.
 
-Parameters may be in the query, in a form body, or some in each. The order of the checks is a choice: what is missing,
+Parameters may be in the query, in a form body, or in both. The order of the checks is a choice: missing parameters,
 key, date, signature, token, nonce.
 """
 
@@ -28,7 +28,7 @@ _MANDATORY = ("Action", "Version", "AccessKeyId", "Signature", "SignatureNonce",
 
 
 def read(raw: RawRequest) -> Request:
-    """Read what is asked for, before anything is verified. Without Format the answer is XML, as documented."""
+    """Read the request, before anything is verified. Without Format the answer is XML, as documented."""
     params = Params(raw.pairs)
     answer: Format = "JSON" if params.text("Format").upper() == "JSON" else "XML"
     return Request(
@@ -51,7 +51,8 @@ def verify(raw: RawRequest, keys: Keyring) -> AccessKey:
     check_date(params.text("Timestamp"))
     to_sign = string_to_sign(raw)
     if not hmac.compare_digest(sign(to_sign, key.secret).encode(), octets(params.text("Signature"))):
-        # Old SDKs compare the text after the colon with their own, to tell a wrong secret from a wrong signature.
+        # Old SDKs compare the text after the colon with their own, to distinguish a wrong secret from a wrong
+        # signature.
         message = "Specified signature is not matched with our calculation. server string to sign is:"
         raise Refusal("SignatureDoesNotMatch", message + to_sign)
     check_token(key, params.text("SecurityToken"))
@@ -60,7 +61,7 @@ def verify(raw: RawRequest, keys: Keyring) -> AccessKey:
 
 
 def string_to_sign(raw: RawRequest) -> str:
-    """Build the string over all parameters but Signature, empty ones too."""
+    """Build the string from all parameters except Signature, including empty ones."""
     pairs = [(name, value) for name, value in raw.pairs if name != "Signature"]
     return f"{raw.method}&%2F&{encode(canonical_query(pairs))}"
 
