@@ -561,7 +561,7 @@ def _documented(name: str, thing: Any) -> Iterator[str]:
         if isinstance(found, property):
             yield from _prose(inspect.getdoc(found) or "")
         else:
-            yield from _function(member, found)
+            yield from _function(member, getattr(found, "__func__", found))
 
 
 def _methods(thing: type) -> list[str]:
@@ -575,7 +575,7 @@ def _methods(thing: type) -> list[str]:
 
 def _is_public(name: str, value: Any) -> bool:
     return (name == "__call__" or not name.startswith("_")) and (
-        inspect.isfunction(value) or isinstance(value, property)
+        inspect.isfunction(value) or isinstance(value, (classmethod, property))
     )
 
 
@@ -583,7 +583,7 @@ def _function(name: str, function: Any) -> Iterator[str]:
     signature = inspect.signature(function)
     shown, star = [], False
     for each in signature.parameters.values():
-        if each.name == "self":
+        if each.name in ("self", "cls"):
             continue
         if each.kind is each.KEYWORD_ONLY and not star:
             shown.append("*")
@@ -591,7 +591,7 @@ def _function(name: str, function: Any) -> Iterator[str]:
         given = f"**{each.name}" if each.kind is each.VAR_KEYWORD else each.name
         shown.append(f"{given}={each.default!r}" if each.default is not each.empty else given)
     gives = f" -> {signature.return_annotation}" if signature.return_annotation not in (None, "None") else ""
-    kinds = {each.name: str(each.annotation) for each in signature.parameters.values()}
+    kinds = {each.name: str(each.annotation).removeprefix("model.") for each in signature.parameters.values()}
     yield from (f"`{name}({', '.join(shown)}){gives}`", "", *_prose(inspect.getdoc(function) or "", kinds))
 
 

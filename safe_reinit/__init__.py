@@ -77,7 +77,6 @@ if TYPE_CHECKING:
         Phase,
         PhaseName,
         PhaseResult,
-        Plan,
         PlannedDisk,
         PlannedJob,
         PlanReference,
@@ -99,6 +98,7 @@ if TYPE_CHECKING:
         WaitEvent,
     )
     from .planning.discover import Search
+    from .planning.plan_store import Plan
     from .version import VERSION as __version__
 
 # The names are repeated here, since a type checker reads imports and a list that is written out, but at run time
@@ -206,6 +206,7 @@ __all__ = [
 PARTS = (
     "errors",
     "interrupt",
+    "planning.plan_store",
     "model",
     "cloud.given",
     "cloud.interface",
@@ -232,7 +233,7 @@ if not TYPE_CHECKING:  # this would accept every other name, even a misspelt one
             from importlib import import_module  # noqa: PLC0415 - only when something is asked for
 
             for part in PARTS:
-                if part == "client":  # this imports what systems other than Linux do not have
+                if part in ("client", "planning.plan_store"):  # these import what only Linux has
                     from .clock import refuse_platform  # noqa: PLC0415 - see above
 
                     refuse_platform()

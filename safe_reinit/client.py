@@ -7,22 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Self, Unpack
 
-from . import report, temporal
+from . import model, report, temporal
 from .clock import Clock, time_scale
 from .cloud.given import given
 from .cloud.locate import locate
 from .cloud.simulation import active
 from .config import Settings
 from .config.arguments import Config, ConfigArguments
-from .config.wording import raising_arguments, speaks_to_its_maker
+from .config.wording import as_arguments, raising_arguments, speaks_to_its_maker
 from .error_mapping import done, reporting
 from .errors import Error, RunRefused, UsageError
 from .execution.descriptors import demand_descriptors, load_all
 from .execution.runs import Listeners, Runs, already_done
 from .interrupt import Interrupt
 from .journal import AlreadyDone, KeyUnsettled
-from .model import Call, Event, Plan, Report, Secret
+from .model import Call, Event, Report, Secret
 from .planning import plan_store, request
+from .planning.plan_store import Plan
 from .planning.planner import Planner, calls_of
 from .planning.request import Request
 from .planning.setup import Setup
@@ -242,43 +243,7 @@ class Client:
             stop_instance=stop_instance, leave_stopped=leave_stopped, snapshot=snapshot, accept=accept,
             max_disks=max_disks, reason=reason,
         )  # fmt: skip
-        return self.planner.undo(self.stored(run_id), given, on_call)
-
-    def save_plan(self, plan: Plan, path: str | os.PathLike[str]) -> Plan:
-        """Save a plan in a new file, and return it with the ``digest`` of that file.
-
-        Raises:
-            UsageError: the file already exists, or its folder is not writable.
-            RunRefused: it cannot be written.
-        """
-        name = os.fspath(path)
-        plan_store.refuse_existing(name, "path")
-        return plan_store.save_plan(plan, name, self.endpoint, self._setup.settings.plan_expires)
-
-    def load_plan(
-        self, path: str | os.PathLike[str], *, digest: str | None = None, password: str | None = None
-    ) -> Plan:
-        """Load a plan that ``save_plan`` or the command ``plan`` saved, to ``run`` it.
-
-        It is compared with what ECS shows now.
-
-        Args:
-            path: the file.
-            digest: the digest that somebody agreed to, or at least its first 32 characters; a file with another one is
-                refused.
-            password: the password to set, if the plan had one: it is never stored.
-
-        Raises:
-            UsageError: the file is no plan, was changed, could be written by others, or is for another region or cloud.
-            RunRefused: it has another digest, another account made it, it has expired, or facts behind it have changed.
-        """
-        name = os.fspath(path)
-        saved = plan_store.read_plan(name, trusted=True)
-        plan_store.refuse_other_plan(name, saved, self.region, self.endpoint, digest)
-        plan = plan_store.with_password(name, saved, password)
-        now = self.planner.refresh(plan)
-        plan_store.refuse_change(name, saved, plan, now, self._setup.settings)
-        return replace(plan, making=now.making, caller=now.caller)  # whoever runs it asks now
+        return self.planner.undo(self.own_runs.stored(run_id), given, on_call)
 
     def new_run_id(self) -> str:
         """Return an id for ``run``, so that your program can record it before the run begins."""
@@ -286,7 +251,7 @@ class Client:
 
     def run(  # noqa: PLR0913 - who listens, and who is asked
         self,
-        plan: Plan,
+        plan: model.Plan,
         *,
         confirm: str,
         run_id: str | None = None,
@@ -302,7 +267,7 @@ class Client:
         ResetDisk, StartInstance, TagResources and UntagResources.
 
         Args:
-            plan: made by ``plan`` or ``plan_undo`` of this client; it can be run once.
+            plan: made by ``plan`` or ``plan_undo`` of this client, or loaded by ``Plan.load``; it can be run once.
             confirm: ``plan.confirm_with``, or the name of the disks' class if that is unattended; case does not matter.
             run_id: the run's id, made by ``new_run_id``; by default a new one. From its first event, ``stored`` has it.
             on_event: is called with each event, from threads of the run. An ``Exception`` that it raises is ignored;
@@ -318,7 +283,9 @@ class Client:
 
         Raises:
             Error: of the outcome's class, unless that is ``done``; ``error.report`` is the full report.
-            UsageError: the journal cannot be used; nothing was sent.
+            UsageError: the journal cannot be used, or the plan is from a file and for another region or cloud; nothing
+                was sent.
+            RunRefused: the plan may not be run now, or a fact behind it has changed since it was saved.
             BaseException: what was raised from outside during the run (such as ``KeyboardInterrupt``), after the run
                 was ended cleanly. It has the attributes ``run_id`` and ``report``, and a note that says how to resume.
 
@@ -338,6 +305,9 @@ class Client:
             )
             if refused is not None:
                 raise refused
+            if isinstance(plan, Plan) and plan.path is not None:
+                plan = self._compared(plan, plan.path, on_call)
+                calls += calls_of(plan)
         demand_descriptors()
         name = self.own_runs.new_id(run_id)
 
@@ -356,6 +326,14 @@ class Client:
             return done(interrupt.carry(carried, resumable=self.own_runs.place is not None))
         except AlreadyDone as found:  # the journal may have changed since the last check
             return already_done(found)
+
+    def _compared(self, plan: Plan, path: str, on_call: Callable[[Call], None] | None) -> Plan:
+        """Compare a plan from a file with what ECS shows now, and return it as one that can be run."""
+        plan_store.refuse_other_region(path, plan, self.region)
+        plan_store.refuse_other_place(path, plan.endpoint, self.endpoint)
+        now = self.planner.refresh(plan, on_call)
+        plan_store.refuse_change(path, plan.expires_at, plan, now, self._setup.settings)
+        return replace(plan, making=now.making, caller=now.caller)  # whoever runs it asks now
 
     def resume(  # noqa: PLR0913 - who listens, and who is asked
         self,
@@ -438,7 +416,8 @@ class Client:
         Raises:
             UsageError: the journal cannot be read.
         """
-        return self.own_runs.newest(limit)
+        found = self.own_runs.newest(limit)
+        return tuple(run.worded(as_arguments) for run in found) if self.of_program else found
 
     def stored(self, run_id: str) -> StoredRun:
         """Return a run of the journal.
@@ -447,4 +426,5 @@ class Client:
             UsageError: there is no such run, it belongs to another region or endpoint, or the journal was removed or
                 replaced while this client carried the run out.
         """
-        return self.own_runs.stored(run_id)
+        stored = self.own_runs.stored(run_id)
+        return stored.worded(as_arguments) if self.of_program else stored

@@ -104,14 +104,14 @@ class Interrupt:
         Ctrl-C in the thread that called ``run`` does the same without it. A signal that is ignored stays ignored.
 
         Args:
-            numbers: the signals; SIGTERM and SIGHUP if none are given.
+            numbers: the signals; SIGTERM, SIGHUP and SIGQUIT if none are given.
 
         Raises:
             ValueError: this is not the main thread.
         """
         before: dict[signal.Signals, Any] = {}
         try:
-            for number in numbers or (signal.SIGTERM, signal.SIGHUP):
+            for number in numbers or (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     before[number] = signal.signal(number, lambda number, _: self.ask(signal.Signals(number).name))
             yield self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,31 @@ def at(sim: Simulator, folder: Path, **more: Any) -> safe_reinit.Client:
 # ------------------------------------------------------------------------------------------------------ plans in files
 
 
-def test_a_saved_plan_runs_as_it_was_agreed_to(sim: Simulator, tmp_path: Path) -> None:
-    """A plan is saved, loaded by another client with the digest that somebody agreed to, and run."""
-    digest = at(sim, tmp_path).save_plan(at(sim, tmp_path).plan([DATA], stop_instance=True), tmp_path / "p.json").digest
-    caller = at(sim, tmp_path)
-    plan = caller.load_plan(tmp_path / "p.json", digest=digest)
+def saved(caller: safe_reinit.Client, folder: Path, disk_id: str = DATA, **more: Any) -> Path:
+    """Save the plan of a disk, and return its file."""
+    caller.plan([disk_id], stop_instance=True, **more).save(folder / "p.json")
+    return folder / "p.json"
 
-    assert caller.run(plan, confirm=plan.confirm_with).outcome == "done"
+
+def test_a_saved_plan_runs_as_it_was_agreed_to(sim: Simulator, tmp_path: Path) -> None:
+    """A plan is saved, loaded with the digest that somebody agreed to, and run by another client."""
+    digest = at(sim, tmp_path).plan([DATA], stop_instance=True).save(tmp_path / "p.json").digest
+    plan = safe_reinit.Plan.load(tmp_path / "p.json", digest=digest)
+
+    assert at(sim, tmp_path).run(plan, confirm=plan.confirm_with).outcome == "done"
     assert wipes(sim.state(), DATA) == 1
+
+
+def test_a_plan_is_loaded_without_a_cloud(sim: Simulator, tmp_path: Path) -> None:
+    """Whoever agrees to a plan reads in it what its maker read, where it can be run and until when."""
+    plan = at(sim, tmp_path).plan([DATA], stop_instance=True)
+    calls = len(sim.state()["calls"])
+    loaded = safe_reinit.Plan.load(saved(at(sim, tmp_path), tmp_path))
+
+    assert len(sim.state()["calls"]) == 2 * calls  # those of the plan that was saved
+    assert [each.message for each in loaded.findings] == [each.message for each in plan.findings]
+    assert (loaded.endpoint, loaded.expires_at - loaded.made_at) == (plan.endpoint, timedelta(hours=24))
+    assert loaded.save(tmp_path / "again.json").digest == loaded.digest
 
 
 def test_a_plan_is_saved_over_nothing(sim: Simulator, tmp_path: Path) -> None:
@@ -52,53 +70,68 @@ def test_a_plan_is_saved_over_nothing(sim: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "p.json"
     file.write_text("mine", "utf-8")
     with pytest.raises(UsageError, match="already exists"):
-        at(sim, tmp_path).save_plan(at(sim, tmp_path).plan([DATA]), file)
+        saved(at(sim, tmp_path), tmp_path)
 
     assert file.read_text("utf-8") == "mine"
 
 
 @pytest.mark.parametrize(
-    ("change", "more", "error"),
-    [
-        (None, {"digest": "0" * 64}, "neither the digest"),
-        (None, {"password": PASSWORD}, "sets no password"),
-        ({"change": INSTANCE, "to": {"tags": {"safe-reinit:protect": ""}}}, {}, "is stale"),
-    ],
+    ("more", "error"), [({"digest": "0" * 64}, "neither the digest"), ({"password": PASSWORD}, "sets no password")]
 )
 def test_another_plan_than_the_one_agreed_to_is_not_loaded(
-    sim: Simulator, tmp_path: Path, change: dict[str, Any] | None, more: dict[str, Any], error: str
+    sim: Simulator, tmp_path: Path, more: dict[str, Any], error: str
 ) -> None:
-    """A file with another digest, one that needs another password, or one whose facts have changed is refused."""
-    caller = at(sim, tmp_path)
-    caller.save_plan(caller.plan([DATA], stop_instance=True), tmp_path / "p.json")
-    if change:
-        sim.do(change)
+    """A file with another digest, or one that needs another password, is refused."""
+    file = saved(at(sim, tmp_path), tmp_path)
     with pytest.raises((RunRefused, UsageError), match=error):
-        caller.load_plan(tmp_path / "p.json", **more)
+        safe_reinit.Plan.load(file, **more)
 
 
-def test_a_plan_of_another_region_is_not_loaded(sim: Simulator, tmp_path: Path) -> None:
-    """A client loads only plans of its region."""
+@pytest.mark.parametrize("change", [{"tags": {"safe-reinit:protect": ""}}, {"name": "other"}])
+def test_a_plan_from_a_file_is_compared_before_it_runs(sim: Simulator, tmp_path: Path, change: dict[str, Any]) -> None:
+    """What changed since the plan was saved refuses its run, before any call that changes something."""
     caller = at(sim, tmp_path)
-    caller.save_plan(caller.plan([DATA], stop_instance=True), tmp_path / "p.json")
-    other = safe_reinit.connect(
-        region="cn-beijing", endpoint=sim.url, credentials=sim.access_key, journal=tmp_path / "j.db"
-    )
-    with pytest.raises(UsageError, match="is for the region cn-hangzhou"):
-        other.load_plan(tmp_path / "p.json")
+    plan = safe_reinit.Plan.load(saved(caller, tmp_path))
+    sim.do({"change": INSTANCE, "to": change})
+    with pytest.raises(RunRefused, match="is stale") as refused:
+        caller.run(plan, confirm=plan.confirm_with)
+
+    assert refused.value.report is not None
+    assert [call.action for call in refused.value.report.calls if not call.only_reads and not call.dry_run] == []
+    assert (wipes(sim.state(), DATA), caller.runs()) == (0, ())
+
+
+def test_an_expired_plan_is_not_run(sim: Simulator, tmp_path: Path) -> None:
+    """A plan from a file runs no longer than its maker allowed, by the cloud's clock."""
+    plan = safe_reinit.Plan.load(saved(at(sim, tmp_path, plan_expires="1s"), tmp_path))
+    caller = at(sim, tmp_path)
+    caller.clock.sleep(5.0)
+    with pytest.raises(RunRefused, match="expired at"):
+        caller.run(plan, confirm=plan.confirm_with)
+
+    assert wipes(sim.state(), DATA) == 0
+
+
+@pytest.mark.parametrize("other", [{"region": "cn-beijing"}, {"endpoint": "http://127.0.0.1:65000"}])
+def test_a_plan_of_another_place_is_not_run(sim: Simulator, tmp_path: Path, other: dict[str, str]) -> None:
+    """A client runs only plans of its region and cloud, and asks neither before it refuses another."""
+    plan = safe_reinit.Plan.load(saved(at(sim, tmp_path), tmp_path))
+    place: dict[str, Any] = {"region": "cn-hangzhou", "endpoint": sim.url, **other}
+    caller = safe_reinit.connect(**place, credentials=sim.access_key, journal=tmp_path / "j.db")
+    with pytest.raises(UsageError, match="cn-beijing" if "region" in other else "127.0.0.1:65000"):
+        caller.run(plan, confirm=plan.confirm_with)
 
 
 def test_a_saved_plan_needs_its_password_again(sim: Simulator, tmp_path: Path) -> None:
     """The password is in no file, and is given again to load the plan."""
-    caller = at(sim, tmp_path)
-    caller.save_plan(caller.plan([SYSTEM], stop_instance=True, password=PASSWORD), tmp_path / "p.json")
+    file = saved(at(sim, tmp_path), tmp_path, SYSTEM, password=PASSWORD)
     with pytest.raises(UsageError, match="sets a password"):
-        caller.load_plan(tmp_path / "p.json")
-    plan = caller.load_plan(tmp_path / "p.json", password=PASSWORD)
+        safe_reinit.Plan.load(file)
+    plan = safe_reinit.Plan.load(file, password=PASSWORD)
 
     assert plan.options.password is not None
     assert plan.options.password.reveal() == PASSWORD
-    assert PASSWORD not in (tmp_path / "p.json").read_text("utf-8")
+    assert PASSWORD not in file.read_text("utf-8")
 
 
 # ----------------------------------------------------------------------------------------------------- runs by their id

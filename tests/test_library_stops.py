@@ -25,18 +25,17 @@ def changing(state: dict[str, Any]) -> list[str]:
     return [call["action"] for call in state["calls"] if call["action"] in acts and not call["dry_run"]]
 
 
-def test_a_signal_ends_a_run_in_order() -> None:
-    """SIGTERM during the run starts the machine again without a wipe, and the handler of before comes back."""
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_ends_a_run_in_order(number: signal.Signals) -> None:
+    """A signal during the run starts the machine again without a wipe, and the handler of before comes back."""
+    before = signal.getsignal(number)
     with simulated() as sim, safe_reinit.Interrupt().on_signals() as stop:
-        done = run(
-            sim, stop=stop, on_event=once(accepted("StopInstance"), lambda: os.kill(os.getpid(), signal.SIGTERM))
-        )
+        done = run(sim, stop=stop, on_event=once(accepted("StopInstance"), lambda: os.kill(os.getpid(), number)))
         state = sim.state()
 
     assert done.outcome == "failed"
     assert changing(state) == ["StopInstance", "StartInstance"]
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:

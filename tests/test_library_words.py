@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 import tempfile
 from pathlib import Path
@@ -67,7 +69,7 @@ def test_every_public_method_speaks_to_its_maker() -> None:
     """No public method of a client returns or raises a sentence as the command line has it."""
     methods = {name: each for name, each in vars(Client).items() if isinstance(each, FunctionType) and name[0] != "_"}
 
-    assert {"plan", "run", "resume", "load_plan"} <= set(methods)
+    assert {"plan", "run", "resume", "stored"} <= set(methods)
     assert [name for name, method in methods.items() if not hasattr(method, "__wrapped__")] == []
 
 
@@ -112,7 +114,7 @@ def test_no_refusal_names_an_option() -> None:
             lambda: ours.run(plan, confirm=DATA),
             lambda: ours.stored("r-20260102T030405Z-4f2a"),
             lambda: ours.resume("r-20260102T030405Z-4f2a", verdict="intact"),
-            lambda: ours.load_plan("/nowhere"),
+            lambda: safe_reinit.Plan.load("/nowhere"),
             safe_reinit.connect,
             lambda: safe_reinit.connect(region="cn-hangzhou", endpoint="a/b"),
             lambda: safe_reinit.connect(region="cn-hangzhou", config="/nowhere"),
@@ -127,13 +129,46 @@ def test_no_refusal_names_an_option() -> None:
     assert [options(error) for error in refused if options(error)] == []
 
 
+def test_what_a_program_stores_names_options(tmp_path: Path) -> None:
+    """A file and the journal have what the command line says, and whoever reads them reads it in their own words."""
+    with simulated(world(instance={"ignores_stop": True})) as sim:
+        ours, journal = client(sim, journal=tmp_path / "j.db"), {"journal": str(tmp_path / "j.db")}
+        plan = ours.plan([DATA], stop_instance=True)
+        plan.save(tmp_path / "p.json")
+        refused = ours.plan([DATA])
+        refused.save(tmp_path / "refused.json")
+        run_id = ours.new_run_id()
+        with pytest.raises(Error):
+            ours.run(plan, confirm=DATA, run_id=run_id)
+        of_program, of_command = ours.stored(run_id), client(sim, having=journal).stored(run_id)
+
+    found = json.loads((tmp_path / "refused.json").read_text("utf-8"))["findings"]
+    assert [each["fix"] for each in found if "--stop-instance" in each["fix"]] != []
+    assert options(safe_reinit.Plan.load(tmp_path / "refused.json")) == options(refused) == []
+    assert of_program.report is not None
+    assert [text for text in sentences(of_program.report, of_program.plan) if " --" in text] == []
+    assert of_command.report is not None
+    assert [text for text in sentences(of_command.report, of_command.plan) if " --" in text] != []
+    assert sentences(of_command.report, of_command.plan) != sentences(of_program.report, of_program.plan)
+
+
+def sentences(*documents: dict[str, Any]) -> list[str]:
+    """Return every sentence of findings and errors in plans and reports of the journal."""
+    found = [
+        each for document in documents for name in ("findings", "skipped_findings") for each in document.get(name, [])
+    ]
+    errors = [each["error"] for document in documents for each in (document, *document["jobs"]) if each.get("error")]
+    return [each.get(name) or "" for each in (*found, *errors) for name in ("message", "fix", "hint")]
+
+
 @pytest.mark.skipif("/dev/shm tmpfs" not in Path("/proc/self/mounts").read_text("utf-8"), reason="not in memory here")
-def test_no_notice_names_an_option() -> None:
-    """What a run says besides its events, such as that its journal is in memory, names the argument."""
+def test_no_notice_names_an_option(caplog: pytest.LogCaptureFixture) -> None:
+    """What a run says and logs besides its events, such as that its journal is in memory, names the argument."""
     notices: list[str] = []
     stop = safe_reinit.Interrupt(notices.append)
+    caplog.set_level(logging.WARNING, "safe_reinit.journal")
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, simulated() as sim:
         done = run(sim, using=client(sim, journal=f"{folder}/j.db"), stop=stop)
 
     assert done.outcome == "done"
-    assert [text for text in notices if "With journal=, name a file" in text] == notices != []
+    assert [text for text in notices if "With journal=, name a file" in text] == notices == caplog.messages != []

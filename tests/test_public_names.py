@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import safe_reinit
 from safe_reinit import testing
 from safe_reinit.version import VERSION
 
+PAGES = Path(__file__).resolve().parent.parent / "docs/reference"
 OWN = {"Endable", "Making", "Settings", "Setup"}
 """What this package alone makes and hands around, though it is in a signature."""
 
@@ -35,7 +37,7 @@ def annotations(thing: Any) -> Iterator[object]:
     for home in (each for each in thing.__mro__ if each.__module__.startswith("safe_reinit")):
         yield from (kind for name, kind in inspect.get_annotations(home).items() if not name.startswith("_"))
         for name, member in vars(home).items():
-            function = member.fget if isinstance(member, property) else member
+            function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
             if inspect.isfunction(function) and (not name.startswith("_") or name in ("__init__", "__call__")):
                 yield from function.__annotations__.values()
 
@@ -58,6 +60,14 @@ def test_what_a_signature_names_is_public(module: Any) -> None:
     }
 
     assert missing == set()
+
+
+@pytest.mark.parametrize(("module", "page"), [(safe_reinit, "library"), (testing, "testing")])
+def test_every_public_name_has_an_entry(module: Any, page: str) -> None:
+    """The reference has a heading for each public name, to which signatures and pages can lead."""
+    text = (PAGES / f"{page}.md").read_text("utf-8")
+
+    assert set(re.findall(r"^## `?(\w+)`?$", text, re.M)) == set(module.__all__)
 
 
 @pytest.mark.parametrize("module", ["safe_reinit", "safe_reinit.testing"])

@@ -41,7 +41,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
     plan = saved.with_password(password_again(plain, config, flags, f"The plan {path}"))
     with ExitStack() as stack:
         client = client_of(config, stack)
-        plan_store.refuse_other_place(path, saved, endpoint(client, config))
+        plan_store.refuse_other_place(path, saved.endpoint, endpoint(client, config))
         progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated, output.warn))
         interactive = flags.get("confirm") is None
         with reporting(lambda error: _failed_report(error, path, replace(saved, plan=plan), output, client)):
@@ -53,7 +53,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
             client.own_runs.demand(plan)
             now = client.planner.refresh(plan, progress.call)
             plan = replace(plan, making=now.making)
-            plan_store.refuse_change(path, saved, plan, now, config)
+            plan_store.refuse_change(path, saved.expires_at, plan, now, config)
             progress.findings(plan)
             plan = replace(plan, caller=now.caller)  # whoever runs it is asked now
             if interactive or not config.quiet:  # a person who is asked sees the plan first

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, NotRequired, get_origin, get_type_hints, is_typeddict
 
 from ..journal import AuditEntry
-from ..model import EVENTS, Report
+from ..model import EVENTS, Finding, Report
+from ..model.written import UNWRITTEN
 from ..verification.document import Verification
 from .explain import Checks, Explained
 
@@ -203,12 +204,14 @@ def schema_of(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a class, or severa
     """Make the JSON Schema of a document that is one of our values: it always has every member, and no other."""
     from pydantic import TypeAdapter  # noqa: PLC0415 - a quarter of a second, for this alone
 
+    unwritten = {each.name for each in fields(Finding) if UNWRITTEN in each.metadata}
     made: dict[str, Any] = TypeAdapter(kind).json_schema(mode="serialization")
     if "properties" in made:
         made["properties"]["schema"] = {"const": 1}
     for part in (made, *made.get("$defs", {}).values()):
         if "properties" in part:
-            part["properties"] = {name.removesuffix("_"): each for name, each in part["properties"].items()}
+            members = {name: each for name, each in part["properties"].items() if name not in unwritten}
+            part["properties"] = {name.removesuffix("_"): each for name, each in members.items()}
             part.update(required=sorted(part["properties"]), additionalProperties=False)
             for member in part["properties"].values():
                 member.pop("default", None)

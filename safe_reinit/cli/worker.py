@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _ENDING = (
     "Stopping: the worker begins no more machines, finishes those that it has begun and starts them again. Other "
-    "workers continue with the rest. Press Ctrl-C again to quit now."
+    "workers continue with the rest. Press Ctrl-C {}to quit now."
 )
 
 
@@ -101,7 +101,7 @@ async def _serve(server: Server, settings: WorkerSettings, shards: Shards, healt
             end_by_sigint()
         if not end.is_set():
             end.set()
-            print_stderr(f"{number.name}: {_ENDING}")
+            print_stderr(f"{number.name}: {_ENDING.format('again ' if number is signal.SIGINT else '')}")
 
     for number in NUMBERS:
         if signal.getsignal(number) is not signal.SIG_IGN:

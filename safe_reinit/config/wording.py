@@ -1,7 +1,8 @@
 """Messages for programs: where a sentence for the command line names an option, they name the argument.
 
-Every sentence is written once, with options (``--accept spot``), which the command line shows. A client that a program
-made returns, raises and reports the same sentence with ``accept=["spot"]``.
+Every sentence is written once, with options (``--accept spot``). That is how the command line shows it, and how files
+and the journal have it, whoever wrote them. A client that a program made returns, raises and reports the same sentence
+with ``accept=["spot"]``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 _COMMANDS = {
     TRY_IT: "safe_reinit.simulator.Simulator()",
-    "safe-reinit plan ... --save FILE": "client.plan and client.save_plan",
+    "safe-reinit plan ... --save FILE": "client.plan and plan.save",
     "safe-reinit --help": "help(safe_reinit)",
     "RUN --verbose": "RUN",
     "aliyun configure --profile": "aliyun configure for the profile",
@@ -74,7 +75,7 @@ def _reword(raised: Any) -> None:  # noqa: ANN401 - an exit from outside has a r
         raised.args = (as_arguments(str(raised)),)
         raised.hint = as_arguments(raised.hint)
     if isinstance(getattr(raised, "report", None), Report):
-        raised.report = _with_arguments(raised.report)
+        raised.report = with_arguments(raised.report)
 
 
 def speaks_to_its_maker(cls: type[C]) -> type[C]:
@@ -90,10 +91,13 @@ def _speaking(method: Callable[..., T]) -> Callable[..., T]:
     def speaking(client: Any, *args: Any, **named: Any) -> T:  # noqa: ANN401 - whatever the method takes
         if not client.of_program:
             return method(client, *args, **named)
+        args, named = tuple(map(with_options, args)), {name: with_options(each) for name, each in named.items()}
         if (listener := named.get("on_event")) is not None:
-            named["on_event"] = lambda event: listener(_with_arguments(event))
+            named["on_event"] = lambda event: listener(with_arguments(event))
+        if (goes_on := named.get("go_on")) is not None:
+            named["go_on"] = lambda question: goes_on(as_arguments(question))
         with raising_arguments(True), _notifying_arguments(named.get("stop")):
-            return _with_arguments(method(client, *args, **named))
+            return with_arguments(method(client, *args, **named))
 
     return speaking
 
@@ -112,9 +116,19 @@ def _notifying_arguments(interrupt: Any) -> Iterator[None]:  # noqa: ANN401 - an
         interrupt.notify = notify
 
 
-def _with_arguments(value: T) -> T:
+def with_arguments(value: T) -> T:
     """Return a value for a program, with arguments in its sentences."""
     return _of(value)  # type: ignore[no-any-return] # of the type that was given
+
+
+def with_options(value: T) -> T:
+    """Return a value that a program hands back as it was before: a plan with options in its sentences."""
+    if not isinstance(value, Plan):
+        return value
+    findings, skipped = (
+        tuple(each.in_options or each for each in found) for found in (value.findings, value.skipped_findings)
+    )
+    return replace(value, findings=findings, skipped_findings=skipped)
 
 
 def _of(value: Any) -> Any:  # noqa: ANN401 - of each of these types the same
@@ -125,7 +139,10 @@ def _of(value: Any) -> Any:  # noqa: ANN401 - of each of these types the same
             jobs = tuple(replace(job, error=_of(job.error)) if job.error else job for job in value.jobs)
             return replace(value, findings=_each(value.findings), error=_of(value.error), jobs=jobs)
         case Finding():
-            return replace(value, message=as_arguments(value.message), fix=as_arguments(value.fix))
+            message, fix = as_arguments(value.message), as_arguments(value.fix)
+            if (message, fix) == (value.message, value.fix):
+                return value
+            return replace(value, message=message, fix=fix, in_options=value)
         case Failure():
             return replace(value, message=as_arguments(value.message), hint=value.hint and as_arguments(value.hint))
         case DoneEvent() | WaitEvent():

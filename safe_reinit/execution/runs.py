@@ -97,7 +97,7 @@ class Runs:
         try:
             with self.session(listeners) as session:
                 if warning := vanishing(self.place):
-                    logs.journal(warning)
+                    logs.journal(self._setup.sentence(warning))
                     listeners.stop.notify(warning)
                 for message in session.spool.tidy(session.journal):
                     listeners.stop.notify(message)

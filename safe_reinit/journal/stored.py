@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from operator import itemgetter
@@ -17,6 +17,8 @@ from ..model.codec import decode
 from .lease import Holder
 
 T = TypeVar("T")
+
+_FINDINGS = {"findings", "skipped_findings"}
 
 
 class UnreadableError(UsageError):
@@ -65,6 +67,8 @@ class StoredJob:
     open: bool
     """Whether something is left to do for it."""
     report_text: str | None
+    words: Callable[[str], str] = str
+    """Turns each sentence into what its reader reads."""
 
     @cached_property
     def state(self) -> JobState:
@@ -74,7 +78,10 @@ class StoredJob:
     @cached_property
     def report(self) -> dict[str, Any] | None:
         """Its part of the report, as JSON; ``None`` until it was reported."""
-        return as_written(f"The report of {self.instance_id}", self.report_text, dict) if self.report_text else None
+        if not self.report_text:
+            return None
+        report = as_written(f"The report of {self.instance_id}", self.report_text, dict)
+        return _in_words(report, self.words)
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,12 @@ class StoredRun:
     """For a run that is split into shards, one of their holders; one that is working, if there is any."""
     plans_of_shards: tuple[str, ...] = ()
     """Set if it is split into shards: its jobs are with their plans."""
+    words: Callable[[str], str] = str
+    """Turns each sentence into what its reader reads."""
+
+    def worded(self, words: Callable[[str], str]) -> StoredRun:
+        """Return the run with other words in the sentences of its plan and of its reports."""
+        return replace(self, words=words, jobs=tuple(replace(job, words=words) for job in self.jobs))
 
     @cached_property
     def plan(self) -> dict[str, Any]:
@@ -125,7 +138,7 @@ class StoredRun:
         if self.shards:
             parts = [as_written(what, text, itemgetter("jobs")) for text in self.plans_of_shards]
             plan["jobs"] = [job for jobs in parts for job in jobs]
-        return plan
+        return _in_words(plan, self.words)
 
     @cached_property
     def report(self) -> dict[str, Any] | None:
@@ -135,7 +148,7 @@ class StoredRun:
         jobs = [each.report for each in self.jobs if each.report]
         findings = [*self.plan["findings"], *self.plan["skipped_findings"]]
         report = as_written(f"The report of run {self.run_id}", self.report_text, dict)
-        return {**report, "jobs": jobs, "findings": findings}
+        return {**_in_words(report, self.words), "jobs": jobs, "findings": findings}
 
     @property
     def at_work(self) -> bool:
@@ -151,6 +164,20 @@ class StoredRun:
     def open(self) -> bool:
         """Whether one of its jobs is still open, or its shards have ended but its own end is not recorded."""
         return any(each.open for each in self.jobs) or (self.shards > 0 and self.ended_at is None)
+
+
+def _in_words(document: dict[str, Any], words: Callable[[str], str]) -> dict[str, Any]:
+    """Return a plan or a report with other words in the sentences of its findings and of its error."""
+    if words is str:
+        return document
+    findings = {name: [_sentences(each, words) for each in document[name]] for name in _FINDINGS & document.keys()}
+    error = {"error": _sentences(document["error"], words)} if document.get("error") else {}
+    return {**document, **findings, **error}
+
+
+def _sentences(members: Mapping[str, Any], words: Callable[[str], str]) -> dict[str, Any]:
+    text = {name: words(members[name]) for name in ("message", "fix", "hint") if members.get(name)}
+    return {**members, **text}
 
 
 def as_written(what: str, text: str, read: Callable[[Any], T]) -> T:

@@ -1,22 +1,99 @@
-"""Plan files on disk: a plan is never saved over another file, and runs only while its facts have not changed."""
+"""Plan files on disk: a plan is never saved over another file, and runs only while its facts have not changed.
+
+``Plan`` is the plan that a program has: the value of ``model``, which can also save itself.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shlex
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, Self
 
+from .. import model
 from ..checks.target_rules import MIN_QUOTED, quotes
 from ..config import Settings
+from ..config.wording import raising_arguments, with_arguments, with_options
 from ..errors import RunRefused, UsageError
 from ..files.regular import NotRegularError, read_regular
 from ..files.trust import refuse_untrusted
-from ..model import Plan
 from ..model.codec import timestamp
+from ..model.written import unwritten
 from ..plans import plan_file
 from ..plans.plan_file import Saved
+
+
+@dataclass(frozen=True)
+class Plan(model.Plan):
+    """What a run would do, with the findings of the checks. It contains no secret, and nothing of it has been done."""
+
+    endpoint: str = unwritten("")
+    """The loopback endpoint that it is for; ``""`` for the real cloud."""
+    lifetime: float = unwritten(Settings.plan_expires.default)
+    """For how many seconds after ``made_at`` it can be run from a file."""
+    path: str | None = unwritten()
+    """The file that it was loaded from; ``run`` then compares it with what ECS shows."""
+
+    @property
+    def expires_at(self) -> datetime:
+        """Until when it can be run from a file, by ECS's clock; a configuration can allow less time."""
+        return self.made_at + timedelta(seconds=self.lifetime)
+
+    def save(self, path: str | os.PathLike[str]) -> Self:
+        """Save the plan in a new file, and return it with the ``digest`` of that file.
+
+        ``apply`` can run the file as well, and ``show`` can print it.
+
+        Raises:
+            UsageError: the file already exists, or its folder is not writable.
+            RunRefused: it cannot be written.
+        """
+        with raising_arguments(True):
+            name = os.fspath(path)
+            refuse_existing(name, "path")
+            saved = save_plan(with_options(self), name, self.endpoint, self.lifetime)
+            return replace(self, digest=saved.digest)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, digest: str | None = None, password: str | None = None) -> Self:
+        """Load a plan that ``save`` or the command ``plan`` saved. Nothing is asked of the cloud.
+
+        ``run`` of a client runs it only while nothing that it is based on has changed.
+
+        Args:
+            path: the file.
+            digest: the digest that somebody agreed to, or at least its first 32 characters; a file with another one is
+                refused.
+            password: the password to set, if the plan had one: it is never stored.
+
+        Raises:
+            UsageError: the file is no plan, was changed, or could be written by others, or the password is missing.
+            RunRefused: it has another digest.
+        """
+        with raising_arguments(True):
+            name = os.fspath(path)
+            saved = read_plan(name, trusted=True)
+            if digest is not None and not quotes(digest, saved.confirm_with):
+                raise RunRefused(
+                    f"{digest!r} is neither the digest of {name} nor at least its first {MIN_QUOTED} characters.",
+                    hint=f"Nothing was changed. Read what is in that file: {shlex.join(['safe-reinit', 'show', name])}",
+                )
+            lifetime = (saved.expires_at - saved.plan.made_at).total_seconds()
+            plan = _with_password(name, saved, password)
+            return with_arguments(cls(**_members(plan), endpoint=saved.endpoint, lifetime=lifetime, path=name))
+
+
+def of_program(plan: model.Plan, endpoint: str, lifetime: float) -> Plan:
+    """Return a plan as one that a program can save."""
+    return Plan(**_members(plan), endpoint=endpoint, lifetime=lifetime)
+
+
+def _members(plan: model.Plan) -> dict[str, Any]:
+    return {each.name: getattr(plan, each.name) for each in fields(model.Plan)}
+
 
 # ------------------------------------------------------------------------------------------------------------ saving
 
@@ -41,7 +118,7 @@ def refuse_existing(path: str, argument: str) -> None:
         raise UsageError(f"The plan file {path!r} cannot be written.", hint=f"Correct {argument}.")
 
 
-def save_plan(plan: Plan, path: str, endpoint: str, lifetime: float) -> Plan:
+def save_plan(plan: model.Plan, path: str, endpoint: str, lifetime: float) -> model.Plan:
     """Save a plan, and return it with its digest.
 
     Args:
@@ -125,40 +202,33 @@ def _content(path: str, *, trusted: bool) -> bytes:
 # ---------------------------------------------------------------------------------------------------------- applying
 
 
-def refuse_other_place(path: str, saved: Saved, here: str) -> None:
+def refuse_other_place(path: str, endpoint: str, here: str) -> None:
     """Refuse a plan that was made at another endpoint.
 
     Raises:
         UsageError: it was.
     """
-    if here == saved.endpoint:
+    if here == endpoint:
         return
     places = {"": "the real cloud", plan_file.SIMULATION: "the built-in simulator (--simulate)"}
-    there, here = (places.get(each, f"the endpoint {each}") for each in (saved.endpoint, here))
-    raise UsageError(f"The plan {path} is for {there}, but this command uses {here}.", hint="Make a plan there.")
+    there, here = (places.get(each, f"the endpoint {each}") for each in (endpoint, here))
+    raise UsageError(f"The plan {path} is for {there}, not for {here}.", hint="Make a plan there.")
 
 
-def refuse_other_plan(path: str, saved: Saved, region: str, endpoint: str, digest: str | None) -> None:
-    """Refuse a plan for another region or endpoint, or one that is not the one that somebody agreed to.
+def refuse_other_region(path: str, plan: model.Plan, region: str) -> None:
+    """Refuse a plan for another region.
 
     Raises:
-        UsageError: it is for another region or endpoint.
-        RunRefused: it has another digest.
+        UsageError: it is.
     """
-    if saved.plan.region != region:
+    if plan.region != region:
         raise UsageError(
-            f"The plan {path} is for the region {saved.plan.region}, but this client uses {region}.",
+            f"The plan {path} is for the region {plan.region}, but this client uses {region}.",
             hint="Connect to the region of the plan.",
         )
-    refuse_other_place(path, saved, endpoint)
-    if digest is not None and not quotes(digest, str(saved.plan.digest)):
-        raise RunRefused(
-            f"{digest!r} is neither the digest of {path} nor at least its first {MIN_QUOTED} characters.",
-            hint=f"Nothing was changed. Read what is in that file: {shlex.join(['safe-reinit', 'show', path])}",
-        )
 
 
-def refuse_change(path: str, saved: Saved, plan: Plan, now: Plan, settings: Settings) -> None:
+def refuse_change(path: str, expires_at: datetime, plan: model.Plan, now: model.Plan, settings: Settings) -> None:
     """Refuse a plan if anything it is based on has changed; ``now`` is the same plan, made from the present facts.
 
     Raises:
@@ -175,7 +245,7 @@ def refuse_change(path: str, saved: Saved, plan: Plan, now: Plan, settings: Sett
             f"The plan {path} belongs to account {plan.account}, but these credentials belong to {now.account}.",
             hint="Use credentials of that account; nothing was changed.",
         )
-    expires_at = _expires_at(saved, settings)
+    expires_at = _expires_at(expires_at, plan, settings)
     if now.made_at >= expires_at:
         raise RunRefused(
             f"The plan {path} expired at {timestamp(expires_at)}; ECS's clock says {timestamp(now.made_at)}.",
@@ -188,7 +258,7 @@ def refuse_change(path: str, saved: Saved, plan: Plan, now: Plan, settings: Sett
         )
 
 
-def with_password(path: str, saved: Saved, password: str | None) -> Plan:
+def _with_password(path: str, saved: Saved, password: str | None) -> model.Plan:
     """Return the plan in a file with its password, which is not in the file.
 
     Raises:
@@ -200,8 +270,8 @@ def with_password(path: str, saved: Saved, password: str | None) -> Plan:
     return saved.with_password(password)
 
 
-def _expires_at(saved: Saved, settings: Settings) -> datetime:
+def _expires_at(written: datetime, plan: model.Plan, settings: Settings) -> datetime:
     """Return when a plan expires: as its file says, but no later than the configuration of this machine allows."""
     if settings.of(Settings.plan_expires).source == "default":
-        return saved.expires_at
-    return min(saved.expires_at, saved.plan.made_at + timedelta(seconds=settings.plan_expires))
+        return written
+    return min(written, plan.made_at + timedelta(seconds=settings.plan_expires))

@@ -15,7 +15,7 @@ from ..error_mapping import safely
 from ..errors import RunRefused, UsageError
 from ..journal import StoredRun
 from ..model import Call, Facts, Making, Plan, Secret
-from . import request
+from . import plan_store, request
 from .discover import Search
 from .pipeline import PlanRequest, discover_disks, existing, is_only_one_named, limits_of, preflight, rollout_of
 from .ram_check import Proof, prove
@@ -51,13 +51,13 @@ class Planner:
         ids = request.disk_ids(disk_ids) if disk_ids else []
         return existing(self._setup.connection, self._setup.clock, ids, instance_ids, safely(on_call))
 
-    def wipe(self, disk_ids: Sequence[str], given: request.Request, on_call: OnCall | None = None) -> Plan:
+    def wipe(self, disk_ids: Sequence[str], given: request.Request, on_call: OnCall | None = None) -> plan_store.Plan:
         """Plan to reinitialise disks; see ``Client.plan``."""
         ids, once = request.disk_ids(disk_ids), request.once(given)
         target_request = request.to_wipe(self._setup.settings, given, self._setup.owner)
         return replace(self._plan(ids, target_request, request.reason(self._setup.settings, given), on_call), once=once)
 
-    def undo(self, stored: StoredRun, given: request.Request, on_call: OnCall | None = None) -> Plan:
+    def undo(self, stored: StoredRun, given: request.Request, on_call: OnCall | None = None) -> plan_store.Plan:
         """Plan to roll back what a run wiped; see ``Client.plan_undo``."""
         target_request = request.to_undo(self._setup.settings, given, stored)
         disk_ids = [disk_id for disk_id, _ in target_request.options.restore]
@@ -75,8 +75,8 @@ class Planner:
             )
         return plan
 
-    def refresh(self, plan: Plan, on_call: OnCall | None = None) -> Plan:
-        """Read and check again for a plan: its id, its options, its target rules and its limits stay the same.
+    def refresh(self, plan: Plan, on_call: OnCall | None = None) -> plan_store.Plan:
+        """Look and judge once more for a plan: its name, its options in force, its guards and its limits are kept.
 
         Raises:
             RunRefused: ECS could not be asked.
@@ -97,8 +97,8 @@ class Planner:
         pending_starts: Sequence[str] = (),
         password: str | None = None,
         on_call: OnCall | None = None,
-    ) -> Plan:
-        """Plan again what an open run was to do, with its options; its own lock tag blocks nothing.
+    ) -> plan_store.Plan:
+        """Plan what an open run was to do, anew, with the options that it had; its own lock tag blocks nothing.
 
         Options that were given by hand are used again; what came from a class must come from it again.
 
@@ -158,7 +158,7 @@ class Planner:
 
     def _plan(
         self, disk_ids: Sequence[str], target_request: TargetRequest, reason: str | None, on_call: OnCall | None
-    ) -> Plan:
+    ) -> plan_store.Plan:
         settings = self._setup.settings
         chosen = partial(settle, self._setup.target_rules, target_request)
         limits, rollout = limits_of(settings), rollout_of(settings, self._setup.clock.now())
@@ -167,10 +167,11 @@ class Planner:
             PlanRequest(disk_ids, target_request.options, limits, reason, name, chosen, rollout, skip), on_call
         )
 
-    def _make(self, plan_request: PlanRequest, on_call: OnCall | None) -> Plan:
+    def _make(self, plan_request: PlanRequest, on_call: OnCall | None) -> plan_store.Plan:
         plan, calls, facts = preflight(self._setup.connection, self._setup.clock, plan_request, safely(on_call))
         logs.plan(plan)
-        return replace(plan, making=Making(calls, [facts]))
+        made = replace(plan, making=Making(calls, [facts]))
+        return plan_store.of_program(made, self._setup.connection.local_url, self._setup.settings.plan_expires)
 
 
 def calls_of(plan: Plan) -> list[Call]:

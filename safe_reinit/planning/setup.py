@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..clock import Clock
 from ..cloud.connection import Connection
 from ..config import Settings
+from ..config.wording import as_arguments
 from ..model import TargetRules
 from .request import Owner
 
@@ -23,3 +24,7 @@ class Setup:
     """The legacy owner parameters of ReInitDisk."""
     of_program: bool = False
     """Whether a program uses the library, and not the command line."""
+
+    def sentence(self, text: str) -> str:
+        """Return a sentence as whoever uses this client reads it."""
+        return as_arguments(text) if self.of_program else text
