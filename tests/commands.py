@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def until(test: Callable[[], object], seconds: float | None = None) -> None:
     """Look again and again until it is so; what takes no time is waited for longer on virtual time."""
-    usual, pause = (3600.0, 0.1) if virtual.is_on() else (40.0, 0.02)
+    usual, pause = (3600.0, 0.1) if virtual.is_on() else (120.0, 0.02)
     end = time.monotonic() + (usual if seconds is None else seconds)
     while not test():
         assert time.monotonic() < end, "it did not happen in time"

@@ -106,18 +106,19 @@ def test_a_real_process_that_was_stopped_past_its_lease_ends_its_run(
     """The same with SIGSTOP and SIGCONT, and a shorter lease."""
     simulator.do({"hold": held})
     words = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(CHILD), simulator.url, str(tmp_path / "j.db")]
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [*words, str(SHORT)], text=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    try:
-        until(status(simulator, kind, name, expected))
-        child.send_signal(signal.SIGSTOP)
-        simulator.do({"release": held})
-        time.sleep(SHORT + 1)  # the lease runs out; longer is no less a pause
-    finally:
-        child.send_signal(signal.SIGCONT)
-    out, err = child.communicate(timeout=120)
+    ) as child:  # fmt: skip
+        try:
+            until(status(simulator, kind, name, expected))
+            child.send_signal(signal.SIGSTOP)
+            simulator.do({"release": held})
+            time.sleep(SHORT + 1)  # the lease runs out; longer is no less a pause
+            child.send_signal(signal.SIGCONT)
+            out, err = child.communicate(timeout=120)
+        finally:
+            child.kill()  # also one that is stopped
 
     assert json.loads(out) == {"outcome": "done", "said": ""}, err
     assert acts(simulator) == ["StopInstance", "ReInitDisk", "StartInstance"]
