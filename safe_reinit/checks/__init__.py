@@ -1,7 +1,7 @@
 """The checks: one rule in each file, listed in ``CHECK_NAMES`` in the order in which they run.
 
-A check is pure: it judges the ``DiskFacts`` of one target and returns findings, so it needs no network and never
-raises. Each is named after the problem that it finds, and the docstring of its file is its documentation.
+A check is pure: it reads the ``DiskFacts`` of one target and returns findings, so it needs no network and never raises.
+Each is named after the problem that it finds, and the docstring of its file is its documentation.
 
 | file | what is in it |
 |---|---|
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     """Every check, in order."""
 
 CHECK_NAMES: tuple[str, ...] = (
-    # whether the judgement can be relied on at all
+    # whether the checks can be relied on at all
     "could-not-check",
     "not-checked",
     "clock-off",
-    # whether it may be a target at all
+    # whether the disk may be a target at all
     "target-not-allowed",
     "target-protected",
     "too-many-disks",
@@ -59,7 +59,7 @@ CHECK_NAMES: tuple[str, ...] = (
     "instance-locked",
     "instance-expired",
     "instance-hibernated",
-    # what it would go back to
+    # what it would become
     "source-snapshot-deleted",
     "source-snapshot-too-old",
     "source-image-deleted",
@@ -81,11 +81,11 @@ CHECK_NAMES: tuple[str, ...] = (
     "security-not-public-image",
     "password-malformed",
     "password-in-query",
-    # what it has to do with another run
+    # other runs
     "disk-moved-since-run",
     "safety-snapshot-gone",
     "reset-refused",
-    # whether the machine comes back, and whether one can log in
+    # whether the machine comes back, and whether people can log in
     "no-login-set",
     "image-cannot-take-login",
     "fstab-may-name-disk",
@@ -95,7 +95,7 @@ CHECK_NAMES: tuple[str, ...] = (
     "local-disks-on-instance",
     "dedicated-host",
     "capacity-reservation",
-    # what else the stop and the wipe mean
+    # other effects of the stop and the wipe
     "user-data-runs-again",
     "downtime-shared",
     "public-ip",
@@ -112,11 +112,11 @@ CHECK_NAMES: tuple[str, ...] = (
 _LEVELS: tuple[Level, ...] = ("block", "risk", "info")
 
 OF_TARGET: tuple[str, ...] = ("target-not-allowed", "target-protected", "not-in-class")
-"""Those that say whether it may be a target at all, which hold in whatever state it is."""
+"""The checks of whether the disk may be a target at all, which apply whatever its state."""
 
 
 def __getattr__(name: str) -> tuple[Check, ...]:
-    if name != "CHECKS":  # they are imported once they judge: to explain one takes that one
+    if name != "CHECKS":  # they are imported when they run: explaining one needs only that one
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return _all()
 
@@ -132,12 +132,12 @@ def _load(name: str) -> Check:
 
 
 def by_name(name: str) -> Check | None:
-    """Return the check of this name, where there is one."""
+    """Return the check with this name, if there is one."""
     return _load(name) if name in CHECK_NAMES else None
 
 
 def like(name: str, names: Iterable[str] = CHECK_NAMES) -> str:
-    """Ask whether the nearest of these names was meant; ``""`` where none is near."""
+    """Ask whether the most similar of these names was meant; ``""`` if none is similar."""
     from difflib import get_close_matches  # noqa: PLC0415 - only where somebody mistyped
 
     by_letters = {each.casefold(): each for each in names}
@@ -146,7 +146,7 @@ def like(name: str, names: Iterable[str] = CHECK_NAMES) -> str:
 
 
 def check_disk(facts: DiskFacts, *, least: Level = "info") -> tuple[Finding, ...]:
-    """Run the checks on one target, in order: those whose worst is of this level or a worse one."""
+    """Run the checks on one target, in order: those whose worst level is this one or a worse one."""
     checks = _as_bad_as(least, undoing=bool(facts.options.undo))
     return tuple(finding for check in checks for finding in check.run(facts))
 
@@ -158,12 +158,12 @@ def _as_bad_as(least: Level, *, undoing: bool) -> tuple[Check, ...]:
 
 
 def check_target(facts: DiskFacts) -> tuple[Finding, ...]:
-    """Run the checks that say whether it may be a target at all."""
+    """Run the checks of whether the disk may be a target at all."""
     return tuple(finding for name in OF_TARGET for finding in _load(name).run(facts))
 
 
 def check_disks(disks: Iterable[DiskFacts]) -> tuple[Finding, ...]:
-    """Run every check on every target, in order; what two disks of one instance both say is said once."""
+    """Run every check on every target, in order; a finding that two disks of one instance share is reported once."""
     findings: dict[tuple[object, ...], Finding] = {}
     for facts in disks:
         for finding in check_disk(facts):

@@ -1,4 +1,4 @@
-"""What several checks share: how a word of ECS is put into a sentence, and rules that two checks have in common."""
+"""What several checks share: how ECS's words are put into sentences, and rules that two checks have in common."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAY = 86400
 _EVER = datetime.min.replace(tzinfo=UTC)
 
 RUN = "run"
-"""The subject of what is found about the whole run."""
+"""The subject of findings about the whole run."""
 
 _LOCK_CODES = {"security": "InstanceLockedForSecurity", "financial": "InstanceExpiredOrInArrears"}
 _LOCK_FIXES = {
@@ -33,12 +33,12 @@ _UNKNOWN_LOCK_FIX = (
 
 
 def word(text: str, blank: str = "not shown") -> str:
-    """Return a text of ECS or of the command line as one line that a sentence can hold."""
+    """Return a text from ECS or the command line as one line that fits into a sentence."""
     return printable(text).strip() or blank
 
 
 def listed(ids: Iterable[str], most: int = 3) -> str:
-    """Return some ids as text, and count those that are left out."""
+    """Return some ids as text, with a count of those that are left out."""
     all_ids = [word(each) for each in ids]
     rest = len(all_ids) - most
     return ", ".join(all_ids[:most]) + (f" and {rest} more" if rest > 0 else "")
@@ -50,19 +50,19 @@ def moment(when: datetime) -> str:
 
 
 def span(seconds: float) -> str:
-    """Write a duration as a setting has it: ``24h``, ``90m``, ``45s``."""
+    """Write a duration as in a setting: ``24h``, ``90m``, ``45s``."""
     whole = round(seconds)
     size, unit = next(((size, unit) for size, unit in ((3600, "h"), (60, "m")) if whole % size == 0), (1, "s"))
     return f"{whole // size}{unit}"
 
 
 def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
-    """Sort snapshots by when they were taken, those that do not say it last."""
+    """Sort snapshots by creation time, with those that show none last."""
     return sorted(snapshots, key=lambda shot: (shot.creation_time or _EVER, shot.snapshot_id), reverse=True)
 
 
 def overwriting(facts: DiskFacts) -> str:
-    """Return the name of the call that the plan is about: an undo rolls the disk back (ResetDisk)."""
+    """Return the name of the call of the plan: an undo rolls the disk back (ResetDisk)."""
     return "ResetDisk" if facts.options.undo else "ReInitDisk"
 
 
@@ -72,13 +72,13 @@ def is_system(disk: Disk) -> bool:
 
 
 def on_windows(facts: DiskFacts) -> bool:
-    """Return whether the instance runs Windows: its own OSType, else that of the image of the disk."""
+    """Return whether the instance runs Windows: by its own OSType, otherwise by that of the disk's image."""
     shown = facts.instance.os_type if facts.instance else ""
     return (shown or (facts.image.os_type if facts.image else "")).lower() == "windows"
 
 
 def repair_of(row: UnreadableRow) -> str:
-    """Return what to do about a row that cannot be read."""
+    """Return what to do about an unreadable row."""
     return (
         f"Check {word(row.subject, 'the resource')} in the console. If it is correct there, ask Alibaba Cloud "
         f"support about this answer to {word(row.action)}. Other disks are not affected."
@@ -86,14 +86,14 @@ def repair_of(row: UnreadableRow) -> str:
 
 
 def required(facts: DiskFacts, unseen: Unseen) -> bool:
-    """Return whether the configuration requires this look at another product."""
+    """Return whether the configuration requires this question to another product."""
     from ..model.other_products import REQUIRABLE  # noqa: PLC0415 - to explain a check takes none of it
 
     return unseen.action in {REQUIRABLE.get(name) for name in facts.options.require_answers}
 
 
 def locked(check: str, thing: Disk | Instance, facts: DiskFacts) -> Iterator[Finding]:
-    """Find each lock of a disk or an instance: every lock refuses, whether or not its word is known."""
+    """Find each lock of a disk or an instance: every lock refuses, whether its word is known or not."""
     what, subject = ("disk", facts.disk_id) if thing is facts.disk else ("instance", thing.instance_id)
     call = overwriting(facts)
     for lock in dict.fromkeys(thing.locks):
@@ -113,7 +113,7 @@ def locked(check: str, thing: Disk | Instance, facts: DiskFacts) -> Iterator[Fin
 
 
 def expired(check: str, thing: Disk | Instance, facts: DiskFacts) -> Iterator[Finding]:
-    """Find that the subscription of a disk or an instance has ended; one that is paid by use has none."""
+    """Find that the subscription of a disk or an instance has ended; pay-as-you-go resources have none."""
     kind, subject = ("Disk", facts.disk_id) if thing is facts.disk else ("Instance", thing.instance_id)
     if thing.charge_type.lower() != "prepaid" or thing.expired_time is None or thing.expired_time >= facts.now:
         return
@@ -130,7 +130,7 @@ def expired(check: str, thing: Disk | Instance, facts: DiskFacts) -> Iterator[Fi
 
 
 def level_of_standstill(facts: DiskFacts) -> Level | None:
-    """Judge a standstill that somebody else reacts to: block what would begin it, risk where it is so already."""
+    """Find a stop that somebody else reacts to: block if the run would cause it, risk if it is stopped already."""
     if facts.will_stop:
         return "block"
     return "risk" if facts.instance is not None and facts.instance.status == "Stopped" else None
@@ -139,10 +139,10 @@ def level_of_standstill(facts: DiskFacts) -> Level | None:
 def not_allowed(
     check: str, action: str, consequence: str, facts: DiskFacts, *, expected: str | None = None
 ) -> Iterator[Finding]:
-    """Judge what a DryRun of StopInstance or StartInstance answered, where the plan will make that call.
+    """Interpret the answer to a DryRun of StopInstance or StartInstance, if the plan will make that call.
 
     Args:
-        expected: the answer of every instance of which nothing is wrong; it is not told.
+        expected: the answer for every instance without a problem; it is not reported.
     """
     code, instance = facts.dry_run_codes.get(action), facts.instance
     if facts.disk is None or instance is None or not facts.will_stop:

@@ -1,4 +1,4 @@
-"""What a check is: a name, a level, the ECS errors it foresees, and a pure function from facts to findings."""
+"""What a check is: a name, a level, the ECS errors it predicts, and a pure function from facts to findings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _in_source(module: ModuleType) -> str:
-    """Read the docstring in the source: Python leaves it out where it optimises (``-OO``, ``PYTHONOPTIMIZE=2``)."""
+    """Read the docstring from the source: Python drops it when it optimises (``-OO``, ``PYTHONOPTIMIZE=2``)."""
     loader = module.__spec__.loader if module.__spec__ else None
     source = getattr(loader, "get_source", lambda _name: None)(module.__name__)
     return ast.get_docstring(ast.parse(source)) or "" if source else ""
@@ -30,20 +30,20 @@ class Check:
     level: Level
     """The worst level it can find."""
     predicts: tuple[str, ...]
-    """The ReInitDisk error codes it foresees."""
+    """The ReInitDisk error codes it predicts."""
     run: Callable[[DiskFacts], Iterator[Finding]]
     of_options: bool = False
-    """Whether it judges an option rather than a state of the cloud, so that no world can show it by itself."""
+    """Whether it checks an option rather than a state of the cloud, so that no world can show it by itself."""
 
     of_reinit: bool = False
-    """Whether it is about ReInitDisk alone, so that an undo (ResetDisk) has nothing to do with it."""
+    """Whether it is about ReInitDisk alone, so that it does not apply to an undo (ResetDisk)."""
 
     milder: tuple[Level, ...] = ()
     """The other levels it can find."""
 
     @property
     def waivable(self) -> bool:
-        """Whether it can find a risk, which may be accepted by name."""
+        """Whether it can find a risk, which can be accepted by name."""
         return "risk" in (self.level, *self.milder)
 
     @property

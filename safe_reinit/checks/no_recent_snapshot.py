@@ -62,7 +62,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
 
 
 def way_back(facts: DiskFacts) -> Snapshot | None:
-    """Return the newest snapshot that brings back what is on the disk; ``None`` where there is none."""
+    """Return the newest snapshot that could restore the present data; ``None`` if there is none."""
     return next((shot for shot in _accomplished(facts) if _lacks(shot, facts) == ""), None)
 
 
@@ -76,7 +76,7 @@ def _describe(newest: Snapshot, facts: DiskFacts) -> str:
 
 
 def _lacks(shot: Snapshot, facts: DiskFacts) -> str:
-    """Return what keeps a snapshot from being a way back; empty where nothing does."""
+    """Return what keeps a snapshot from being a way back; empty if nothing does."""
     started = facts.instance.start_time if facts.instance else None
     if shot.creation_time is None:
         return "has no creation time"

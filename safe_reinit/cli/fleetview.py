@@ -1,7 +1,7 @@
-"""What a person is shown of a run over many machines: its events folded into counts. No clock, no output.
+"""What a person sees of a run over many machines: its events, summed up in counts. No clock, no output.
 
-Times are cloud seconds, given by whoever folds or reads. The thread that draws reads while others fold, and without a
-lock, since a signal may interrupt any of them and wants to print too: whatever may change is copied in one step.
+Times are cloud seconds, given by the caller. The drawing thread reads while others add events, and without a lock,
+since a signal may interrupt any of them and wants to print too: whatever may change is copied in one step.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from ..report.text import duration
 
 WAITING = "waiting to begin"
 PHASES = (WAITING, "wait-snapshot", "wait-start", "stop", "snapshot", "reinit", "start")
-"""Where a job can be while it is open, in the order in which it goes through them."""
+"""The phases of an open job, in order."""
 OUTCOMES = ("done", "failed", "partial", "not-restarted", "stranded", "unknown", "refused")
-"""What a job can have come to."""
+"""The ways in which a job can end."""
 _PHASE_OF = {
     "StopInstance": "stop", "CreateSnapshot": "snapshot", "ReInitDisk": "reinit", "ResetDisk": "reinit",
     "StartInstance": "start",
@@ -33,9 +33,9 @@ _PHASE_OF = {
 _WIPES = ("ReInitDisk", "ResetDisk")
 _MINUTE = 60.0
 _LATE_AFTER = 5.0
-"""Cloud seconds, more than two ticks: a phase that takes longer than any did so far by this is no usual one."""
+"""Cloud seconds, more than two ticks: a phase that takes this much longer than any so far is unusual."""
 _SHORT_TIME = 5.0
-"""Cloud seconds that nobody needs to know more exactly."""
+"""The resolution that people need, in cloud seconds."""
 
 
 @dataclass
@@ -46,34 +46,34 @@ class _Job:
     instance_id: str
     disks: int
     path: tuple[str, ...]
-    """The phases that it goes through, in order."""
+    """Its phases, in order."""
     at: str = WAITING
-    """Its phase, or what it came to."""
+    """Its phase or, once it has ended, its outcome."""
     began: float | None = None
     since: float | None = None
-    """When it came to its phase; ``None`` where another process saw that."""
+    """When it reached its phase; ``None`` if another process saw that."""
     why: str = ""
-    """What keeps it from going on."""
+    """What holds it up."""
     wait: tuple[str, float, float] | None = None
-    """What phase it waits in, since when, and how long it may take."""
+    """The phase in which it waits, since when, and how long that may take."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A job that has just come to its end."""
+    """A job that has just ended."""
 
     name: str
-    """Of the instance; its id where it has none."""
+    """The name of the instance; its id if it has none."""
     instance_id: str
     outcome: str
     took: float | None
-    """Cloud seconds; ``None`` for one that was never begun."""
+    """Cloud seconds; ``None`` for a job that never began."""
     why: str = ""
     """The error and its code, in a sentence."""
 
     @property
     def well(self) -> bool:
-        """Whether it came to what it should."""
+        """Whether it ended as it should."""
         return self.outcome == "done"
 
     @property
@@ -86,10 +86,10 @@ class Ended:
 
 
 class FleetView:
-    """Counts where the jobs of one run are.
+    """Counts the jobs of one run by phase and outcome.
 
     Args:
-        ended: what jobs came to before, by instance id, in a run that goes on.
+        ended: the outcomes of jobs that had already ended, by instance id, if the run is resumed.
 
     """
 
@@ -109,11 +109,11 @@ class FleetView:
         self._owner = {disk.disk_id: job.instance_id or "" for job in plan.jobs for disk in job.disks}
         self._began: float | None = None
         self._took: dict[str, list[float]] = {}
-        """By phase: the cloud seconds that it took, each time that all of it was seen."""
+        """By phase: how many cloud seconds it took, each time that all of it was seen."""
         self._ended_at: deque[float] = deque()
         self._wiped_at: deque[float] = deque()
         self.throttled = 0
-        """Answers that refused a call because there were too many."""
+        """Answers that refused a call because of throttling."""
         for instance_id, outcome in (ended or {}).items():
             if instance_id in self._jobs:
                 self._jobs[instance_id].at = outcome
@@ -122,11 +122,11 @@ class FleetView:
     # ---------------------------------------------------------------------------------------------------- folding
 
     def call(self, call: Call) -> None:
-        """Learn from one HTTP exchange."""
+        """Count one HTTP exchange."""
         self.throttled += throttled(call.code)
 
     def event(self, event: Event, now: float) -> Ended | None:
-        """Learn from one event; give the job that has come to its end by it."""
+        """Count one event; return the job that it ends."""
         self._began = now if self._began is None else self._began
         data: Any = event.data
         job = self._jobs.get(event.instance_id or self._owner.get(event.disk_id or "", ""))
@@ -147,8 +147,8 @@ class FleetView:
         return None
 
     def _on_to(self, job: _Job, phase: str, now: float, *, seen_begin: bool) -> None:
-        """Move a job on; never back, since an observation may be outdated."""
-        here = PHASES.index(job.at) if job.at in PHASES else 0  # one that had ended, and goes on
+        """Move a job to a later phase; never back, since an observation may be outdated."""
+        here = PHASES.index(job.at) if job.at in PHASES else 0  # one that had ended and continues
         if phase in PHASES and PHASES.index(phase) > here:
             self._leave_phase(job, now)
             self._move(job, phase)
@@ -179,29 +179,29 @@ class FleetView:
 
     @property
     def total(self) -> int:
-        """How many jobs the run has."""
+        """The number of jobs of the run."""
         return len(self._jobs)
 
     def counts(self) -> list[tuple[str, int]]:
-        """Count the jobs by phase and by outcome, in that order: those that any has been in, and ``done``."""
+        """Count the jobs by phase and by outcome, in that order: those with any job, and ``done``."""
         counts = {"done": 0, **dict(self._counts)}
         return [(each, counts[each]) for each in (*PHASES, *OUTCOMES) if each in counts]
 
     def elapsed(self, now: float) -> float:
-        """Return for how long this process has been at it."""
+        """Return how long this process has been working on the run."""
         return 0.0 if self._began is None else now - self._began
 
     def rates(self, now: float) -> tuple[int, int]:
-        """Count the jobs that ended and the wipes that were accepted in the last minute."""
+        """Count the jobs that ended, and the wipes that were accepted, in the last minute."""
         ended, wiped = (sum(at > now - _MINUTE for at in list(times)) for times in (self._ended_at, self._wiped_at))
         return ended, wiped
 
     def left(self, now: float) -> float | None:
-        """Estimate how long the run still takes; ``None`` while too little is known to tell.
+        """Estimate how much longer the run takes; ``None`` while too little is known.
 
-        Known is how long each phase took in this run, how many machines may be down at once, and how many wipes a
-        minute the quota allows. Nothing is known of a machine that waits for somebody else, or that takes longer than
-        any did before; nor while ECS does not answer, or throttles.
+        What is known: how long each phase took in this run, how many machines may be down at once, and how many wipes
+        per minute the quota allows. Nothing is known about a machine that waits for somebody else, or takes longer than
+        any before; or while ECS does not answer, or throttles.
         """
         open_ = [job for job in self._jobs.values() if job.at in PHASES]
         flying = [self._left_for(job, now) for job in open_ if job.began is not None]
@@ -216,7 +216,7 @@ class FleetView:
         return max(known) if not waiting else self._left_of(waiting, len(flying), max(known), max(usual))
 
     def _left_for(self, job: _Job, now: float) -> float | None:
-        """Estimate how long a job that has begun still takes: as long as the slowest of each phase so far."""
+        """Estimate how much longer a job in progress takes: as long as the slowest so far in each phase."""
         rest = job.path[job.path.index(job.at) :] if job.at in job.path else ()
         if not rest or any(phase not in self._took for phase in rest):
             return None
@@ -231,17 +231,17 @@ class FleetView:
         return sum(statistics.median(list(self._took[phase])) for phase in job.path)
 
     def _left_of(self, waiting: Sequence[_Job], flying: int, soonest: float, usual: float) -> float:
-        """Estimate how long the run takes where jobs still wait to begin."""
+        """Estimate how long the run takes while jobs still wait to begin."""
         most = self._rollout.max_parallel
         rounds = max(math.ceil((len(waiting) + flying - most) / most), self._later_stages())
         quota = max(1.0, LIMITS["ReInitDisk"] * self._rollout.quota_share)
         minutes = math.ceil(sum(job.disks for job in waiting) / quota)
-        if rounds <= 0:  # there is room: what they wait for is the quota
+        if rounds <= 0:  # there is room, so they wait for the quota
             return usual + _MINUTE * minutes
         return soonest + max(usual * rounds, _MINUTE * minutes)
 
     def _canary_is_out(self) -> bool:
-        """Return whether the canary is still on its way: what comes after it is of another size."""
+        """Return whether the canary is still in progress: what follows it has another size."""
         ended = sum(job.at in OUTCOMES for job in self._jobs.values())
         return has_canary(self._rollout, self.total) and ended < stages(self._rollout, self.total)[0]
 
@@ -253,34 +253,34 @@ class FleetView:
     # ------------------------------------------------------------------------------------------------------- words
 
     def time_text(self, now: float) -> str:
-        """Return how long it has taken and will take."""
+        """Return how long the run has taken, and how much longer it will take."""
         left = self.left(now)
         short = left is not None and left < _SHORT_TIME
         still = "a few seconds left" if short else f"about {duration(left)} left" if left else "left: not known"
         return f"{duration(self.elapsed(now))} so far, {still}"
 
     def rate_text(self, now: float) -> str:
-        """Return what the last minute brought."""
+        """Return what happened in the last minute."""
         ended, wiped = self.rates(now)
         return f"last minute: {ended} ended, {wiped} {self._verb}"
 
     def throttled_text(self) -> str:
-        """Return how often ECS said that there were too many calls."""
+        """Return how often ECS throttled calls."""
         return f"{self.throttled} answer{'' if self.throttled == 1 else 's'} throttled"
 
     @property
     def trouble(self) -> str:
-        """What keeps most machines from going on now: that ECS does not answer, answers slowly, or throttles."""
+        """What holds up most machines now: ECS does not answer, answers slowly, or throttles."""
         whys = Counter(job.why for job in list(self._jobs.values()) if job.why)
         return whys.most_common(1)[0][0] if whys else ""
 
     def trouble_text(self) -> str:
-        """Return what keeps machines from going on now, and how many."""
+        """Return what holds machines up now, and how many."""
         count, why = sum(bool(job.why) for job in list(self._jobs.values())), self.trouble
         return f"{count} machine{'' if count == 1 else 's'} waiting: {why}" if why else ""
 
     def longest_text(self, now: float) -> str:
-        """Return which machine has waited longest for something that has a limit, and that limit."""
+        """Return which machine has waited longest for something with a limit, and that limit."""
         waits = [(wait, job.name) for job in list(self._jobs.values()) if (wait := job.wait) is not None]
         if not waits:
             return ""
@@ -288,7 +288,7 @@ class FleetView:
         return f"longest: {name}, {phase} {duration(now - since)} of at most {duration(limit)}"
 
     def total_text(self) -> str:
-        """Return how many jobs there are, and which stage of them is on its way where there are several."""
+        """Return the number of jobs and, if there are several stages, the present one."""
         ends, ended = stages(self._rollout, self.total), sum(job.at in OUTCOMES for job in self._jobs.values())
         canary = has_canary(self._rollout, self.total)
         here, waves = min(bisect_right(ends, ended), len(ends) - 1), len(ends) - canary
@@ -296,7 +296,7 @@ class FleetView:
         return f"{self.total} jobs{f', {stage}' if stage else ''}"
 
     def summary(self, now: float) -> str:
-        """Return everything in one line, for where nobody sees a table."""
+        """Return everything in one line, for outputs without a table."""
         counts = ", ".join(f"{count} {phase}" for phase, count in self.counts() if count)
         parts = (
             self.rate_text(now), self.throttled_text(), self.time_text(now), self.longest_text(now),

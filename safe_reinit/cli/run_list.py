@@ -1,4 +1,4 @@
-"""``runs``: the runs of the journal as a table, one line each, and one more for a run that needs somebody."""
+"""The command runs: the runs of the journal as a table, one line each, with a second one if it needs somebody."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from .program import naming_journal
 from .waits import waits_for
 
 _MAX_NAMED = 3
-"""Machines or disks that a sentence names."""
+"""How many machines or disks a sentence names."""
 _HEAD = ("run", "age", "by", "where", "machines", "outcome", "took")
 _NARROWEST = {"by": 4, "where": 9, "machines": 8}
-"""The columns that may be cut on a narrow terminal, and how many letters of each stay."""
+"""The columns that may be cut on a narrow terminal, and how many characters of each stay."""
 _GAP = "  "
 _CUT = "…"
 
@@ -36,10 +36,10 @@ def runs(flags: Mapping[str, Any], prune: str | None, newest: int, output: Outpu
 
     Args:
         flags: the options.
-        prune: the age of the runs that are forgotten first.
-        newest: so many of them, and every open one.
-        output: where to.
-        needs_me: only those that are open and that nobody is at work on, or whose holder may be dead.
+        prune: the age of the runs that are deleted first.
+        newest: how many of them, besides every open one.
+        output: where to print them.
+        needs_me: only those that are open and that no process is working on, or whose holder may be dead.
     """
     try:
         if prune is not None:
@@ -96,11 +96,11 @@ class _Row:
     cells: tuple[str, ...] = ()
     needs: tuple[Line, ...] = ()
     error: str = ""
-    """Why nothing of it can be listed."""
+    """Why none of it can be listed."""
 
 
 def _row(journal: Reader, run: StoredRun, begun_by: str) -> _Row:
-    """Read everything of a run that its row says: one that cannot be read must not hide the others."""
+    """Read everything about a run that its row shows: an unreadable run must not hide the others."""
     try:
         with readable(run):
             waits = waits_for(journal, run)
@@ -112,7 +112,7 @@ def _row(journal: Reader, run: StoredRun, begun_by: str) -> _Row:
 
 
 def _table(rows: Sequence[_Row]) -> Iterator[Line]:
-    """Show each run in one line, and in one more what it needs; nothing is cut but on a terminal."""
+    """Show each run in one line, and what it needs in a second one; nothing is cut except on a terminal."""
     table = [_HEAD, *(row.cells for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     if sys.stdout.isatty():
@@ -142,7 +142,7 @@ def _since(seconds: float) -> str:
 
 
 def _machines(run: StoredRun) -> str:
-    """Name the machine of a run; of several say how many there are."""
+    """Name the machine of a run; for several, say how many there are."""
     jobs = run.plan["jobs"]
     return jobs[0]["instance_name"] or jobs[0]["instance_id"] or "-" if len(jobs) == 1 else f"{len(jobs)}"
 
@@ -158,7 +158,7 @@ def _cut_to(widths: list[int], most: int) -> None:
 
 
 def _fit(text: str, width: int) -> str:
-    """Cut a cell in the middle: what tells machines from each other is at the end of their names."""
+    """Cut a cell in the middle: the end of a name distinguishes machines from each other."""
     if len(text) <= width:
         return text.ljust(width)
     end = (width - 1) // 2
@@ -166,7 +166,7 @@ def _fit(text: str, width: int) -> str:
 
 
 def _needs(run: StoredRun, waits: str) -> Iterator[Line]:
-    """Yield what a run needs and the command for it: nothing once it has ended or while it is at work unasked."""
+    """Yield what a run needs, and the command for it: nothing once it has ended, or while it is working on its own."""
     asks = bool(waits) and not run.attended
     down = list(_left_stopped(run))
     if waits:
@@ -177,9 +177,9 @@ def _needs(run: StoredRun, waits: str) -> Iterator[Line]:
 
 
 def _left_stopped(run: StoredRun) -> Iterator[str]:
-    """Name the machines that a run left stopped; perhaps, where that, or the death of its holder, is not certain.
+    """Name the machines that a run left stopped; as perhaps, if that or the death of its holder is not certain.
 
-    While somebody is at work on the run they are down for the wipe, and not left.
+    While a process is working on the run, they are down for the wipe, and not left.
     """
     states = [] if run.attended else [each.state for each in run.jobs]
     down = [state for state in states if left_stopped(state)]
@@ -194,7 +194,7 @@ def _left_stopped(run: StoredRun) -> Iterator[str]:
 
 
 def _at_work(attended: Sequence[_Row]) -> Iterator[Line]:
-    """Name the runs that do not need anybody as far as is known, with the machines that are down for them."""
+    """Name the runs that need nobody as far as is known, with the machines that are down for them."""
     for row in attended:
         run = row.run
         down = [each.instance_id for each in run.jobs if left_stopped(each.state)]
@@ -212,7 +212,7 @@ def _none(attended: Sequence[_Row]) -> str:
 
 
 def holding(run: StoredRun) -> str:
-    """Return whether somebody is at work on a run."""
+    """Return whether a process is working on a run."""
     if run.attended:
         return f"at work: {last_heard(run.holder)}"
     if run.shards and not any(each.open for each in run.jobs):
@@ -228,7 +228,7 @@ def last_heard(holder: Holder | None) -> str:
 
 
 def left_stopped(state: JobState) -> bool:
-    """Whether a run has touched a machine that it found running, owes it a start, and did not see it running again."""
+    """Whether a run has touched a machine that was running, must start it, and did not see it running again."""
     stopped = state.power_before == "Running" and state.promised == "Running" and state.instance_status != "Running"
     return stopped and state.tried
 
@@ -240,7 +240,7 @@ def some(ids: Sequence[str]) -> str:
 
 
 def listed_run(run: StoredRun, waits: str = "") -> ListedRun:
-    """Return what ``runs --output json`` says of a run."""
+    """Return what ``runs --output json`` says about a run."""
     holder = run.holder if run.open and run.holder and run.holder.until else None
     return ListedRun(
         run_id=run.run_id,
@@ -274,7 +274,7 @@ def _job(state: JobState) -> ListedJob:
 
 
 def _age(text: str) -> float:
-    """Read the age that ``--prune`` takes."""
+    """Read the age given by ``--prune``."""
     match = re.fullmatch(r"(\d{1,5})d", text)
     try:
         return int(match[1]) * 86400.0 if match else duration(text)

@@ -1,4 +1,4 @@
-"""``show``: the story of a run in a few lines, and call by call with ``--verbose``."""
+"""The command show: the story of a run in a few lines, and every call with ``--verbose``."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from .waits import waits_for
 
 _RUN_OR_SHARD = re.compile(rf"{RUN_ID}(\.[0-9]{{1,6}})?")
 _MAX_NAMED = 10
-"""Machines of many that are named since they need attention."""
+"""How many machines are named because they need attention."""
 
 
 def show(name: str, flags: Mapping[str, Any], output: Output) -> int:
-    """Print the story of one run, or the plan in a file; return the exit code.
+    """Print the story of a run, or the plan in a file; return the exit code.
 
     Raises:
-        UsageError: it is neither a run of the journal nor a plan file, or the run cannot be read.
+        UsageError: it is neither a run in the journal nor a plan file, or the run cannot be read.
     """
     config = resolve(flags, os.environ, flags.get("config"))
     if not _RUN_OR_SHARD.fullmatch(name):
@@ -55,7 +55,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> int:
             raise unknown_run(name, journal)
         try:
             events, unreadable = journal.events(name), ""
-        except UnreadableError as error:  # what the run did is in its states, too
+        except UnreadableError as error:  # the states, too, say what the run did
             events, unreadable = [], str(error)
         begun_by = journal.begun_by([name]).get(name, "")
         with readable(stored):
@@ -76,7 +76,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> int:
 
 
 def _as_it_stands(stored: StoredRun) -> dict[str, Any]:
-    """Report a run that has no report yet: its process is at work, or gone."""
+    """Report a run that has no report yet: its process is working, or gone."""
     plan = plan_of(stored)
     records = [each.state for each in stored.jobs]
     begun = report.started(to_moment(stored.started_at, "started_at"))
@@ -96,7 +96,7 @@ class _Story:
     verbose: bool
 
     def lines(self, missing: Sequence[str]) -> Iterator[Line]:
-        """Return all of it; ``missing`` is what the events are known to lack."""
+        """Return all of it; ``missing`` is what is known to be missing among the events."""
         yield from self.head()
         yield from self.calls()
         yield from self.machines()
@@ -106,7 +106,7 @@ class _Story:
     # ------------------------------------------------------------------------------------------------------- the run
 
     def head(self) -> Iterator[Line]:
-        """Return who ran it, when, where, what was to be done and how it ended."""
+        """Return who ran it, when, where, what it should do and how it ended."""
         stored, result = self.stored, self.result
         if result.simulated:
             yield Line(report.SIMULATED, "bold")
@@ -139,13 +139,13 @@ class _Story:
         return f"{text} ({', '.join(filter(None, steps))})"
 
     def calls(self) -> Iterator[Line]:
-        """Show every event of it, one a line."""
+        """Show all its events, one per line."""
         return (Line(f"{event['at']}  {_sentence(event)}") for event in self.events)
 
     # -------------------------------------------------------------------------------------------------- the machines
 
     def machines(self) -> Iterator[Line]:
-        """Show each machine; of many only counts, and those that need attention."""
+        """Show each machine; for many, only counts and those that need attention."""
         if self.verbose or len(self.result.jobs) <= FULL_DETAIL_LIMIT:
             states = {each.instance_id: each.state for each in self.stored.jobs}
             for job in self.result.jobs:
@@ -156,7 +156,7 @@ class _Story:
             yield from self._needy_machines()
 
     def _needy_machines(self) -> Iterator[Line]:
-        """Count the machines of a run that has no report by where they are; name those that nobody takes care of."""
+        """Count the machines of a run without a report by phase; name those that nobody takes care of."""
         counts = Counter(_place(each) for each in self.stored.jobs)
         yield Line(f"{len(self.stored.jobs)} machines: {', '.join(f'{n} {place}' for place, n in counts.items())}")
         states = {each.instance_id: each.state for each in self.stored.jobs}
@@ -196,7 +196,7 @@ class _Story:
     # ------------------------------------------------------------------------------------------------------ what now
 
     def next(self) -> Iterator[Line]:
-        """Return what it waits for, who is at work on it, or which command to type now."""
+        """Return what it waits for, who is working on it, or which command to type now."""
         stored = self.stored
         if self.waits:
             yield Line(f"waits: {self.waits}")
@@ -220,7 +220,7 @@ def _place(job: StoredJob) -> str:
 
 
 def _needs(state: JobState) -> bool:
-    """Whether a machine may be down, or what became of a disk of it is not known."""
+    """Whether a machine may be down, or it is not known what happened to one of its disks."""
     return left_stopped(state) or any(wipe.in_doubt for wipe in state.disks)
 
 
@@ -234,7 +234,7 @@ def _phase(phase: Phase) -> str:
 
 
 def _missing(stored: StoredRun, events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the calls that states of the run know and its events do not; nothing while somebody is at work on it."""
+    """Yield the calls that are in the run's states but not in its events; nothing while a process is working on it."""
     if stored.at_work:
         return
     answers = Counter(
@@ -276,7 +276,7 @@ def _sentence(event: Mapping[str, Any]) -> str:
 
 
 def _member(name: str, value: object) -> str:
-    """Write a member of an event as people read it: nothing of what is empty or does not hold."""
+    """Write a member of an event as people read it; empty members, and those that are false, are left out."""
     name = name.replace("_", " ")
     if isinstance(value, bool):
         return name if value else ""

@@ -11,7 +11,7 @@ from ..plans import shards
 
 
 def waits_for(journal: Reader, run: StoredRun) -> str:
-    """Describe what a run is waiting for: an answer, or room beside other runs; ``""`` if it is not waiting."""
+    """Describe what a run is waiting for: an answer, or room left by other runs; ``""`` if it is not waiting."""
     if question := _question(journal, run):
         return (
             f"for an answer: {question} To answer, on a terminal: safe-reinit resume {run.run_id}; "

@@ -28,7 +28,7 @@ RENEWAL_INTERVAL = 10.0
 CANCEL_POLL_INTERVAL = 1.0
 """Real seconds after which the holder notices that somebody asked it to end the run, or has taken it."""
 BRIEF_LOCK_WAIT = 2.0
-"""Real seconds that a run waits for another process that is writing before people are told about it."""
+"""Real seconds that a run waits for another process that is writing before it tells people so."""
 _SILENT = RENEWAL_INTERVAL + 2 * CANCEL_POLL_INTERVAL
 """Real seconds within which a working holder renews its lease; one that has not may be dead."""
 

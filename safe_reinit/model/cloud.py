@@ -172,7 +172,7 @@ class UnreadableRow:
     value: str
     """What was in it, shortened, as JSON writes it."""
     type: str = ""
-    """Its ``Type``, where it has one that can be read."""
+    """Its ``Type``, if that can be read."""
 
     @property
     def subject(self) -> str:
@@ -181,7 +181,7 @@ class UnreadableRow:
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """The ids of what it belongs to, of which its own is one where it belongs to nothing else."""
+        """The ids of what it belongs to; its own id, if it belongs to nothing else."""
         return self.names[1:] or self.names
 
     @property
@@ -201,9 +201,9 @@ class Unseen:
     """``""`` if no right would help."""
     why: str
     row: UnreadableRow | None = None
-    """The row that could not be read, where that is why."""
+    """The row that could not be read, if that is the reason."""
     credentials_refused: str | None = None
-    """The code by which the credentials were refused, where that is why."""
+    """The code with which the credentials were refused, if that is the reason."""
 
     @property
     def missing_text(self) -> str:

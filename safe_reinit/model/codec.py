@@ -124,7 +124,7 @@ def timestamp(when: datetime) -> str:
 
 
 def whole(text: str) -> str:
-    """Replace what is no letter of its own: half of a surrogate pair, which nothing can write."""
+    """Replace what is not a letter by itself: half of a surrogate pair, which nothing can write."""
     if text.isascii():
         return text
     return "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text)

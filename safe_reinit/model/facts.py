@@ -35,17 +35,17 @@ class DiskFacts:
     snapshots: tuple[Snapshot, ...] = ()
     """The snapshots of this disk; in a recheck, those that matter to it."""
     source_snapshot: Snapshot | None = None
-    """The snapshot of ``disk.source_snapshot_id``, where it was found."""
+    """The snapshot of ``disk.source_snapshot_id``, if it was found."""
     image: Image | None = None
-    """The image of ``disk.image_id``, where it was found in any status."""
+    """The image of ``disk.image_id``, if it was found in any status."""
     key_pairs: tuple[str, ...] = ()
     """Names that exist, of those asked about."""
     neighbours: tuple[Disk, ...] = ()
     """The other disks of the same instance, which share its downtime."""
     dry_run_codes: Mapping[str, str] = field(default_factory=dict)
-    """What a DryRun of ``StopInstance``, ``StartInstance`` and ``ResetDisk`` answered (a code), where it was asked."""
+    """What a DryRun of ``StopInstance``, ``StartInstance`` and ``ResetDisk`` answered (a code), if it was asked."""
     restore_snapshot: Snapshot | None = None
-    """In an undo: the snapshot the disk is rolled back to, where it was found."""
+    """In an undo: the snapshot to which the disk is rolled back, if it was found."""
     unseen: tuple[Unseen, ...] = ()
     """The questions that got no answer for this disk."""
     clock_skew: float | None = None
@@ -65,7 +65,7 @@ class DiskFacts:
 
     @property
     def was_on(self) -> str:
-        """In an undo, or in the place of an open run, the instance the disk was on then, else ``""``."""
+        """In an undo, or if an open run is replaced, the instance the disk was on then, otherwise ``""``."""
         return dict(self.options.was_on).get(self.disk_id, "")
 
     @property

@@ -1,4 +1,4 @@
-"""What is told of a run: its calls, and its report at the end."""
+"""What is reported about a run: its calls, and its report at the end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Call:
 
     @property
     def only_reads(self) -> bool:
-        """Whether a call of this API changes nothing, whatever it is asked; a dry run of a changing call is no read."""
+        """Whether a call of this API never changes anything; a dry run of a changing call does not count as a read."""
         return self.action.startswith(("Describe", "Get"))
 
 
@@ -44,7 +44,7 @@ Outcome = Literal[
     "done", "planned", "bug", "usage", "refused", "failed", "unknown", "not-restarted", "partial", "stranded"
 ]
 STILL_PENDING: tuple[Outcome, ...] = ("unknown", "not-restarted", "stranded")
-"""The outcomes after which something is owed to a machine: what its data is has to be found out, or its power set."""
+"""The outcomes after which something is left to do for a machine: find out what its data is, or set its power."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""The report as lines: a few machines each, many as a count of what went well and a line for each that did not.
+"""The report as lines: a few machines in full; of many, a count of those that went well and a line for each other one.
 
-Everything that is summed up here is in the JSON report one by one, and on the terminal with ``full``.
+Everything that is summed up here is listed in the JSON report, and on the terminal with ``full``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
 
     Args:
         report: the report.
-        full: every machine by itself, however many there are.
+        full: show every machine separately, however many there are.
 
     """
     in_full = full or len(report.jobs) <= FULL_DETAIL_LIMIT
@@ -60,7 +60,7 @@ def outcome_style(outcome: str) -> str:
 
 
 def next_lines(commands: Sequence[str], outcome: str) -> Iterator[Line]:
-    """Show the commands to continue with; where the outcome is unknown, recommend one and explain each choice."""
+    """Show the commands to continue with; if the outcome is unknown, recommend one and explain each choice."""
     for step in next_steps(commands, outcome):
         style = "bold" if step.recommended else ""
         if step.when:
@@ -105,7 +105,7 @@ def machine_lines(report: Report) -> Iterator[Line]:
 
 
 def _alike(job: JobReport) -> tuple[object, ...]:
-    """Return what may share a line: what went well, and what was not touched for one and the same reason."""
+    """Return what may share a line: what went well, and what was untouched for the same reason."""
     message = job.error.message if job.error else ""
     return (job.outcome, *(() if job.outcome in WELL else (message, "" if _untouched(job) else job.instance_id)))
 
@@ -164,7 +164,7 @@ def _remains(report: Report) -> Iterator[str]:
 
 
 def _shortened(command: str) -> str:
-    """Leave out of a command most of many disks: it is there to be read, and in the JSON report to be run."""
+    """Leave most of many disks out of a command, which is for reading here; the JSON report has all of it."""
     words = shlex.split(command)
     disks = [place for place, word in enumerate(words[:-1]) if word == "--disk"]
     if len(disks) <= FULL_DETAIL_LIMIT:
