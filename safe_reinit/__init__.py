@@ -11,233 +11,37 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # a type checker knows better; to import typing takes longer than all before the first line does
 if TYPE_CHECKING:
-    from typing import Any
+    from .client import *  # noqa: F403 - it is the list of the public names
 
-    from .client import Client, connect
-    from .clock import Clock
-    from .cloud.given import AccessKey, Credential, CredentialsClient
-    from .cloud.interface import (
-        Cloud,
-        CloudError,
-        CloudFactory,
-        Described,
-        MaySend,
-        NotSent,
-        OnCall,
-        Refused,
-        Unanswered,
-    )
-    from .config.arguments import Config, ConfigArguments
-    from .errors import Error, NotRestarted, OutcomeUnknown, PartlyDone, RunFailed, RunRefused, Stranded, UsageError
-    from .interrupt import Interrupt
-    from .journal import Holder, StoredJob, StoredRun
-    from .model import (
-        Accepted,
-        ActionName,
-        Allow,
-        AnswerData,
-        AnswerEvent,
-        Attachment,
-        AutoSnapshotPolicy,
-        Becomes,
-        BecomesKind,
-        Call,
-        Caller,
-        CallEvent,
-        ClassReference,
-        DataState,
-        Disk,
-        DiskReport,
-        DoneData,
-        DoneEvent,
-        DroppedData,
-        DroppedEvent,
-        Event,
-        EventName,
-        Evidence,
-        Failure,
-        Finding,
-        FindingEvent,
-        Guard,
-        Hours,
-        Identity,
-        Image,
-        Instance,
-        IntendData,
-        IntendEvent,
-        JobReport,
-        Key,
-        LastRun,
-        Level,
-        Limits,
-        Match,
-        Operator,
-        Options,
-        Outcome,
-        Phase,
-        PhaseName,
-        PhaseResult,
-        PlannedDisk,
-        PlannedJob,
-        PlanReference,
-        Protect,
-        ReadEvent,
-        ReplicaPair,
-        Report,
-        Rollout,
-        RunClass,
-        ScalingMember,
-        Secret,
-        Snapshot,
-        SnapshotLink,
-        StateData,
-        StateEvent,
-        SystemEvent,
-        UnreadableRow,
-        WaitData,
-        WaitEvent,
-    )
-    from .planning.discover import Search
-    from .planning.plan_store import Plan
-    from .version import VERSION as __version__
+    __version__: str
+else:  # a type checker would take every other name, misspelt ones too, for one of any type
 
-# The names are repeated here, since a type checker reads imports and a list that is written out, but at run time
-# nothing may be imported yet. Ruff compares the two (F401, F822).
-__all__ = [
-    "Accepted",
-    "AccessKey",
-    "ActionName",
-    "Allow",
-    "AnswerData",
-    "AnswerEvent",
-    "Attachment",
-    "AutoSnapshotPolicy",
-    "Becomes",
-    "BecomesKind",
-    "Call",
-    "CallEvent",
-    "Caller",
-    "ClassReference",
-    "Client",
-    "Clock",
-    "Cloud",
-    "CloudError",
-    "CloudFactory",
-    "Config",
-    "ConfigArguments",
-    "Credential",
-    "CredentialsClient",
-    "DataState",
-    "Described",
-    "Disk",
-    "DiskReport",
-    "DoneData",
-    "DoneEvent",
-    "DroppedData",
-    "DroppedEvent",
-    "Error",
-    "Event",
-    "EventName",
-    "Evidence",
-    "Failure",
-    "Finding",
-    "FindingEvent",
-    "Guard",
-    "Holder",
-    "Hours",
-    "Identity",
-    "Image",
-    "Instance",
-    "IntendData",
-    "IntendEvent",
-    "Interrupt",
-    "JobReport",
-    "Key",
-    "LastRun",
-    "Level",
-    "Limits",
-    "Match",
-    "MaySend",
-    "NotRestarted",
-    "NotSent",
-    "OnCall",
-    "Operator",
-    "Options",
-    "Outcome",
-    "OutcomeUnknown",
-    "PartlyDone",
-    "Phase",
-    "PhaseName",
-    "PhaseResult",
-    "Plan",
-    "PlanReference",
-    "PlannedDisk",
-    "PlannedJob",
-    "Protect",
-    "ReadEvent",
-    "Refused",
-    "ReplicaPair",
-    "Report",
-    "Rollout",
-    "RunClass",
-    "RunFailed",
-    "RunRefused",
-    "ScalingMember",
-    "Search",
-    "Secret",
-    "Snapshot",
-    "SnapshotLink",
-    "StateData",
-    "StateEvent",
-    "StoredJob",
-    "StoredRun",
-    "Stranded",
-    "SystemEvent",
-    "Unanswered",
-    "UnreadableRow",
-    "UsageError",
-    "WaitData",
-    "WaitEvent",
-    "__version__",
-    "connect",
-]
+    def _public() -> dict[str, object]:
+        """Return what ``client`` names, once somebody asks for it."""
+        from importlib import import_module  # noqa: PLC0415 - only when something is asked for
 
+        from .clock import refuse_platform  # noqa: PLC0415 - see above
 
-PARTS = (
-    "errors",
-    "interrupt",
-    "planning.plan_store",
-    "model",
-    "cloud.given",
-    "cloud.interface",
-    "client",
-    "journal",
-    "planning.discover",
-    "config.arguments",
-)
-"""Where the names above are looked up, with the modules that others build on first."""
+        refuse_platform()  # client imports what other systems than Linux do not have
+        named = vars(import_module(".client", __name__)).items()
+        return {name: value for name, value in named if name[0] != "_" and not hasattr(value, "__spec__")}
 
+    def __dir__() -> list[str]:
+        return sorted(["__version__", *_public()])
 
-def __dir__() -> list[str]:
-    return sorted(__all__)
-
-
-if not TYPE_CHECKING:  # this would accept every other name, even a misspelt one, for one of any type
-
-    def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    def __getattr__(name: str) -> object:
         if name == "__version__":
-            from .version import VERSION  # noqa: PLC0415 - only when it is asked for
+            from .version import VERSION  # noqa: PLC0415 - see above
 
             return VERSION
-        if name in __all__:  # anything else is a module, which Python imports by itself
-            from importlib import import_module  # noqa: PLC0415 - only when something is asked for
+        if name == "__all__":
+            return __dir__()
+        if name == "connect" or name != name.lower():  # else a module, which Python imports by itself
+            from . import errors  # noqa: PLC0415 - see above
 
-            for part in PARTS:
-                if part in ("client", "planning.plan_store"):  # these import what only Linux has
-                    from .clock import refuse_platform  # noqa: PLC0415 - see above
-
-                    refuse_platform()
-                module = import_module(f".{part}", __name__)
-                if hasattr(module, name):
-                    return getattr(module, name)
+            found = getattr(errors, name, None)  # a program catches them on every system
+            if isinstance(found, type):
+                return found
+            if name in (public := _public()):
+                return public[name]
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

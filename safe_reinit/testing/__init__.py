@@ -16,49 +16,29 @@ the same. While it lasts, every client of the process reaches the simulated ECS 
 | ``clock``, ``wire`` | virtual time; requests that reach the simulator without a socket |
 | ``guard`` | no way to the real cloud, also for other libraries |
 | ``plugin`` | the fixtures for pytest |
+| ``public`` | the public names of this folder |
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False  # as in the package: pytest imports this at each start
 if TYPE_CHECKING:
-    from .clock import VirtualClock
-    from .ecs import SimulatedEcs
-    from .guard import RealCloudError
-    from .members import DiskMembers, ImageMembers, InstanceMembers, SnapshotMembers
-    from .records import RecordedCall, SimulatedDisk, SimulatedInstance, SimulatedSnapshot
-    from .world import EcsWorld
+    from .public import *  # noqa: F403 - it is the list of the public names
+else:  # a type checker would take every other name, misspelt ones too, for one of any type
 
-__all__ = [
-    "DiskMembers",
-    "EcsWorld",
-    "ImageMembers",
-    "InstanceMembers",
-    "RealCloudError",
-    "RecordedCall",
-    "SimulatedDisk",
-    "SimulatedEcs",
-    "SimulatedInstance",
-    "SimulatedSnapshot",
-    "SnapshotMembers",
-    "VirtualClock",
-]
+    def _public() -> dict[str, object]:
+        """Return what ``public`` names, once somebody asks for it."""
+        from importlib import import_module  # noqa: PLC0415 - only when something is asked for
 
-_PARTS = ("ecs", "world", "clock", "records", "guard", "members")
+        named = vars(import_module(".public", __name__)).items()
+        return {name: value for name, value in named if name.isalnum()}  # without what pytest adds
 
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
-
-
-if not TYPE_CHECKING:  # this would accept every other name, even a misspelt one, for one of any type
+    def __dir__() -> list[str]:
+        return sorted(_public())
 
     def __getattr__(name: str) -> object:
-        if name in __all__:
-            from importlib import import_module  # noqa: PLC0415 - only when something is asked for
-
-            for part in _PARTS:
-                module = import_module(f".{part}", __name__)
-                if hasattr(module, name):
-                    return getattr(module, name)
+        if name == "__all__":
+            return __dir__()
+        if name != name.lower() and name in (public := _public()):  # a lower-case name is a module
+            return public[name]
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
