@@ -264,7 +264,8 @@ class Session:
             raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
         if stored.region != self.connection.region or stored.endpoint != self.endpoint:
             raise UsageError(
-                f"Run {run_id} belongs to {stored.region} {stored.endpoint}".rstrip() + ", but you named another.",
+                f"Run {run_id} belongs to {stored.region} {stored.endpoint}".rstrip()
+                + ", and you named another region or endpoint.",
                 hint="Leave out --region and --endpoint: the journal has them.",
             )
         return stored

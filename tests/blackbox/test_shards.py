@@ -446,7 +446,7 @@ def test_to_part_from_a_run_at_its_question_is_no_answer(path: Path) -> None:
     """A terminal that is closed, or a signal to the command, leaves run and question to others."""
     with simulated(fleet(MANY)) as sim:
         engine, interrupt = waiting(sim, path), Interrupt()
-        with pytest.raises(Error, match="goes on") as result:
+        with pytest.raises(Error, match="continues") as result:
             followed(engine.client(), engine.run_id, interrupt, lambda _: not interrupt.part())
         engine.carry(lambda _: True)
         done = engine.checked()
