@@ -58,7 +58,7 @@ def given(credentials: Any) -> SecretKey | KeySource | None:  # noqa: ANN401 - i
         source: KeySource = credentials
         return source
     raise UsageError(
-        "credentials is neither an AccessKey (an id and a secret, with or without a token) nor what returns one.",
+        "credentials must be an AccessKey, or a function or an object that returns one.",
         hint="Give ('ID', 'SECRET'), ('ID', 'SECRET', 'TOKEN') for a temporary key of STS, a function that returns "
         "one of these, or a client of alibabacloud_credentials.",
     )

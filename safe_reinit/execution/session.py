@@ -264,8 +264,7 @@ class Session:
             raise UsageError(f"The journal has no run {run_id}.", hint="See safe-reinit runs.")
         if stored.region != self.connection.region or stored.endpoint != self.endpoint:
             raise UsageError(
-                f"Run {run_id} belongs to {stored.region} {stored.endpoint}".rstrip()
-                + ", and you named another region or endpoint.",
+                f"Run {run_id} is of another region or endpoint: {stored.region} {stored.endpoint}".rstrip() + ".",
                 hint="Leave out --region and --endpoint: the journal has them.",
             )
         return stored

@@ -252,7 +252,7 @@ def test_another_region() -> None:
         elsewhere = safe_reinit.connect(
             region="cn-beijing", endpoint=sim.url, credentials=sim.access_key, clock=Clock(1)
         )
-        with pytest.raises(UsageError, match="and you named another"):
+        with pytest.raises(UsageError, match="is of another region or endpoint"):
             elsewhere.plan_undo(name)
 
 
