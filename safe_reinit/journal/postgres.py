@@ -10,6 +10,7 @@ import contextlib
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, ClassVar, cast
 
 import psycopg
@@ -32,6 +33,8 @@ _SILENCE_LIMIT = 15.0
 _COMMIT_CHECK_LIMIT = 15.0
 """Real seconds for asking for the result of a COMMIT whose answer was lost."""
 _RETRY_INTERVAL = 0.5
+_ROWS_AT_ONCE = 500
+"""Rows that one message to the server writes: none of a run of 10,000 machines is huge."""
 _GUARD_AUDIT = """
     CREATE FUNCTION guard_audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         IF TG_OP <> 'INSERT' THEN
@@ -306,10 +309,16 @@ class Postgres(Database):
         return self._connected().execute(statement, values)
 
     def executemany(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
-        """Implement ``Database``."""
-        self._statement = statement
-        with self._connected().cursor() as cursor:
-            cursor.executemany(_translated(statement), values)
+        """Implement ``Database``, in few messages and without a pipeline.
+
+        psycopg ends a pipeline with a Flush after the last Sync. That takes from the server the limit of a transaction
+        which waits for its client, so a client that is lost would keep its locks, and the run, for hours.
+        """
+        self._statement, rows = statement, iter(values)
+        connection = self._connected()
+        row_with = psycopg.ClientCursor(connection).mogrify
+        while some := [row_with(_translated(statement), row) for row in islice(rows, _ROWS_AT_ONCE)]:
+            connection.execute("; ".join(some), prepare=False)
 
 
 def _impatient(answer: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:

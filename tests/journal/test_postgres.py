@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,15 @@ def test_a_server_that_hangs_counts_as_away(monkeypatch: pytest.MonkeyPatch, own
         until(is_written)
         assert journal.runs()[0].jobs[0].state_text == '{"step": 2}'
         lease.release()
+
+
+def test_a_transaction_whose_client_is_lost_ends_after_many_rows_as_after_one(postgres: postgresql.Server) -> None:
+    """A process that is paused or cut off keeps the locks of its transaction only until the server's limit."""
+    limited = "SELECT set_config('idle_in_transaction_session_timeout', ?, true)"
+    with closing(database.Postgres(postgres.new())) as lost, suppress(UsageError), lost.transaction():
+        number = lost.execute("SELECT pg_backend_pid()").fetchone()[0]
+        lost.executemany(limited, [("1",), ("1",)])  # milliseconds
+        until(lambda: postgres.sql(f"SELECT count(*) FROM pg_stat_activity WHERE pid={number}") == "0")
 
 
 def save(lease: Lease, step: int) -> None:

@@ -79,17 +79,6 @@ class _Connection(postgres.Connection):
         return psycopg.Connection.wait(self, self.database.watched(self, gen), interval=_ANSWERS, **more)
 
 
-class _Cursor(psycopg.Cursor[tuple[Any, ...]]):
-    """What carries out a statement for several rows."""
-
-    def executemany(self, query: Any, params_seq: Any, **more: Any) -> None:
-        """Carry it out, as far as nothing is wrong."""
-        connection: Any = self.connection
-        connection.database.carry(
-            connection, query, lambda sent: super(_Cursor, self).executemany(sent, params_seq, **more)
-        )
-
-
 class Database(Storage):
     """A journal in a schema of a server."""
 
@@ -205,7 +194,7 @@ class Database(Storage):
             raise psycopg.OperationalError("connection refused")
         made = _Connection.connect(**options)
         assert isinstance(made, _Connection)
-        made.database, made.cursor_factory = self, _Cursor
+        made.database = self
         made.process = self.scheduler.current.process if self.scheduler.current is not None else None
         self._opened.append(made)
         return made
