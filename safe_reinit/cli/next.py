@@ -248,6 +248,7 @@ def _plan_words(plan: Plan) -> list[str]:
         "--security-enhancement": [get.security_enhancement],
         "--reason": [plan.reason],
         "--once": [plan.once],
+        "--runner": [plan.rollout.runner] if plan.rollout.runner == "temporal" else [],  # else it would run here
     }.items():
         words += [word for value in values if value for word in (name, value)]
     for name, given in {

@@ -16,6 +16,7 @@ import pytest
 
 from safe_reinit.cli.app import run
 from safe_reinit.journal import open_to_write
+from safe_reinit.planning.plan_store import read_plan
 from safe_reinit.plans import plan_file
 from safe_reinit.simulator import Simulator
 from tests.blackbox.test_secrets import assert_clean
@@ -369,6 +370,18 @@ def test_a_stale_plan_can_be_shown_and_planned_again(person: Person, sim: Simula
     assert DATA in shown.out
     assert again.document["plan"]["fingerprint"] == person.content["fingerprint"]
     assert again.document["reason"] == "CHG 1"
+
+
+def test_a_stale_plan_for_workers_is_planned_for_workers_again(person: Person, sim: Simulator) -> None:
+    """The command that is named would never have the disks wiped here, whatever the settings say."""
+    person.plan("--runner", "temporal", "--temporal", "127.0.0.1:1")
+    sim.do({"change": INSTANCE, "to": {"name": "other"}})
+    refused = person.apply()
+    again = person(*shlex.split(refused.document["next"][1])[1:], "--save", str(person.folder / "again.json"))
+
+    assert (refused.code, again.code) == (3, 0)
+    plans = [read_plan(str(file), trusted=False).plan for file in person.folder.glob("*.json")]
+    assert [each.rollout.runner for each in plans] == ["temporal", "temporal"]
 
 
 def test_an_info_does_not_make_a_plan_stale(person: Person, sim: Simulator) -> None:
