@@ -57,11 +57,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave slow tests out, unless ``-m`` names their mark; any other ``-m`` chooses among the rest."""
-    if re.search(r"\bslow\b", config.option.markexpr):
-        return
+    """Leave slow tests out, unless ``-m`` names their mark; any other ``-m`` chooses among the rest.
+
+    A slow test has half an hour: it may need a minute of a processor, and much longer for it on a busy machine.
+    """
     slow = [item for item in items if item.get_closest_marker("slow")]
-    if slow:
+    if re.search(r"\bslow\b", config.option.markexpr):
+        for item in slow:
+            item.add_marker(pytest.mark.timeout(1800))
+    elif slow:
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
 
@@ -272,7 +276,7 @@ class CommandLine:
         more = {**({"stdin": subprocess.PIPE} if stdin is not None else {}), **more}
         with self.start(*argv, env=env, **more) as child:
             try:
-                out, err = child.communicate(stdin, timeout=None if virtual.is_on() else 60)
+                out, err = child.communicate(stdin, timeout=None if virtual.is_on() else 120)
             finally:
                 child.kill()
             assert "ResourceWarning" not in (err or ""), err  # which a child can only tell, and not raise

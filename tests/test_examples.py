@@ -396,7 +396,6 @@ def test_systemd_understands_the_units_and_finds_them_confined() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)  # it installs from the network, twice
 def test_the_steps_of_the_image_make_a_command_that_works(tmp_path: Path) -> None:
     """In a plain folder the image's steps install a program that plans, and that refuses to begin without a journal."""
     source, target, state = tmp_path / "src", tmp_path / "opt/safe-reinit", tmp_path / "var/lib/safe-reinit"

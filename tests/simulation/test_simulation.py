@@ -32,7 +32,7 @@ from tests.simulation.shrink import shrink
 
 HERE = Path(__file__).parent
 SEEDS = [range(first, first + 10) for first in range(0, 40, 10)]
-"""In tens, so that workers share them, and so that each ten ends before pytest's timeout on a busy machine, too."""
+"""In tens, so that workers share them."""
 SEEDS_BEFORE_A_RELEASE = [range(first, first + 10) for first in range(40, 2090, 10)]
 SEEDS_THROUGH_THE_SDK = range(8)
 SEEDS_ON_POSTGRESQL = [range(first, first + 3) for first in range(0, 12, 3)]
