@@ -21,10 +21,8 @@ from tests.simulation.options import ASSUMPTIONS, DESCRIBES, HOST, Scenario
 
 Fault = dict[str, Any]
 
-IN_SUITE = 150
-"""How many cases the test suite runs; ``bench/simulation.py --every-fault`` runs all of them."""
 BEFORE_A_RELEASE = 1200
-"""How many the slow tests run."""
+"""How many cases the slow tests run; ``bench/simulation.py --every-fault`` runs all of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +31,7 @@ class Case:
 
     Attributes:
         name: the shape, and what befalls it.
-        pair: the call and the fault, or what else: the suite runs at least one case of each.
+        pair: the call and the fault, or what else: the slow tests run at least one case of each.
         kind: the same with the code, the value and what others do.
         scenario: what happens.
         meets: the names under which ``Result.covered`` counts it.
@@ -426,7 +424,7 @@ def cases() -> tuple[Case, ...]:
     return tuple({each.name: each for each in every}.values())
 
 
-def spread(count: int = IN_SUITE) -> list[Case]:
+def spread(count: int = BEFORE_A_RELEASE) -> list[Case]:
     """Return so many cases, always the same: one of each pair, and then of as many kinds as there is room for."""
     every = cases()
     mixed = random.Random("spread").sample(every, len(every))
@@ -434,3 +432,13 @@ def spread(count: int = IN_SUITE) -> list[Case]:
     chosen = dict.fromkeys(pairs.values())
     more = [each for each in kinds.values() if each not in chosen]
     return [*chosen, *more[: max(0, count - len(chosen))]]
+
+
+def in_suite() -> list[Case]:
+    """Return the cases of the test suite: one of each pair of a wipe, and of every third pair of the others.
+
+    Three does not divide the number of faults, so each call meets some of them, and each fault befalls some calls.
+    """
+    pairs = sorted(spread(0), key=lambda each: each.pair)
+    wipes = [each for each in pairs if "ReInitDisk" in each.pair]
+    return [*wipes, *[each for each in pairs if each not in wipes][::3]]

@@ -7,27 +7,38 @@ import pytest
 from safe_reinit.model.error_codes import CHANGING_CALLS
 from safe_reinit.simulator.faults import _KINDS
 from tests.simulation import every_fault
-from tests.simulation.every_fault import SHAPES, Case, calls_of, cases, moments_of, only_reads, spread, undisturbed
+from tests.simulation.every_fault import (
+    SHAPES,
+    Case,
+    calls_of,
+    cases,
+    in_suite,
+    moments_of,
+    only_reads,
+    spread,
+    undisturbed,
+)  # fmt: skip
 from tests.simulation.harness import simulate
 from tests.simulation.options import CLOUD, HOST
 from tests.simulation.test_simulation import story_of
 
-CHUNKS = 21
+CHUNKS = 8
 """So that workers share the cases: each takes about two seconds."""
+SLOW_CHUNKS = 80
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_no_fault_and_no_crash_breaks_a_promise(chunk: int) -> None:
     """Whatever goes wrong at whatever call or commit, and whatever others do then, the run or its resume ends well."""
-    for case in spread()[chunk::CHUNKS]:
+    for case in in_suite()[chunk::CHUNKS]:
         see(case)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk", range(2 * CHUNKS))
+@pytest.mark.parametrize("chunk", range(SLOW_CHUNKS))
 def test_no_fault_and_no_crash_of_many_more_breaks_a_promise(chunk: int) -> None:
-    """The same holds for the kinds of cases for which a quick suite has no room."""
-    for case in spread(every_fault.BEFORE_A_RELEASE)[every_fault.IN_SUITE + chunk :: 2 * CHUNKS]:
+    """The same holds for each call with each fault, and for the kinds of cases for which a quick suite has no room."""
+    for case in spread()[chunk::SLOW_CHUNKS]:
         see(case)
 
 
@@ -48,7 +59,7 @@ def test_nothing_goes_wrong_in_a_shape(shape: str) -> None:
 
 
 def test_each_call_meets_each_fault() -> None:
-    """Each changing call and each look of a run meets each fault that the simulator knows, in the suite, too."""
+    """Each changing call and each look of a run meets each fault that the simulator knows."""
     calls = {call for shape in SHAPES for call in calls_of(shape)}
     chosen = {each.pair for each in spread()}
 
@@ -57,6 +68,16 @@ def test_each_call_meets_each_fault() -> None:
         f"{action}{' (dry run)' if dry_run else ''} {kind}" for action, dry_run in calls for kind in _KINDS
     } <= chosen
     assert {each.pair for each in cases()} == chosen
+
+
+def test_each_call_meets_some_fault_in_the_suite_and_each_fault_some_call() -> None:
+    """What the suite samples leaves no call and no fault out, and nothing at all of a wipe."""
+    chosen = {each.pair for each in in_suite()}
+    calls = {f"{action}{' (dry run)' if dry_run else ''}" for shape in SHAPES for action, dry_run in calls_of(shape)}
+
+    assert {each for each in calls if not any(f"{each} {kind}" in chosen for kind in _KINDS)} == set()
+    assert {kind for kind in _KINDS if not any(f"{each} {kind}" in chosen for each in calls)} == set()
+    assert {each.pair for each in cases() if "ReInitDisk" in each.pair} <= chosen
 
 
 def test_the_process_is_killed_at_every_moment() -> None:

@@ -31,11 +31,14 @@ from tests.simulation.options import (
 from tests.simulation.shrink import shrink
 
 HERE = Path(__file__).parent
-SEEDS = [range(first, first + 10) for first in range(0, 40, 10)]
-"""In tens, so that workers share them."""
-SEEDS_BEFORE_A_RELEASE = [range(first, first + 10) for first in range(40, 2090, 10)]
-SEEDS_THROUGH_THE_SDK = range(8)
-SEEDS_ON_POSTGRESQL = [range(first, first + 3) for first in range(0, 12, 3)]
+SEEDS = [range(first, first + 5) for first in range(0, 20, 5)]
+"""In fives, so that workers share them."""
+SEEDS_BEFORE_A_RELEASE = [range(first, first + 10) for first in range(20, 2090, 10)]
+SEEDS_THROUGH_THE_SDK = [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 8))]
+SEEDS_ON_POSTGRESQL = [
+    *(range(first, first + 3) for first in (0, 3)),
+    *(pytest.param(range(first, first + 3), marks=pytest.mark.slow) for first in range(6, 12, 3)),
+]  # fmt: skip
 KEPT = sorted((HERE / "scenarios").glob("*.json"))
 
 
