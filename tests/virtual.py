@@ -107,9 +107,13 @@ def simulate(world: Any = None, faults: Any = None, speed: float = 1.0, **more: 
 class _Database(sqlite3.Connection):
     """A journal that waits for no disk: no power cut befalls a test, and to wait is most of what a run would do."""
 
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        super().execute("PRAGMA synchronous=OFF")
+
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
         """Execute it, without the wait at each commit."""
-        return super().execute("PRAGMA synchronous=OFF" if sql == "PRAGMA synchronous=FULL" else sql, *values)
+        return super().execute("PRAGMA synchronous" if sql == "PRAGMA synchronous=FULL" else sql, *values)
 
 
 def _sqlite3() -> types.ModuleType:
