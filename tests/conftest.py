@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from safe_reinit.cloud import aliyun, connection, endpoints
 from safe_reinit.cloud.aliyun.client import Aliyun
+from safe_reinit.journal import place as places
 from safe_reinit.model import Call, Secret
 from safe_reinit.simulator import Simulator
 from tests import postgresql, processes, virtual
@@ -139,6 +140,9 @@ def _clean_environment(
     else:  # a folder for each test is made and taken away more slowly than most tests run
         journal = tmp_path_factory.getbasetemp() / f"journal-{next(_journals)}.db"
     monkeypatch.setenv("SAFE_REINIT_JOURNAL", str(journal))
+    monkeypatch.setattr(
+        places, "default_journal", lambda _environment: journal
+    )  # next to it is the spool of a database
     monkeypatch.setenv("PATH", os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath))))
 
 

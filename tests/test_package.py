@@ -16,14 +16,14 @@ import pytest
 import yaml
 
 from safe_reinit.version import VERSION
+from tests.shared import made_once
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 
-pytestmark = [
-    pytest.mark.skipif(not (ROOT / "safe_reinit").is_dir(), reason="the sources are away: this is built from them"),
-    pytest.mark.xdist_group("package"),
-]
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "safe_reinit").is_dir(), reason="the sources are away: this is built from them"
+)
 
 
 def python(*argv: str, **more: Any) -> str:
@@ -39,18 +39,17 @@ def python(*argv: str, **more: Any) -> str:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the sdist, and the wheel from it."""
-    where = tmp_path_factory.mktemp("dist")
-    python("-m", "build", "--no-isolation", "--outdir", str(where), str(ROOT))
-    return where
+    build = ("-m", "build", "--no-isolation")
+    return made_once(tmp_path_factory, "dist", lambda where: python(*build, "--outdir", str(where), str(ROOT)))
 
 
 @pytest.fixture(scope="module")
 def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Install the wheel in a place of its own, and give how to run a Python that finds it, and no source, first."""
-    where = tmp_path_factory.mktemp("site")
     (wheel,) = built.glob("*.whl")
-    python("-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(where), str(wheel))
-    return {"cwd": where.parent, "env": {**os.environ, "PYTHONPATH": str(where)}}
+    install = ("-m", "pip", "install", "-q", "--no-deps", "--no-index")
+    where = made_once(tmp_path_factory, "installed", lambda where: python(*install, "--target", str(where), str(wheel)))
+    return {"cwd": tmp_path_factory.mktemp("elsewhere"), "env": {**os.environ, "PYTHONPATH": str(where)}}
 
 
 def wheel_of(built: Path) -> zipfile.ZipFile:

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.browser import CHROMIUM, Browser
+from tests.shared import made_once
 
 ROOT = Path(__file__).resolve().parent.parent
 _ASKS = re.compile(
@@ -29,12 +30,14 @@ _ASKS = re.compile(
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the documentation once, as strictly as a change is checked."""
-    folder = tmp_path_factory.mktemp("site")
-    subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)], cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    return folder
+
+    def build(folder: Path) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)], cwd=ROOT,
+            env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+
+    return made_once(tmp_path_factory, "site", build)
 
 
 def test_every_page_is_in_the_navigation(site: Path) -> None:

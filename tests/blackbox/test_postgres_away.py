@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from safe_reinit.journal import open_to_read
-from safe_reinit.journal import place as places
 from safe_reinit.journal import postgres as journal
 from safe_reinit.model import Event
 from tests import cloudlike, outages, postgresql, virtual
@@ -38,9 +37,8 @@ def on_the_clock_of(scheduler: Scheduler) -> type[journal.Connection]:
 
 
 @pytest.fixture
-def server(postgres: postgresql.Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[postgresql.Server]:
-    """Let a test kill the server; what a journal lacks is kept in a folder of the test."""
-    monkeypatch.setattr(places, "default_journal", lambda _environment: tmp_path / "journal.db")
+def server(postgres: postgresql.Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[postgresql.Server]:
+    """Let a test kill the server."""
     if virtual.is_on():
         monkeypatch.setattr(journal, "Connection", on_the_clock_of(virtual.current().scheduler))
     yield postgres

@@ -29,6 +29,7 @@ from tests.cloudlike import (
     wipes,
     world,
 )
+from tests.samples import sampled
 
 pytestmark = pytest.mark.virtual_time
 
@@ -55,7 +56,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("kind", sampled(FAULTS))
 def test_whatever_befalls_each_call_once_the_run_ends_well(kind: str) -> None:
     """A fault that passes, at the stop, the wipe and the start of one run, leaves it done, with one wipe and no lie."""
     with simulated(faults=[{"action": act, "dry_run": False, **FAULTS[kind]} for act in ACTS]) as sim:
@@ -614,7 +615,7 @@ def test_who_leaves_while_a_stop_does_not_show_yet_is_promised_no_power() -> Non
 # Credentials, and listeners.
 
 
-@pytest.mark.parametrize("phase", [phase for phase in PHASES if phase != "at once"])
+@pytest.mark.parametrize("phase", sampled(phase for phase in PHASES if phase != "at once"))
 def test_credentials_that_expire_leave_no_claim_that_nobody_saw(phase: str) -> None:
     """Credentials that expire at any time end the run soon, and what it tells of data and power is true."""
     test, _ = PHASES[phase]

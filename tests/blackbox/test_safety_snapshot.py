@@ -39,6 +39,7 @@ from tests.cloudlike import (
 )
 from tests.commands import command, until
 from tests.conftest import ended_by
+from tests.samples import sampled
 from tests.simulator.support import sdk
 
 pytestmark = pytest.mark.virtual_time
@@ -208,7 +209,8 @@ LOST: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "times"), [*((kind, 1) for kind in LOST), ("answer dropped", 3), ("request dropped", 3), ("throttled", 3)]
+    ("kind", "times"),
+    [*sampled((kind, 1) for kind in LOST), ("answer dropped", 3), ("request dropped", 3), ("throttled", 3)],
 )
 def test_a_lost_answer_leads_to_one_snapshot(kind: str, times: int) -> None:
     """However often the answer is lost, the token makes it one snapshot, which is waited for and told."""

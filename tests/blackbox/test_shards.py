@@ -32,6 +32,7 @@ from safe_reinit.plans.plan import to_json
 from safe_reinit.simulator import Simulator
 from tests import cloudlike, fleetruns, virtual
 from tests.fleetruns import denied, disk, everything, fleet, instance, simulated
+from tests.samples import sampled
 from tests.shardruns import Engine, Idle, followed
 from tests.simulation.scheduler import Process
 
@@ -353,9 +354,17 @@ def harm(moment: str, event: str, does: Callable[[Process], None]) -> Callable[[
     return result
 
 
-@pytest.mark.parametrize("event", ["intend", "answer"])
-@pytest.mark.parametrize("moment", ["StopInstance", "ReInitDisk", "StartInstance"])
-@pytest.mark.parametrize("what", ["killed", "paused"])
+@pytest.mark.parametrize(
+    ("what", "moment", "event"),
+    sampled([
+        ("killed", "StopInstance", "intend"), ("paused", "StopInstance", "intend"),
+        ("paused", "StopInstance", "answer"), ("killed", "StopInstance", "answer"),
+        ("paused", "ReInitDisk", "intend"), ("killed", "ReInitDisk", "intend"),
+        ("killed", "ReInitDisk", "answer"), ("paused", "ReInitDisk", "answer"),
+        ("killed", "StartInstance", "intend"), ("paused", "StartInstance", "intend"),
+        ("paused", "StartInstance", "answer"), ("killed", "StartInstance", "answer"),
+    ]),
+)  # fmt: skip
 def test_a_shard_whose_worker_is_gone_is_resumed_by_another(path: Path, what: str, moment: str, event: str) -> None:
     """At whatever call it was killed or paused: another worker goes on by the journal, and nothing is wiped twice."""
     durations = {"stop": 4, "wipe": 90, "start": 6}  # so long that a wipe without an answer is still seen under way

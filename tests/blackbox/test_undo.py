@@ -33,6 +33,7 @@ from tests.cloudlike import (
     world,
 )
 from tests.commands import Command, command
+from tests.samples import sampled
 from tests.terminals import Open
 
 pytestmark = pytest.mark.virtual_time
@@ -361,7 +362,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("kind", sampled(FAULTS))
 def test_whatever_befalls_the_call_the_report_is_true(kind: str) -> None:
     """A lost ResetDisk is sent again behind the fence, which changes nothing; a refusal leaves the disk as it is."""
     what, outcome = FAULTS[kind]

@@ -511,7 +511,7 @@ each_bound = pytest.mark.parametrize("bound", ["near", pytest.param("far", marks
 """How deep worlds are searched: far takes more than a minute; what a guard keeps out is found near, too."""
 
 
-def before_a_release(*values: object) -> Any:  # noqa: ANN401 - what pytest gives has no public type
+def before_a_release(*values: object) -> Any:
     """Return parameters that the slow tests try: they differ in one from others, which the suite tries."""
     return pytest.param(*values, marks=pytest.mark.slow)
 
