@@ -59,8 +59,9 @@ def _ends(state: WipeState, codes: Sequence[int]) -> Iterator[tuple[int, str, st
 
 def rooms_picture() -> str:
     """Draw which part of the program is built on which; a test holds these arrows against the imports."""
-    (drawn,) = re.findall(r"^```mermaid\ngraph TD\n(.*?)^```", _contributing(), re.M | re.S)
-    return drawings.layers("Which part is built on which", re.findall(r"(\w+) --> (\w+)", drawn))
+    drawn = re.findall(r'^    (\w+)\["\w+: ([^"]+)"\](?: --> ([\w &]+))?$', _map(), re.M)
+    rooms = {name: (words, re.findall(r"\w+", others)) for name, words, others in drawn}
+    return drawings.layers("Which part is built on which", rooms)
 
 
 def architecture() -> str:
@@ -113,16 +114,16 @@ An arrow means "is built on". Arrows that follow from others are left out.
 
 ![Which part of the program is built on which](../assets/rooms.svg)
 
-{_rooms()}
+{_files()}
 
-*`docs/generate.py` makes this page: the pictures from the tables of the core, the list of parts from `CONTRIBUTING.md`.*
+*`docs/generate.py` makes this page: the pictures from the tables of the core and the map in `CONTRIBUTING.md`.*
 """
 
 
-def _rooms() -> str:
-    (rows,) = re.findall(r"^\| room \| what is in it \|\n\|---\|---\|\n(.*?)\n\n", _contributing(), re.M | re.S)
-    return f"| part | what is in it |\n|---|---|\n{rows.replace('](docs/', '](../')}"
+def _files() -> str:
+    (files,) = re.findall(r"^(The files at the top are .*?\.)\n`tests/", _map(), re.M | re.S)
+    return files.replace("The files at the top are", "Besides, there are a few files:")
 
 
-def _contributing() -> str:
-    return (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+def _map() -> str:
+    return (ROOT / "CONTRIBUTING.md").read_text("utf-8").split("## A map of the code")[1].split("\n### ")[0]

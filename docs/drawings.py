@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 Point = tuple[float, float]
@@ -179,42 +180,83 @@ def steps(
 # ----------------------------------------------------------------------------------------------------------- layers
 
 
-_LEVEL = 74.0
+_WIDE, _LEFT, _RIGHT = 720, 16.0, 636.0
+"""How wide the picture is, and from where to where there are boxes; right of them go the long arrows."""
+_SPACE = 22.0
+"""Between two levels."""
 
 
-def layers(title: str, arrows: Sequence[Arrow]) -> str:
-    """Draw what is built on what, with what everything is built on at the bottom."""
-    below: dict[str, list[str]] = {}
-    for one, other in arrows:
-        below.setdefault(one, []).append(other)
-        below.setdefault(other, [])
+@dataclass(frozen=True)
+class _Place:
+    """Where a box is."""
+
+    level: int
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+    def near(self, x: float) -> float:
+        """Return the ``x`` within the box that is nearest to this one."""
+        return min(max(x, self.left + 14), self.right - 14)
+
+    @property
+    def middle(self) -> float:
+        return (self.left + self.right) / 2
+
+
+def layers(title: str, rooms: Mapping[str, tuple[str, Sequence[str]]]) -> str:
+    """Draw what is built on what, with what everything is built on at the bottom.
+
+    Args:
+        title: of the picture.
+        rooms: by name, what each is, and those that it is built on; of a level in their order.
+    """
 
     def depth(name: str) -> int:
-        return 1 + max(map(depth, below[name]), default=-1)
+        return 1 + max(map(depth, rooms[name][1]), default=-1)
 
     levels: dict[int, list[str]] = {}
-    for name in below:
+    for name in rooms:
         levels.setdefault(depth(name), []).append(name)
-    top = max(levels)
-    places = {
-        name: (130 + 165.0 * _column(number, len(names), level), 40 + _LEVEL * (top - level))
-        for level, names in levels.items()
-        for number, name in enumerate(names)
-    }
-    parts = []
-    for one, other in arrows:
-        (x, y), (a, b) = places[one], places[other]
-        if b - y > 3 * _LEVEL:  # around the left of what lies between
-            aside = min(x, a) - 150
-            parts.append(line(f"M{x - 58:g} {y:g}C{aside:g} {y:g} {aside:g} {b:g} {a - 60:g} {b:g}"))
+    places: dict[str, _Place] = {}
+    y = 16.0
+    for level in sorted(levels, reverse=True):
+        names = levels[level]
+        each, high = (_RIGHT - _LEFT) / len(names), 28.0 if len(names) == 1 else 44.0
+        space = 110.0 if len(names) == 1 else 5.0
+        for number, name in enumerate(names):
+            left = _LEFT + number * each
+            places[name] = _Place(level, left + space, left + each - space, y, y + high)
+        y += high + _SPACE
+    arrows = [(places[name], places[other]) for name, (_, others) in rooms.items() for other in others]
+    aside = iter(range(200))
+    parts = [line(_between(one, other, [*places.values()], aside)) for one, other in arrows]
+    for name, (what, _) in rooms.items():
+        place = places[name]
+        parts.append(box(place.left, place.top, place.right - place.left, place.bottom - place.top))
+        if len(levels[place.level]) == 1:
+            parts += [text(place.left + 98, place.top + 18.5, name, anchor="end", bold=True)]
+            parts += [text(place.left + 108, place.top + 18.5, what, size=12)]
         else:
-            parts.append(line(f"M{x:g} {y + 18:g}C{x:g} {y + 50:g} {a:g} {b - 50:g} {a:g} {b - 20:g}"))
-    for name, (x, y) in places.items():
-        parts += [box(x - 58, y - 18, 116, 36), text(x, y + 5, name, anchor="middle", bold=True)]
-    width = int(max(x for x, _ in places.values()) + 90)
-    return svg(width, int(80 + _LEVEL * top), title, parts)
+            parts += [text(place.middle, place.top + 18, name, anchor="middle", bold=True)]
+            parts += [text(place.middle, place.top + 34, what, anchor="middle", size=11)]
+    return svg(_WIDE, int(y - _SPACE + 16), title, parts)
 
 
-def _column(number: int, count: int, level: int) -> float:
-    """Spread the names of a level around the middle, each level a little aside of the next."""
-    return 1.5 + number - (count - 1) / 2 + (0.3 if level % 2 else 0.0)
+def _between(one: _Place, other: _Place, places: Sequence[_Place], aside: Iterator[int]) -> str:
+    """Return the way of an arrow: straight down, through a gap of the level between, or around all boxes."""
+    row = sorted(each.left for each in places if each.level == one.level - 1)
+    if one.level - other.level == 1:
+        begin, end = one.near(other.middle), other.near(one.middle)
+        return f"M{begin:g} {one.bottom:g}C{begin:g} {one.bottom + 14:g} {end:g} {other.top - 14:g} {end:g} {other.top - 1:g}"
+    if one.level - other.level == 2 and len(row) > 1:
+        gap = min((left - 5 for left in row[1:]), key=lambda x: abs(x - one.near(x)) + abs(x - other.near(x)))
+        begin, end = one.near(gap), other.near(gap)
+        low, high = one.bottom + _SPACE, other.top - _SPACE
+        return (
+            f"M{begin:g} {one.bottom:g}C{begin:g} {low - 4:g} {gap:g} {low - 12:g} {gap:g} {low:g}V{high:g}"
+            f"C{gap:g} {high + 12:g} {end:g} {high + 4:g} {end:g} {other.top - 1:g}"
+        )
+    x, begin, end = _WIDE - 12 - 18 * next(aside), one.top + 14, other.top + 14 + 7 * (one.level % 3)
+    return f"M{one.right:g} {begin:g}H{x - 8:g}Q{x:g} {begin:g} {x:g} {begin + 8:g}V{end - 8:g}Q{x:g} {end:g} {x - 8:g} {end:g}H{other.right + 1:g}"

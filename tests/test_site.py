@@ -203,3 +203,20 @@ def test_the_chinese_pages_are_found(address: str, browser: Browser) -> None:
     assert browser.evaluate("document.documentElement.lang") == "zh"
     assert browser.evaluate(found)[0] == other
     assert not browser.complaints
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_the_map_of_the_program_fits_on_a_screen(address: str, browser: Browser) -> None:
+    """At 1440x900 the heading, the picture of the parts and what is said below it are seen at once."""
+    browser.open(f"{address}/explanation/architecture/", width=1440)
+    high, room = browser.evaluate(
+        """(() => {
+          const heading = document.querySelector("#the-parts-of-the-program");
+          const picture = document.querySelector("img[src*=rooms]").closest("p");
+          const bottom = picture.nextElementSibling.getBoundingClientRect().bottom;
+          const bar = document.querySelector("header").getBoundingClientRect().height;
+          return [bottom - heading.getBoundingClientRect().top, innerHeight - bar];
+        })()"""
+    )
+
+    assert high <= room
