@@ -49,6 +49,8 @@ class Place:
     key_source: KeySource | None = field(default=None, repr=False, compare=False)
     """What the program passed in to be asked for credentials, instead of the default chain."""
     ca_bundle: str = ""
+    proxy: str = ""
+    """For HTTPS; empty: what the environment says."""
 
     @property
     def loopback(self) -> bool:

@@ -42,6 +42,10 @@ class Place(Protocol):
     def ca_bundle(self) -> str | None:
         """A file of CA certificates to trust."""
 
+    @property
+    def proxy(self) -> str | None:
+        """The proxy for HTTPS."""
+
 
 def locate(
     settings: Place,
@@ -74,6 +78,7 @@ def locate(
         access_key=credentials if isinstance(credentials, tuple) else None,
         key_source=None if isinstance(credentials, tuple) else credentials,
         ca_bundle=_readable(settings.ca_bundle),
+        proxy=settings.proxy or "",
         cloud=cloud,
     )
     return replace(place, credentials=Credentials(place, environment))

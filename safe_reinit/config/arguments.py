@@ -13,6 +13,7 @@ class ConfigArguments(TypedDict, total=False):
 
     endpoints: dict[str, str] | None
     ca_bundle: str | None
+    proxy: str | None
     timeout_stop: str | timedelta | None
     timeout_snapshot: str | timedelta | None
     timeout_reinit: str | timedelta | None

@@ -130,6 +130,14 @@ def endpoint(value: object) -> str:
     return text(value)
 
 
+def proxy(value: object) -> str:
+    """Read ``http://HOST:PORT`` or ``https://HOST:PORT``; one with a password belongs in the environment."""
+    match = re.fullmatch(r"https?://([A-Za-z0-9.-]+|\[[\da-fA-F:]+\]):(\d{1,5})/?", text(value))
+    if match is None or not 0 < int(match[2]) < 65536:
+        raise ValueError("not http://HOST:PORT or https://HOST:PORT; a user and a password can only be in HTTPS_PROXY")
+    return match[0]
+
+
 def journal(value: object) -> str:
     """Read a file, or an address that begins with ``postgresql://``; what only looks like an address is refused.
 

@@ -51,6 +51,11 @@ class Settings(Table):
         group="Where", metavar="FILE", sample="/etc/ssl/certs/ca-certificates.crt",
         unset="the certificates of Python's certifi package",
     )
+    proxy: Setting[str | None] = Setting(
+        read.proxy, None, "the HTTP proxy for HTTPS, as http://HOST:PORT or https://HOST:PORT",
+        group=FILE_ONLY, sample="http://proxy.example.com:3128",
+        unset="what HTTPS_PROXY and NO_PROXY in the environment say",
+    )
     timeout_stop: Setting[float] = Setting(
         read.duration, 600.0, "the time limit for stopping an instance",
         group="Waiting", metavar="DURATION", sample="10m",

@@ -446,6 +446,25 @@ def test_elsewhere_goes_through_the_proxy(
         assert [(request.method, request.target) for request in proxy.requests] == [("CONNECT", "ecs.test.invalid:443")]
 
 
+def test_a_client_has_a_proxy_of_its_own(
+    gateway: Connect, serve: Serve, simulator: Simulator, test_authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proxy of the settings is used whatever the environment says, and by no other client."""
+    other = serve(answer(200, NO_DISKS))
+    monkeypatch.setenv("HTTPS_PROXY", other.url)
+    monkeypatch.setenv("NO_PROXY", "*")
+    bundle = str(test_authority.bundle)
+    with Proxy(simulator.endpoint, inner_tls=test_authority.server) as proxy:
+        to = gateway(ELSEWHERE, ca_bundle=bundle, proxy=f"http://{proxy.endpoint}")
+        shown = to.cloud.describe_disks(["d-sim-web1-data"]).items
+        with pytest.raises(NotSent, match="resolved"):
+            gateway(ELSEWHERE, ca_bundle=bundle).cloud.describe_disks(["d-sim-web1-data"])
+
+    assert [disk.disk_id for disk in shown] == ["d-sim-web1-data"]
+    assert [request.target for request in proxy.requests] == ["ecs.test.invalid:443"]
+    assert other.connections == 0
+
+
 @pytest.mark.parametrize("exempt", ["ecs.test.invalid", ".test.invalid", "*"])
 def test_no_proxy_is_honoured(gateway: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch, exempt: str) -> None:
     """A host that NO_PROXY names is asked directly, which the SDK by itself would not do."""

@@ -316,7 +316,8 @@ class _Connected:
         from .transport import Connections  # noqa: PLC0415 - as above
 
         left = max(0.0, until - boottime())
-        connections = Connections(ca_bundle=self._place.ca_bundle, direct=is_loopback(urlsplit(url).hostname or ""))
+        direct = is_loopback(urlsplit(url).hostname or "")
+        connections = Connections(ca_bundle=self._place.ca_bundle, proxy=self._place.proxy, direct=direct)
         try:
             return connections.send(Attempt(left, min(connect, left)), method, url, headers, body)
         finally:

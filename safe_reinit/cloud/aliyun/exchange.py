@@ -119,7 +119,9 @@ class Exchange:
         self._on_call = on_call
         self._may_send = may_send
         self._credentials = connection.credentials or Credentials(connection)
-        self._connections = Connections(ca_bundle=connection.ca_bundle, direct=connection.loopback)
+        self._connections = Connections(
+            ca_bundle=connection.ca_bundle, proxy=connection.proxy, direct=connection.loopback
+        )
         self._clients: dict[str, Client] = {}
         self._typed: dict[str, EcsClient] = {}
         self._ecs: Endpoint | None = None

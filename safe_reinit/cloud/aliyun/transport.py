@@ -51,12 +51,15 @@ class Connections:
 
     Args:
         ca_bundle: the certificates to trust; by default those that the environment names, otherwise certifi's.
+        proxy: the proxy for HTTPS; else the one that the environment names. Plain HTTP, which only hosts nearby
+            speak (such as the metadata server), goes as the environment says.
         direct: whether no proxy is used, whatever the environment says.
 
     """
 
-    def __init__(self, *, ca_bundle: str = "", direct: bool = False) -> None:
+    def __init__(self, *, ca_bundle: str = "", proxy: str = "", direct: bool = False) -> None:
         self._ca_bundle = ca_bundle
+        self._own_proxy = proxy
         self._direct = direct
         self._closed = False
         self._going: set[Attempt] = set()
@@ -148,7 +151,8 @@ class Connections:
             return None
         attempt.step = _CANNOT_USE
         address = f"{url.scheme}://{url.netloc}"  # without the parameters, which are not needed for the choice
-        proxy_url = select_proxy(address, get_environ_proxies(address))
+        own = self._own_proxy if url.scheme == "https" else ""
+        proxy_url = own or select_proxy(address, get_environ_proxies(address))
         if not proxy_url:
             return None
         proxy = parse_url(proxy_url if "://" in proxy_url else f"http://{proxy_url}")
