@@ -69,8 +69,8 @@ def architecture() -> str:
     return f"""# Architecture
 
 safe-reinit is a command and a Python library. It needs no server: it calls the ECS API, and keeps a journal in a local file. You
-can also use a [journal in PostgreSQL](../howto/team.md) and [workers on several hosts](../scale.md). What follows is true with them
-as well.
+can also use a [journal in PostgreSQL](../howto/team.md) and [workers on several hosts](../scale.md). The rest of this page also
+applies to them.
 
 ## One machine, step by step
 

@@ -76,7 +76,7 @@ class Spool:
             name: the name by which people know the run.
 
         """
-        what = f"The part of run {name} that is missing in the journal"
+        what = f"The part of run {name} that is missing from the journal"
         kept = {
             "epoch": lease.epoch,
             "session": lease.session,
@@ -112,7 +112,7 @@ class Spool:
             return None
         except (OSError, ValueError, KeyError, TypeError, DecodeError):
             raise UsageError(
-                f"The part of run {run_of(run_id)} that is missing in the journal cannot be read from {file}.",
+                f"The part of run {run_of(run_id)} that is missing from the journal cannot be read from {file}.",
                 hint="Check its machines in the ECS console. Then remove the file, and resume the run.",
             ) from None
 

@@ -671,7 +671,7 @@ def test_a_worker_whose_journal_is_away_names_the_run_and_no_command(path: Path)
         engine.carry_shards().checked()
 
     text = "\n".join(engine.messages)
-    assert f"The part of run {engine.run_id} that is missing in the journal is kept in {kept}." in text
+    assert f"The part of run {engine.run_id} that is missing from the journal is kept in {kept}." in text
     assert f"a worker continues run {engine.run_id} automatically" in text
     assert "safe-reinit resume" not in text
     assert not kept.exists()

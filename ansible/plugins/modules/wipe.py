@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the command safe-reinit, and says in Ansible's words what its report says. It decides nothing by itself."""
+"""Runs the command safe-reinit, and turns its report into an Ansible result. It decides nothing itself."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ options:
     type: dict
     default: {}
   system_disk:
-    description: Of the instances, wipe the system disk.
+    description: Wipe the system disk of each instance.
     type: bool
     default: false
   data_disks:
-    description: Of the instances, wipe the data disks.
+    description: Wipe the data disks of each instance.
     type: bool
     default: false
   once:
     description:
       - The key under which this plan is run at most once, by any host with the same journal.
-      - A key is bound to the account, region, disks and options of its first run. Another plan with the key is refused.
+      - A key belongs to the account, region, disks and options of its first run. Another plan with the key is refused.
     type: str
     required: true
   confirm:
     description:
-      - What the plan is confirmed with. For one disk its id, for several the fingerprint of the plan or at least its
-        first 32 characters, or the name of an unattended class of the configuration.
+      - The value that confirms the plan. For one disk its id, for several the fingerprint of the plan or at least its
+        first 32 characters, or the name of an unattended class in the configuration.
       - The task returns it as RV(confirm_with) in check mode, where it is not needed.
     type: str
   stop_instance:
@@ -69,13 +69,13 @@ options:
     elements: str
     default: []
   max_disks:
-    description: Refuse a run of more disks than this.
+    description: Refuse a run with more disks than this.
     type: int
   expect_instance:
     description: Refuse unless the disks are on this instance.
     type: str
   reason:
-    description: A change ticket. It is kept in plan, journal and report.
+    description: A change ticket. It is kept in the plan, the journal and the report.
     type: str
   key_pair:
     description: The key pair to log in with after a system disk is wiped.
@@ -88,22 +88,22 @@ options:
     type: str
     choices: [Active, Deactive]
   region:
-    description: The region id. Else the command finds it in its environment, configuration or profile.
+    description: The region id. By default the command finds it in its environment, configuration or profile.
     type: str
   endpoint:
-    description: The endpoint of ECS. Else that of the region.
+    description: The endpoint of ECS. By default that of the region.
     type: str
   profile:
     description: The aliyun CLI profile whose credentials are used.
     type: str
   access_key_id:
-    description: The id of an AccessKey. Else the command finds credentials by Alibaba's default chain.
+    description: The id of an AccessKey. By default the command uses Alibaba Cloud's default credential chain.
     type: str
   access_key_secret:
     description: The secret of O(access_key_id).
     type: str
   security_token:
-    description: The token of STS, where O(access_key_id) is a temporary key.
+    description: The STS token, if O(access_key_id) is a temporary key.
     type: str
   journal:
     description:
