@@ -9,13 +9,13 @@ from typing import Any
 
 from ..config import Settings, resolve
 from ..errors import UsageError
-from ..journal import AuditEntry, EndedError, Reader, StoredRun
+from ..journal import AuditEntry, EndedError, Reader, StoredRun, readable
 from ..model import Plan, Secret
 from ..model.codec import encode
 from ..model.letters import printable
 from ..plans.plan import from_json
 from .documents import Audit
-from .journals import open_journal, read_journal, readable, saying_none
+from .journals import open_journal, read_journal, saying_none
 from .output import Output, print_stderr, print_stdout
 from .program import naming_journal
 from .run_list import left_stopped, some
@@ -43,7 +43,7 @@ def refuse_unreadable(stored: StoredRun) -> None:
     Raises:
         UnreadableError: one cannot.
     """
-    with readable(stored):
+    with readable(f"run {stored.run_id}"):
         plan_of(stored)
         for job in stored.jobs:
             _ = job.state
@@ -70,7 +70,7 @@ def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
             f"See how it ends: safe-reinit show {run_id}",
         )
     else:
-        with readable(stored):
+        with readable(f"run {stored.run_id}"):
             left = _left_by(stored)
         _print_message(flags, f"No process is working on run {run_id}, so it wipes nothing more. {left}")
 

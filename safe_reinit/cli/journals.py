@@ -15,8 +15,6 @@ from ..journal import (
     Reader,
     Role,
     Spool,
-    StoredRun,
-    UnreadableError,
     open_to_read,
     open_to_write,
 )
@@ -81,20 +79,3 @@ def saying_none(show: Callable[[str], None]) -> Iterator[None]:
         yield
     except NoJournalError as error:
         show(f"{error} {error.hint}")
-
-
-@contextlib.contextmanager
-def readable(run: StoredRun) -> Iterator[None]:
-    """Name the run that cannot be read if the block fails because of its record in the journal.
-
-    Raises:
-        UnreadableError: it fails for that reason.
-    """
-    try:
-        yield
-    except UnreadableError as error:
-        named = run.run_id in str(error)
-        raise UnreadableError(f"{'' if named else f'Run {run.run_id}: '}{error}") from None
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        why = f"its record in the journal is damaged ({type(error).__name__}: {error})."
-        raise UnreadableError(f"Run {run.run_id} cannot be read: {why}") from error

@@ -11,13 +11,13 @@ from typing import Any
 
 from ..config.readers import duration
 from ..errors import UsageError
-from ..journal import Holder, NoJournalError, Reader, StoredRun, UnreadableError
+from ..journal import Holder, NoJournalError, Reader, StoredRun, UnreadableError, readable
 from ..model import JobState
 from ..model.codec import encode, to_moment
 from ..report import WELL, Line
 from ..report.text import duration as said_duration
 from .documents import ListedHolder, ListedJob, ListedRun, Runs
-from .journals import open_journal, read_journal, readable
+from .journals import open_journal, read_journal
 from .output import Output, console_of, print_lines, print_stderr, print_stdout
 from .program import naming_journal
 from .waits import waits_for
@@ -102,7 +102,7 @@ class _Row:
 def _row(journal: Reader, run: StoredRun, begun_by: str) -> _Row:
     """Read everything about a run that its row shows: an unreadable run must not hide the others."""
     try:
-        with readable(run):
+        with readable(f"run {run.run_id}"):
             waits = waits_for(journal, run)
             listed_run(run)
             cells = _cells(run, waits, begun_by.rpartition("@")[0], datetime.now(UTC))

@@ -13,7 +13,7 @@ from typing import Any
 from .. import report
 from ..config import resolve
 from ..errors import UsageError
-from ..journal import StoredJob, StoredRun, UnreadableError
+from ..journal import StoredJob, StoredRun, UnreadableError, readable
 from ..model import JobReport, JobState, Phase, Report
 from ..model.codec import decode, to_moment
 from ..model.letters import printable
@@ -25,7 +25,7 @@ from ..report.text import breaks_promise, duration, name_of
 from . import planfile
 from .files import refuse_clashes
 from .history import plan_of, unknown_run
-from .journals import read_journal, readable
+from .journals import read_journal
 from .next import verdicts
 from .output import Output, print_lines, write_report
 from .program import naming_journal
@@ -58,7 +58,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> int:
         except UnreadableError as error:  # the states, too, say what the run did
             events, unreadable = [], str(error)
         begun_by = journal.begun_by([name]).get(name, "")
-        with readable(stored):
+        with readable(f"run {stored.run_id}"):
             waits = waits_for(journal, stored)
             result = stored.report or _as_it_stands(stored)
             report_of_run = decode(Report, result)

@@ -54,6 +54,7 @@ from .stored import ShardToBegin as ShardToBegin
 from .stored import StoredJob as StoredJob
 from .stored import StoredRun as StoredRun
 from .stored import UnreadableError as UnreadableError
+from .stored import readable as readable
 
 
 def open_to_write(place: str | Path | None, role: Role = "worker") -> Journal:

@@ -191,10 +191,24 @@ def as_written(what: str, text: str, read: Callable[[Any], T]) -> T:
     Raises:
         UnreadableError: it is not what was written.
     """
-    try:
+    with readable(what):
         return read(json.loads(text))
+
+
+@contextlib.contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Raise one error, which names what cannot be read, if the block fails at what the journal has of it.
+
+    Raises:
+        UnreadableError: it fails for that reason.
+    """
+    begin = f"{what[0].upper()}{what[1:]}"
+    try:
+        yield
+    except UnreadableError as error:  # of a part of it
+        raise UnreadableError(str(error) if what in str(error) else f"{begin}: {error}") from None
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        raise UnreadableError(f"{what} in the journal cannot be read.") from None
+        raise UnreadableError(f"{begin} in the journal cannot be read.") from None
 
 
 def data_of(disk_id: str, state: str, report: str | None) -> DataState:
