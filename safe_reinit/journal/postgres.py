@@ -123,7 +123,8 @@ class Postgres(Database):
             "tcp_user_timeout": int(_STATEMENT_TIMEOUT * 1000), "keepalives_idle": 5, "keepalives_interval": 5,
             "keepalives_count": 2,
         }  # fmt: skip
-        return {**ours, **given, "target_session_attrs": "read-write"}
+        # A database without an encoding, as initdb makes it where no locale is set, would give bytes instead of text.
+        return {**ours, **given, "target_session_attrs": "read-write", "client_encoding": "utf8"}
 
     # ------------------------------------------------------------------------------------------- the connection
 

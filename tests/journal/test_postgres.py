@@ -135,6 +135,20 @@ def test_a_transaction_whose_client_is_lost_ends_after_many_rows_as_after_one(po
         until(lambda: postgres.sql(f"SELECT count(*) FROM pg_stat_activity WHERE pid={number}") == "0")
 
 
+def test_a_database_without_an_encoding_keeps_text(postgres: postgresql.Server) -> None:
+    """Where no locale is set, initdb makes such a one. What is written there is read as text."""
+    postgres.sql("CREATE DATABASE plain ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    try:
+        with open_to_write(postgres.address("public").replace("/journals?", "/plain?")) as journal:
+            lease = begin(journal)
+            lease.save((0, {"step": 1}))
+            (run,) = journal.runs()
+            assert (run.run_id, run.jobs[0].state_text) == (RUN_ID, '{"step": 1}')
+            lease.release()
+    finally:
+        postgres.sql("DROP DATABASE plain WITH (FORCE)")
+
+
 def save(lease: Lease, step: int) -> None:
     """Write as a run does: again while the server cannot be reached, which takes long on a busy machine."""
     for _ in range(60):
