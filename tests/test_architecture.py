@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import safe_reinit
@@ -121,6 +122,7 @@ def imports_of(path: Path) -> list[tuple[str, str]]:
     return [(kind, name[0]) for kind, name in names_of(path)]
 
 
+@cache
 def names_of(path: Path) -> list[tuple[str, tuple[str, ...]]]:
     """List the same with the whole name of what is ours: ("ours", (room, file, ...))."""
     found: list[tuple[str, tuple[str, ...]]] = []

@@ -118,7 +118,7 @@ def test_an_object_that_fails_while_the_machine_is_down_wipes_nothing(around: Su
     """The object raises from the stop on: no wipe is sent, and the key from before starts the machine."""
     keys = Keys()
 
-    wipe(lambda: setattr(keys, "raises", TimeoutError("fakemainsecret")), credentials=keys.key)
+    wipe(lambda: setattr(keys, "raises", TimeoutError("fakemainsecret")), retry=60.0, credentials=keys.key)
 
     assert wipes(around) == 0
     until(lambda: status(around) == "Running")

@@ -12,6 +12,7 @@ from safe_reinit import connect
 from safe_reinit.model import Plan
 from safe_reinit.simulator import Simulator
 from tests.cloudlike import DATA, INSTANCE, simulated
+from tests.samples import sampled
 
 pytestmark = pytest.mark.virtual_time
 
@@ -81,8 +82,9 @@ def protecting(plan: Plan) -> list[str]:
     return [found.message for found in plan.findings if found.check == "target-protected"]
 
 
-@pytest.mark.parametrize("kind", PROTECTED)
-@pytest.mark.parametrize("of", [INSTANCE, DATA])
+@pytest.mark.parametrize(
+    ("kind", "of"), [*((kind, INSTANCE) for kind in PROTECTED), *sampled((kind, DATA) for kind in PROTECTED)]
+)
 def test_a_name_with_the_word_in_it_is_protected(plan: Callable[..., Plan], kind: str, of: str) -> None:
     """Without any configuration, the words prod and production protect in every one of these forms."""
     missed = [name for name in PROTECTED[kind] if not protecting(plan(name, of=of))]

@@ -19,7 +19,8 @@ from tests.commands import until
 from tests.terminals import Open, Terminal
 
 pytestmark = pytest.mark.virtual_time
-SIZES = pytest.mark.parametrize("size", [(80, 24), (40, 20)], ids=["80x24", "40x20"])
+SMALL = ((80, 24), (40, 20))
+SIZES = pytest.mark.parametrize("size", SMALL, ids=["80x24", "40x20"])
 WIDE = (400, 200)
 QUESTION = "type the instance's name: web1"
 
@@ -109,15 +110,16 @@ def test_no_word_is_cut(terminal: Open, story: Callable[..., str], size: tuple[i
     assert narrow.words - wide.words == set()
 
 
-@SIZES
-def test_no_word_of_a_fleet_is_cut(terminal: Open, size: tuple[int, int]) -> None:
+def test_no_word_of_a_fleet_is_cut(terminal: Open) -> None:
     """The same of the table, the lines above it and the report."""
 
     def end(_fleet: Simulator, person: Terminal) -> None:
         assert person.end() == 7, person.shown
 
-    narrow, wide = of_fleet(terminal, size, end), of_fleet(terminal, WIDE, end)
-    assert narrow.words - wide.words == set()
+    wide = of_fleet(terminal, WIDE, end)
+    cut = {size: of_fleet(terminal, size, end).words - wide.words for size in SMALL}
+
+    assert cut == {size: set() for size in SMALL}
 
 
 @SIZES
