@@ -140,9 +140,8 @@ def _clean_environment(
     else:  # a folder for each test is made and taken away more slowly than most tests run
         journal = tmp_path_factory.getbasetemp() / f"journal-{next(_journals)}.db"
     monkeypatch.setenv("SAFE_REINIT_JOURNAL", str(journal))
-    monkeypatch.setattr(
-        places, "default_journal", lambda _environment: journal
-    )  # next to it is the spool of a database
+    of_machine = places.default_journal  # next to it is the spool of a database
+    monkeypatch.setattr(places, "default_journal", lambda own: journal if own is os.environ else of_machine(own))
     monkeypatch.setenv("PATH", os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath))))
 
 
