@@ -12,7 +12,7 @@
 | ``options``, ``help``, ``examples``, ``contract`` | options, their help, lines to type, and all of it for programs |
 | ``selection``, ``journals``, ``planfile``, ``files`` | which disks, journal, plan file; which files may be written |
 | ``consent`` | the question before a run |
-| ``progress``, ``live``, ``fleetview`` | what a run shows while it goes on |
+| ``progress``, ``live``, ``machineview``, ``fleetview`` | what a run shows while it goes on: of few machines, of many |
 | ``output``, ``documents``, ``writer`` | what is printed; ``output.end`` turns an error into an exit code |
 | ``next``, ``program`` | what to type next, and how this program was called |
 | ``signals`` | what SIGINT, SIGTERM and others do |

@@ -1,4 +1,4 @@
-"""The table of a run over many machines that stays at the bottom of a terminal while lines scroll above it.
+"""What stays at the bottom of a terminal while lines scroll above it: of many machines a table, of few a line each.
 
 It is as narrow as the narrowest terminal that people use, so that another size while it stands disturbs nothing.
 """
@@ -11,12 +11,12 @@ from typing import TextIO
 
 from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
 from .fleetview import OUTCOMES, WAITING, FleetView
-from .output import console_of, for_people, tidy
+from .machineview import MachineView
+from .output import console_of, for_people
 
 _DRAWS_PER_SECOND = 2
 _COUNT_WIDTH = 5
@@ -54,10 +54,10 @@ class Screen:
 
     """
 
-    def __init__(self, stream: TextIO, draw: Callable[[Screen], Live | Status]) -> None:
+    def __init__(self, stream: TextIO, draw: Callable[[Screen], Live]) -> None:
         self.console = console_of(Forgiving(stream))
         self._draw = draw
-        self._live: Live | Status | None = None
+        self._live: Live | None = None
 
     def start(self) -> None:
         """Begin to draw below what is on the terminal now."""
@@ -71,14 +71,14 @@ class Screen:
         if live is not None:
             live.stop()
 
+    def refresh(self) -> None:
+        """Draw again now, instead of at the next of the times at which that is done."""
+        if self._live is not None:
+            self._live.refresh()
+
     def print(self, text: str, style: str = "") -> None:
         """Print a line above what stays."""
         self.console.print(Text(for_people(text), style=style))
-
-    def update(self, text: str) -> None:
-        """Show another text in the line that stays."""
-        if isinstance(self._live, Status):
-            self._live.update(Text(tidy(text)))
 
 
 def fleet_screen(view: FleetView, now: Callable[[], float], stream: TextIO) -> Screen:
@@ -99,9 +99,20 @@ def fleet_screen(view: FleetView, now: Callable[[], float], stream: TextIO) -> S
     return Screen(stream, draw)
 
 
-def line_screen(stream: TextIO) -> Screen:
-    """Make the screen of a run over few machines: a line that says what is waited for."""
-    return Screen(stream, lambda screen: screen.console.status(""))
+def lines_screen(waiting: MachineView, now: Callable[[], float], stream: TextIO) -> Screen:
+    """Make the screen of a run over few machines: a line for each that says what is waited for, by the clock."""
+
+    def draw(screen: Screen) -> Live:
+        return Live(
+            get_renderable=lambda: Group(*(Text(for_people(line)) for line in waiting.lines(now()))),
+            console=screen.console,
+            refresh_per_second=_DRAWS_PER_SECOND,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    return Screen(stream, draw)
 
 
 def table(view: FleetView, now: float, width: int = _TABLE_WIDTH, *, bar: str = "█") -> RenderableType:

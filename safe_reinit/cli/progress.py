@@ -16,9 +16,8 @@ from ..errors import UsageError
 from ..model import LOCK_TAG, Call, CallEvent, DoneEvent, DroppedEvent, Event, FindingEvent, Plan, ReadEvent
 from ..model.codec import encode
 from ..model.letters import printable
-from ..plans.plan import steps
 from ..report import one_line
-from ..report.text import duration
+from .machineview import MachineView
 from .output import LastWords, print_stderr
 from .writer import Writer
 
@@ -73,9 +72,7 @@ class Progress:
         self._not_begun: set[str] = set()
         self._waits: dict[str | None, tuple[object, float]] = {}
         self._names: dict[str, str] = {}
-        self._steps: dict[tuple[str, str, bool], str] = {}
-        """By action, subject and whether it is forced: which of the planned steps of its machine it is, as ``2/3``."""
-        self._power_cut_after: float | None = None
+        self._waiting: MachineView | None = None
         self._lines = Writer(
             "safe-reinit-progress", lambda lost: print_stderr(f"{lost} lines are not shown: {_UNREAD}")
         )
@@ -144,14 +141,10 @@ class Progress:
             since: when this process joins a run that others carry: what happened before is not told, only counted.
         """
         self._since = since
-        self._power_cut_after = plan.limits.force_stop_after
+        self._waiting = MachineView(plan)
         for job in plan.jobs:
             if job.instance_id and job.instance_name:
                 self._names[job.instance_id] = printable(job.instance_name)
-            planned = steps(job, plan)
-            for number, (action, subject, _, _) in enumerate(planned, 1):
-                forced = (action, subject, False) in self._steps
-                self._steps[action, subject, forced] = f"{number}/{len(planned)}"
         if len(plan.jobs) > _STEP_BY_STEP_LIMIT:
             from .fleetview import FleetView  # noqa: PLC0415 - only for a fleet
 
@@ -226,10 +219,8 @@ class Progress:
             return
         if self._fleet is not None:
             self._fleet_event(self._fleet, event)
-        elif event.event == "wait":
-            self._lines.put(lambda: self._wait(event))
-        elif event.event in ("intend", "answer", "state"):
-            self.print_line(f"{event.at:%H:%M:%S} {self._sentence(event)}")
+        elif (waiting := self._waiting) is not None:
+            self._few_event(waiting, event)
 
     def _is_earlier(self, at: datetime) -> bool:
         return self._since is not None and at < self._since
@@ -296,13 +287,22 @@ class Progress:
 
     # ------------------------------------------------------------------------------------------------- few machines
 
+    def _few_event(self, waiting: MachineView, event: Event) -> None:
+        waiting.event(event, self._clock.time())
+        if _draws():
+            self._lines.put(lambda: self._live(waiting))
+        elif event.event == "wait":
+            self._lines.put(lambda: self._wait(event, waiting))
+        if event.event in ("intend", "answer", "state"):
+            self.print_line(f"{event.at:%H:%M:%S} {self._sentence(event)}")
+
     def _sentence(self, event: Event) -> str:
         data: Any = event.data
         subject = event.disk_id or event.instance_id or ""
         if event.event == "state":
             disks = ", ".join(f"{disk} {status}" for disk, status in data["disks"].items())
             return f"{self._name(event.instance_id)} is {data['instance'] or 'not seen yet'}; {disks}"
-        step = self._steps.get((data["action"], subject, data["force"]), "")
+        step = self._waiting.step(data["action"], subject, force=data["force"]) if self._waiting else ""
         action = f"{step} {'forced ' if data['force'] else ''}{data['action']} {subject}".lstrip()
         if event.event == "intend":
             return f"{action}{'' if data['attempt'] == 1 else ' (attempt ' + str(data['attempt']) + ')'} ..."
@@ -311,64 +311,30 @@ class Progress:
     def _name(self, instance_id: str | None) -> str:
         return self._names.get(instance_id or "", instance_id or "")
 
-    def _wait(self, event: Event) -> None:
+    def _wait(self, event: Event, waiting: MachineView) -> None:
+        """Report a wait where nobody sees a live line: what delays it, and now and then one that lasts."""
         data: Any = event.data
-        if data["phase"] == "wait-start":
-            self._wait_start(event)
-            return
-        stale = "" if data["seen"] else "last seen "
-        most = self._most(data)
-        text = f"{self._name(event.instance_id)}: {stale + data['instance'] if data['instance'] else 'not seen yet'}"
-        for disk, status in data["disks"].items():
-            text += f", {disk} {status}"
-        if any(data["progress"]):
-            text += f", snapshot {' '.join(data['progress'])}"
-        text += f"; waiting for {data['for']}, {duration(data['elapsed'])} {most}"
-        if data["why"]:
-            text += f"; {data['why']}"
-        if sys.stderr.isatty():
-            self._live(text)
-            return
+        text = waiting.line(event.instance_id or "", self._clock.time())
         trouble = _kind(data["why"])
         state = (data["phase"], data["instance"], tuple(data["disks"].items()), trouble)
         before, reported_at = self._waits.get(event.instance_id, (None, 0.0))
         if before != state:
             self._waits[event.instance_id] = (state, data["elapsed"])
-            if trouble:
+            if trouble or data["phase"] == "wait-start":
                 self.print_line(f"{event.at:%H:%M:%S} {text}")
         elif data["elapsed"] - reported_at >= _REPEAT_WAIT_AFTER:
             self._waits[event.instance_id] = (state, data["elapsed"])
             self.print_line(f"{event.at:%H:%M:%S} {text}")
 
-    def _most(self, data: Any) -> str:  # noqa: ANN401 - what an event has
-        """Return how long a wait may take: a stop only until the power is cut, where that was asked for."""
-        if not data["limit"]:
-            return "without a limit; nothing was stopped"
-        cut = self._power_cut_after
-        if cut is not None and data["phase"] == "stop" and data["elapsed"] < cut < data["limit"]:
-            return f"of at most {duration(cut)} until a forced stop"
-        return f"of at most {duration(data['limit'])}"
+    def _live(self, waiting: MachineView) -> None:
+        """Draw the lines that stay as they are now; in the thread that writes to the terminal."""
+        if self._screen is None and not self._paused:
+            from .live import lines_screen  # noqa: PLC0415 - only on a terminal
 
-    def _wait_start(self, event: Event) -> None:
-        """Report the wait for the minute of the last start; where nobody sees a live line, once."""
-        data: Any = event.data
-        text = f"{self._name(event.instance_id)} is {data['instance']} and was started a moment ago: "
-        text += f"nothing is changed for another {duration(data['limit'])}, so that a further start would show"
-        if sys.stderr.isatty():
-            self._live(text)
-        elif self._waits.get(event.instance_id, ("", 0.0))[0] != "wait-start":
-            self._waits[event.instance_id] = ("wait-start", 0.0)
-            self.print_line(f"{event.at:%H:%M:%S} {text}")
-
-    def _live(self, text: str) -> None:
-        if self._paused:
-            return
-        if self._screen is None:
-            from .live import line_screen  # noqa: PLC0415 - only on a terminal
-
-            self._screen = line_screen(sys.stderr)
+            self._screen = lines_screen(waiting, self._clock.time, sys.stderr)
             self._screen.start()
-        self._screen.update(text)
+        elif self._screen is not None:
+            self._screen.refresh()
 
     def _write(self, event: Event) -> None:
         stream = self._events

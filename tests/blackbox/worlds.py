@@ -29,7 +29,7 @@ YOUNG: dict[str, Any] = {**QUICK, "instances": {**WORLD["instances"], INSTANCE: 
 """The same, with a machine that by its clock was started only now: a run waits for over a minute before it stops it."""
 RUN_YOUNG = (*RUN, "--accept", "no-recent-snapshot")
 """That run: what ends it there waits for nothing."""
-WAITS = "web1 is Running and was started a moment ago"
+WAITS = "web1 (now Running): was started a moment ago"
 """What such a run says then."""
 STOPPING = {"instance": INSTANCE}
 """Held in this, the machine stays on its way down."""

@@ -651,9 +651,9 @@ def test_a_stop_is_waited_for_until_the_power_is_cut(capsys: pytest.CaptureFixtu
         progress.settle()
     progress.close()
 
-    assert [line.partition("waiting for ")[2].partition(";")[0] for line in capsys.readouterr().err.splitlines()] == [
-        "Stopped, 12s of at most 5m until a forced stop",
-        "Stopped, 6m of at most 10m",
+    assert [line.partition(": ")[2].partition(";")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "waits until ECS shows it as Stopped, 12s of at most 5m until a forced stop",
+        "waits until ECS shows it as Stopped, 6m of at most 10m",
     ]
 
 

@@ -163,7 +163,7 @@ def test_a_run_on_its_way_says_where_it_is(terminal: Open, size: tuple[int, int]
         assert person.end() == 0, person.shown
 
     assert re.search(r"1/3 StopInstance i-sim-web1: accepted", text), text
-    assert re.search(r"web1: Stopping, \S+ In_use; waiting for Stopped, \d+s of at most 10m", text), text
+    assert re.search(r"1/3 web1 \(now Stopping\): waits until ECS shows it as Stopped, \d+s of at most 10m", text), text
 
 
 @SIZES
