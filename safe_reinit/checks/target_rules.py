@@ -170,13 +170,18 @@ def consents(plan: Plan, word: str) -> bool:
     return named or class_consents(plan, word)
 
 
-def quotes(word: str, digest: str) -> bool:
+def quotes(word: str, digest: str, least: int = MIN_QUOTED) -> bool:
     """Return whether a word is a digest, or at least its first 32 characters, in any case of letters.
 
     32 of them are 128 bits: another plan whose digest begins with the same 8 characters is found in minutes, one with
     the same 32 is not found at all.
+
+    Args:
+        word: the word.
+        digest: the digest.
+        least: so many characters of it will do; fewer than 32 only where the plan was shown just before.
     """
-    return len(word) >= MIN_QUOTED and word.isascii() and digest.casefold().startswith(word.casefold())
+    return len(word) >= least and word.isascii() and digest.casefold().startswith(word.casefold())
 
 
 def class_consents(plan: Plan, word: str) -> bool:

@@ -1,4 +1,4 @@
-"""Consent: the person types the name of the thing, after the plan is shown."""
+"""Consent: the person types what names the thing, after the plan is shown."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import sys
 import termios
 import unicodedata
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..checks.target_rules import MIN_TYPED, consents, no_consent
+from ..checks.target_rules import MIN_TYPED, consents, no_consent, quotes
 from ..errors import RunRefused
 from ..interrupt import Interrupt
 from ..model import Plan
@@ -52,16 +52,11 @@ def obtain(plan: Plan, confirm: str | None, is_only_one: Callable[[str], bool], 
             "There is no terminal to ask on and no --confirm.",
             hint=f"Nothing was changed; read the plan with --dry-run, then add --confirm {plan.confirm_with}.",
         )
-    if digest:
-        word, kind, other_words = digest[:MIN_TYPED], "first 8 characters of the file's digest", tuple[str, ...]()
-    else:
-        word, kind, other_words = _question(plan, is_only_one)
-    answers = {each.casefold() for each in (word, *other_words)}
-    action = "roll back" if plan.options.undo else "reinitialise"
+    question = _question(plan, is_only_one, digest)
     for left in range(_MAX_TRIES, 0, -1):
-        _prompt(f"To {action}, type the {kind}: {word}")
+        _prompt(f"To {'roll back' if plan.options.undo else 'reinitialise'}, type the {question}")
         answer = _read()
-        if answer is not None and unicodedata.normalize("NFC", answer.strip()).casefold() in answers:
+        if answer is not None and question.agrees(unicodedata.normalize("NFC", answer.strip())):
             return
         if answer is None:
             break
@@ -73,19 +68,47 @@ def obtain(plan: Plan, confirm: str | None, is_only_one: Callable[[str], bool], 
     raise RunRefused("The plan was not confirmed.", hint="Nothing was changed.")
 
 
-def _question(plan: Plan, is_only_one: Callable[[str], bool]) -> tuple[str, str, tuple[str, ...]]:
-    """Return what to type, what it is, and what is accepted too.
+@dataclass(frozen=True)
+class _Question:
+    """What is to be typed: what ``--confirm`` takes, of a digest its beginning; a name, if it will do, comes first."""
 
-    A name is asked for only if it identifies one machine and everybody can read and type it; the id is always accepted.
+    name: str = ""
+    disk_id: str = ""
+    digest: str = ""
+    what: str = ""
+    """What the digest is."""
+
+    def __str__(self) -> str:
+        named = f"instance's name: {self.name}" if self.name else ""
+        by_digest = f"{self.what}: {self.digest[:MIN_TYPED]}"
+        if not named:
+            return f"disk's id: {self.disk_id}" if self.disk_id else by_digest
+        other = "disk's id" if self.disk_id else by_digest  # the id stands right above the question
+        return f"{named} (or the {other})"
+
+    def agrees(self, answer: str) -> bool:
+        """Return whether an answer names the thing, in any case of letters."""
+        words = {each.casefold() for each in (self.name, self.disk_id) if each}
+        return answer.casefold() in words or (self.digest != "" and quotes(answer, self.digest, MIN_TYPED))
+
+
+def _question(plan: Plan, is_only_one: Callable[[str], bool], digest: str) -> _Question:
+    """Return what is asked for: whatever ``--confirm`` takes is an answer, so that there is one rule to remember.
+
+    A name is an answer only if it names one machine, and everybody can read and type it.
     """
-    if len(plan.jobs) > 1:
-        return plan.fingerprint[:MIN_TYPED], "8 characters of this plan", ()
+    if digest:
+        return _Question(digest=digest, what="first 8 characters of the file's digest")
+    several = sum(len(job.disks) for job in plan.jobs) > 1
+    confirms = _Question(
+        disk_id="" if several else plan.confirm_with,
+        digest=plan.fingerprint if several else "",
+        what="8 characters of this plan",
+    )
     job = plan.jobs[0]
-    if not job.instance_id:
-        return plan.confirm_with, "id of the disk", ()
-    if _is_plain(job.instance_name) and is_only_one(job.instance_id):
-        return job.instance_name, "instance's name", (job.instance_id,)
-    return job.instance_id, "instance's id", ()
+    if len(plan.jobs) == 1 and job.instance_id and _is_plain(job.instance_name) and is_only_one(job.instance_id):
+        return replace(confirms, name=job.instance_name)
+    return confirms
 
 
 def _is_plain(name: str) -> bool:

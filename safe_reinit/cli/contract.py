@@ -114,7 +114,8 @@ _WIPES = CommandEffect(
     dry_run="add --dry-run",
     consent="--confirm with the disk's id (for several disks the plan's fingerprint, at least its first 32 "
     "characters), or with the name of the disks' class if that is unattended; without --confirm, the command asks on a "
-    "terminal for the instance's name (for several disks the first 8 characters of the fingerprint)",
+    "terminal, where the disk's id or the instance's name is the answer (for several disks, the first 8 characters of "
+    "the fingerprint)",
     exit_codes=_ALL,
 )
 EFFECTS: Mapping[str, CommandEffect] = {

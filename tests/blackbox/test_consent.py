@@ -71,23 +71,70 @@ def agreed(sim: Simulator, name: str) -> bool:
 
 
 def asks(person: Terminal) -> str:
-    """Wait for the question, and give what it asks for: ``name`` or ``id``, and the word."""
-    person.wait_for("> ", after=person.wait_for("type the instance's "))
-    return person.shown.replace("\r", "").partition("type the instance's ")[2].partition("\n")[0]
+    """Wait for the question, and give what it asks for."""
+    person.wait_for("> ", after=person.wait_for(", type the "))
+    return person.shown.replace("\r", "").partition(", type the ")[2].partition("\n")[0]
 
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("name", NAMES)
-def test_every_machine_can_be_confirmed_by_its_id(sim: Simulator, terminal: Open, name: str) -> None:
-    """Whatever a machine is called, its id confirms it, and no letter of its name controls the terminal."""
+def test_what_confirm_takes_is_an_answer(sim: Simulator, terminal: Open, name: str) -> None:
+    """Whatever a machine is called, its disk's id confirms, as with --confirm; no name controls the terminal."""
     person = terminal(sim, "--disk", f"d-{name}", "--stop-instance", columns=200)
     asks(person)
-    person.type(f"i-{name}\n")
+    person.type(f"d-{name}\n")
 
     assert person.end() == 4, person.shown
     assert agreed(sim, name)
     assert not CONTROL.search(OURS.sub("", person.shown)), person.shown
     assert "\x1b[2K\x1b[1G" not in person.shown
+
+
+def answers_wrongly(person: Terminal, *typed: str) -> None:
+    """Give three answers, none of which is one."""
+    for tries_left, answer in zip((2, 1, 0), typed, strict=True):
+        before = len(person.shown)
+        person.type(f"{answer}\n")
+        result = person.wait_for("That does not match", after=before)
+        if tries_left:
+            person.wait_for("\n> ", after=result)  # what is typed before the question is dropped
+    assert person.end() == 3, person.shown
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("typed", [("i-plain", "d-", "d-plain d-plain"), ("yes", "y", "reinitialise")])
+def test_nothing_else_is_an_answer(sim: Simulator, terminal: Open, typed: tuple[str, ...]) -> None:
+    """No general word, no part of an id and no other id agrees to a plan."""
+    person = terminal(sim, "--disk", "d-plain", "--stop-instance", columns=200)
+    asks(person)
+    answers_wrongly(person, *typed)
+
+    assert not agreed(sim, "plain")
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("length", [8, 32, 64])
+def test_of_several_disks_the_fingerprint_is_the_answer(sim: Simulator, terminal: Open, length: int) -> None:
+    """The 8 characters that are shown agree to it, and so does as much of the fingerprint as --confirm takes."""
+    words = ("--disk", "d-plain", "--disk", "d-quotes", "--stop-instance")
+    planned = terminal(sim, "plan", *words, columns=400)
+    planned.end()
+    fingerprint = re.findall(r"--confirm ([0-9a-f]{64})", planned.shown)[0]
+    person = terminal(sim, *words, columns=200)
+
+    assert asks(person) == f"8 characters of this plan: {fingerprint[:8]}"
+    person.type(f"{fingerprint[:length]}\n")
+    assert person.end() == 4, person.shown
+
+
+@pytest.mark.virtual_time
+def test_fewer_characters_of_a_fingerprint_are_no_answer(sim: Simulator, terminal: Open) -> None:
+    """Seven of them do not agree to a plan of several disks, nor do the id or the name of one."""
+    person = terminal(sim, "--disk", "d-plain", "--disk", "d-quotes", "--stop-instance", columns=200)
+    fingerprint = asks(person)[-8:]
+    answers_wrongly(person, fingerprint[:7], "d-plain", "web1")
+
+    assert not agreed(sim, "plain")
 
 
 @pytest.mark.virtual_time
@@ -96,7 +143,7 @@ def test_a_plain_name_is_asked_for(sim: Simulator, terminal: Open, name: str) ->
     """A name that shows what it is, is what is asked for, as ECS has it."""
     person = terminal(sim, "--disk", f"d-{name}", "--stop-instance", columns=200)
 
-    assert asks(person) == f"name: {NAMES[name]}"
+    assert asks(person) == f"instance's name: {NAMES[name]} (or the disk's id)"
     person.type(f"{NAMES[name]}\n")
     assert person.end() == 4, person.shown
     assert agreed(sim, name)
@@ -105,18 +152,12 @@ def test_a_plain_name_is_asked_for(sim: Simulator, terminal: Open, name: str) ->
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("name", [*sorted(set(ODD) - TYPED), "twin-a", "twin-b"])
 def test_a_name_that_is_odd_or_not_alone_is_no_answer(sim: Simulator, terminal: Open, name: str) -> None:
-    """Of a name that two machines have, or that does not show what it is, the id is asked for; nothing else will do."""
+    """Of a name that two machines have, or that does not show what it is, only the disk's id will do."""
     person = terminal(sim, "--disk", f"d-{name}", "--stop-instance", columns=200)
 
-    assert asks(person) == f"id: i-{name}"
+    assert asks(person) == f"disk's id: d-{name}"
     answers = [NAMES[name].encode("utf-8", "replace").decode().partition("\n")[0].strip(), "web1", "asg-first"]
-    for tries_left, answer in zip((2, 1, 0), answers, strict=True):
-        before = len(person.shown)
-        person.type(f"{answer}\n")
-        result = person.wait_for("That does not match", after=before)
-        if tries_left:
-            person.wait_for("\n> ", after=result)  # what is typed before the question is dropped
-    assert person.end() == 3, person.shown
+    answers_wrongly(person, *answers)
     assert not agreed(sim, name)
 
 
@@ -126,7 +167,7 @@ def test_where_names_cannot_be_listed_the_id_is_asked_for(terminal: Open) -> Non
     with Simulator(world=WORLD, faults=faults, speed=1) as sim:
         person = terminal(sim, "--disk", "d-plain", "--stop-instance", columns=200)
 
-        assert asks(person) == "id: i-plain"
+        assert asks(person) == "disk's id: d-plain"
 
 
 def test_the_last_line_before_the_question_names_disk_machine_and_loss(sim: Simulator, terminal: Open) -> None:
@@ -134,7 +175,7 @@ def test_the_last_line_before_the_question_names_disk_machine_and_loss(sim: Simu
     person = terminal(sim, "--disk", "d-plain", "--stop-instance", columns=200)
     asks(person)
     lines = OURS.sub("", person.shown).replace("\r", "").splitlines()
-    (place,) = [number for number, line in enumerate(lines) if "type the instance's" in line]
+    (place,) = [number for number, line in enumerate(lines) if ", type the instance's" in line]
 
     assert lines[place - 1] == "WIPE d-plain (data disk, 40 GiB) on web1: everything written to it is lost."
 
@@ -144,7 +185,7 @@ def test_what_is_typed_ahead_answers_nothing(sim: Simulator, terminal: Open) -> 
     sim.do({"fault": {"action": "DescribeDisks", "delay": 1.0}})  # so that there is time to type
     person = terminal(sim, "--disk", "d-plain", "--stop-instance")
     until(lambda: any(call["action"] == "GetCallerIdentity" for call in sim.state()["calls"]), COMMAND_TIMEOUT)
-    person.type("i-plain\nweb1\n")
+    person.type("d-plain\nweb1\n")
     asks(person)
     person.type("no\n")
     person.wait_for("That does not match. 2 tries left.")
