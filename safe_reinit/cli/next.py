@@ -72,7 +72,11 @@ def with_next(result: Report, argv: Sequence[str], client: Client, plan: Plan | 
 
 
 def after(result: Report, argv: Sequence[str], client: Client, plan: Plan | None = None) -> tuple[str, ...]:
-    """Return the commands to continue with after a run that did not end well: to show it, and to resume it."""
+    """Return the commands to continue with after a run that did not end well, what helps first before the others.
+
+    An open run is resumed: it starts what is down, and after that wipes nothing that it has given up. What a bug did is
+    read first. Of a run that has ended nothing is left but its story.
+    """
     if result.next:  # it continues elsewhere
         return result.next
     if result.run_id is None:
@@ -80,7 +84,9 @@ def after(result: Report, argv: Sequence[str], client: Client, plan: Plan | None
     if client.journal is None:
         return ()
     stored = client.stored(result.run_id)
-    words = [["show"], *([["resume"]] if stored.open else [])]
+    words = [["resume"]] if stored.open else [["show"]]
+    if stored.open and result.outcome == "bug":
+        words = [["show"], ["resume"]]
     if stored.open and result.outcome == "unknown":  # the command that changes nothing comes first
         words = [["resume"], *(["resume", "--verdict", each] for each in verdicts(stored)), ["show"]]
     return tuple(_of_run(action, result.run_id, argv, client, *more) for action, *more in words)

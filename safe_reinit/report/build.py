@@ -310,6 +310,8 @@ def _with_power(error: Failure | None, state: JobState, outcome: Outcome, resume
         text = f"ECS has locked the instance ({locks}), so it cannot be started. Have the lock removed, then {resume}."
     else:
         text = _POWER.get(state.instance_status, _NOT_STARTED).format(resume=resume)
+        if error.action == "StartInstance" and error.hint:  # what keeps it from starting comes before the start
+            return replace(error, hint=f"{error.hint} {text}")
     return replace(error, hint=f"{text} {error.hint or ''}".rstrip())
 
 
@@ -324,7 +326,7 @@ _OTHERS_DOING = (
 _ENDED = "{instance}. The journal of this run ends with this process, so the run cannot be resumed."
 _NOT_STARTED = "Check in the ECS console what state the instance is in. Then continue with {resume}."
 _POWER = {
-    "Stopped": "The instance is Stopped: {resume} starts it, or start it in the ECS console.",
+    "Stopped": "The instance is Stopped: {resume} starts it and wipes nothing.",
     "Stopping": "The instance is still Stopping: check its guest system in the console (VNC). "
     "Once it is Stopped, {resume} starts it.",
     "Starting": "The instance is still Starting: give it time. {resume} checks whether it comes up.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .row import ACCOUNT, CHECK_AGAIN, KMS, KMS_GONE, KMS_POWER, MONEY, REPORT, START, STOP, Code
 
 _STOCK = "Wait, or move the instance; the tool tries again until --timeout-start."
-_START_IT = "then start the instance in the ECS console"
+_START_IT = "then start the instance"
 
 STOP_INSTANCE: tuple[Code, ...] = (
     Code(STOP, "IncorrectInstanceStatus", 403, "2025", "again", "The instance was not Running at that moment.",

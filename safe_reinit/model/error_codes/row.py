@@ -60,7 +60,7 @@ IMAGE_GONE = (
 )
 KMS = f"Enable the key or repair the grant in the KMS console, {CHECK_AGAIN}"
 KMS_GONE = "Restore the key in the KMS console if it can be restored; without it nothing on the disk can be read."
-KMS_POWER = "Enable the key or repair the grant in the KMS console, then start the instance in the ECS console."
+KMS_POWER = "Enable the key or repair the grant in the KMS console, then start the instance."
 MONEY = "Renew the instance or settle the bill"
 REPORT = "Please report this: the program should not send such a request."
 OVERWRITE = ("ReInitDisk", "ResetDisk")
