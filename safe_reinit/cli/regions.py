@@ -35,6 +35,9 @@ from .selection import DiskSelection, selection_of
 from .session import clients_of, password_of, set_output
 from .wipe import plan_and_run
 
+_NAMED_LOSSES = 12
+"""Up to so many disks of all regions are named again above the question."""
+
 
 def command(flags: Mapping[str, Any], output: Output) -> int:
     """Do what the command line says in all its regions, and return the exit code."""
@@ -211,8 +214,8 @@ class _Regions:
         order = ", then ".join(plan.region for plan in self._to_run)
         out = "".join(f"; left out because everything there is refused: {plan.region}" for plan in self._left_out)
         text = f"In total: {disks} disks on {self._total} instances, one region after the other: {order}{out}"
-        lost = [report.Line(report.loss(self._whole), "bold")] if self._to_run else []
-        print_lines([report.Line(text, "bold"), *lost], stream)
+        lost = report.loss(self._whole, listed=self._total > _NAMED_LOSSES)
+        print_lines([report.Line(text, "bold"), *([report.Line(lost, "bold")] if self._to_run else [])], stream)
 
     def _of_plans(self, why: Error | None, *, dry_run: bool) -> Report:
         result = [self._of_plan(client, plan, why, dry_run=dry_run) for client, plan in self._each()]

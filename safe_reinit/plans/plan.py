@@ -35,6 +35,8 @@ from ..model.letters import printable
 from ..model.plan import PLAN_SCHEMA
 
 SCHEMA = PLAN_SCHEMA
+WIPES = ("ReInitDisk", "ResetDisk")
+"""The calls that change what is on a disk."""
 
 
 def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None, plan_id: str = "") -> Plan:
@@ -164,7 +166,11 @@ def changed_facts(planned: Mapping[str, str], now: Mapping[str, str], *, ours: S
 
 
 def steps(job: PlannedJob, plan: Plan) -> list[tuple[str, str, str, float]]:
-    """List the changing calls of a job in order: action, subject, special options, and how long it may take (s)."""
+    """List the changing calls of a job in order: action, subject, special options, and how long it may take (s).
+
+    That is counted from the end of the call before, retries included; 0 for what may take no time of its own, since it
+    goes on at the same time. So the limits of what a machine is down for add up to its downtime.
+    """
     limits = plan.limits
     calls: list[tuple[str, str, str, float]] = []
     instance = job.instance_id or "no instance"
@@ -173,14 +179,19 @@ def steps(job: PlannedJob, plan: Plan) -> list[tuple[str, str, str, float]]:
     if job.will_stop:
         calls.append(("StopInstance", instance, "KeepCharging", limits.stop))
         if limits.force_stop_after is not None:
-            calls.append(("StopInstance", instance, _power_cut(limits.force_stop_after), limits.stop))
+            calls.append(("StopInstance", instance, _power_cut(limits.force_stop_after), 0.0))
+    once = [True, *(False for _ in job.disks[1:])]
     if plan.options.snapshot:
-        calls += [("CreateSnapshot", disk.disk_id, "and wait for it", limits.snapshot) for disk in job.disks]
+        calls += [
+            ("CreateSnapshot", disk.disk_id, "and wait for it", limits.snapshot * first)
+            for disk, first in zip(job.disks, once, strict=True)
+        ]
     what = "with key pair" if plan.options.key_pair else "with password" if plan.options.password else ""
-    if plan.options.undo:
-        calls += [("ResetDisk", disk.disk_id, f"to {disk.becomes.id}", limits.reinit) for disk in job.disks]
-    else:
-        calls += [("ReInitDisk", disk.disk_id, what, limits.reinit) for disk in job.disks]
+    undo, most = plan.options.undo, limits.retry + limits.reinit
+    calls += [
+        ("ResetDisk" if undo else "ReInitDisk", disk.disk_id, f"to {disk.becomes.id}" if undo else what, most * first)
+        for disk, first in zip(job.disks, once, strict=True)
+    ]
     if job.will_start:
         calls.append(("StartInstance", instance, "", limits.start))
     if plan.options.lock_tag:
@@ -192,12 +203,17 @@ def _power_cut(after: float) -> str:
     return f"ForceStop, a POWER CUT, if it is still Stopping after {after:.0f}s"
 
 
+def wiping_time(plan: Plan) -> float:
+    """Return for how many seconds a machine is down at most that is wiped: its steps from the stop to the start."""
+    limits = plan.limits
+    return limits.down_before_wipe(snapshot=plan.options.snapshot) + limits.reinit + limits.start
+
+
 def downtime(job: PlannedJob, plan: Plan) -> float:
     """Return how many seconds the instance may be down at most, if ECS takes as long as it may."""
     limits = plan.limits
-    wiped = limits.down_before_wipe(snapshot=plan.options.snapshot) + limits.reinit
-    turned_back = limits.stop + limits.start  # a stop that takes too long is waited for as long as a start
-    return max(wiped, turned_back) + limits.start if job.will_stop else 0.0
+    turned_back = limits.stop + 2 * limits.start  # a stop that takes too long is waited for as long as a start
+    return max(wiping_time(plan), turned_back) if job.will_stop else 0.0
 
 
 def unforeseen(plan: Plan) -> list[str]:

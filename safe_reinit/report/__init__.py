@@ -3,7 +3,7 @@
 | file | what is in it |
 |---|---|
 | ``build`` | makes the report of a run: one value |
-| ``plan_text``, ``report_text`` | a plan and a report as lines of text |
+| ``plan_text``, ``plan_targets``, ``report_text`` | a plan and a report as lines of text |
 | ``text`` | the words that all forms share |
 | ``content``, ``render``, ``html/`` | the parts of a document; as JSON and Markdown; as HTML |
 | ``many`` | how many machines are counted, named and grouped |

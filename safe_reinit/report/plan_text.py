@@ -1,4 +1,4 @@
-"""The plan as lines that a person reads in five seconds: a few machines each, many by what they have in common.
+"""The plan as lines that a person reads in five seconds: one machine with its steps, several by what is alike.
 
 What refuses it comes first. The loss comes last, where the question follows. Notes are counted; they are in the JSON
 report one by one, and shown with ``full``.
@@ -6,30 +6,26 @@ report one by one, and shown with ``full``.
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..core.waves import has_canary, stages
-from ..model import Becomes, Finding, Plan, PlannedDisk, PlannedJob
+from ..model import Finding, Plan, PlannedDisk, PlannedJob
 from ..model.letters import printable
-from ..plans.plan import downtime, steps, unforeseen
+from ..plans.plan import WIPES, downtime, steps, unforeseen, wiping_time
 from . import text
-from .many import FULL_DETAIL_LIMIT, count_of, groups, meaning, named
+from .many import count_of, groups, meaning, named
+from .plan_targets import refused_lines, target_lines
 from .text import Line, duration, name_of
 
 NEVER_FOLDED = ("not-checked", "outside-hours", "classes-differ")
 """Checks whose notes are always shown: what could not be checked, or may not be done at this hour, can refuse it."""
-_NAMED_KINDS = 3
-"""Up to so many different things that disks become are each named."""
-_NAMED_LOSSES = 3
-"""Disks that the last line names."""
+_NAMED_SHARING = 10
+"""So many disks that go down with machines are named."""
 _LISTED_WAVES = 6
 """So many waves are shown by their size."""
-_NAME_WIDTH = 28
 _ACCEPTED_RANK = 2
 """The rank of an accepted risk; what has a lower one refuses the run."""
-_A = {"snapshot": "a snapshot", "image": "an image", "unknown": "something unknown"}
 _WATCHED = (
     "It shows no StartTime, so the run observes it from your confirmation on, and wipes nothing after a gap. "
     "Data written before the first observation is lost, too."
@@ -44,47 +40,74 @@ def plan_lines(plan: Plan, *, full: bool = False) -> Iterator[Line]:
         full: every finding by itself, and everything that is known of a disk.
 
     """
+    several = _are_several(plan)
     if plan.simulated:
         yield Line(text.SIMULATED, "bold")
     if plan.blockers:
-        stop = "stops" if len(plan.blockers) == 1 else "stop"
-        yield Line(f"REFUSED: {count_of(len(plan.blockers), 'finding')} {stop} this plan; nothing is done.", "bold red")
+        yield Line(f"REFUSED: {_refused(plan)} this plan; nothing is done.", "bold red")
         yield from _findings(plan.blockers, plan, full=full)
+        if several:
+            yield from refused_lines(plan.jobs, plan.blockers, "Not refused themselves:")
+    if plan.skipped:
+        of = len(plan.jobs) + len(plan.skipped)
+        yield Line(f"LEFT OUT: {len(plan.skipped)} of {count_of(of, 'instance')}, since refused:", "bold red")
+        yield from _findings(plan.skipped_blockers, plan, full=full)
+        yield from refused_lines(plan.skipped, plan.skipped_blockers)
     yield from _head(plan)
-    if len(plan.jobs) + len(plan.skipped) <= FULL_DETAIL_LIMIT:
+    if len(plan.jobs) == 1 or full:
         for job in plan.jobs:
             yield from _job_lines(job, plan, full=full)
-    else:
+    if len(plan.jobs) > 1 and plan.runnable:
         yield from _in_common(plan)
-        yield from _disk_lines(plan)
     yield from _accepted(plan, full=full)
-    if plan.skipped:
-        yield from _left_out(plan)
-        yield from _findings(plan.skipped_blockers, plan, full=full)
     if plan.runnable:
         yield Line(f"  {_foot(plan)}", "dim")
-        yield Line(loss(plan), "bold")
+        if len(plan.jobs) > 1:
+            yield from target_lines(plan.jobs, lambda job: (_power_text(job, plan), _calls(job, plan), _known(job)))
+        yield Line(loss(plan, listed=len(plan.jobs) > 1), "bold")
 
 
-def loss(plan: Plan) -> str:
-    """Return the sentence about what is lost once the plan is agreed to."""
+def _refused(plan: Plan) -> str:
+    """Return what refuses a plan: of several machines those; else, or where the run itself is refused, the findings."""
+    subjects = {found.subject for found in plan.blockers}
+    refused = [job for job in plan.jobs if subjects & {job.instance_id, *(disk.disk_id for disk in job.disks)}]
+    count, things = len(plan.blockers), count_of(len(plan.blockers), "finding")
+    if refused and _are_several(plan):
+        count, things = len(refused), f"{len(refused)} of {count_of(len(plan.jobs), 'instance')}"
+    return f"{things} {'stops' if count == 1 else 'stop'}"
+
+
+def _are_several(plan: Plan) -> bool:
+    """Return whether a plan is of several machines, so that what they have in common is said once."""
+    return len(plan.jobs) + len(plan.skipped) > 1
+
+
+def loss(plan: Plan, *, listed: bool) -> str:
+    """Return the sentence about what is lost once the plan is agreed to.
+
+    Args:
+        plan: the plan.
+        listed: whether the disks stand right above it; it names them otherwise.
+
+    """
     disks = [disk for job in plan.jobs for disk in job.disks]
     size = sum(disk.size_gib or 0 for disk in disks)
     machines = f"{len(plan.jobs)} instances" if len(plan.jobs) > 1 else _short_name(plan.jobs[0]) if plan.jobs else ""
+    on = "" if listed else f" on {machines}"
     gib = f", {size} GiB" if size else ""
     if len(disks) == 1:
         what = f"{disks[0].disk_id} ({disks[0].type or 'unknown'} disk{gib})"
+    elif listed:
+        what = f"these {len(disks)} disks{f' ({size} GiB)' if size else ''}"
     else:
-        ids = ", ".join(disk.disk_id for disk in disks[:_NAMED_LOSSES])
-        more = f" and {len(disks) - _NAMED_LOSSES} more" if len(disks) > _NAMED_LOSSES else ""
-        what = f"{len(disks)} disks ({ids}{more}{gib})"
+        what = f"{len(disks)} disks ({', '.join(disk.disk_id for disk in disks)}{gib})"
     them, of_each = (
         ("it", "the safety snapshot that is") if len(disks) == 1 else ("them", "the safety snapshots that are")
     )
     but = f", except in {of_each} taken first" if plan.options.snapshot else ""
     if plan.options.undo:
-        return f"ROLL BACK {what} on {machines}: everything written to {them} since the snapshot is lost{but}."
-    return f"WIPE {what} on {machines}: everything written to {them} is lost{but}."
+        return f"ROLL BACK {what}{on}: everything written to {them} since the snapshot is lost{but}."
+    return f"WIPE {what}{on}: everything written to {them} is lost{but}."
 
 
 def _short_name(job: PlannedJob) -> str:
@@ -117,16 +140,6 @@ def _foot(plan: Plan) -> str:
     return f"{words}{'' if plan.options.undo else text.NO_ERASURE}".strip()
 
 
-def _left_out(plan: Plan) -> Iterator[Line]:
-    """Yield the disks that the run leaves out, since their job is refused, with what refuses it."""
-    yield Line("  Left out because they are refused:", "bold")
-    for job in plan.skipped:
-        subjects = {job.instance_id, *(disk.disk_id for disk in job.disks)}
-        checks = dict.fromkeys(found.check for found in plan.skipped_blockers if found.subject in subjects)
-        for disk in job.disks:
-            yield Line(f"    {disk.disk_id} on {name_of(job)}: {', '.join(checks)}", text.STYLE["block"])
-
-
 # ------------------------------------------------------------------------------------------------- a few machines
 
 
@@ -147,7 +160,26 @@ def _job_lines(job: PlannedJob, plan: Plan, *, full: bool) -> Iterator[Line]:
     width = max(len(action) for action, *_ in planned)
     for number, (action, subject, note, limit) in enumerate(planned, 1):
         extra = f" {note}" if note else ""
-        yield Line(f"    {number}/{len(planned)} {action:<{width}} {subject}{extra}, at most {duration(limit)}")
+        most = _most(action, limit, plan) if limit else "in the same time"
+        yield Line(f"    {number}/{len(planned)} {action:<{width}} {subject}{extra}, {most}")
+    yield from (Line(f"    {words}") for words in _turned_back(job, plan))
+
+
+def _most(action: str, limit: float, plan: Plan) -> str:
+    """Return how long a step may take, from the end of the one before it."""
+    if action in WIPES:
+        return f"at most {duration(plan.limits.reinit)} + {duration(plan.limits.retry)} of retries"
+    return f"at most {duration(limit)}"
+
+
+def _turned_back(job: PlannedJob, plan: Plan) -> Iterator[str]:
+    """Yield why a machine may be down for longer than its steps take together."""
+    if job.will_start and downtime(job, plan) > wiping_time(plan):
+        limits = plan.limits
+        yield (
+            f"A stop that takes longer is waited for another {duration(limits.start)}, then the machine is started: "
+            f"{duration(downtime(job, plan))}."
+        )
 
 
 def _disk_text(disk: PlannedDisk, *, full: bool) -> str:
@@ -181,50 +213,31 @@ def _is_watched(job: PlannedJob) -> bool:
 
 
 def _in_common(plan: Plan) -> Iterator[Line]:
-    disks = [disk for job in plan.jobs for disk in job.disks]
-    yield from (Line(f"  {words}", "bold") for words in _become([disk.becomes for disk in disks]))
-    if not plan.runnable:  # nothing of it will happen
-        return
-    for jobs in groups(plan.jobs, lambda job: (_power_text(job, plan), _is_watched(job), _calls(job, plan))):
-        each = " " if len(jobs) == 1 else ", each "
-        yield Line(f"  {count_of(len(jobs), 'instance')}{each}{_power_text(jobs[0], plan)}")
-        yield Line(f"      {_calls(jobs[0], plan)}", "dim")
-        if _is_watched(jobs[0]):
-            yield Line(f"      {_WATCHED}")
-    sharing = {disk_id for job in plan.jobs if job.will_stop for disk_id in job.sharing}
+    sharing = list(dict.fromkeys(disk_id for job in plan.jobs if job.will_stop for disk_id in job.sharing))
     if sharing:
-        yield Line(f"  Other disks that go down with them (their data is untouched): {len(sharing)}")
+        more = f" and {len(sharing) - _NAMED_SHARING} more" if len(sharing) > _NAMED_SHARING else ""
+        named_ids = f"{', '.join(sharing[:_NAMED_SHARING])}{more}"
+        yield Line(f"  {len(sharing)} other disks go down with them (their data is untouched): {named_ids}")
     yield Line(f"  {_order(plan)}")
-
-
-def _become(all_of_them: Sequence[Becomes]) -> Iterator[str]:
-    """Yield what the disks become: by name while that is few things, else by their kinds."""
-    whole = Counter(map(text.becomes_text, all_of_them))
-    if len(whole) <= _NAMED_KINDS:
-        yield from (f"{count_of(count, 'disk')} {_becomes(count)} {words}" for words, count in whole.items())
-        return
-    for kind, count in Counter(each.kind for each in all_of_them).items():
-        ids = {each.id for each in all_of_them if each.kind == kind}
-        words = (
-            text.becomes_text(Becomes(kind))
-            if kind == "empty"
-            else f"{_A[kind]} ({len(ids)} different ones, named below)"
-        )
-        yield f"{count_of(count, 'disk')} {_becomes(count)} {words}"
-
-
-def _becomes(count: int) -> str:
-    return "becomes" if count == 1 else "become"
 
 
 def _calls(job: PlannedJob, plan: Plan) -> str:
     """Write down the calls that one machine gets, in order; those that only differ in the disk once."""
-    planned = [
-        f"{action}{f' {note}' if note and action != 'ResetDisk' else ''} {duration(limit)}"
-        for action, _, note, limit in steps(job, plan)
-    ]
-    words = ", ".join(f"{count} times {call}" if count > 1 else call for call, count in Counter(planned).items())
-    return f"at most: {words}"
+    planned = steps(job, plan)
+    counts = Counter(action for action, *_ in planned)
+    calls = []
+    for action, _, note, limit in planned:
+        if limit:
+            named = f" {note}" if note and action not in ("ResetDisk", "StopInstance") else ""
+            times = f"{counts[action]} times " if counts[action] > 1 and action != "StopInstance" else ""
+            calls.append(f"{times}{action}{named} {_most(action, limit, plan).removeprefix('at most ')}")
+        elif action == "StopInstance":
+            calls.append(note)
+    return f"at most: {', '.join(calls)}"
+
+
+def _known(job: PlannedJob) -> str:
+    return _WATCHED if _is_watched(job) else ""
 
 
 def _order(plan: Plan) -> str:
@@ -274,72 +287,33 @@ def _rank(found: Finding, plan: Plan) -> int:
 def _findings(findings: Sequence[Finding], plan: Plan, *, full: bool) -> Iterator[Line]:
     """Show findings of one check as one, whatever they say of the single disk, unless each is asked for."""
     ranked = sorted(findings, key=lambda each: _rank(each, plan))
-    one_by_one = full or len(plan.jobs) + len(plan.skipped) == 1
+    one_by_one = full or not _are_several(plan)
     alike = [[each] for each in ranked] if one_by_one else groups(ranked, lambda each: (_rank(each, plan), each.check))
+    owners = {} if one_by_one else _owners(plan)
     for group in alike:
-        yield from _finding(group, plan)
+        yield from _finding(group, plan, owners)
 
 
-def _finding(alike: Sequence[Finding], plan: Plan) -> Iterator[Line]:
+def _owners(plan: Plan) -> dict[str, str]:
+    """Return the names of the machines, by their ids and those of their disks: which disks those are, a list says."""
+    jobs = [*plan.jobs, *plan.skipped]
+    return {
+        subject: _short_name(job)
+        for job in jobs
+        for subject in (job.instance_id, *(disk.disk_id for disk in job.disks))
+        if subject
+    }
+
+
+def _finding(alike: Sequence[Finding], plan: Plan, owners: Mapping[str, str]) -> Iterator[Line]:
     first, rank = alike[0], _rank(alike[0], plan)
     refuses, level = rank < _ACCEPTED_RANK, "risk, accepted" if rank == _ACCEPTED_RANK else first.level
     style = f"bold {text.STYLE[first.level]}" if refuses else text.STYLE[first.level]
-    things, ids = (first.subject, "") if len(alike) == 1 else named([each.subject for each in alike])
+    things, ids = (owners.get(first.subject, first.subject), "") if len(alike) == 1 else named(f.subject for f in alike)
     words = first.message if len(alike) == 1 else meaning(alike)
     yield Line(f"  {level}: {first.check}: {things}: {printable(words)}", style)
-    if ids:
+    if ids and rank > _ACCEPTED_RANK:  # which refuse it, and for which a risk is accepted, stands with the disks
         yield Line(f"      {ids}", style)
     if refuses:
         explained = f"safe-reinit explain {first.check}, or the plan with --verbose, says what to do."
         yield Line(f"      fix: {printable(first.fix) if len({each.fix for each in alike}) == 1 else explained}")
-
-
-# --------------------------------------------------------------------------------------------- a line for each disk
-
-
-def _disk_lines(plan: Plan) -> Iterator[Line]:
-    """Yield every disk and every instance, each with what stands against it."""
-    against: dict[str, list[Finding]] = {}
-    for found in plan.blockers:
-        against.setdefault(found.subject, []).append(found)
-    labels = dict(zip([job.instance_id for job in plan.jobs], _labels(plan.jobs), strict=True))
-    columns = [max(map(len, (disk.disk_id for job in plan.jobs for disk in job.disks)))]
-    columns.append(min(_NAME_WIDTH, max(map(_width, labels.values()))))
-    one_power = len({job.power_before for job in plan.jobs}) == 1
-    for job in plan.jobs:
-        name = _padded(labels[job.instance_id], columns[1])
-        power = "" if one_power else f"{job.power_before or 'not seen':<8} "
-        of_job = against.get(job.instance_id or "", [])
-        for disk in job.disks:
-            problems = [*against.get(disk.disk_id, ()), *of_job]
-            level = "block" if any(each.level == "block" for each in problems) else "risk"
-            words = ", ".join(dict.fromkeys(each.check for each in problems))
-            # Nothing becomes of a disk that is refused: what refuses it has its place, so that both fit in one row.
-            what = f"{level}: {words}" if words else f"{power}{_what(disk)}"
-            yield Line(f"  {name} {disk.disk_id:<{columns[0]}} {what}", text.STYLE[level] if words else "")
-
-
-def _labels(jobs: Sequence[PlannedJob]) -> list[str]:
-    """Return the names of the instances; with the id where a name does not tell which."""
-    counts = Counter(job.instance_name for job in jobs)
-    return [
-        printable(job.instance_name)
-        if job.instance_name and counts[job.instance_name] == 1
-        else f"{printable(job.instance_name)} {job.instance_id or 'no instance'}".strip()
-        for job in jobs
-    ]
-
-
-def _what(disk: PlannedDisk) -> str:
-    size = f"{disk.size_gib:>5} GiB" if disk.size_gib is not None else " " * 9
-    becomes = {"empty": "EMPTY", "unknown": "unknown"}.get(disk.becomes.kind, disk.becomes.id or "")
-    return f"{disk.type or 'not seen':<6}{size} -> {becomes}"
-
-
-def _padded(name: str, width: int) -> str:
-    return name + " " * max(0, width - _width(name))
-
-
-def _width(name: str) -> int:
-    """Count the columns that a terminal gives a text: letters of East Asia take two."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in name)
