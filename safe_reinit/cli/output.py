@@ -140,7 +140,7 @@ class Output:
         """
         from .. import report  # noqa: PLC0415 - only where it is needed
 
-        print_lines(report.plan_lines(plan, full=self.verbose), stream)
+        print_lines(self._once(report.plan_lines(plan, full=self.verbose), stream), stream)
         self._plan_on = stream
         if plan.blockers and stream.isatty() and sys.stderr.isatty():
             first, *more = dict.fromkeys(found.check for found in plan.blockers)
@@ -195,10 +195,17 @@ class Output:
                 show = report.ending_lines if below_plan else report.report_lines
                 styled = [*show(result, full=self.verbose), *self._ended_by_sigint(result)]
                 named = (dataclasses.replace(line, text=naming_journal(line.text, self.argv)) for line in styled)
-                _write_lines(named, stream)
+                _write_lines(self._once(named, stream), stream)
         except UnreadError:
             if result.run_id is not None:  # the error says how to see what happened to the machines
                 raise
+
+    def _once(self, text_lines: Iterable[Line], stream: TextIO) -> Iterator[Line]:
+        """Leave out that it is simulated where a plan above these lines says so."""
+        from ..report import SIMULATED  # noqa: PLC0415 - only where it is needed
+
+        above = self._shows_plan(stream)
+        return (line for line in text_lines if not (above and line.text == SIMULATED))
 
     def _shows_plan(self, stream: TextIO) -> bool:
         """Return whether a plan stands above what is written to a stream now: there, or on the same terminal."""

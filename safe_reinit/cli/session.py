@@ -19,7 +19,7 @@ from ..errors import UsageError
 from ..model import Secret
 from .consent import somebody_there
 from .files import refuse_clashes, refuse_document, refuse_other_report
-from .output import Output, print_stderr
+from .output import Output
 
 if TYPE_CHECKING:
     from ..simulator import Simulator
@@ -173,6 +173,4 @@ def _simulator(config: Settings, stack: ExitStack, world: dict[str, Any] | None)
         )
     except (ValueError, OSError) as error:
         raise UsageError(f"The simulator cannot start: {error}", hint="Correct --world or --faults.") from None
-    if not config.quiet:
-        print_stderr("SIMULATION: an embedded simulator answers; no cloud is touched.")
     return simulator

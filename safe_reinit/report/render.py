@@ -12,7 +12,7 @@ from ..model.codec import timestamp
 from ..model.letters import printable
 from . import content
 from .report_text import report_lines
-from .text import last_run_text, notices, remains, verb_of
+from .text import evidence_text, last_run_text, notices, remains, verb_of
 
 _UNPRINTABLE = re.compile(r"[^ -~\n]")
 
@@ -77,7 +77,7 @@ def _job(job: JobReport, verb: str) -> Iterator[str]:
 
 def _disk(disk: DiskReport, job: JobReport, verb: str) -> tuple[str, ...]:
     last_run = last_run_text(disk.last_run) if disk.last_run and disk.data != "reinitialised" else ""
-    data = [content.data_word(disk.data, verb), f"evidence: {disk.evidence}" if disk.evidence else "", last_run]
+    data = [content.data_word(disk.data, verb), evidence_text(disk, verb), last_run]
     return (
         f"{disk.disk_id}: {', '.join(content.details(disk))}", "; ".join(filter(None, data)),
         content.became(disk, job), ", ".join(disk.waivers) or "none", disk.safety_snapshot or "none",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ..model import Becomes, DiskReport, Finding, JobReport, LastRun, PlannedJob, Report
+from ..model import Becomes, DiskReport, Evidence, Finding, JobReport, LastRun, PlannedJob, Report
 from ..model.letters import printable
 
 NO_ERASURE = "A wipe is not a certified erasure: snapshots of the disk keep the old data."
@@ -14,6 +14,12 @@ _MAX_NAMED = 10
 """Snapshots that a sentence names."""
 STYLE = {"block": "bold red", "risk": "dark_orange3", "info": "dim"}
 """Tones that can be read on a light and on a dark ground; a terminal of 16 colours shows the second as its yellow."""
+EVIDENCE: Mapping[Evidence, str] = {
+    "transition": "ECS showed the {noun} begin and end",
+    "settled": "ECS accepted it; the {noun} itself was not seen",
+    "operator": "a person said so, not ECS",
+}
+"""How a run knows that a disk was wiped, or rolled back."""
 WELL = ("done", "planned")
 """The outcomes that need nobody."""
 
@@ -69,14 +75,14 @@ def class_text(name: str, allowed: Sequence[str]) -> str:
     return f"class {name}: {', '.join(allowed) or 'no effect on this run'}"
 
 
-def becomes_text(becomes: Becomes) -> str:
-    """Return what a disk becomes, and that it was seen to exist."""
+def becomes_text(becomes: Becomes, *, done: bool = False) -> str:
+    """Return what a disk becomes, and, until that is done, that it was seen to exist."""
     of = f" of {minute(becomes.created_at)}" if becomes.created_at else ""
     if becomes.kind == "empty":
         return "EMPTY (as a blank disk)"
     if becomes.kind == "unknown":
         return f"unknown: {becomes.id + ' was not seen' if becomes.id else 'its origin was not seen'}"
-    return f"{becomes.kind} {becomes.id}{of} (seen to exist)"
+    return f"{becomes.kind} {becomes.id}{of}{'' if done else ' (seen to exist)'}"
 
 
 def remains(report: Report) -> Iterator[str]:
@@ -120,12 +126,18 @@ def data_text(disk: DiskReport, verb: str, *, seen: bool = True) -> str:
     """Return what this run did to one disk; where its machine was not ``seen`` in the end, nothing else is claimed."""
     kept = f"; its safety snapshot is {disk.safety_snapshot}" if disk.safety_snapshot else ""
     words = {
-        "reinitialised": f"{verb} (evidence: {disk.evidence}), now {becomes_text(disk.becomes)}",
+        "reinitialised": f"{verb} ({evidence_text(disk, verb)}), now {becomes_text(disk.becomes, done=True)}",
         "intact": f"{'intact: ' if seen else ''}not {verb} by this run",
         "untouched": "untouched by this run",
         "unknown": f"whether it was {verb} is UNKNOWN",
     }
     return words[disk.data] + kept
+
+
+def evidence_text(disk: DiskReport, verb: str) -> str:
+    """Return how the run knows that it did that to a disk; ``""`` if it did not."""
+    noun = "roll-back" if verb == "rolled back" else "wipe"
+    return EVIDENCE[disk.evidence].format(noun=noun) if disk.evidence else ""
 
 
 def last_run_text(run: LastRun) -> str:

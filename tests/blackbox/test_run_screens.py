@@ -115,7 +115,7 @@ def test_the_story_of_a_run_fits_on_a_screen(terminal: Open, sim: Simulator, run
     assert f"Run {name}, open: not-restarted (exit code 6)" in lines
     for message in (
         "; reason: CHG-1", "in cn-hangzhou, account ", "to reinitialise 1 disk on 1 machine (stop, wipe, start)",
-        f"web1 ({INSTANCE}): not-restarted, is Stopped, but should be Running", f"{DISK}: reinitialised (evidence",
+        f"web1 ({INSTANCE}): not-restarted, is Stopped, but should be Running", f"{DISK}: reinitialised (ECS showed",
         "why: ECS refused StartInstance",
     ):  # fmt: skip
         assert message in text, message

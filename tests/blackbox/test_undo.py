@@ -95,7 +95,7 @@ def test_it_brings_back_what_was_wiped(status: str, disks: tuple[str, ...]) -> N
     ]  # fmt: skip
     assert {disk.evidence for disk in done.report.jobs[0].disks} == {"transition"}
     assert all(disk.becomes.kind == "snapshot" for disk in done.report.jobs[0].disks)
-    assert "rolled back (evidence: transition)" in to_text(done.report)
+    assert "rolled back (ECS showed the roll-back begin and end)" in to_text(done.report)
     assert "reinitialised" not in to_text(done.report)
 
 
@@ -564,7 +564,7 @@ def test_runs_and_show_report_an_undo(sim: Simulator, run_command: Command, path
     shot = result["jobs"][0]["disks"][0]["becomes"]["id"]
     assert "undo: done" in listed
     assert f"undo of {name}" in shown
-    assert f"rolled back (evidence: transition), now snapshot {shot}" in shown
+    assert f"rolled back (ECS showed the roll-back begin and end), now snapshot {shot}" in shown
     assert f"its safety snapshot is {shot}" in first
     assert "call: ResetDisk" in run_command("show", result["run_id"], "--verbose", journal=path).stdout
     assert story["jobs"][0]["disks"][0]["data"] == "reinitialised"

@@ -22,7 +22,7 @@ from safe_reinit.model.letters import printable
 from safe_reinit.report import report_lines, to_json
 from safe_reinit.report.html import to_html
 from safe_reinit.report.html.timeline import Axis
-from safe_reinit.report.text import NO_ERASURE
+from safe_reinit.report.text import EVIDENCE, NO_ERASURE
 from tests.fleets import a_job, a_report, after
 from tests.report.test_report import HOSTILE, every_kind, hostile
 from tests.values import NOW
@@ -97,6 +97,8 @@ def test_every_member_of_the_report_is_in_the_page() -> None:
     for path, value in leaves(to_json(result)):
         if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value):
             value = value[:16].replace("T", " ")  # noqa: PLW2901
+        elif path == ".jobs.disks.evidence" and value:
+            value = EVIDENCE[value].format(noun="wipe")  # noqa: PLW2901
         elif path == ".calls.attempt":
             value = "attempt 2"  # noqa: PLW2901
         elif isinstance(value, bool) or value is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ...model import DiskReport, JobReport
 from .. import content
-from ..text import WELL, breaks_promise, last_run_text
+from ..text import WELL, breaks_promise, evidence_text, last_run_text
 from .markup import NOTHING, Markup, code, escaped, folded, joined, name_of, small, table, tag, written
 from .words import WORST_FIRST, badge, data_badge, failure, label, link, outcome_badge, plural
 
@@ -92,7 +92,7 @@ def _card(job: JobReport, number: int, verb: str, *, unfolded: bool) -> Markup:
 def _disk(disk: DiskReport, job: JobReport, verb: str) -> Iterator[Markup]:
     texts = map(name_of, content.details(disk))
     yield joined((code(disk.disk_id), tag("br"), small(joined(texts, ", "))))
-    evidence = f"evidence: {disk.evidence}" if disk.evidence else ""
+    evidence = evidence_text(disk, verb)
     known = last_run_text(disk.last_run) if disk.last_run and disk.data != "reinitialised" else ""
     below = [joined((tag("br"), small(escaped(each)))) for each in (evidence, known) if each]
     yield joined((data_badge(disk.data, verb), *below))
