@@ -140,7 +140,10 @@ class MachineView:
 
     def _waits(self, machine: _Machine, data: Any, now: float) -> None:  # noqa: ANN401 - as events have it
         """Learn from what the run says that it waits for."""
-        first, before = machine.action == "", machine.what
+        before = machine.what
+        first = machine.action == "" and not data["elapsed"]
+        if machine.action == "":  # of a run that goes on, the call that it waits for was sent before
+            machine.step = self._step_in(machine, data["phase"]) or machine.step
         shown = self._shown(machine, data)
         machine.shown = shown if data["seen"] or not shown else f"last seen {shown}"
         machine.what, machine.why = self._awaited(machine, data), data["why"]
@@ -165,6 +168,12 @@ class MachineView:
             machine.until = " down before the wipe"
         elif data["phase"] == "stop" and cut is not None and data["elapsed"] < cut < data["limit"]:
             machine.limit, machine.until = cut, " until a forced stop"
+
+    @staticmethod
+    def _step_in(machine: _Machine, phase: str) -> str:
+        """Return the first step of a phase; ``""`` if there is none."""
+        actions = WIPES if phase == "reinit" else (_CALLS.get(phase, ""),)
+        return next((step for (action, *_), step in machine.steps.items() if action in actions), "")
 
     @staticmethod
     def _shown(machine: _Machine, data: Any) -> str:  # noqa: ANN401 - as events have it

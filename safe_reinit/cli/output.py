@@ -204,7 +204,7 @@ class Output:
         """Leave out that it is simulated where a plan above these lines says so."""
         from ..report import SIMULATED  # noqa: PLC0415 - only where it is needed
 
-        above = self._shows_plan(stream)
+        above = self._shows_plan(stream) or _is_same_file(self._plan_on, stream)
         return (line for line in text_lines if not (above and line.text == SIMULATED))
 
     def _shows_plan(self, stream: TextIO) -> bool:
@@ -354,6 +354,13 @@ def unwritten(name: str, error: OSError) -> UsageError:
     return UsageError(
         f"{name} could not be written: {why}.", hint=f"Nothing was changed in the cloud. Correct where {name} goes."
     )
+
+
+def _is_same_file(one: TextIO | None, other: TextIO) -> bool:
+    """Return whether two streams go to one file or pipe, as with ``2>&1``."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # what stands for a stream may have no descriptor
+        return one is not None and os.path.sameopenfile(one.fileno(), other.fileno())
+    return False
 
 
 def print_stdout(text: str) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,10 +16,12 @@ import pytest
 import safe_reinit
 from safe_reinit.clock import Clock
 from safe_reinit.simulator import Simulator
+from tests import processes
 from tests.blackbox.worlds import DISK, RUN, TARGET
 from tests.commands import Command
 from tests.conftest import Serve
 from tests.servers import Answer, Request, Server, forward, http
+from tests.terminals import Open
 from tests.values import recoverable
 
 pytestmark = pytest.mark.virtual_time
@@ -70,6 +75,26 @@ def test_a_run_against_a_simulator_says_so_everywhere_and_first(run: Command, pa
     assert result["show"].startswith(FIRST)
     assert result["show.json"]["simulated"] is True
     assert {event["simulated"] for event in result["show.json"]["events"]} == {True}
+
+
+def test_a_terminal_says_it_once(sim: Simulator, terminal: Open) -> None:
+    """Where the plan stands above the report, the first line of both is one."""
+    person = terminal(sim, *RUN)
+
+    assert person.end() == 0, person.shown
+    assert person.shown.count(FIRST) == 1
+    assert person.shown.index(FIRST) < person.shown.index("Plan: ")
+
+
+@pytest.mark.real_time
+def test_one_file_of_everything_says_it_once(tmp_path: Path) -> None:
+    """With 2>&1 the plan and the report are one text, which begins with it."""
+    words = [sys.executable, "-m", "safe_reinit", "--simulate", "--disk", "d-sim-db1-data", "--confirm", "d-other"]
+    done = processes.run(words, env={**os.environ, "HOME": str(tmp_path)}, cwd=tmp_path, stderr=subprocess.STDOUT)
+
+    assert done.returncode == 3, done.stdout
+    assert done.stdout.count(FIRST) == 1
+    assert done.stdout.startswith(FIRST)
 
 
 def test_a_tunnel_on_this_machine_is_not_taken_for_a_simulator(unmarked: Server, run: Command, path: Path) -> None:

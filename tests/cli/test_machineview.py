@@ -158,6 +158,14 @@ def test_the_limit_is_the_one_that_applies() -> None:
     assert seen.line().endswith("0s of at most 15m")
 
 
+def test_a_run_that_goes_on_has_the_step_it_is_in() -> None:
+    """Where the call that is waited for was sent by an earlier process, the phase tells which step that is."""
+    seen = Seen()
+    seen.waits(**{"for": "Running", "phase": "start", "elapsed": 30.0, "limit": 900.0, "instance": "Starting"})
+
+    assert seen.line() == "3/3 lab-0 (now Starting): waits until ECS shows it as Running, 30s of at most 15m"
+
+
 def test_a_power_cut_has_a_step_of_its_own() -> None:
     """A graceful stop is waited for until the power is cut; that is the next step."""
     seen = Seen(limits=Limits(force_stop_after=300.0))
