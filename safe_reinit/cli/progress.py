@@ -220,7 +220,7 @@ class Progress:
         if self._fleet is not None:
             self._fleet_event(self._fleet, event)
         elif (waiting := self._waiting) is not None:
-            self._few_event(waiting, event)
+            self._machine_event(waiting, event)
 
     def _is_earlier(self, at: datetime) -> bool:
         return self._since is not None and at < self._since
@@ -287,7 +287,7 @@ class Progress:
 
     # ------------------------------------------------------------------------------------------------- few machines
 
-    def _few_event(self, waiting: MachineView, event: Event) -> None:
+    def _machine_event(self, waiting: MachineView, event: Event) -> None:
         waiting.event(event, self._clock.time())
         if _draws():
             self._lines.put(lambda: self._live(waiting))

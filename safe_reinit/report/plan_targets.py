@@ -13,7 +13,7 @@ from .many import FULL_DETAIL_LIMIT, count_of, groups
 from .text import Line, name_of
 
 Target = tuple[PlannedJob, PlannedDisk]
-_COLUMNS = 80
+_ROW_WIDTH = 80
 """The width of a terminal that as many disks as possible share a row of."""
 _GAP = "  "
 _MAX_KINDS = 6
@@ -124,7 +124,7 @@ def _rows(alike: Sequence[Target], names: Mapping[int, str], *, each: bool = Fal
     differing = _differing(alike) if each and len(alike) <= _MAX_EACH else lambda _: ()
     cells = [(names[id(job)], disk.disk_id, *differing(disk)) for job, disk in alike]
     widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
-    room = (_COLUMNS - 4 + len(_GAP)) // (sum(widths) + len(widths) - 1 + len(_GAP))
+    room = (_ROW_WIDTH - 4 + len(_GAP)) // (sum(widths) + len(widths) - 1 + len(_GAP))
     in_row = max(1, room) if len(names) > FULL_DETAIL_LIMIT else 1
     padded = [" ".join(map(_padded, cell, widths)) for cell in cells]
     for first in range(0, len(padded), in_row):
@@ -145,10 +145,10 @@ def _differing(alike: Sequence[Target]) -> Callable[[PlannedDisk], tuple[str, ..
 def _names(jobs: Sequence[PlannedJob]) -> dict[int, str]:
     """Return what machines are called: of a few, and where a name does not tell which, with the id."""
     counts = Counter(job.instance_name for job in jobs)
-    few = len(jobs) <= FULL_DETAIL_LIMIT
+    with_id = len(jobs) <= FULL_DETAIL_LIMIT
     return {
         id(job): printable(job.instance_name)
-        if job.instance_name and counts[job.instance_name] == 1 and not few
+        if job.instance_name and counts[job.instance_name] == 1 and not with_id
         else name_of(job)
         for job in jobs
     }

@@ -71,7 +71,7 @@ def agreed(sim: Simulator, name: str) -> bool:
 
 
 def asks(person: Terminal) -> str:
-    """Wait for the question, and give what it asks for."""
+    """Wait for the question, and return what it asks for."""
     person.wait_for("> ", after=person.wait_for(", type the "))
     return person.shown.replace("\r", "").partition(", type the ")[2].partition("\n")[0]
 
@@ -91,7 +91,7 @@ def test_what_confirm_takes_is_an_answer(sim: Simulator, terminal: Open, name: s
 
 
 def answers_wrongly(person: Terminal, *typed: str) -> None:
-    """Give three answers, none of which is one."""
+    """Type three answers, none of which is one."""
     for tries_left, answer in zip((2, 1, 0), typed, strict=True):
         before = len(person.shown)
         person.type(f"{answer}\n")

@@ -26,20 +26,20 @@ class Seen:
         self.view = MachineView(replace(a_plan(count), **changes))
 
     def sent(self, action: str, subject: str = "i-0", at: float = NOW, *, force: bool = False) -> None:
-        """Let a call be sent."""
+        """Send a call."""
         self._event("intend", subject, {"action": action, "force": force, "attempt": 1}, at)
 
     def answered(self, action: str, subject: str = "i-0", at: float = NOW, code: str = "OK") -> None:
-        """Let a call be answered."""
+        """Answer a call."""
         self._event("answer", subject, {"action": action, "force": False, "code": code}, at)
 
     def accepted(self, action: str, subject: str = "i-0", at: float = NOW) -> None:
-        """Let a call be sent and accepted."""
+        """Send a call, and accept it."""
         self.sent(action, subject, at)
         self.answered(action, subject, at)
 
     def waits(self, at: float = NOW, **changes: Any) -> None:
-        """Let the run say what it waits for."""
+        """Report what the run waits for."""
         self._event("wait", "i-0", {**WAIT, **changes}, at)
 
     def _event(self, kind: Any, subject: str, data: dict[str, Any], at: float) -> None:
@@ -48,7 +48,7 @@ class Seen:
         self.view.event(event, at)
 
     def line(self, at: float = NOW) -> str:
-        """Give the line of the machine."""
+        """Return the line of the machine."""
         return self.view.line("i-0", at)
 
 
@@ -177,7 +177,7 @@ def test_a_power_cut_has_a_step_of_its_own() -> None:
     assert seen.line().startswith("2/4 ")
 
 
-def test_a_start_a_moment_ago_is_said() -> None:
+def test_a_start_a_moment_ago_is_reported() -> None:
     """The wait for the minute of the last start counts down to its end, however often it is reported."""
     seen = Seen()
     minute = {"phase": "wait-start", "for": "30s after the minute of the last start", "elapsed": 0.0}

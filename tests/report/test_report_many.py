@@ -61,7 +61,7 @@ def test_one_machine_is_shown_with_its_steps() -> None:
     ]
 
 
-def test_a_few_machines_share_what_is_alike() -> None:
+def test_several_machines_share_what_is_alike() -> None:
     """What several machines have in common is said once, and each disk is named right above what is lost."""
     assert shown(a_plan(2)) == [
         "Plan: reinitialise 2 disks on 2 instances",
@@ -93,7 +93,7 @@ def test_the_steps_add_up_to_the_downtime(stop: float, start: float, snapshot: b
     assert all(line.endswith(f"{duration(downtime(plan.jobs[0], plan))}.") for line in explained)
 
 
-def test_steps_that_go_on_at_the_same_time_say_so() -> None:
+def test_steps_that_go_on_at_the_same_time_have_one_limit() -> None:
     """Of several disks the snapshots are taken and the wipes sent together, and have their limit together."""
     disks = (PlannedDisk("d-a", type="data"), PlannedDisk("d-b", type="data"))
     plan = changed(a_plan(1), 0, disks=disks)
@@ -242,7 +242,7 @@ def test_machines_are_grouped_by_what_happens_to_them() -> None:
     assert all(f"d-{number}" in " ".join(lines[stops:]).split() for number in range(10, 30))
 
 
-def test_disks_that_differ_have_headings_or_say_it() -> None:
+def test_disks_that_differ_have_headings_or_rows_of_their_own() -> None:
     """Where some are alike, each kind has a heading with accepted risks; where none are, each row says its own."""
     kinds = changed(a_plan(6), 0, disks=(PlannedDisk("d-0", type="data", size_gib=40, becomes=Becomes("empty")),))
     kinds = replace(kinds, jobs=tuple(
@@ -324,10 +324,10 @@ def test_what_nobody_knows_is_reported() -> None:
 
 def test_disks_that_share_the_downtime_are_named() -> None:
     """Other disks of machines that are stopped are down with them, and that is said; of many the first ten by name."""
-    few = changed(changed(a_plan(6), 0, sharing=("d-x", "d-y")), 1, sharing=("d-z",))
+    some = changed(changed(a_plan(6), 0, sharing=("d-x", "d-y")), 1, sharing=("d-z",))
     many = changed(a_plan(6), 0, sharing=tuple(f"d-x{number}" for number in range(12)))
 
-    assert "  3 other disks go down with them (their data is untouched): d-x, d-y, d-z" in shown(few)
+    assert "  3 other disks go down with them (their data is untouched): d-x, d-y, d-z" in shown(some)
     assert any("12 other disks go down" in line and line.endswith("d-x9 and 2 more") for line in shown(many))
 
 
