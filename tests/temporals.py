@@ -25,7 +25,7 @@ from safe_reinit.temporal.worker import Serving, Settings
 from tests.servers import refused_port
 
 T = TypeVar("T")
-TEMPORAL_TIMEOUT = 120.0
+TEMPORAL_TIMEOUT = 300.0
 """Seconds after which a test has failed that waits for something."""
 DIGEST = "5e" * 32
 LONG = 60

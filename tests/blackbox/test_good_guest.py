@@ -186,7 +186,7 @@ def hosted(folder: Path, undone: str) -> dict[str, Any]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ALIBABA_", "SAFE_"))}
     done = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", "-c", HOST, json.dumps(WORLD), folder / "j.db", undone],
-        env=kept, capture_output=True, text=True, check=False, timeout=120,
+        env=kept, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stderr.splitlines() if not line.startswith("Executing <")] == []  # the loop's own

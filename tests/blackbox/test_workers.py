@@ -26,7 +26,7 @@ from tests.shardruns import written
 
 pytestmark = pytest.mark.slow
 
-RUN_TIMEOUT = 300.0
+RUN_TIMEOUT = 900.0
 """Seconds that no run here takes, on however busy a machine."""
 INSTANCES = {"i-sim-web1": worlds.DISK, "i-second": worlds.SECOND}
 CHANGES = {"StopInstance": 1, "ReInitDisk": 1, "StartInstance": 1}
