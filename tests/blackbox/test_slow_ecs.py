@@ -204,7 +204,7 @@ def test_an_outage_is_reported(run: Make, tmp_path: Path) -> None:
 
         assert child.returncode == 0, text
         assert truth(sim) == ("Running", 1)
-    assert re.search(r": last seen \w+.*; ECS does not answer DescribeInstances", text)
+    assert re.search(r"\(last seen \w+\): .*; ECS does not answer DescribeInstances", text)
 
 
 def test_throttling_is_reported(run: Make, tmp_path: Path) -> None:
