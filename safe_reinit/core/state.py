@@ -185,8 +185,8 @@ def fail(job: JobState, failure: Failure) -> JobState:
 
 
 def open_phase(job: JobState, name: PhaseName, when: datetime) -> JobState:
-    """Return the state with a phase begun, unless it had begun."""
-    if any(phase.name == name for phase in job.phases):
+    """Return the state with a phase begun, unless it is open or has succeeded: what failed may be tried once more."""
+    if any(phase.name == name and (phase.ended_at is None or phase.result == "ok") for phase in job.phases):
         return job
     return replace(job, phases=(*job.phases, Phase(name, when)))
 

@@ -417,6 +417,15 @@ def test_a_start_that_falls_back_is_not_restarted() -> None:
     assert isinstance(decide(known, observing(15, "Stopped")), Finish)
 
 
+def test_a_start_that_is_tried_again_is_a_phase_of_its_own() -> None:
+    """A report of a machine that runs again says that the second start succeeded, and not only that the first failed."""
+    failed = evolve_observed(started(), observing(12, "Starting"), observing(14, "Stopped"))
+    again = core_answers.accepted(core_answers.intend(failed, START, observing(30)), START, T + 30.0)
+    known = evolve_observed(again, observing(32, "Starting"), observing(40, "Running"))
+
+    assert [(each.name, each.result) for each in known.phases[-2:]] == [("start", "refused"), ("start", "ok")]
+
+
 @pytest.mark.parametrize("status", ["Starting", "Stopped"])
 def test_a_start_that_takes_too_long_names_the_last_state(status: str) -> None:
     """When the time for the start has passed the end is not-restarted, with what was last seen."""
