@@ -205,7 +205,7 @@ def about(report: Report) -> Iterator[tuple[str, Value]]:
         if used := plan.class_:
             class_name = class_text(used.name, used.allowed).removeprefix("class ")
             yield "Class", (Text(class_name, "name"), Text(" "), Text(used.sha256, "code"))
-        yield "Consent (--confirm)", (Text(plan.confirm_with, "code"),)
+        yield "Value for --confirm", (Text(plan.confirm_with, "code"),)
 
 
 def power(job: JobReport) -> str:

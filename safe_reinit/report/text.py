@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from ..model import Becomes, DiskReport, Evidence, Finding, JobReport, LastRun, PlannedJob, Report
 from ..model.letters import printable
 
-NO_ERASURE = "A wipe is not a certified erasure: snapshots of the disk keep the old data."
+NO_ERASURE = "A wipe is not a certified erasure: any snapshots of the disk keep the old data."
 _MAX_NAMED = 10
 """Snapshots that a sentence names."""
 STYLE = {"block": "bold red", "risk": "dark_orange3", "info": "dim"}

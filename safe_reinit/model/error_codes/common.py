@@ -7,18 +7,18 @@ from .row import ACCOUNT, EVERY, OVERWRITE, REPORT, WAIT_SNAPSHOT, Code
 _CLOCK = "Set the clock of this machine (NTP): ECS accepts only signatures from the last 15 minutes."
 _KEY = "Check the credentials (environment, aliyun CLI profile or RAM role) and try again."
 _PERMISSIONS = "Grant the permission to these credentials (the command policy prints what a run needs), then try again."
-_BUSY = "Wait until it has ended; the tool repeats the call within its time limit."
+_BUSY = "Wait until it has ended. A run asks again only within its time limit."
 _ALL = (EVERY,)
 
 COMMON: tuple[Code, ...] = (
-    Code(_ALL, "Throttling*", 400, "common errors", "again", "Too many calls of this API by the account in this region.", "Wait a minute; the tool waits by itself."),
-    Code(_ALL, "Rejected.Throttling", 400, "other clients", "again", "Too many calls of this API by the account in this region.", "Wait a minute; the tool waits by itself."),
-    Code(_ALL, "*.Initializing", 403, "other clients", "again", "The instance or the disk is still being initialised.", "Wait; the tool tries again within the limit of the phase."),
+    Code(_ALL, "Throttling*", 400, "common errors", "again", "Too many calls of this API by the account in this region.", "Wait a minute. A run waits by itself."),
+    Code(_ALL, "Rejected.Throttling", 400, "other clients", "again", "Too many calls of this API by the account in this region.", "Wait a minute. A run waits by itself."),
+    Code(_ALL, "*.Initializing", 403, "other clients", "again", "The instance or the disk is still being initialised.", "Wait. A run asks again only within its time limit."),
     Code(_ALL, "OperationConflict", 409, "common errors", "again", "Another operation on the resource is in progress.", _BUSY),
     Code(_ALL, "Operation.Conflict", 409, "2025", "again", "Another operation on the resource is in progress.", _BUSY),
     Code(_ALL, "InvalidOperation.Conflict", 409, "common errors", "again", "Another operation on the resource is in progress.", _BUSY),
     Code(_ALL, "TaskConflict", 400, "other clients", "again", "Another task on the resource is in progress.", _BUSY),
-    Code(_ALL, "SystemBusy", 400, "other clients", "again", "ECS is too busy for the request.", "Wait; the tool tries again within the limit of the phase."),
+    Code(_ALL, "SystemBusy", 400, "other clients", "again", "ECS is too busy for the request.", "Wait. A run asks again only within its time limit."),
     Code(("CreateSnapshot", *OVERWRITE), "IncorrectDiskStatus.HasUnfinishedSnapshot", 403, "other clients", "again", "A snapshot of the disk is not finished yet.", WAIT_SNAPSHOT, of_snapshot=True),
     Code(_ALL, "InvalidAccessKeyId.NotFound", 404, "common errors", "credentials", "ECS finds no such AccessKey.", _KEY),
     Code(_ALL, "InvalidAccessKeyId.Inactive", 400, "common errors", "credentials", "The AccessKey is disabled.", _KEY),

@@ -124,7 +124,7 @@ REINIT_DISK: tuple[Code, ...] = (
 
 RESET_DISK: tuple[Code, ...] = (
     Code(RESET, "InvalidOperation.DiskResetInProgress", 403, "2025", "again", "A roll-back of the disk is still in progress.",
-         "Wait until it has ended; the tool tries again for 5 minutes."),
+         "Wait until it has ended. A run asks again for at most 5 minutes."),
     Code(RESET, "IncorrectDiskStatus", 403, "ReInitDisk", "again", "The disk was not In_use at that moment.",
          f"Find out what else is using the disk, {CHECK_AGAIN}"),
     Code(RESET, "IncorrectInstanceStatus", 403, "ReInitDisk", "again", "The instance was not Stopped: a disk can be rolled back only then.",

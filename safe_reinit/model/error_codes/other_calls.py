@@ -7,13 +7,13 @@ from .row import ACCOUNT, CHECK_AGAIN, KMS, REPORT, SNAP, TAGGING, WAIT_SNAPSHOT
 _NO_QUOTA = f"Delete snapshots of the disk that nobody needs, {CHECK_AGAIN}"
 
 CREATE_SNAPSHOT: tuple[Code, ...] = (
-    Code(SNAP, "IncorrectInstanceStatus", 400, "2025", "again", "The instance was neither Running nor Stopped at that moment.", "Wait; the tool repeats the call for 5 minutes."),
+    Code(SNAP, "IncorrectInstanceStatus", 400, "2025", "again", "The instance was neither Running nor Stopped at that moment.", "Wait. A run asks again for at most 5 minutes."),
     Code(SNAP, "IncorrectDiskStatus.CreatingSnapshot", 403, "2025", "again", "A snapshot of the disk is being created already.", WAIT_SNAPSHOT, of_snapshot=True),
     Code(SNAP, "IncorrectDiskStatus.TooManyCreatingSnapshots", 403, "2025", "again", "Too many snapshots are being created.", WAIT_SNAPSHOT, of_snapshot=True),
     Code(SNAP, "QuotaExceed.ConcurrentSnapshotQuota", 403, "2025", "again", "Too many snapshots are being created.", WAIT_SNAPSHOT, of_snapshot=True),
     Code(SNAP, "DISK_HAS_CREATING_SNAPSHOT", 403, "2025", "again", "A snapshot of the disk is being created already.", WAIT_SNAPSHOT, of_snapshot=True),
-    Code(SNAP, "IdempotentProcessing", 403, "2025", "again", "ECS is still working on the first request for this snapshot.", "Wait; the tool tries again with the same token.", of_snapshot=True),
-    Code(SNAP, "LastTokenProcessing", 403, "common errors", "again", "ECS is still working on the first request for this snapshot.", "Wait; the tool tries again with the same token.", of_snapshot=True),
+    Code(SNAP, "IdempotentProcessing", 403, "2025", "again", "ECS is still working on the first request for this snapshot.", "Wait. A run asks again with the same token.", of_snapshot=True),
+    Code(SNAP, "LastTokenProcessing", 403, "common errors", "again", "ECS is still working on the first request for this snapshot.", "Wait. A run asks again with the same token.", of_snapshot=True),
     Code(SNAP, "IdempotentParameterMismatch", 403, "2025", "refused", "The token was used for another request.", "Please report this: a run uses each token for one snapshot only."),
     Code(SNAP, "IncorrectDiskStatus", 403, "2025", "refused", "No snapshot can be taken of the disk in its current state.", f"Check the disk in the ECS console, {CHECK_AGAIN}"),
     Code(SNAP, "IncorrectDiskStatus.NeverAttached", 403, "2025", "refused", "The disk was never attached.", "You need not do anything: the disk still has its initial content."),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from .row import ACCOUNT, CHECK_AGAIN, KMS, KMS_GONE, KMS_POWER, MONEY, REPORT, START, STOP, Code
 
-_STOCK = "Wait, or move the instance; the tool tries again until --timeout-start."
+_STOCK = "Wait, or move the instance. A run asks again only until --timeout-start."
 _START_IT = "then start the instance"
 
 STOP_INSTANCE: tuple[Code, ...] = (
     Code(STOP, "IncorrectInstanceStatus", 403, "2025", "again", "The instance was not Running at that moment.",
-         "Wait until the instance is Running; the tool tries again until --timeout-stop."),
+         "Wait until the instance is Running. A run asks again only until --timeout-stop."),
     Code(STOP, "InstanceLockedForSecurity", 403, "2025", "refused", "The instance is locked for security and cannot be stopped.",
          f"Clear the lock in the Security Center, {CHECK_AGAIN}"),
     Code(STOP, "InstanceExpiredOrInArrears", 403, "2025", "refused", "The instance is expired or its account is in arrears, so it cannot be stopped.",
@@ -37,7 +37,7 @@ STOP_INSTANCE: tuple[Code, ...] = (
          f"Check the disks of the instance in the ECS console, {CHECK_AGAIN}"),
     Code(STOP, "InsufficientBalance", 403, "2025", "refused", "The balance of the account is too low.", f"{ACCOUNT}, {CHECK_AGAIN}"),
     Code(STOP, "InstanceNotReady", 403, "2025", "again", "The instance is not ready to be stopped.",
-         "Wait; the tool tries again until --timeout-stop."),
+         "Wait. A run asks again only until --timeout-stop."),
     Code(STOP, "InvalidInstanceId.NotFound", 404, "2025", "refused", "ECS finds no such instance in this region.", "Check the id and --region."),
     Code(STOP, "InvalidInstanceIds.NotFound", 404, "2025", "refused", "ECS does not know one of the instances in this region.", "Check the ids and --region."),
     Code(STOP, "InternalError", 500, "2025", "lost", "ECS had an internal error and did not say whether it stops the instance.",
@@ -49,7 +49,7 @@ STOP_INSTANCE: tuple[Code, ...] = (
 
 START_INSTANCE: tuple[Code, ...] = (
     Code(START, "IncorrectInstanceStatus", 403, "2025", "again", "The instance was not Stopped at that moment, or work on one of its disks is still in progress.",
-         "Wait; the tool tries again until --timeout-start."),
+         "Wait. A run asks again only until --timeout-start."),
     Code(START, "OperationDenied.NoStock", 403, "2025", "again", "The zone has no capacity for the instance type.", _STOCK),
     Code(START, "LackResource", 400, "2025", "again", "There is no capacity for the instance.", _STOCK),
     Code(START, "InvalidDedicatedHost.NotEnoughResource", 400, "2025", "again", "The dedicated host has no capacity left.", _STOCK),
@@ -57,10 +57,10 @@ START_INSTANCE: tuple[Code, ...] = (
     Code(START, "QuotaExceed.ElasticQuota", 400, "2025", "refused", "The account's quota of pay-as-you-go capacity is used up.",
          f"Raise the quota in the Quota Center or release another instance, {_START_IT}."),
     Code(START, "OperationDenied.HostRepairing", 403, "2025", "again", "The host that the instance runs on is being repaired.",
-         "Wait until the repair is over; the tool tries again until --timeout-start."),
+         "Wait until the repair is over. A run asks again only until --timeout-start."),
     Code(START, "OperationDenied.SpotPriceLowerThanPublicPrice", 403, "2025", "refused", "The spot price limit of the instance is below the current market price.",
          "Wait until the price falls and start the instance in the ECS console, or replace it with an instance that has a higher limit."),
-    Code(START, "InstanceNotReady", 403, "2025", "again", "The instance is not ready to be started.", "Wait; the tool tries again until --timeout-start."),
+    Code(START, "InstanceNotReady", 403, "2025", "again", "The instance is not ready to be started.", "Wait. A run asks again only until --timeout-start."),
     Code(START, "InsufficientBalance", 403, "2025", "refused", "The balance of the account is too low to start the instance.", f"{ACCOUNT}, {_START_IT}."),
     Code(START, "InstanceExpired", 403, "2025", "refused", "The instance is expired.", f"Renew it, {_START_IT}."),
     Code(START, "InstanceExpiredOrInArrears", 403, "2025", "refused", "The instance is expired or its account is in arrears, so it cannot be started.", f"{MONEY}, {_START_IT}."),
@@ -81,8 +81,8 @@ START_INSTANCE: tuple[Code, ...] = (
     Code(START, "InvalidInstanceId.NotFound", 404, "2025", "refused", "ECS finds no such instance in this region.", "Check in the ECS console whether the instance was released."),
     Code(START, "InvalidInstanceIds.NotFound", 404, "2025", "refused", "ECS does not know one of the instances in this region.", "Check in the ECS console whether an instance was released."),
     Code(START, "InternalError", 500, "2025", "lost", "ECS had an internal error and did not say whether it starts the instance.",
-         "The tool tries again until --timeout-start; look at the instance in the ECS console."),
+         "A run asks again only until --timeout-start; look at the instance in the ECS console."),
     Code(START, "ServiceUnavailable", 503, "2025", "lost", "ECS was not available and did not say whether it starts the instance.",
-         "The tool tries again until --timeout-start."),
+         "A run asks again only until --timeout-start."),
 )  # fmt: skip
 """What is documented for StartInstance and StartInstances (2025-12-03)."""

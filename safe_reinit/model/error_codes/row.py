@@ -72,5 +72,5 @@ START = ("StartInstance",)
 SNAP = ("CreateSnapshot",)
 TAGGING = ("TagResources", "UntagResources")
 NO_ROLLBACK = "The disk stays as the wipe left it; restore the data from the snapshot onto a new disk (CreateDisk)."
-WAIT_SNAPSHOT = "Wait until that snapshot is finished; the tool waits for at most --timeout-snapshot, and while a machine is down no longer than the plan says."
+WAIT_SNAPSHOT = "Wait until that snapshot is finished. A run waits for at most --timeout-snapshot, and while a machine is down no longer than the plan says."
 ACCOUNT = "Settle the bill"
