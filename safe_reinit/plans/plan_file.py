@@ -100,7 +100,7 @@ def read(raw: bytes) -> Saved:
     """
     content = _content(raw)
     if content.get("kind") != KIND:
-        raise UnreadableError("it is JSON, but not a safe-reinit plan")
+        raise UnreadableError("it is JSON, but not a saved plan")
     digest = content.get("digest")
     if not isinstance(digest, str) or digest != _digest(content):
         raise EditedError("it was changed after it was saved: its digest does not match its content")
@@ -144,7 +144,7 @@ def _content(raw: bytes) -> dict[str, Any]:
         why = str(error) if isinstance(error, (_OddError, DecodeError)) else "it is not readable JSON"
         raise UnreadableError(why) from None
     if not isinstance(content, dict):
-        raise UnreadableError("it is JSON, but not a safe-reinit plan")
+        raise UnreadableError("it is JSON, but not a saved plan")
     return content
 
 

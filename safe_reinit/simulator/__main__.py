@@ -36,13 +36,19 @@ def _parser() -> argparse.ArgumentParser:
         description="Start a simulated Alibaba Cloud ECS on this machine. Ctrl-C or SIGTERM stops it.",
         allow_abbrev=False,
     )
-    parser.add_argument("--port", type=int, default=0, help="the port to listen on; 0 picks a free one")
+    parser.add_argument("--port", type=_port, default=0, help="the port to listen on; 0 picks a free one")
     parser.add_argument("--world", metavar="FILE.yaml", help="the machines at the start (default: the built-in world)")
     parser.add_argument("--faults", metavar="FILE.yaml", help="which calls go wrong, and how")
     parser.add_argument("--speed", type=float, default=1.0, help="simulated seconds per real second")
     parser.add_argument("--seed", type=int, default=0, help="the seed of all ids; the same seed gives the same ids")
     parser.add_argument("--access-key", metavar="ID:SECRET", help="the access key to use instead of the world's first")
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
 
 
 async def _serve(arguments: argparse.Namespace) -> int:

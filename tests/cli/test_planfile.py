@@ -595,7 +595,7 @@ WRONG: dict[str, tuple[int, str]] = {
     "empty": (2, "it is empty"),
     "large": (2, "too large"),
     "text": (2, "it is not valid JSON"),
-    "report": (2, "not a safe-reinit plan"),
+    "report": (2, "not a saved plan"),
     "world-writable": (2, "Others may write"),
     "link-to-plan": (0, ""),
     "link-to-nothing": (2, "no such file"),

@@ -418,7 +418,7 @@ def test_a_start_that_falls_back_is_not_restarted() -> None:
 
 
 def test_a_start_that_is_tried_again_is_a_phase_of_its_own() -> None:
-    """A report of a machine that runs again says that the second start succeeded, and not only that the first failed."""
+    """A report of a machine that runs again shows its second start beside the first, which failed."""
     failed = evolve_observed(started(), observing(12, "Starting"), observing(14, "Stopped"))
     again = core_answers.accepted(core_answers.intend(failed, START, observing(30)), START, T + 30.0)
     known = evolve_observed(again, observing(32, "Starting"), observing(40, "Running"))

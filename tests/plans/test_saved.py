@@ -120,7 +120,7 @@ def test_whatever_is_changed_in_a_file_is_noticed(path: tuple[Any, ...]) -> None
     at(changed, path[:-1])[path[-1]] = OTHER[type(before)](before)
     del at(shorter, path[:-1])[path[-1]]
     if path == ("kind",):
-        with pytest.raises(plan_file.UnreadableError, match="not a safe-reinit plan"):
+        with pytest.raises(plan_file.UnreadableError, match="not a saved plan"):
             plan_file.read(json.dumps(changed).encode())
         return
 
@@ -369,7 +369,7 @@ def test_a_name_in_what_moved_moves_no_cursor() -> None:
         (b'{"kind": "x",\n "a', "not valid JSON at line 2"),
         (b'{"kind": "x", "kind": "x"}', "it contains a name twice"),
         (b'{"kind": NaN}', "NaN in it is not a JSON number"),
-        (b"[]", "not a safe-reinit plan"),
+        (b"[]", "not a saved plan"),
     ],
 )
 def test_what_is_no_plan_file_is_called_by_what_it_is(text: bytes, why: str) -> None:

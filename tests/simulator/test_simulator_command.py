@@ -63,6 +63,7 @@ def test_serve_and_end(number: signal.Signals, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["--port", "many"], "--port"),
+        (["--port", "99999"], "65535"),
         (["--speed", "0"], "speed"),
         (["--world", "/nowhere/world.yaml"], "/nowhere/world.yaml"),
         (["--faults", "/nowhere/faults.yaml"], "/nowhere/faults.yaml"),
