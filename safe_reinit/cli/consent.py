@@ -16,6 +16,7 @@ from ..checks.target_rules import MIN_TYPED, consents, no_consent, quotes
 from ..errors import RunRefused
 from ..interrupt import Interrupt
 from ..model import Plan
+from ..model.letters import passes_for_id
 from .output import paragraph, print_stderr, write
 from .progress import Progress
 
@@ -112,13 +113,14 @@ def _question(plan: Plan, is_only_one: Callable[[str], bool], digest: str) -> _Q
 
 
 def _is_plain(name: str) -> bool:
-    """Return whether a name is what it looks like: at most single spaces inside, no marks, nothing invisible."""
+    """Return whether a name is what it looks like: at most single spaces inside, no marks, nothing invisible, no id."""
     return (
         name != ""
         and name == unicodedata.normalize("NFKC", name)
         and name == " ".join(name.split())
         and all(letter == " " or unicodedata.category(letter)[0] in "LNPS" for letter in name)
         and not set(name) & _BLANK
+        and not passes_for_id(name)
     )
 
 

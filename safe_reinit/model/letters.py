@@ -19,6 +19,7 @@ _ACCENTS = re.compile(f"(?<=[A-Za-z])[{_MARKS}]+")
 _MARK = re.compile(f"[{_MARKS}]")
 _SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 """What only selects a form of a letter (variation selectors)."""
+_ID = re.compile("[idsmr]-")
 _BORDER = re.compile(r"(?=-)|(?<=-)|(?<=a)(?=A)|(?<=AA)(?=a)|(?<=A)(?=Aa)")
 _DOTLESS = str.maketrans("\u0131\u0130", "iI")
 """The Turkish i, which a Turkish program makes from the I of ``PRODUCTION``, and the other way round."""
@@ -27,6 +28,11 @@ _DOTLESS = str.maketrans("\u0131\u0130", "iI")
 def printable(text: str) -> str:
     """Keep a name that somebody else chose from moving the cursor, faking a line or reversing text."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def passes_for_id(name: str) -> bool:
+    """Return whether a name looks like the id of an instance, disk, snapshot, image or run, perhaps of another one."""
+    return _ID.match(plain(name)) is not None
 
 
 @lru_cache(4096)

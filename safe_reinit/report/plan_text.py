@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..core.waves import has_canary, stages
 from ..model import Finding, Plan, PlannedDisk, PlannedJob
-from ..model.letters import printable
+from ..model.letters import passes_for_id, printable
 from ..plans.plan import WIPES, downtime, steps, unforeseen, wiping_time
 from . import text
 from .many import count_of, groups, meaning, named
@@ -111,6 +111,8 @@ def loss(plan: Plan, *, listed: bool) -> str:
 
 
 def _short_name(job: PlannedJob) -> str:
+    if job.instance_id and passes_for_id(job.instance_name):
+        return f"{printable(job.instance_name)} ({job.instance_id})"
     return printable(job.instance_name) or job.instance_id or "no instance"
 
 

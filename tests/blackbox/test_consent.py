@@ -36,6 +36,8 @@ ODD = {
     "replaced": "web\ufffd",
     "markup": "lab:x:[red]web[/red]",
     "empty": "",
+    "id-of-another": "i-plain",
+    "id-of-a-disk": "D-plain",
 }
 """Names that do not show what they are, or have none."""
 NAMES = {**PLAIN, **ODD, "twin-a": "asg-first", "twin-b": "asg-first"}
@@ -178,6 +180,15 @@ def test_the_last_line_before_the_question_names_disk_machine_and_loss(sim: Simu
     (place,) = [number for number, line in enumerate(lines) if ", type the instance's" in line]
 
     assert lines[place - 1] == "WIPE d-plain (data disk, 40 GiB) on web1: everything written to it is lost."
+
+
+@pytest.mark.virtual_time
+def test_the_last_line_before_the_question_names_both_where_a_name_is_an_id(sim: Simulator, terminal: Open) -> None:
+    """A machine whose name is the id of another one is named with its own id beside it."""
+    person = terminal(sim, "--disk", "d-id-of-another", "--stop-instance", columns=200)
+    asks(person)
+
+    assert "on i-plain (i-id-of-another): everything written to it is lost" in person.shown
 
 
 def test_what_is_typed_ahead_answers_nothing(sim: Simulator, terminal: Open) -> None:
