@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..model import Event, Limits, Plan, PlannedJob
+from ..model.job import WIPES
 from ..model.letters import printable
-from ..plans.plan import WIPES, steps
+from ..plans.plan import steps
 from ..report.text import duration
 
 _SHOWS = {

@@ -21,6 +21,8 @@ what others did. ``intact``: intended, and proven refused or never sent."""
 ActionName = Literal[
     "TagResources", "StopInstance", "CreateSnapshot", "ReInitDisk", "ResetDisk", "StartInstance", "UntagResources"
 ]
+WIPES = ("ReInitDisk", "ResetDisk")
+"""The calls that change what is on a disk."""
 PhaseResult = Literal["ok", "refused", "timeout", "unknown"]
 
 
@@ -404,7 +406,7 @@ class Command:
     @property
     def overwrites(self) -> bool:
         """Whether it destroys what is on the disk."""
-        return self.action in ("ReInitDisk", "ResetDisk")
+        return self.action in WIPES
 
     @property
     def of_disk(self) -> bool:

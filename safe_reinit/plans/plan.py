@@ -35,8 +35,6 @@ from ..model.letters import printable
 from ..model.plan import PLAN_SCHEMA
 
 SCHEMA = PLAN_SCHEMA
-WIPES = ("ReInitDisk", "ResetDisk")
-"""The calls that change what is on a disk."""
 
 
 def make_plan(facts: Facts, options: Options, limits: Limits, reason: str | None, plan_id: str = "") -> Plan:

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..core.waves import has_canary, stages
 from ..model import Finding, Plan, PlannedDisk, PlannedJob
+from ..model.job import WIPES
 from ..model.letters import passes_for_id, printable
-from ..plans.plan import WIPES, downtime, steps, unforeseen, wiping_time
+from ..plans.plan import downtime, steps, unforeseen, wiping_time
 from . import text
 from .many import count_of, groups, meaning, named
 from .plan_targets import refused_lines, target_lines
