@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
+
 from ..clock import boottime
 from ..errors import UsageError
 from .database import LOCK_WAIT, Database, ReplacedError, Rows
@@ -121,7 +123,7 @@ class SqliteFile(_Connected):
             raise
 
     def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
+        self._keep_a_log()
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA foreign_keys=ON")
         self._db.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
@@ -138,6 +140,14 @@ class SqliteFile(_Connected):
                 for statement in migration.split(";"):
                     self.execute(statement)
             self._db.execute(f"PRAGMA user_version={SCHEMA}")
+
+    @retry(
+        retry=retry_if_exception(lambda error: getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY),
+        wait=wait_random(max=0.05), stop=stop_after_delay(LOCK_WAIT), reraise=True,
+    )  # fmt: skip
+    def _keep_a_log(self) -> None:
+        """Switch a new file to WAL. Of two runs that do so at once SQLite refuses one at once, however long it may wait."""
+        self._db.execute("PRAGMA journal_mode=WAL")
 
     @contextlib.contextmanager
     def transaction(self, *, wait: float = LOCK_WAIT) -> Iterator[None]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +28,21 @@ def begin(journal: Journal, name: str, account: str = "1", region: str = "cn-han
 def stopping(disks: int = 1) -> JobState:
     """Return the state of a machine with so many disks to wipe whose stop is intended."""
     return replace(state.begin(a_job(0, disks), Limits(), at=0.0), stop=Step("asked", tries=1))
+
+
+def test_two_first_runs_at_the_same_time_both_get_the_journal(tmp_path: Path) -> None:
+    """A file that is not there yet is made once, by whichever comes first, and neither is refused."""
+    at_once = threading.Barrier(2)
+
+    def opened(path: Path) -> list[str]:
+        at_once.wait()
+        with open_to_write(path) as journal:
+            return [run.run_id for run in journal.runs()]
+
+    with ThreadPoolExecutor(2) as threads:  # without care one of ten pairs fails
+        runs = list(threads.map(opened, [tmp_path / f"{pair}.db" for pair in range(100) for _ in range(2)]))
+
+    assert runs == [[]] * 200
 
 
 def test_no_more_machines_are_down_than_the_run_allows_whose_are_to_be_stopped(place: str) -> None:
