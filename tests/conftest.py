@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -89,6 +90,15 @@ def _virtual_time(request: pytest.FixtureRequest) -> Iterator[virtual.VirtualTim
         return
     with virtual.virtual_time(request.module) as time:
         yield time
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    """Let no test leave a thread of the program: it would go on in the tests that follow, and read their clocks."""
+    before = {*threading.enumerate()}
+    yield
+    left = [each for each in threading.enumerate() if each not in before and each.name.startswith("safe-reinit-lease")]
+    assert not left, "a lease was neither released nor left"
 
 
 @pytest.hookimpl(tryfirst=True)

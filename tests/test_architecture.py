@@ -77,7 +77,7 @@ ONLY_IN = {
     "requests": {"cloud/aliyun"},
     "urllib3": {"cloud/aliyun"},
     "certifi": {"cloud/aliyun"},
-    "tenacity": {"cloud/retry.py", "core"},
+    "tenacity": {"cloud/retry.py", "core", "journal/sqlite.py"},
     "sqlite3": {"journal"},
     "psycopg": {"journal"},
     "time": {"clock.py", "simulator"},

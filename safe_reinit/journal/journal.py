@@ -240,7 +240,9 @@ class Journal(Reader):
     def _begin_lease(self, run_id: str, before: Holder | None) -> Lease:
         session, epoch, at = secrets.token_hex(16), before.epoch + 1 if before else 1, boottime()
         began_on = self._write_holder(run_id, session, epoch, before, length())
-        return Lease(self, run_id, epoch, session, at, before, server_changed=began_on != self._db.server)
+        lease = Lease(self, run_id, epoch, session, at, before, server_changed=began_on != self._db.server)
+        self._leases.add(lease)
+        return lease
 
     def _write_holder(self, run_id: str, session: str, epoch: int, before: Holder | None, seconds: float) -> str:
         """Record who holds a run, and return the server on which it began."""

@@ -345,10 +345,14 @@ class Lease:
                 (dumps(job), *came_to, self.run_id, position),
             )
 
-    def release(self) -> None:
-        """Release the run, so that it can be resumed at once: this lease writes and calls nothing more."""
+    def leave(self) -> None:
+        """Renew it no longer."""
         self._ended.set()
         self._thread.join()
+
+    def release(self) -> None:
+        """Release the run, so that it can be resumed at once: this lease writes and calls nothing more."""
+        self.leave()
         with contextlib.suppress(JournalError, LeaseLostError, UsageError):
             self._write([], wait=LOCK_WAIT)
             self._journal.release(self)

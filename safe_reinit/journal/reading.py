@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Self
+from weakref import WeakSet
 
 from ..errors import RunRefused
 from ..model import InUse, LastRun, ShardProgress
 from .audit import AuditEntry
 from .database import Database
-from .lease import Holder, LateAnswer, length
+from .lease import Holder, LateAnswer, Lease, length
 from .sharing import in_use
 from .stored import Hold, KeyUse, StoredJob, StoredRun, as_written, data_of, phase_times
 
@@ -48,6 +49,8 @@ class Reader:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._leases: WeakSet[Lease] = WeakSet()
+        """Those taken through it; none where it is only read."""
 
     @property
     def place(self) -> str:
@@ -71,7 +74,9 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        """Close it."""
+        """Close it. Leases that were not released are no longer renewed and expire, as if their process had ended."""
+        for lease in self._leases:
+            lease.leave()
         self._db.close()
 
     def used_by(self, plan_id: str) -> str | None:

@@ -146,7 +146,7 @@ class SqliteFile(_Connected):
         wait=wait_random(max=0.05), stop=stop_after_delay(LOCK_WAIT), reraise=True,
     )  # fmt: skip
     def _keep_a_log(self) -> None:
-        """Switch a new file to WAL. Of two runs that do so at once SQLite refuses one at once, however long it may wait."""
+        """Switch a new file to WAL: of two runs that do so at once SQLite refuses one, however long it may wait."""
         self._db.execute("PRAGMA journal_mode=WAL")
 
     @contextlib.contextmanager
