@@ -97,7 +97,7 @@ def _threads() -> Iterator[None]:
     """Let no test leave a thread of the program: it would go on in the tests that follow, and read their clocks."""
     before = {*threading.enumerate()}
     yield
-    left = [each for each in threading.enumerate() if each not in before and each.name.startswith("safe-reinit-lease")]
+    left = [each for each in threading.enumerate() if each not in before and each.name.startswith("safe-reinit")]
     assert not left, "a lease was neither released nor left"
 
 
