@@ -18,7 +18,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from .check import Check
+from .check import Check, documentation
 
 if TYPE_CHECKING:
     from ..model import DiskFacts, Finding, Level
@@ -116,7 +116,7 @@ OF_TARGET: tuple[str, ...] = ("target-not-allowed", "target-protected", "not-in-
 
 
 def __getattr__(name: str) -> tuple[Check, ...]:
-    if name != "CHECKS":  # they are imported when they run: explaining one needs only that one
+    if name != "CHECKS":  # they are imported when they run: explaining one needs none of them
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return _all()
 
@@ -176,4 +176,6 @@ def _identity(finding: Finding) -> tuple[object, ...]:
     return (finding.check, finding.level, finding.subject, finding.message, finding.fix, fact, finding.predicts)
 
 
-__all__ = ["CHECKS", "CHECK_NAMES", "Check", "by_name", "check_disk", "check_disks", "check_target"]
+__all__ = [
+    "CHECKS", "CHECK_NAMES", "Check", "by_name", "check_disk", "check_disks", "check_target", "documentation",
+]  # fmt: skip

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import ast
 import inspect
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import ModuleType
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..model import DiskFacts, Finding, Level
 
 
-def _in_source(module: ModuleType) -> str:
-    """Read the docstring from the source: Python drops it when it optimises (``-OO``, ``PYTHONOPTIMIZE=2``)."""
-    loader = module.__spec__.loader if module.__spec__ else None
-    source = getattr(loader, "get_source", lambda _name: None)(module.__name__)
-    return ast.get_docstring(ast.parse(source)) or "" if source else ""
+def documentation(name: str) -> str:
+    """Return the docstring of a check's file: what the check does, why it matters, how to fix it.
+
+    It is read from the source. Importing the file takes longer, because that makes the classes of all facts, and Python
+    drops docstrings when it optimises (``-OO``, ``PYTHONOPTIMIZE=2``). Only a file that has no source is imported.
+    """
+    module = f"{__package__}.{name.replace('-', '_')}"
+    loader = spec.loader if (spec := find_spec(module)) else None
+    source = getattr(loader, "get_source", lambda _module: None)(module)
+    return (ast.get_docstring(ast.parse(source)) if source else inspect.getdoc(import_module(module))) or ""
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,7 @@ class Check:
     @property
     def text(self) -> str:
         """The documentation: what it does, why it matters, how to fix it."""
-        module = sys.modules[self.run.__module__]
-        return inspect.cleandoc(module.__doc__ or _in_source(module))
+        return documentation(self.name)
 
     @property
     def summary(self) -> str:

@@ -6,12 +6,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ..checks import CHECK_NAMES, by_name, like
+from ..checks import CHECK_NAMES, by_name, documentation, like
 from ..errors import UsageError
-from ..model.error_codes import EVERY, SUMMARIES, Code, rows_of
 from .output import Output, console_of, print_lines, print_stdout
+
+if TYPE_CHECKING:
+    from ..model.error_codes import Code
 
 _LEVELS = (
     "A block stops a run. A risk stops it unless you accept it: --accept NAME. An info never stops it. "
@@ -52,7 +54,7 @@ class Explained:
 
 def checks(output: Output) -> None:
     """List the checks."""
-    from ..checks import CHECKS  # noqa: PLC0415 - all their files, of which explain needs one
+    from ..checks import CHECKS  # noqa: PLC0415 - all their files, of which explain needs none
 
     if output.json:
         from ..model.codec import encode  # noqa: PLC0415 - only for a document
@@ -79,23 +81,17 @@ def explain(name: str, output: Output) -> None:
     Raises:
         UsageError: it is neither.
     """
-    explained = _check(name) or _code(name)
-    if explained is None:
-        near = like(name, (*CHECK_NAMES, *SUMMARIES))
-        raise UsageError(
-            f"{name!r} is neither a check nor an error code that this program knows.",
-            hint=f"{near}safe-reinit checks lists the checks.",
-        )
+    text = documentation(name) if name in CHECK_NAMES else _text_of_code(name)
     if output.json:
         from ..model.codec import encode  # noqa: PLC0415 - see above
 
-        output.document({"schema": 1, **encode(explained)})
+        output.document({"schema": 1, **encode(_document(name, text))})
     elif sys.stdout.isatty():
         from ..report import Line  # noqa: PLC0415 - only on a terminal
 
-        print_lines((Line(line) for line in _paragraphs(explained.text)), sys.stdout)
+        print_lines((Line(line) for line in _paragraphs(text)), sys.stdout)
     else:
-        print_stdout(explained.text)
+        print_stdout(text)
 
 
 def _row_lines(first: str, summary: str, width: int, columns: int) -> Iterator[str]:
@@ -120,23 +116,30 @@ def _paragraphs(text: str) -> Iterator[str]:
             yield from lines
 
 
-def _check(name: str) -> Explained | None:
-    check = by_name(name)
-    if check is None:
-        return None
-    return Explained(check.name, check.level, check.predicts, check.summary, check.text)
+def _document(name: str, text: str) -> Explained:
+    if check := by_name(name):
+        return Explained(name, check.level, check.predicts, check.summary, text)
+    from ..model.error_codes import rows_of  # noqa: PLC0415 - see below
+
+    return Explained(name, "error", (name,), rows_of(name)[0].meaning, text)
 
 
-def _code(name: str) -> Explained | None:
+def _text_of_code(name: str) -> str:
     """Explain a code: for each group of calls that it can answer, what it means there."""
-    rows = rows_of(name)
-    if not rows:
-        return None
-    text = "\n\n".join((name, *(_row(row) for row in rows)))
-    return Explained(name, "error", (name,), rows[0].meaning, text)
+    from ..model.error_codes import SUMMARIES, rows_of  # noqa: PLC0415 - a check is explained without the codes
+
+    if rows := rows_of(name):
+        return "\n\n".join((name, *(_row(row) for row in rows)))
+    near = like(name, (*CHECK_NAMES, *SUMMARIES))
+    raise UsageError(
+        f"{name!r} is neither a check nor an error code that this program knows.",
+        hint=f"{near}safe-reinit checks lists the checks.",
+    )
 
 
 def _row(row: Code) -> str:
+    from ..model.error_codes import EVERY  # noqa: PLC0415 - see above
+
     calls = "any call" if EVERY in row.actions else ", ".join(row.actions)
     family = f", as every {row.code}" if row.is_family else ""
     lines = [

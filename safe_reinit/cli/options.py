@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -164,11 +164,14 @@ _SETTINGS_OF_RUN = (
 )  # fmt: skip
 
 
-def _stack(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
-    """Return a decorator that adds these options to a command, after its own, once they are needed."""
+def _stack(*parts: Setting[Any] | Callable[[Any], Any], hidden: tuple[Setting[Any], ...] = ()) -> Callable[[F], F]:
+    """Return a decorator that adds these options to a command, after its own, once they are needed.
+
+    The help leaves out the hidden settings, which are accepted but do not affect the command.
+    """
 
     def decorate(function: F) -> F:
-        function.__dict__[_LATER] = decorators
+        function.__dict__[_LATER] = parts, hidden
         return function
 
     return decorate
@@ -179,23 +182,16 @@ def made(function: Callable[..., Any] | None) -> list[click.Parameter]:
 
     def bearer() -> None: ...
 
-    for decorator in reversed(getattr(function, _LATER, ())):
-        decorator(bearer)
+    parts, hidden = getattr(function, _LATER, ((), ()))
+    for part in reversed(parts):
+        (_setting(part, hidden=part in hidden) if isinstance(part, Setting) else part)(bearer)
     return list(reversed(getattr(bearer, "__click_params__", [])))
 
 
-def _settings(*settings: Setting[Any], hidden: tuple[Setting[Any], ...] = ()) -> Iterator[Callable[[Any], Any]]:
-    """Make the options of settings; the help leaves out those that are accepted but do not affect the command."""
-    return (_setting(each, hidden=each in hidden) for each in settings)
-
-
-def _run(*hidden: Setting[Any]) -> tuple[Callable[[Any], Any], ...]:
-    settings = _settings(*_SETTINGS_OF_RUN, hidden=hidden)
-    return (*_TARGET, *_CONFIRM, *_CONSENT, *_ONCE, *settings, *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT))
-
-
-_RUN = _run()
-everything: Callable[[F], F] = _stack(*_run(*_RUNNER))
+_RUN: tuple[Setting[Any] | Callable[[Any], Any], ...] = (
+    *_TARGET, *_CONFIRM, *_CONSENT, *_ONCE, *_SETTINGS_OF_RUN, *_PASSWORD, *_CONFIG, *_OUTPUT,
+)  # fmt: skip
+everything: Callable[[F], F] = _stack(*_RUN, hidden=_RUNNER)
 """The options of a run, for commands that only read its command line."""
 program: Callable[[F], F] = _stack(
     *_RUN, click.version_option(VERSION, "-V", "--version", message="safe-reinit %(version)s")
@@ -204,25 +200,24 @@ program: Callable[[F], F] = _stack(
 plan: Callable[[F], F] = _stack(
     _option("--save", metavar="FILE", help="Save the plan to a new file, to run it later with safe-reinit apply FILE."),
     *_TARGET,
-    *_run(*_RUNNER[1:])[len(_TARGET) + len(_CONFIRM) :],
+    *_RUN[len(_TARGET) + len(_CONFIRM) :],
+    hidden=_RUNNER[1:],
 )
 """The options of a plan: those of a run except for the consent to run it."""
 _REHEARSED = _but(_SETTINGS_OF_RUN, Settings.simulate, Settings.world, Settings.journal, Settings.on_unknown, *_RUNNER)
-rehearse: Callable[[F], F] = _stack(
-    *_TARGET, *_CONSENT, *_settings(*_REHEARSED), *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT)
-)
+rehearse: Callable[[F], F] = _stack(*_TARGET, *_CONSENT, *_REHEARSED, *_PASSWORD, *_CONFIG, *_OUTPUT)
 """The options of a rehearsal: those of a plan, and faults."""
 _UNDONE = _but(
     _SETTINGS_OF_RUN, Settings.expect_instance,
     *_of("Logging in after a system disk is wiped", "Many machines", "Simulation"),
 )  # fmt: skip
-undo: Callable[[F], F] = _stack(*_CONFIRM, *_CONSENT, *_settings(*_UNDONE), *_CONFIG, *_settings(*_OUTPUT))
+undo: Callable[[F], F] = _stack(*_CONFIRM, *_CONSENT, *_UNDONE, *_CONFIG, *_OUTPUT)
 """The options of an undo: those of a run except for what only ReInitDisk accepts; the run names the disks."""
 policy: Callable[[F], F] = _stack(
     *_TARGET,
     click.option("--check", is_flag=True, default=None, help="List which of these permissions are missing."),
-    *_CONSENT, *_settings(*_SETTINGS_OF_RUN, hidden=_RUNNER), *_PASSWORD, *_CONFIG,
-    *_settings(*_but(_OUTPUT, Settings.report, Settings.events)),
+    *_CONSENT, *_SETTINGS_OF_RUN, *_PASSWORD, *_CONFIG, *_but(_OUTPUT, Settings.report, Settings.events),
+    hidden=_RUNNER,
 )  # fmt: skip
 """The options of a policy: those of a run, so that its command line can be used unchanged."""
 _RESUMED = (*_CLOUD, Settings.password_env, Settings.journal, Settings.temporal, Settings.temporal_namespace)
@@ -231,7 +226,7 @@ resume: Callable[[F], F] = _stack(
         "--verdict", type=click.Choice(["reinitialised", "intact", "wipe-again"]), default=None,
         help="What happened to the disks whose outcome is unknown, if you know it.",
     ),
-    *_CONFIRM[1:], _CONSENT[0], *_settings(*_RESUMED), *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT),
+    *_CONFIRM[1:], _CONSENT[0], *_RESUMED, *_PASSWORD, *_CONFIG, *_OUTPUT,
 )  # fmt: skip
 """The options of a run that continues."""
 apply: Callable[[F], F] = _stack(
@@ -241,7 +236,7 @@ apply: Callable[[F], F] = _stack(
         help="Confirm with the file's digest: at least its first 32 characters. The name of the disks' class also "
         "confirms, if the class is unattended. On a terminal, you can leave this out: you are asked.",
     ),
-    *_settings(*_RESUMED, Settings.on_unknown, *_of("Simulation")), *_PASSWORD, *_CONFIG, *_settings(*_OUTPUT),
+    *_RESUMED, Settings.on_unknown, *_of("Simulation"), *_PASSWORD, *_CONFIG, *_OUTPUT,
 )  # fmt: skip
 """The options of a plan from a file. The file has the targets and everything that was agreed to, so there are no
 options for these.
@@ -254,14 +249,14 @@ verify: Callable[[F], F] = _stack(
     _option("--disk", metavar="D", offers="disks", help="The disk to wipe, if the machine has several."),
     click.option("--confirm", metavar="I", help="Agree that all data on the disk is lost; repeat the machine's id."),
     _option("--save", metavar="FILE", help="Save the measurements to a new JSON file, without ids, to share it."),
-    _CONSENT[0], *_settings(*_CLOUD, *_of("Waiting"), Settings.journal, *_of("Simulation")), *_CONFIG,
-    *_settings(*_but(_OUTPUT, Settings.report)),
+    _CONSENT[0], *_CLOUD, *_of("Waiting"), Settings.journal, *_of("Simulation"), *_CONFIG,
+    *_but(_OUTPUT, Settings.report),
 )  # fmt: skip
 """The options of a verification: those of a run of one disk that is stopped and started again."""
-cancel: Callable[[F], F] = _stack(_setting(Settings.journal), *_CONFIG)
+cancel: Callable[[F], F] = _stack(Settings.journal, *_CONFIG)
 """The options of a command that asks a run to end."""
 _JOURNAL = (
-    _setting(Settings.journal), *_CONFIG, _option("--output", metavar="text|json", help="The format of the result."),
+    Settings.journal, *_CONFIG, _option("--output", metavar="text|json", help="The format of the result."),
 )  # fmt: skip
 journal: Callable[[F], F] = _stack(*_JOURNAL)
 """The options of a command that reads the journal."""
@@ -277,11 +272,11 @@ def limit(help_: str) -> Callable[[F], F]:
 
 show: Callable[[F], F] = _stack(
     _option("--report", metavar="FILE", help="Write the run's report to this file (.json, .md, .html, .txt)."),
-    _setting(Settings.verbose),
+    Settings.verbose,
     *_JOURNAL,
 )
 """The options of a command that shows a run."""
-worker: Callable[[F], F] = _stack(*_settings(*_of("Where"), *_but(_of("Temporal"), Settings.runner)), *_CONFIG)
+worker: Callable[[F], F] = _stack(*_of("Where"), *_but(_of("Temporal"), Settings.runner), *_CONFIG)
 """The options of a worker."""
 output: Callable[[F], F] = _stack(
     _option("--output", metavar="text|json", default=None, help="The format of the result.")

@@ -16,14 +16,14 @@ from .examples import EXAMPLES
 _NAME = "safe-reinit"
 _PACKAGE = __name__.partition(".")[0]
 _COMMANDS = "|".join(sorted({name.split()[0] for name in EXAMPLES} - {_NAME} | {"simulator"}))
-_CALL = re.compile(rf"(?<![\w./-]){_NAME}(?= (?:-|(?:{_COMMANDS})\b))")
-"""Where a command begins; elsewhere the name means the program."""
+_CALL = rf"(?<![\w./-]){_NAME}(?= (?:-|(?:{_COMMANDS})\b))"
+"""Where a command begins; elsewhere the name means the program. Compiled on demand."""
 
 
 def as_called(text: str) -> str:
     """Return a text in which commands call this program in the way it was called."""
     called = _called(sys.argv[0], os.environ.get("PATH", os.defpath))
-    return text if called == _NAME else _CALL.sub(lambda _: called, text)
+    return text if called == _NAME else re.sub(_CALL, lambda _: called, text)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import py_compile
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safe_reinit import checks
-from safe_reinit.checks import CHECK_NAMES, CHECKS, by_name, check_disk, check_disks
+from safe_reinit.checks import CHECK_NAMES, CHECKS, by_name, check_disk, check_disks, documentation
 from safe_reinit.checks.check import Check
 from safe_reinit.model import (
     Allow,
@@ -125,6 +126,17 @@ def test_every_docstring_explains_in_the_same_three_parts(check: Check) -> None:
         "Why it matters",
         "How to fix it",
     ]
+
+
+def test_documentation_does_not_need_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that was installed as bytecode alone, as in a frozen program, has its documentation too."""
+    package, text = checks.__name__, documentation("spot")
+    py_compile.compile(f"{checks.__path__[0]}/spot.py", str(tmp_path / "spot.pyc"), doraise=True)
+    monkeypatch.setattr(checks, "__path__", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, f"{package}.spot")
+
+    assert documentation("spot") == text != ""
+    assert sys.modules[f"{package}.spot"].__file__ == str(tmp_path / "spot.pyc")
 
 
 @each_check

@@ -28,7 +28,7 @@ CONFIRMED = (*DISK, "--confirm", "d-sim-web1-data")
 SLOW = {
     "http.client", "concurrent.futures", "importlib.resources", "shutil", "tempfile", "urllib.parse",
     "safe_reinit.cloud.aliyun", "safe_reinit.client", "safe_reinit.journal", "safe_reinit.model.plan",
-    "safe_reinit.cloud.locate",
+    "safe_reinit.cloud.locate", "safe_reinit.model.cloud", "safe_reinit.model.facts",
 }  # fmt: skip
 HEAVY = ("alibabacloud", "darabonba", "Tea", "requests", "rich", "aiohttp", "pydantic", "yaml", "temporalio")
 
@@ -72,12 +72,20 @@ def test_what_only_tells_imports_nothing_heavy(command_line: CommandLine, argv: 
 
 @pytest.mark.parametrize(
     "argv",
-    [("--help",), ("plan", "--help"), ("explain", "DiskError"), ("--yes",)],
+    [("--help",), ("plan", "--help"), ("explain", "DiskError"), ("explain", "disk-locked"), ("--yes",)],
     ids=" ".join,
 )
 def test_help_imports_nothing_of_a_cloud_a_plan_or_a_journal(command_line: CommandLine, argv: tuple[str, ...]) -> None:
-    """Help, explain of a code and usage errors import no gateway, no plan, no journal and no HTTP client."""
+    """Help, explain and usage errors import no gateway, no facts, no plan, no journal and no HTTP client."""
     assert not imported(command_line, argv) & SLOW
+
+
+def test_a_check_is_explained_without_importing_it(command_line: CommandLine) -> None:
+    """Explain reads the docstring of a check from its source, and needs no other check and no error code."""
+    package = {name for name in imported(command_line, ("explain", "disk-locked")) if name.startswith("safe_reinit.")}
+
+    assert {name for name in package if name.startswith("safe_reinit.checks.")} == {"safe_reinit.checks.check"}
+    assert "safe_reinit.model.error_codes" not in package
 
 
 def test_checks_lists_every_check(capsys: pytest.CaptureFixture[str]) -> None:
