@@ -5,7 +5,7 @@
     ├── RunRefused       3  refused        data untouched: no changing call was sent
     ├── RunFailed        4  failed         data intact or untouched: something failed; the power state is as planned
     ├── OutcomeUnknown   5  unknown        the wipe may or may not have happened; the instance is left stopped
-    ├── NotRestarted     6  not-restarted  reinitialised, but the power state is not as planned
+    ├── NotRestarted     6  not-restarted  wiped, but the power state is not as planned
     ├── PartlyDone       7  partial        several disks with different outcomes, none unknown
     └── Stranded         8  stranded       data intact or untouched, but the power state is not as planned
 

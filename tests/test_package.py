@@ -134,7 +134,7 @@ def test_the_main_job_works_as_installed(installed: dict[str, Any], tmp_path: Pa
     )  # fmt: skip
 
     assert where.is_relative_to(installed["env"]["PYTHONPATH"])
-    assert "d-sim-web1-data on web1 (i-sim-web1): reinitialised (ECS showed the wipe begin and end)" in result
+    assert "d-sim-web1-data on web1 (i-sim-web1): wiped (ECS showed the wipe begin and end)" in result
 
 
 def test_the_pythons_of_the_classifiers_are_those_of_the_workflow() -> None:

@@ -24,7 +24,7 @@ from ._shared import moment, overwriting, word
 from .check import Check
 
 WINDOW_HOURS = 2
-"""Hours from now in which a run is expected to end: by default 10m to stop, 60m for a snapshot, 30m to reinitialise and
+"""Hours from now in which a run is expected to end: by default 10m to stop, 60m for a snapshot, 30m to wipe and
 15m to start."""
 _ZONE = timezone(timedelta(hours=8))
 

@@ -45,8 +45,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "risk",
         disk.disk_id,
-        f"The category of the disk is {word(disk.category)}, and it is not documented whether ECS reinitialises "
-        "such disks.",
+        f"The category of the disk is {word(disk.category)}, and it is not documented whether ECS wipes such disks.",
         fix="Ask Alibaba Cloud support, or use --accept category-unknown to accept that ECS may refuse the wipe.",
         fact={"Category": disk.category},
         predicts="DiskCategory.OperationNotSupported",

@@ -5,7 +5,7 @@ What it does
     ephemeral_ssd.
 
 Why it matters
-    A local disk cannot be reinitialised; ECS would refuse the wipe with DiskCategory.OperationNotSupported.
+    A local disk cannot be wiped; ECS would refuse the wipe with DiskCategory.OperationNotSupported.
 
 How to fix it
     Erase the data from within the operating system of the instance.
@@ -31,7 +31,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         disk.disk_id,
-        f"The disk is a local disk ({word(disk.category)}), and ECS does not reinitialise local disks.",
+        f"The disk is a local disk ({word(disk.category)}), and ECS does not wipe local disks.",
         fix="Erase the data from within the operating system of the instance.",
         fact={"Category": disk.category},
         predicts="DiskCategory.OperationNotSupported",

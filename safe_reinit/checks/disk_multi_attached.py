@@ -41,7 +41,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         disk.disk_id,
-        f"The disk {how}, and ECS does not reinitialise a disk that several instances can share.",
+        f"The disk {how}, and ECS does not wipe a disk that several instances can share.",
         fix="Erase the data from within the operating system, or replace the disk with a new one.",
         fact={
             "MultiAttach": disk.multi_attach,

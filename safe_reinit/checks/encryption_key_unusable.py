@@ -6,7 +6,7 @@ What it does
     key that KMS does not know.
 
 Why it matters
-    ECS needs the key of an encrypted disk to reinitialise it, and the keys of all disks to start the instance. Without
+    ECS needs the key of an encrypted disk to wipe it, and the keys of all disks to start the instance. Without
     them it refuses. The machine would be stopped for a wipe that cannot happen, and might not start again.
 
 How to fix it

@@ -5,7 +5,7 @@ What it does
     disk and as the replica. Only deleted pairs are ignored.
 
 Why it matters
-    The disks of an asynchronous replication pair, primary and secondary, cannot be reinitialised. It is not documented
+    The disks of an asynchronous replication pair, primary and secondary, cannot be wiped. It is not documented
     which error ECS returns, or what a wipe would do to the replica.
 
 How to fix it
@@ -35,7 +35,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
             "block",
             disk_id,
             f"The disk is the {role} disk of replication pair {word(pair.pair_id)} (status {word(pair.status)}), "
-            "and ECS does not reinitialise disks of a replication pair.",
+            "and ECS does not wipe disks of a replication pair.",
             fix="Delete the replication pair once you no longer need the replica, then check again with --dry-run.",
             fact={"ReplicaPairId": pair.pair_id, "Status": pair.status},
         )

@@ -28,7 +28,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         instance.instance_id,
-        "The instance is configured for hibernation, and ECS refuses to reinitialise its disks.",
+        "The instance is configured for hibernation, and ECS refuses to wipe its disks.",
         fix="Erase the data from within the operating system, or use an instance without hibernation.",
         fact={"HibernationOptions.Configured": True},
         predicts="HibernationConfigured.InstanceOperationForbidden",

@@ -5,7 +5,7 @@ What it does
     of (legacy) instant access.
 
 Why it matters
-    A disk with a local snapshot cannot be reinitialised; ECS would refuse the wipe with
+    A disk with a local snapshot cannot be wiped; ECS would refuse the wipe with
     DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported.
 
 How to fix it
@@ -33,7 +33,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         CHECK.name,
         "block",
         facts.disk.disk_id,
-        f"The disk has local snapshots ({ids}), and ECS does not reinitialise a disk that has any.",
+        f"The disk has local snapshots ({ids}), and ECS does not wipe a disk that has any.",
         fix="Delete the local snapshots if nobody needs them, then check again with --dry-run.",
         fact={"SnapshotId": local[0].snapshot_id, "Category": local[0].category, "Count": len(local)},
         predicts=CODE,

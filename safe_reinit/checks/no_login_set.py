@@ -5,9 +5,9 @@ What it does
     (KeyPairName, DescribeInstances). If the instance has a key pair, the check assumes that people log in with it.
 
 Why it matters
-    A wiped system disk is reset to its image: the users, keys and passwords that were set on it are gone. It is not
-    documented which login works if you give neither, so nobody may be able to log in. (The tool cannot see whether a
-    custom image has its own login.)
+    A wiped system disk has only the content of its image: the users, keys and passwords that were set on it are gone.
+    It is not documented which login works if you give neither, so nobody may be able to log in. (The tool cannot see
+    whether a custom image has its own login.)
 
 How to fix it
     Add --key-pair (Linux), or a password with --password-env or --password-stdin. If the image has its own login,

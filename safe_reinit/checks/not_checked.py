@@ -27,7 +27,7 @@ _UNKNOWN = {
     "DescribeScalingInstances": "only tags can show whether the instance is in a scaling group, "
     "which may release a member that is stopped",
     "DescribeDiskReplicaPairs": "it is not known whether the disk is in a replication pair, "
-    "whose disks ECS does not reinitialise",
+    "whose disks ECS does not wipe",
     "DescribeKey": "it is not known whether the encryption key works, "
     "without which ECS refuses both the wipe and the start",
     "DescribeInstanceHistoryEvents": "it is not known whether ECS plans a maintenance of the instance, "

@@ -6,7 +6,7 @@ What it does
 
 Why it matters
     It does not stop the run: the wipe works today. Once the owner deletes the image or stops sharing it, this disk can
-    never be reinitialised again.
+    never be wiped again.
 
 How to fix it
     Copy the image into your own account if you will need to do this again, and create the next system disk from the
@@ -32,7 +32,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "info",
         facts.disk.disk_id,
         f"The disk returns to image {word(image.image_id)} of another account, "
-        "so it can be reinitialised only as long as that account shares the image.",
+        "so it can be wiped only as long as that account shares the image.",
         fix="Copy the image into this account if you will need to do this again.",
         fact={"ImageId": image.image_id, "ImageOwnerAlias": image.owner_alias, "IsPublic": image.is_public},
     )

@@ -4,7 +4,7 @@ What it does
     Reads the CreationTime of the source snapshot (DescribeSnapshots) and the DetachedTime of the disk (DescribeDisks).
 
 Why it matters
-    A disk made from a snapshot of 2013-07-15 or earlier can no longer be reinitialised once it has been detached; ECS
+    A disk made from a snapshot of 2013-07-15 or earlier can no longer be wiped once it has been detached; ECS
     would refuse the wipe with InvalidSnapshot.TooOld.
 
 How to fix it
@@ -35,7 +35,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "block",
         disk.disk_id,
         f"The disk was made from snapshot {word(source.snapshot_id)} of {source.creation_time:%Y-%m-%d} and has been "
-        "detached since, and ECS does not reinitialise such a disk.",
+        "detached since, and ECS does not wipe such a disk.",
         fix="Replace it with a new disk, or erase the data from within the operating system.",
         fact={
             "SourceSnapshotId": disk.source_snapshot_id,

@@ -55,7 +55,7 @@ def obtain(plan: Plan, confirm: str | None, is_only_one: Callable[[str], bool], 
         )
     question = _question(plan, is_only_one, digest)
     for left in range(_MAX_TRIES, 0, -1):
-        _prompt(f"To {'roll back' if plan.options.undo else 'reinitialise'}, type the {question}")
+        _prompt(f"To {'roll back' if plan.options.undo else 'wipe'}, type the {question}")
         answer = _read()
         if answer is not None and question.agrees(unicodedata.normalize("NFC", answer.strip())):
             return

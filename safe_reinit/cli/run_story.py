@@ -129,7 +129,7 @@ class _Story:
         disks = count_of(sum(len(job["disks"]) for job in jobs), "disk")
         what = f"{disks} on {count_of(len(jobs), 'machine')}"
         undone = self.stored.undoes
-        text = f"roll back {what}: undo of {undone}" if undone else f"reinitialise {what}"
+        text = f"roll back {what}: undo of {undone}" if undone else f"wipe {what}"
         steps = [
             "stop" if any(job["will_stop"] for job in jobs) else "",
             "snapshot" if options["snapshot"] else "",
@@ -175,7 +175,7 @@ class _Story:
         if job.phases:
             yield Line(f"  {', '.join(map(_phase, job.phases))}")
         for disk in job.disks:
-            data = report.data_text(disk, "rolled back" if self.stored.undoes else "reinitialised")
+            data = report.data_text(disk, "rolled back" if self.stored.undoes else "wiped")
             if self.stored.attended and disk.data == "unknown":  # nobody need find that out
                 data = f"its {'roll-back' if self.stored.undoes else 'wipe'} is under way"
             yield Line(f"  {disk.disk_id}: {data}")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @speaks_to_its_maker
 class Client:
-    """Plans and runs reinitialisations in one region. Safe to use from several threads; made by ``connect``.
+    """Plans and runs wipes in one region. Safe to use from several threads; made by ``connect``.
 
     Attributes:
         planner: makes the plans of this client; meant for the commands of this package, not for your programs.
@@ -207,7 +207,7 @@ class Client:
                 begins. If workers carry out the run, ``None`` leaves the question open, and the run keeps waiting.
 
         Returns:
-            the report of a run that is ``done``: every disk proven reinitialised, and the power state as planned. With
+            the report of a run that is ``done``: every disk proven wiped, and the power state as planned. With
             ``already_done`` it is that of an earlier run with the key of the plan, and nothing was done now.
 
         Raises:

@@ -294,7 +294,7 @@ class Cloud(Protocol):
         """Start up to 100 instances (StartInstances, SuccessFirst): the answer for each, if there was one."""
 
     def reinit_disk(self, disk_id: str, options: Options, *, attempt: int = 1, until: float = math.inf) -> Accepted:
-        """Reinitialise a disk (ReInitDisk; AutoStartInstance is never sent).
+        """Wipe a disk (ReInitDisk; AutoStartInstance is never sent).
 
         Args:
             disk_id: the disk.

@@ -65,7 +65,7 @@ class Settings(Table):
         group="Waiting", metavar="DURATION", sample="60m",
     )
     timeout_reinit: Setting[float] = Setting(
-        read.duration, 1800.0, "the time limit for reinitialising a disk",
+        read.duration, 1800.0, "the time limit for wiping a disk",
         group="Waiting", metavar="DURATION", sample="30m",
     )
     timeout_start: Setting[float] = Setting(
@@ -188,7 +188,7 @@ class Settings(Table):
     )
     reason: Setting[str | None] = Setting(
         read.text, None, "the reason for the run, such as a change ticket; kept in the plan and the report",
-        group="Consent", metavar="TEXT", sample='"CHG-1: nightly reset"',
+        group="Consent", metavar="TEXT", sample='"CHG-1: nightly wipe"',
     )
     key_pair: Setting[str | None] = Setting(
         read.text, None, "the key pair to log in with after a system disk is wiped",

@@ -228,7 +228,7 @@ def _may_ask_again(job: JobState, command: Command, step: Step, due: float, code
 def _refused_wipe(job: JobState, disk_id: str, failure: Failure, at: float, due: float | None) -> JobState:
     """Return the state after a wipe was proven not done; its fence is removed, because nothing happened behind it."""
     wipe = wipe_of(job, disk_id)
-    if _is_accepted(wipe):  # whatever the reason for this refusal, the disk is being reinitialised
+    if _is_accepted(wipe):  # whatever the reason for this refusal, the disk is being wiped
         return with_wipe(job, disk_id, _acknowledged(at))
     since = at if wipe.refused_since is None else wipe.refused_since
     act = "ResetDisk" if wipe.snapshot_id else "ReInitDisk"
@@ -237,7 +237,7 @@ def _refused_wipe(job: JobState, disk_id: str, failure: Failure, at: float, due:
     if due is not None and due <= until and not job.turned_back and not wipe.reiniting:
         again = replace(wipe, state=_to_send(wipe), at=at, due=due, refused_since=since, fence=_fence_after(wipe))
         return with_wipe(job, disk_id, lambda _: again)
-    # This proves nothing about an attempt whose answer was lost; in an undo, somebody else is reinitialising the disk.
+    # This proves nothing about an attempt whose answer was lost; in an undo, somebody else is wiping the disk.
     proven: WipeState = "unknown" if wipe.losses or wipe.reiniting else "refused"
     ended = replace(wipe, state=proven, at=at, due=None, refused_since=since)
     return fail(with_wipe(job, disk_id, lambda _: ended), failure)

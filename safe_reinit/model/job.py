@@ -274,7 +274,7 @@ class JobState:
 
     @property
     def wiped(self) -> tuple[Wipe, ...]:
-        """The disks whose reinitialisation is proven."""
+        """The disks whose wipe is proven."""
         return tuple(wipe for wipe in self.disks if wipe.state == "done")
 
     @property

@@ -52,7 +52,7 @@ class Planner:
         return existing(self._setup.connection, self._setup.clock, ids, instance_ids, safely(on_call))
 
     def wipe(self, disk_ids: Sequence[str], given: request.Request, on_call: OnCall | None = None) -> plan_store.Plan:
-        """Plan to reinitialise disks; see ``Client.plan``."""
+        """Plan to wipe disks; see ``Client.plan``."""
         ids, once = request.disk_ids(disk_ids), request.once(given)
         target_request = request.to_wipe(self._setup.settings, given, self._setup.owner)
         return replace(self._plan(ids, target_request, request.reason(self._setup.settings, given), on_call), once=once)

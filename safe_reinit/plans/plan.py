@@ -175,7 +175,7 @@ def steps(job: PlannedJob, plan: Plan) -> list[tuple[str, str, str, float]]:
     if plan.options.lock_tag:
         calls.append(("TagResources", instance, "safe-reinit:run", limits.retry))
     if job.will_stop:
-        calls.append(("StopInstance", instance, "KeepCharging", limits.stop))
+        calls.append(("StopInstance", instance, "", limits.stop))
         if limits.force_stop_after is not None:
             calls.append(("StopInstance", instance, _power_cut(limits.force_stop_after), 0.0))
     once = [True, *(False for _ in job.disks[1:])]

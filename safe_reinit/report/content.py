@@ -231,7 +231,7 @@ def data_word(data: DataState, verb: str) -> str:
     return verb if data == "reinitialised" else data
 
 
-def became(disk: DiskReport, job: JobReport) -> str:
+def became(disk: DiskReport) -> str:
     """Return what a disk is now, and what it would have become if it did not."""
     planned = becomes_text(disk.becomes)
     if disk.data == "reinitialised":
@@ -239,7 +239,7 @@ def became(disk: DiskReport, job: JobReport) -> str:
     if disk.data == "unknown":
         return f"either as before this run, or {planned}"
     left = "not changed by this run" if disk.data == "intact" else "not touched by this run"
-    return f"{left}; {'would become' if job.outcome == 'planned' else 'was to become'} {planned}"
+    return f"{left}; planned: {planned}"
 
 
 def phases(job: JobReport) -> Iterator[tuple[Value, ...]]:

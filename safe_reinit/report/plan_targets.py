@@ -21,8 +21,11 @@ _MAX_KINDS = 6
 _MAX_EACH = 12
 """Up to so many disks that share a heading only roughly each say what they become."""
 _KINDS = {
-    "snapshot": "a snapshot", "image": "an image", "empty": "EMPTY (as blank disks)", "unknown": "something unknown",
-}  # fmt: skip
+    "snapshot": "get the content of a snapshot",
+    "image": "get the content of an image",
+    "empty": "become EMPTY (as blank disks)",
+    "unknown": "get unknown content",
+}
 
 
 def refused_lines(jobs: Sequence[PlannedJob], refusing: Sequence[Finding], others: str = "") -> Iterator[Line]:
@@ -92,19 +95,22 @@ def _heading(alike: Sequence[Target]) -> str:
     each = " each" if len(alike) > 1 and len(sizes) == 1 else ""
     size = f", {sizes[0]}{f' to {sizes[-1]}' if len(sizes) > 1 else ''} GiB{each}" if sizes else ""
     different = {disk.becomes for _, disk in alike}
-    becomes = _exactly(disk.becomes) if len(different) == 1 else _roughly(alike, len(different))
+    several = len(alike) > 1
+    becomes = _exactly(disk.becomes, several=several) if len(different) == 1 else _roughly(alike, len(different))
     accepted = f"; accepted: {', '.join(disk.waivers)}" if disk.waivers else ""
-    return f"{what}{size}, {'becomes' if len(alike) == 1 else 'become'} {becomes}{accepted}"
+    return f"{what}{size}, {becomes}{accepted}"
 
 
 def _sizes(alike: Sequence[Target]) -> list[int]:
     return sorted({disk.size_gib for _, disk in alike if disk.size_gib is not None})
 
 
-def _exactly(becomes: Becomes) -> str:
-    """Return what a disk becomes in as few words as fit into a row: what was not seen says so."""
+def _exactly(becomes: Becomes, *, several: bool) -> str:
+    """Return what disks become in as few words as fit into a row: what was not seen says so."""
+    if becomes.kind not in ("snapshot", "image"):
+        return text.will_become(becomes, several=several)
     day = f" of {becomes.created_at:%Y-%m-%d}" if becomes.created_at else ""
-    return f"{becomes.kind} {becomes.id}{day}" if becomes.kind in ("snapshot", "image") else text.becomes_text(becomes)
+    return f"{'get' if several else 'gets'} the content of {becomes.kind} {becomes.id}{day}"
 
 
 def _roughly(alike: Sequence[Target], different: int) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..core.waves import has_canary, stages
 from ..model import Finding, Plan, PlannedDisk, PlannedJob
-from ..model.job import WIPES
 from ..model.letters import passes_for_id, printable
 from ..plans.plan import downtime, steps, unforeseen, wiping_time
 from . import text
@@ -122,12 +121,12 @@ def _head(plan: Plan) -> Iterator[Line]:
     disks = count_of(sum(len(job.disks) for job in plan.jobs), "disk")
     disks += f" on {len(plan.jobs)} instances" if len(plan.jobs) > 1 else ""
     if plan.options.undo:
-        yield Line(f"Plan: undo run {plan.options.undo}: roll {disks} back to the safety snapshot", "bold")
+        what = f"undo run {plan.options.undo}: roll {disks} back to the safety snapshot,"
     else:
-        yield Line(f"Plan: reinitialise {disks}", "bold")
+        what = f"wipe {disks}"
     account, caller = plan.account or "NOT KNOWN (GetCallerIdentity was not answered)", plan.caller
     who = caller.arn.removeprefix(f"acs:ram::{plan.account}:") if plan.account else caller.arn
-    yield Line(f"  {plan.region}, account {account}{f', as {who}' if who else ''}", "dim")
+    yield Line(f"Plan: {what} in {plan.region}, account {account}{f', as {who}' if who else ''}", "bold")
     if caller.source:
         yield Line(f"  credentials: {caller.source[:1].lower()}{caller.source[1:]}", "dim")
     if plan.once:
@@ -152,27 +151,24 @@ def _job_lines(job: PlannedJob, plan: Plan, *, full: bool) -> Iterator[Line]:
     for disk in job.disks:
         yield Line(f"    {_disk_text(disk, full=full)}")
         if plan.runnable:
-            yield Line(f"      becomes {text.becomes_text(disk.becomes)}", "bold")
+            yield Line(f"    {text.will_become(disk.becomes)}", "bold")
     if not plan.runnable:  # nothing of it will happen
         return
     if _is_watched(job):
         yield Line(f"    {_WATCHED}")
     if job.sharing and job.will_stop:
-        yield Line(f"    Other disks that go down with it (their data is untouched): {', '.join(job.sharing)}")
-    planned = steps(job, plan)
-    width = max(len(action) for action, *_ in planned)
-    for number, (action, subject, note, limit) in enumerate(planned, 1):
-        extra = f" {note}" if note else ""
-        most = _most(action, limit, plan) if limit else "in the same time"
-        yield Line(f"    {number}/{len(planned)} {action:<{width}} {subject}{extra}, {most}")
+        yield Line(f"    Also down, data untouched: {', '.join(job.sharing)}")
+    yield Line(f"    At most: {', '.join(_steps(job, plan))}")
     yield from (Line(f"    {words}") for words in _turned_back(job, plan))
 
 
-def _most(action: str, limit: float, plan: Plan) -> str:
-    """Return how long a step may take, from the end of the one before it."""
-    if action in WIPES:
-        return f"at most {duration(plan.limits.reinit)} + {duration(plan.limits.retry)} of retries"
-    return f"at most {duration(limit)}"
+def _steps(job: PlannedJob, plan: Plan) -> Iterator[str]:
+    """Yield the numbered steps of one machine, each with how long it may take from the end of the one before it."""
+    planned = steps(job, plan)
+    for number, (action, subject, note, limit) in enumerate(planned, 1):
+        of_disk = subject if subject != job.instance_id and len(job.disks) > 1 else ""  # else it stands right above
+        words = " ".join(filter(None, (action, of_disk, note, duration(limit) if limit else "")))
+        yield f"{number}/{len(planned)} {words}"
 
 
 def _turned_back(job: PlannedJob, plan: Plan) -> Iterator[str]:
@@ -202,7 +198,7 @@ def _power_text(job: PlannedJob, plan: Plan) -> str:
     if job.will_start and not job.will_stop:
         return "stopped by the earlier run, started after the wipe"
     if job.will_start:
-        return f"stopped and started again, down for at most {duration(downtime(job, plan))}"
+        return f"stopped and started, down at most {duration(downtime(job, plan))}"
     if job.will_stop:
         return "stopped and left stopped"
     return "stays stopped" if job.power_before == "Stopped" else "not stopped by this plan"
@@ -233,7 +229,7 @@ def _calls(job: PlannedJob, plan: Plan) -> str:
         if limit:
             named = f" {note}" if note and action not in ("ResetDisk", "StopInstance") else ""
             times = f"{counts[action]} times " if counts[action] > 1 and action != "StopInstance" else ""
-            calls.append(f"{times}{action}{named} {_most(action, limit, plan).removeprefix('at most ')}")
+            calls.append(f"{times}{action}{named} {duration(limit)}")
         elif action == "StopInstance":
             calls.append(note)
     return f"at most: {', '.join(calls)}"
@@ -274,10 +270,8 @@ def _accepted(plan: Plan, *, full: bool) -> Iterator[Line]:
         yield from _findings(left, plan, full=full)
         return
     yield from _findings([found for found in left if found not in notes], plan, full=full)
-    counted = Counter(found.check for found in notes)
-    checks = ", ".join(f"{check} {count}" if count > 1 else check for check, count in counted.items())
     them = "it" if len(notes) == 1 else "them"
-    yield Line(f"  {count_of(len(notes), 'note')} ({checks}); --verbose shows {them}.", "dim")
+    yield Line(f"  {count_of(len(notes), 'note')}, nothing to decide; --verbose shows {them}.", "dim")
 
 
 def _rank(found: Finding, plan: Plan) -> int:

@@ -69,18 +69,18 @@ def _inside(part: content.Part, report: Report) -> Iterator[str]:
 def _job(job: JobReport, verb: str) -> Iterator[str]:
     yield f"### {_cell(job.instance_name) or 'instance'} ({_cell(job.instance_id or 'not seen')}): {job.outcome}"
     yield from ("", f"{_cell(content.power(job))}.", "")
-    yield from _table(content.DISK_HEAD, (_disk(disk, job, verb) for disk in job.disks))
+    yield from _table(content.DISK_HEAD, (_disk(disk, verb) for disk in job.disks))
     if job.phases:
         rows = (tuple(map(content.plain, row)) for row in content.phases(job))
         yield from ("", *_table(content.PHASE_HEAD, rows))
 
 
-def _disk(disk: DiskReport, job: JobReport, verb: str) -> tuple[str, ...]:
+def _disk(disk: DiskReport, verb: str) -> tuple[str, ...]:
     last_run = last_run_text(disk.last_run) if disk.last_run and disk.data != "reinitialised" else ""
     data = [content.data_word(disk.data, verb), evidence_text(disk, verb), last_run]
     return (
         f"{disk.disk_id}: {', '.join(content.details(disk))}", "; ".join(filter(None, data)),
-        content.became(disk, job), ", ".join(disk.waivers) or "none", disk.safety_snapshot or "none",
+        content.became(disk), ", ".join(disk.waivers) or "none", disk.safety_snapshot or "none",
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from ..model import Becomes, DiskReport, Evidence, Finding, JobReport, LastRun, PlannedJob, Report
 from ..model.letters import printable
 
-NO_ERASURE = "A wipe is not a certified erasure: any snapshots of the disk keep the old data."
+NO_ERASURE = "A wipe is not a certified erasure: any snapshots keep the old data."
 _MAX_NAMED = 10
 """Snapshots that a sentence names."""
 STYLE = {"block": "bold red", "risk": "dark_orange3", "info": "dim"}
@@ -75,14 +75,20 @@ def class_text(name: str, allowed: Sequence[str]) -> str:
     return f"class {name}: {', '.join(allowed) or 'no effect on this run'}"
 
 
-def becomes_text(becomes: Becomes, *, done: bool = False) -> str:
-    """Return what a disk becomes, and, until that is done, that it was seen to exist."""
+def becomes_text(becomes: Becomes) -> str:
+    """Return what is on a disk after its wipe: the disk does not turn into a snapshot, it has its content."""
     of = f" of {minute(becomes.created_at)}" if becomes.created_at else ""
     if becomes.kind == "empty":
         return "EMPTY (as a blank disk)"
     if becomes.kind == "unknown":
-        return f"unknown: {becomes.id + ' was not seen' if becomes.id else 'its origin was not seen'}"
-    return f"{becomes.kind} {becomes.id}{of}{'' if done else ' (seen to exist)'}"
+        return f"unknown content: {becomes.id + ' was not seen' if becomes.id else 'its origin was not seen'}"
+    return f"the content of {becomes.kind} {becomes.id}{of}"
+
+
+def will_become(becomes: Becomes, *, several: bool = False) -> str:
+    """Return what happens to the content of a disk, or of several, in a wipe."""
+    become, get = ("become", "get") if several else ("becomes", "gets")
+    return f"{become if becomes.kind == 'empty' else get} {becomes_text(becomes)}"
 
 
 def remains(report: Report) -> Iterator[str]:
@@ -109,7 +115,7 @@ def _still_kept(found: Finding, safety_snapshot: str | None) -> str:
 
 def verb_of(report: Report) -> str:
     """Return what the run did to its disks."""
-    return "rolled back" if is_undo(report) else "reinitialised"
+    return "rolled back" if is_undo(report) else "wiped"
 
 
 def is_undo(report: Report) -> bool:
@@ -126,7 +132,7 @@ def data_text(disk: DiskReport, verb: str, *, seen: bool = True) -> str:
     """Return what this run did to one disk; where its machine was not ``seen`` in the end, nothing else is claimed."""
     kept = f"; its safety snapshot is {disk.safety_snapshot}" if disk.safety_snapshot else ""
     words = {
-        "reinitialised": f"{verb} ({evidence_text(disk, verb)}), now {becomes_text(disk.becomes, done=True)}",
+        "reinitialised": f"{verb} ({evidence_text(disk, verb)}); now: {becomes_text(disk.becomes)}",
         "intact": f"{'intact: ' if seen else ''}not {verb} by this run",
         "untouched": "untouched by this run",
         "unknown": f"whether it was {verb} is UNKNOWN",
@@ -142,7 +148,7 @@ def evidence_text(disk: DiskReport, verb: str) -> str:
 
 def last_run_text(run: LastRun) -> str:
     """Return which run of a disk the journal knows of, and what that did to the disk."""
-    verb = "rolled it back" if run.undo else "reinitialised it"
+    verb = "rolled it back" if run.undo else "wiped it"
     did = {
         "reinitialised": verb,
         "intact": f"has not {verb}",

@@ -104,7 +104,7 @@ def answers_wrongly(person: Terminal, *typed: str) -> None:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.parametrize("typed", [("i-plain", "d-", "d-plain d-plain"), ("yes", "y", "reinitialise")])
+@pytest.mark.parametrize("typed", [("i-plain", "d-", "d-plain d-plain"), ("yes", "y", "wipe")])
 def test_nothing_else_is_an_answer(sim: Simulator, terminal: Open, typed: tuple[str, ...]) -> None:
     """No general word, no part of an id and no other id agrees to a plan."""
     person = terminal(sim, "--disk", "d-plain", "--stop-instance", columns=200)
@@ -216,9 +216,9 @@ def test_the_plan_is_shown_whatever_the_terminal_says_of_its_width(
     shown = " ".join(OURS.sub("", person.shown[:place]).split())
 
     for part in (
-        "Plan: reinitialise 1 disk",
-        "StopInstance i-plain",
-        "ReInitDisk d-plain",
+        "Plan: wipe 1 disk",
+        "1/3 StopInstance 10m",
+        "2/3 ReInitDisk 35m",
         "Cannot be checked",
     ):
         assert part in shown
@@ -288,7 +288,7 @@ def answer(person: Terminal) -> None:
 
 def keeps(lines: list[str]) -> None:
     """Check that everything is on the screen, each where it came, and nothing of the table is left."""
-    for kept in (*TEXT, "Plan: reinitialise 5 disks on 5 instances"):
+    for kept in (*TEXT, "Plan: wipe 5 disks on 5 instances"):
         assert kept in lines
     assert [line for line in lines if "1 of 5 jobs have ended, 1 of them done. Continue?" in line]
     assert "> go" in lines

@@ -114,8 +114,8 @@ def test_the_story_of_a_run_fits_on_a_screen(terminal: Open, sim: Simulator, run
     assert len(lines) <= 23
     assert f"Run {name}, open: not-restarted (exit code 6)" in lines
     for message in (
-        "; reason: CHG-1", "in cn-hangzhou, account ", "to reinitialise 1 disk on 1 machine (stop, wipe, start)",
-        f"web1 ({INSTANCE}): not-restarted, is Stopped, but should be Running", f"{DISK}: reinitialised (ECS showed",
+        "; reason: CHG-1", "in cn-hangzhou, account ", "to wipe 1 disk on 1 machine (stop, wipe, start)",
+        f"web1 ({INSTANCE}): not-restarted, is Stopped, but should be Running", f"{DISK}: wiped (ECS showed",
         "why: ECS refused StartInstance",
     ):  # fmt: skip
         assert message in text, message
@@ -158,6 +158,6 @@ def test_of_many_machines_those_that_need_attention_are_shown(tmp_path: Path, pa
         some = run("show", name, journal=path).stdout
         every = run("show", name, "--verbose", journal=path).stdout
 
-    assert "lab-0 (i-0) not-restarted: d-0 reinitialised, Stopped (should be Running)" in some
+    assert "lab-0 (i-0) not-restarted: d-0 wiped, Stopped (should be Running)" in some
     assert "11 instances (i-1, i-2 and 9 more) refused, untouched" in some
     assert all(f"  d-{number}: untouched" in every for number in range(1, 12))

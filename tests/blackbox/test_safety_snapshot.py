@@ -136,8 +136,8 @@ def test_the_plan_says_what_it_costs() -> None:
         plan = client(sim).plan([DATA], stop_instance=True, snapshot=True)
 
     text = "\n".join(line.text for line in plan_lines(plan))
-    assert f"CreateSnapshot {DATA} and wait for it, at most 1h" in text
-    assert "down for at most 2h" in text
+    assert "2/4 CreateSnapshot and wait for it 1h" in text
+    assert "down at most 2h" in text
     assert "permission for ReInitDisk and CreateSnapshot" in text
 
 

@@ -123,7 +123,7 @@ def test_a_machine_is_not_down_for_longer_than_the_plan_says() -> None:
         begun = once(showing(instance="Stopped"), lambda: sim.do({"snapshot": DATA, "seconds": 7200}))
         done = run(sim, on_event=begun)
         text = " ".join(line.text for line in plan_lines(done.plan))
-        ((hours, minutes),) = re.findall(r"down for at most (?:(\d+)h)?(?:(\d+)m)?", text)
+        ((hours, minutes),) = re.findall(r"down at most (?:(\d+)h)?(?:(\d+)m)?", text)
         down = (calls(sim, "StartInstance")[0] - calls(sim, "StopInstance")[0]).total_seconds()
 
         assert down <= int(hours or 0) * 3600 + int(minutes or 0) * 60

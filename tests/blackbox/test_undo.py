@@ -564,7 +564,7 @@ def test_runs_and_show_report_an_undo(sim: Simulator, run_command: Command, path
     shot = result["jobs"][0]["disks"][0]["becomes"]["id"]
     assert "undo: done" in listed
     assert f"undo of {name}" in shown
-    assert f"rolled back (ECS showed the roll-back begin and end), now snapshot {shot}" in shown
+    assert f"rolled back (ECS showed the roll-back begin and end); now: the content of snapshot {shot}" in shown
     assert f"its safety snapshot is {shot}" in first
     assert "call: ResetDisk" in run_command("show", result["run_id"], "--verbose", journal=path).stdout
     assert story["jobs"][0]["disks"][0]["data"] == "reinitialised"
@@ -653,5 +653,5 @@ def test_a_person_is_asked_what_became_of_an_undo(sim: Simulator, path: Path, te
     person.type("reinitialised\n")
 
     assert person.end() == 0, person.shown
-    assert "To reinitialise" not in person.shown
+    assert "To wipe" not in person.shown
     assert sim.state()["instances"][INSTANCE]["status"] == "Running"

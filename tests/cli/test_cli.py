@@ -142,7 +142,7 @@ def test_the_name_of_the_instance_is_the_consent(terminal: Open, simulator: Simu
     person = terminal(simulator, *DISK, NO_COLOR="1")
 
     asked = person.wait_for("type the instance's name: web1")
-    assert "reinitialise" in person.shown[:asked].lower()
+    assert "wipe" in person.shown[:asked].lower()
     person.type("d-sim-web1-sys\n")
     again = person.wait_for("2 tries left", after=asked)
     person.wait_for("> ", after=again)

@@ -230,7 +230,7 @@ def test_a_whole_run_tells_everything_in_every_form(command_line: CommandLine, s
     assert len({event["run_id"] for event in events if event["run_id"]}) == 1
     assert report.startswith("# SIMULATED safe-reinit: done, d-sim-web1-data on web1 ")
     assert "\x1b" not in ended.err
-    assert "reinitialised (ECS showed the wipe begin and end)" in ended.err
+    assert "wiped (ECS showed the wipe begin and end)" in ended.err
     assert ended.sentences == []
 
 

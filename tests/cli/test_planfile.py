@@ -432,7 +432,7 @@ def test_an_expired_plan_can_be_shown(person: Person) -> None:
 
     assert shown.code == 0
     assert "EXPIRED at 2020-01-02T00:00:00Z" in shown.out
-    assert "becomes snapshot" in shown.out
+    assert "gets the content of snapshot" in shown.out
     assert document["file"]["expired"] is True
     assert document["next"] == []
     assert message.code == 3

@@ -38,7 +38,7 @@ def test_the_characters_that_are_asked_for_are_consent_to_all(terminal: Open) ->
 
         assert person.end() == 0, person.shown
         assert wiped(sim) == ["d-a0", "d-b0"]
-    assert person.shown.count("To reinitialise, type") == 1
+    assert person.shown.count("To wipe, type") == 1
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,15 @@ def test_headline_and_disk_are_in_sight_when_the_name_is_asked_for(terminal: Ope
     assert QUESTION in text
     assert [line for line in seen if line][-1] == ">"
     if size == (80, 24):
-        assert "Plan: reinitialise 1 disk" in text
+        assert "Plan: wipe 1 disk" in text
+
+
+def test_the_plan_of_one_disk_has_at_most_14_rows(terminal: Open) -> None:
+    """From its headline to the answer that is typed, the plan of one healthy disk fits on 80x24 with room to spare."""
+    seen = [line for line in story_on(terminal, question, (80, 24)).seen if line]
+    (headline,) = [number for number, line in enumerate(seen) if line.startswith("Plan: wipe 1 disk in ")]
+
+    assert len(seen) - headline <= 14, "\n".join(seen)
 
 
 @SIZES

@@ -54,7 +54,7 @@ class Code:
 
 
 CHECK_AGAIN = "then check again with --dry-run."
-SOURCE_GONE = "The disk can never be reinitialised again; create a new disk from a snapshot that still exists."
+SOURCE_GONE = "The disk can never be wiped again; create a new disk from a snapshot that still exists."
 IMAGE_GONE = (
     "Ask the owner to share the image again, or replace the system disk from another image (ReplaceSystemDisk)."
 )

@@ -82,21 +82,21 @@ def _card(job: JobReport, number: int, verb: str, *, unfolded: bool) -> Markup:
         _whole_power(job),
         failure(job.error) if job.error else NOTHING,
         table("stacked disks", content.DISK_HEAD,
-              (_disk(disk, job, verb) for disk in job.disks)),
+              (_disk(disk, verb) for disk in job.disks)),
         table("stacked phases", content.PHASE_HEAD, (map(written, row) for row in content.phases(job)))
         if job.phases else NOTHING,
     )  # fmt: skip
     return tag("article", folded(title, *inside, unfolded=unfolded), id=f"j{number}")
 
 
-def _disk(disk: DiskReport, job: JobReport, verb: str) -> Iterator[Markup]:
+def _disk(disk: DiskReport, verb: str) -> Iterator[Markup]:
     texts = map(name_of, content.details(disk))
     yield joined((code(disk.disk_id), tag("br"), small(joined(texts, ", "))))
     evidence = evidence_text(disk, verb)
     known = last_run_text(disk.last_run) if disk.last_run and disk.data != "reinitialised" else ""
     below = [joined((tag("br"), small(escaped(each)))) for each in (evidence, known) if each]
     yield joined((data_badge(disk.data, verb), *below))
-    yield escaped(content.became(disk, job))
+    yield escaped(content.became(disk))
     yield joined(map(code, disk.waivers), ", ") if disk.waivers else escaped("none")
     yield code(disk.safety_snapshot) if disk.safety_snapshot else escaped("none")
 
