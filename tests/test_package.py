@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import tarfile
@@ -19,6 +20,7 @@ from safe_reinit.version import VERSION
 from tests.shared import made_once
 
 ROOT = Path(__file__).resolve().parent.parent
+REPOSITORY = "https://example.org/them/safe-reinit"
 PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 
 pytestmark = pytest.mark.skipif(
@@ -38,9 +40,9 @@ def python(*argv: str, **more: Any) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the sdist, and the wheel from it."""
-    build = ("-m", "build", "--no-isolation")
-    return made_once(tmp_path_factory, "dist", lambda where: python(*build, "--outdir", str(where), str(ROOT)))
+    """Build the sdist, and the wheel from it, as a workflow does."""
+    build, env = ("-m", "build", "--no-isolation"), {**os.environ, "REPOSITORY_URL": REPOSITORY}
+    return made_once(tmp_path_factory, "dist", lambda where: python(*build, "--outdir", str(where), str(ROOT), env=env))
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +106,29 @@ def test_the_wheel_says_what_it_needs(built: Path) -> None:
 
     needs = [each for each in metadata.get_all("Requires-Dist", []) if "extra ==" not in each]
     assert metadata["Version"] == VERSION
+    assert f"Source, {REPOSITORY}" in metadata.get_all("Project-URL", [])
     assert metadata["Requires-Python"] == ">=3.11"
     assert "Typing :: Typed" in metadata.get_all("Classifier", [])
     assert needs
     assert all(">=" in each for each in needs)
     assert "safe-reinit = safe_reinit.__main__:main" in commands  # the command that `uvx safe-reinit` looks for
     assert "[pytest11]\nsafe_reinit.testing.plugin = safe_reinit.testing.plugin" in commands  # what pytest looks for
+
+
+@pytest.mark.parametrize(("there", "links"), [(REPOSITORY, 3), (f"{REPOSITORY}/", 3), ("", 0)])
+def test_the_links_lead_to_the_repository_that_it_is_built_from(
+    monkeypatch: pytest.MonkeyPatch, there: str, links: int
+) -> None:
+    """Where nothing says what that is, the package has none."""
+    monkeypatch.setenv("REPOSITORY_URL", there)
+    metadata: dict[str, Any] = {}
+    hook = runpy.run_path(str(ROOT / "hatch_build.py"))["RepositoryLinks"]
+
+    hook(str(ROOT), {}).update(metadata)
+
+    urls = metadata.get("urls", {})
+    assert len(urls) == links
+    assert all(each == REPOSITORY or each.startswith(f"{REPOSITORY}/") for each in urls.values())
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ _ASKS = re.compile(
     r"""|url\(["']?(?:https?:)?//[^)]+|@import""",
     re.I,
 )
+REPOSITORY = "https://example.org/them/safe-reinit"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def build(folder: Path) -> None:
         subprocess.run(
             [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)], cwd=ROOT,
-            env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True, capture_output=True, text=True, timeout=300,
+            env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "REPOSITORY_URL": REPOSITORY},
+            check=True, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
 
     return made_once(tmp_path_factory, "site", build)
@@ -51,6 +53,14 @@ def test_every_page_is_in_the_navigation(site: Path) -> None:
     assert len(list(site.rglob("index.html"))) == 2 * len(listed)
     assert not list(site.rglob("*.py"))
     assert (site / "report.schema.json").exists()
+
+
+def test_every_page_links_to_the_repository_that_it_is_built_from(site: Path) -> None:
+    """Its address is known where the pages are built, and nowhere else."""
+    pages = [*site.rglob("index.html")]
+
+    assert pages
+    assert [page for page in pages if REPOSITORY not in page.read_text("utf-8")] == []
 
 
 def test_a_built_page_asks_nobody_else_for_anything(site: Path) -> None:
