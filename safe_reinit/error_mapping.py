@@ -18,14 +18,15 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Error)
 
 
-def refusal_of(error: CloudError) -> Error:
-    """Return, for people, why ECS could not be asked; nothing has been changed."""
+def refusal_of(error: CloudError, region: str = "") -> Error:
+    """Return, for people, why ECS could not be asked in a region; nothing has been changed."""
     if isinstance(error, NoCredentials):
         refused = RunRefused if error.was_asked else UsageError
         return refused(f"{error.summary} Nothing was changed.", hint=error.hint or "Correct it, or use another source.")
     refusal = RunRefused(f"{error} Nothing was changed.", hint=error.hint)
     if isinstance(error, Refused):
-        refusal.hint = fix_of(error.action, error.code)
+        named = f"Check --region ({region})." if region else "Check --region."
+        refusal.hint = fix_of(error.action, error.code).replace("Check --region.", named)
         refusal.code, refusal.request_id = error.code, error.request_id
     refusal.action = error.action
     return refusal

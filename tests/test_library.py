@@ -36,6 +36,7 @@ from tests.cloudlike import (
 
 pytestmark = pytest.mark.virtual_time
 
+LAB = {"match": {"tags": {"env": "lab"}}}
 CHANGING = ("StopInstance", "ReInitDisk", "StartInstance")
 PASSWORD = "Pl4nted&Secret=Word"
 
@@ -52,6 +53,37 @@ def test_a_plan_raises_nothing_for_what_it_finds() -> None:
 
     assert not plan.runnable
     assert [found.check for found in plan.blockers] == ["instance-running"]
+
+
+MANY = [f"d-{number}" for number in range(101)]
+"""More than one Describe call can take."""
+
+
+@pytest.mark.parametrize("dry", [{}, {"discovered": True}, {"max_disks": 100}, {"elsewhere": 5_000}])
+def test_far_too_many_disks_are_refused_before_any_call(dry: dict[str, Any]) -> None:
+    """Where the number alone refuses, nothing is asked about the disks, and the refusal has its finding."""
+    with simulated() as sim:
+        with pytest.raises(RunRefused, match="Nothing was asked of ECS") as caught:
+            client(sim).plan(MANY, **dry)
+        assert sim.state()["calls"] == []
+
+    found = caught.value.report
+    assert found is not None
+    assert [(each.check, each.level, each.subject) for each in found.findings] == [("too-many-disks", "block", "run")]
+    assert str(caught.value).startswith(f"too-many-disks: run: {found.findings[0].message}")
+    assert (found.calls, found.outcome) == ((), "refused")
+
+
+@pytest.mark.parametrize(
+    ("disks", "having"),
+    [(MANY[:11], {}), (MANY, {"max_disks": 101}), (MANY, {"classes": {"lab": {**LAB, "max_disks": 101}}})],
+)
+def test_the_disks_are_read_where_their_number_does_not_decide(disks: list[str], having: dict[str, Any]) -> None:
+    """A list that can be read at a glance, or that a class may allow, gets a plan with every finding."""
+    with simulated() as sim:
+        plan = client(sim, having).plan(disks)
+
+    assert "disk-not-found" in {found.check for found in plan.blockers}
 
 
 def test_a_plan_changes_nothing() -> None:

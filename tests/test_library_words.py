@@ -50,6 +50,7 @@ def options(value: Any) -> list[str]:
         ("So --verdict intact does not apply; --verdict does.", 'So verdict="intact" does not apply; verdict= does.'),
         ("Name the disks with --disk.", "Name the disks with disk_ids=."),
         ("Run aliyun configure --profile ops.", "Run aliyun configure for the profile ops."),
+        ("It is for the built-in simulator (--simulate).", "It is for the built-in simulator (--simulate)."),
         ("Nothing -- at all.", "Nothing -- at all."),
     ],
 )  # fmt: skip

@@ -138,11 +138,10 @@ def by_name(name: str) -> Check | None:
 
 def like(name: str, names: Iterable[str] = CHECK_NAMES) -> str:
     """Ask whether the most similar of these names was meant; ``""`` if none is similar."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only where somebody mistyped
+    from ..model.similar import similar  # noqa: PLC0415 - only where somebody mistyped
 
-    by_letters = {each.casefold(): each for each in names}
-    near = get_close_matches(name.casefold(), by_letters, 1)
-    return f"Did you mean {by_letters[near[0]]}? " if near else ""
+    near = similar(name, names)
+    return f"Did you mean {near}? " if near else ""
 
 
 def check_disk(facts: DiskFacts, *, least: Level = "info") -> tuple[Finding, ...]:

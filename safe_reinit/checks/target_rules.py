@@ -67,6 +67,12 @@ def settle(target_rules: TargetRules, request: TargetRequest, targets: Sequence[
     return options, replace(guard, class_=used, max_disks=_most(target_rules, request, common, in_force=in_force))
 
 
+def widest_limit(target_rules: TargetRules, request: TargetRequest) -> int:
+    """Return how many disks the run may have at most, whatever class they turn out to be in."""
+    of_classes = (_most(target_rules, request, each, in_force=True) for each in target_rules.classes)
+    return max((_most(target_rules, request), *of_classes))
+
+
 def class_of(classes: Iterable[TargetClass], target: Target) -> TargetClass | None:
     """Return the first class that a target matches; one that was not seen whole matches none."""
     if target.disk is None or target.instance is None:

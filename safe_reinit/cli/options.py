@@ -271,7 +271,11 @@ def limit(help_: str) -> Callable[[F], F]:
 
 
 show: Callable[[F], F] = _stack(
-    _option("--report", metavar="FILE", help="Write the run's report to this file (.json, .md, .html, .txt)."),
+    _option(
+        "--report",
+        metavar="FILE",
+        help="Write the run's report to this file, in the form of its ending (.json, .md, .html, .txt).",
+    ),
     Settings.verbose,
     *_JOURNAL,
 )

@@ -24,6 +24,7 @@ from ..errors import Error, RunRefused, UsageError
 from ..interrupt import Interrupt
 from ..model import DoneEvent, Failure, Outcome, Plan, Report
 from ..model.events import ending
+from ..planning import request
 from ..planning.discover import NoDiskFound
 from ..planning.planner import calls_of
 from ..plans import regions
@@ -65,6 +66,8 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
             Progress(config, clients[0].clock, output.last, clients[0].is_simulated, output.warn)
         )
         with naming_next(output, clients[0]):
+            named_disks = len(set(selection.disk_ids))
+            clients[0].planner.refuse_too_many(named_disks, request.Request(discovered=selection.discovered))
             by_region = _discover(clients, selection, progress)
             total = sum(map(len, by_region.values()))
 

@@ -172,5 +172,7 @@ def _simulator(config: Settings, stack: ExitStack, world: dict[str, Any] | None)
             Simulator(world=world or config.world, faults=config.faults, speed=_SIMULATION_SPEED)
         )
     except (ValueError, OSError) as error:
-        raise UsageError(f"The simulator cannot start: {error}", hint="Correct --world or --faults.") from None
+        given = [name for name, file in (("--world", config.world), ("--faults", config.faults)) if file]
+        hint = f"Correct {' or '.join(given)}." if given else "Try again."
+        raise UsageError(f"The simulator cannot start: {error}", hint=hint) from None
     return simulator

@@ -64,7 +64,7 @@ def resolve(
 
     """
     path, content = _content(config, environment)
-    problems = [f"{path}: {key} is not a setting" for key in content if key not in BY_NAME]
+    problems = [f"{path}: {_unknown(key)}" for key in content if key not in BY_NAME]
     values: dict[Setting[Any], Value[Any]] = {}
     for setting in SETTINGS:
         try:
@@ -76,6 +76,13 @@ def resolve(
         where = "safe-reinit config example" if arguments else "safe-reinit --help and safe-reinit config example"
         raise UsageError(f"{'; '.join(problems)}.", hint=f"See {where}.")
     return Settings(values)
+
+
+def _unknown(key: object) -> str:
+    from ..model.similar import similar  # noqa: PLC0415 - only where somebody mistyped
+
+    near = similar(str(key).replace("-", "_"), BY_NAME)
+    return f"{key} is not a setting{f' (did you mean {near}?)' if near else ''}"
 
 
 def _content(

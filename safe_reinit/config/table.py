@@ -284,7 +284,8 @@ class Settings(Table):
     )
     report: Setting[str | None] = Setting(
         read.report_file, None,
-        "write the report to this file (.json, .md, .html, .txt); another run's report is never replaced",
+        "write the report to this file, in the form of its ending (.json, .md, .html, .txt); another run's report is "
+        "never replaced",
         group="Output", metavar="FILE", sample="run.json",
     )
     events: Setting[str | None] = Setting(

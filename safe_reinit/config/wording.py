@@ -33,6 +33,8 @@ _COMMANDS = {
 """What programs read for whole commands, and for an option that is a separate function."""
 _NAMES = {"disk": "disk_ids", "tag": "tags", "instance": "instances", "system_disk": "system", "data_disks": "data"}
 """The arguments whose name differs from the option's."""
+_ONLY_OPTIONS = {"simulate"}
+"""The options that sentences for programs name as they are: they have no argument."""
 _SWITCHES = {"stop_instance", "system", "data", *(row.name for row in SETTINGS if row.default is False)}
 _PASSWORD = re.compile(r"--password-\w+(?:(?:, | or )+--password-\w+)*")
 _OPTION = re.compile(
@@ -53,6 +55,8 @@ def as_arguments(text: str) -> str:
 
 def _argument(option: re.Match[str]) -> str:
     name = option["name"].replace("-", "_")
+    if name in _ONLY_OPTIONS:
+        return option[0]
     name = _NAMES.get(name, name)
     if option["word"]:
         return f'{name}="{option["word"]}"'

@@ -41,7 +41,7 @@ from ..plans.plan import as_members, from_json
 from .driver import Driver
 from .records import call_event, first_states, may_have_begun, may_send, moment
 from .tags import remove_lock_tags
-from .verdicts import open_states, refuse_verdict
+from .verdicts import open_states, refuse_ended, refuse_verdict
 
 _LEASE_WAIT = 35.0
 """Real seconds that a resume waits for the lease of a holder that may be dead."""
@@ -249,8 +249,7 @@ class Session:
             RunRefused: it has ended: it has no open job.
         """
         stored = self.stored(run_id)
-        if not stored.open:
-            raise RunRefused(f"Run {run_id} has ended: {stored.outcome}.", hint=f"See safe-reinit show {run_id}.")
+        refuse_ended(stored)
         return stored
 
     def stored(self, run_id: str, *, jobs: bool = True) -> StoredRun:
@@ -280,7 +279,8 @@ class Session:
             holder = self.open_run(run_id).holder
             who = str(holder) if holder else "nobody"
             if waited >= _LEASE_WAIT:
-                raise RunRefused(f"Run {run_id} is held by {who}.", hint=f"See safe-reinit show {run_id}.")
+                hint = f"This command changed nothing. See safe-reinit show {run_id}."
+                raise RunRefused(f"Run {run_id} is held by {who}.", hint=hint)
             if not waited:
                 self.interrupt.note(f"Run {run_id} is held by {who}; waiting at most {_LEASE_WAIT:.0f}s for its lease.")
             self.interrupt.pause(1.0)
@@ -411,12 +411,12 @@ class Session:
             raise RunRefused(
                 f"STS did not say whose credentials run {run.name} was started with, and ECS does not list its "
                 "instances for the present ones.",
-                hint="Use the credentials that it was started with.",
+                hint="Nothing was changed; use the credentials that it was started with.",
             )
         if account != run.plan.account:
             raise RunRefused(
                 f"Run {run.name} belongs to account {run.plan.account}, but these credentials belong to {account}.",
-                hint="Use credentials of that account.",
+                hint="Nothing was changed; use credentials of that account.",
             )
 
     def _are_listed(self, cloud: Cloud, run: HeldRun) -> bool:

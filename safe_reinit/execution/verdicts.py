@@ -16,6 +16,19 @@ def open_states(stored: StoredRun) -> list[JobState]:
     return [each.state for each in stored.jobs if each.open]
 
 
+def refuse_ended(stored: StoredRun) -> None:
+    """Refuse a run that has ended.
+
+    Raises:
+        RunRefused: it has no open job.
+    """
+    if not stored.open:
+        raise RunRefused(
+            f"Run {stored.run_id} has ended: {stored.outcome}.",
+            hint=f"Nothing was changed. See safe-reinit show {stored.run_id}.",
+        )
+
+
 def refuse_verdict(stored: StoredRun, verdict: resuming.Verdict | Literal["wipe-again"]) -> None:
     """Refuse a verdict on disks that no report asked about, or one that contradicts what the run observed.
 

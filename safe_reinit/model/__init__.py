@@ -13,7 +13,8 @@ and lock reasons stay the words that ECS used, so that an unknown word can be sh
 | ``report``, ``events``, ``run_id`` | the report of a run, and its events; what the id of a run looks like |
 | ``error_codes/`` | what each ECS error code means |
 | ``codec``, ``written`` | values as JSON and back |
-| ``letters``, ``secret`` | names that people chose; a text that is never shown |
+| ``letters``, ``similar`` | names that people chose, and those that they mistyped |
+| ``secret`` | a text that is never shown |
 
 A value's module is imported when the value is: building all classes would take longer than ``--help`` may.
 """

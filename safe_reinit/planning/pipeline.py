@@ -131,7 +131,7 @@ def _read_cloud(
         try:
             return read(cloud), calls
         except (CloudError, RunRefused) as error:
-            refused = error if isinstance(error, RunRefused) else refusal_of(error)
+            refused = error if isinstance(error, RunRefused) else refusal_of(error, connection.region)
             begun = report.started(began, connection.region, reason, simulated=connection.origin.simulated)
             raise with_report(refused, report.of_error(begun, clock.now(), refused, calls)) from None
 

@@ -212,7 +212,7 @@ def refuse_other_place(path: str, endpoint: str, here: str) -> None:
         return
     places = {"": "the real cloud", plan_file.SIMULATION: "the built-in simulator (--simulate)"}
     there, here = (places.get(each, f"the endpoint {each}") for each in (endpoint, here))
-    raise UsageError(f"The plan {path} is for {there}, not for {here}.", hint="Make a plan there.")
+    raise UsageError(f"The plan {path} is for {there}, not for {here}.", hint=f"Make a plan for {here}.")
 
 
 def refuse_other_region(path: str, plan: model.Plan, region: str) -> None:
@@ -243,7 +243,7 @@ def refuse_change(path: str, expires_at: datetime, plan: model.Plan, now: model.
     if now.account != plan.account:
         raise RunRefused(
             f"The plan {path} belongs to account {plan.account}, but these credentials belong to {now.account}.",
-            hint="Use credentials of that account; nothing was changed.",
+            hint="Nothing was changed; use credentials of that account.",
         )
     expires_at = _expires_at(expires_at, plan, settings)
     if now.made_at >= expires_at:

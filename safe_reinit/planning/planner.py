@@ -7,15 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from .. import logs
-from ..checks.target_rules import TargetRequest, settle
+from .. import logs, report
+from ..checks import too_many_disks
+from ..checks.target_rules import TargetRequest, settle, widest_limit
 from ..cloud.interface import Cloud
 from ..cloud.locate import connect
-from ..error_mapping import safely
+from ..error_mapping import safely, with_report
 from ..errors import RunRefused, UsageError
 from ..journal import StoredRun
 from ..model import Call, Facts, Making, Plan, Secret
 from . import plan_store, request
+from .describe import IDS_PER_CALL
 from .discover import Search
 from .pipeline import PlanRequest, discover_disks, existing, is_only_one_named, limits_of, preflight, rollout_of
 from .ram_check import Proof, prove
@@ -51,6 +53,15 @@ class Planner:
         ids = request.disk_ids(disk_ids) if disk_ids else []
         return existing(self._setup.connection, self._setup.clock, ids, instance_ids, safely(on_call))
 
+    def refuse_too_many(self, disks: int, given: request.Request) -> None:
+        """Refuse far too many disks before it is asked in which region they are; ``wipe`` refuses them like this, too.
+
+        Raises:
+            RunRefused: there are too many; its report has the finding.
+        """
+        target_request = request.to_wipe(self._setup.settings, given, self._setup.owner)
+        self._refuse_too_many(disks, target_request, request.reason(self._setup.settings, given))
+
     def wipe(self, disk_ids: Sequence[str], given: request.Request, on_call: OnCall | None = None) -> plan_store.Plan:
         """Plan to wipe disks; see ``Client.plan``."""
         ids, once = request.disk_ids(disk_ids), request.once(given)
@@ -71,7 +82,7 @@ class Planner:
         if plan.account != stored.account:
             raise RunRefused(
                 f"Run {stored.run_id} belongs to account {stored.account}, but these credentials to {plan.account}.",
-                hint="Use credentials of that account.",
+                hint="Nothing was changed; use credentials of that account.",
             )
         return plan
 
@@ -159,6 +170,7 @@ class Planner:
     def _plan(
         self, disk_ids: Sequence[str], target_request: TargetRequest, reason: str | None, on_call: OnCall | None
     ) -> plan_store.Plan:
+        self._refuse_too_many(len(disk_ids), target_request, reason)
         settings = self._setup.settings
         chosen = partial(settle, self._setup.target_rules, target_request)
         limits, rollout = limits_of(settings), rollout_of(settings, self._setup.clock.now())
@@ -166,6 +178,28 @@ class Planner:
         return self._make(
             PlanRequest(disk_ids, target_request.options, limits, reason, name, chosen, rollout, skip), on_call
         )
+
+    def _refuse_too_many(self, disks: int, target_request: TargetRequest, reason: str | None) -> None:
+        """Refuse far too many disks before anything is asked about them: no class can raise the limit so far.
+
+        A shorter list is read all the same, so that its plan names the machines and lists every finding.
+
+        Raises:
+            RunRefused: there are too many; its report has the finding.
+        """
+        rules, disks = self._setup.target_rules, disks + target_request.elsewhere
+        most = widest_limit(rules, target_request)
+        if disks <= max(most, IDS_PER_CALL):
+            return
+        by_class = most > widest_limit(replace(rules, classes=()), target_request)
+        found = too_many_disks.finding(disks, most, "max_disks of their class" if by_class else too_many_disks.OF_RUN)
+        error = RunRefused(
+            f"{found.check}: {found.subject}: {found.message} Nothing was asked of ECS, so no other check was made.",
+            hint=found.fix,
+        )
+        began, connection = self._setup.clock.now(), self._setup.connection
+        begun = report.started(began, connection.region, reason, simulated=connection.origin.simulated)
+        raise with_report(error, replace(report.of_error(begun, began, error), findings=(found,)))
 
     def _make(self, plan_request: PlanRequest, on_call: OnCall | None) -> plan_store.Plan:
         plan, calls, facts = preflight(self._setup.connection, self._setup.clock, plan_request, safely(on_call))

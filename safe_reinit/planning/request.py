@@ -78,18 +78,18 @@ def to_restore(stored: StoredRun) -> tuple[tuple[str, str], ...]:
     if stored.open or stored.report is None:
         raise RunRefused(
             f"Run {stored.run_id} has not ended, so there is nothing to undo yet.",
-            hint=f"Continue it: safe-reinit resume {stored.run_id}.",
+            hint=f"Nothing was changed. Continue it: safe-reinit resume {stored.run_id}.",
         )
     disks = [
         disk for job in stored.report["jobs"] for disk in job["disks"] if disk["data"] in ("reinitialised", "unknown")
     ]
     if not disks:
-        raise RunRefused(f"Run {stored.run_id} wiped no disk.", hint="There is nothing to undo.")
+        raise RunRefused(f"Run {stored.run_id} wiped no disk.", hint="Nothing was changed; there is nothing to undo.")
     without = [disk["disk_id"] for disk in disks if not disk["safety_snapshot"]]
     if without:
         raise RunRefused(
             f"Run {stored.run_id} took no safety snapshot of {', '.join(without)}, so it cannot be undone.",
-            hint="Roll the disk back to another of its snapshots in the ECS console, if there is one.",
+            hint="Nothing was changed. If the disk has another snapshot, roll it back to that one in the ECS console.",
         )
     return tuple((disk["disk_id"], disk["safety_snapshot"]) for disk in disks)
 

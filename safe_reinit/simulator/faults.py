@@ -191,11 +191,11 @@ def load_faults(source: str | Path | list[object] | None, actions: Collection[st
     """Read faults from a YAML file or a list; all mistakes are reported at once, each with its path."""
     if source is None:
         return []
-    data = source if isinstance(source, list) else read_yaml(source)
+    data, where = (source, "") if isinstance(source, list) else (read_yaml(source), f" in {source}")
     if data is None:
         return []
     if not isinstance(data, list):
-        raise WorldError("The faults are not valid: they must be a list.")
+        raise WorldError(f"The faults{where} are not valid: they must be a list.")
     found, mistakes = [], []
     for index, item in enumerate(data):
         fault = parse_fault(item, actions)
@@ -204,7 +204,7 @@ def load_faults(source: str | Path | list[object] | None, actions: Collection[st
         else:
             found.append(fault)
     if mistakes:
-        raise WorldError(f"The faults are not valid: {'; '.join(mistakes)}.")
+        raise WorldError(f"The faults{where} are not valid: {'; '.join(mistakes)}.")
     return found
 
 

@@ -7,7 +7,7 @@ numbers of simulated seconds. An unknown key is an error. `specs` has the member
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,9 @@ def load_world(source: World | str | Path | dict[str, Any] | None) -> World:
         return source
     if source is None:
         return _default_world()
-    return parse_world(source if isinstance(source, dict) else read_yaml(source))
+    if isinstance(source, dict):
+        return parse_world(source)
+    return parse_world(read_yaml(source), f" in {source}")
 
 
 @lru_cache(maxsize=1)
@@ -38,15 +40,15 @@ def _default_world() -> World:
     return parse_world(read_yaml(DEFAULT_WORLD))
 
 
-def parse_world(data: object) -> World:
-    """Validate; all mistakes are reported at once, each with its path."""
+def parse_world(data: object, where: str = "") -> World:
+    """Validate; all mistakes are reported at once, each with its path. ``where`` says which file the world is in."""
     try:
         world = World.model_validate({} if data is None else data)
     except ValidationError as error:
-        raise WorldError(f"The world is not valid: {sentences(error)}.") from None
+        raise WorldError(f"The world{where} is not valid: {sentences(error)}.") from None
     mistakes = _contradictions(world)
     if mistakes:
-        raise WorldError(f"The world is not valid: {'; '.join(mistakes)}.")
+        raise WorldError(f"The world{where} is not valid: {'; '.join(mistakes)}.")
     return world
 
 
@@ -69,9 +71,13 @@ def read_yaml(path: str | Path) -> object:
 def sentences(error: ValidationError) -> str:
     """Return all problems of a validation, each as `path: what is wrong`."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']) or 'the document'}: {problem['msg']}"
+        f"{'.'.join(str(part) for part in problem['loc']) or 'the document'}: {_problem(problem)}"
         for problem in error.errors(include_url=False)
     )
+
+
+def _problem(problem: Mapping[str, object]) -> str:
+    return "this member is not known" if problem["type"] == "extra_forbidden" else str(problem["msg"])
 
 
 def schema(model: type[BaseModel] = World) -> dict[str, Any]:

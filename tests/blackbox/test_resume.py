@@ -330,7 +330,7 @@ def test_a_run_that_has_ended(sim: Simulator, run: Command, path: Path) -> None:
     ends = [run("resume", name, *more, journal=path) for more in ((), ("--verdict", "intact"))]
 
     assert [end.returncode for end in ends] == [3, 3]
-    assert "has ended: done" in ends[0].stderr
+    assert "has ended: done. Nothing was changed." in ends[0].stderr
     assert len(run.calls()) == before
 
 

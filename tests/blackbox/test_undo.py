@@ -206,10 +206,10 @@ def refused(sim: Simulator, name: str, **more: Any) -> str:
     try:
         done = undo(sim, name, **more)
     except RunRefused as error:
-        text = str(error)
+        text = f"{error} {error.hint}"
     else:
         assert (done.outcome, done.report.exit_code) == ("refused", 3)
-        text = str(done.error)
+        text = f"{done.error} {done.error.hint if done.error else ''}"
     assert changes(sim.state()) == before
     return text
 
@@ -226,7 +226,8 @@ def test_a_run_that_took_no_snapshot() -> None:
     """A run without safety snapshots cannot be undone, and that is said at once."""
     with simulated() as sim:
         done = run(sim)
-        assert f"took no safety snapshot of {DATA}" in refused(sim, str(done.report.run_id))
+        assert f"took no safety snapshot of {DATA}" in (message := refused(sim, str(done.report.run_id)))
+        assert "Nothing was changed" in message
 
 
 def test_a_run_that_wiped_nothing() -> None:
@@ -234,7 +235,8 @@ def test_a_run_that_wiped_nothing() -> None:
     with simulated(faults=[{"action": "ReInitDisk", "error": {"code": "OperationDenied"}}]) as sim:
         done = run(sim, snapshot=True)
         assert safety_of(done)[DATA]
-        assert "wiped no disk" in refused(sim, str(done.report.run_id))
+        assert "wiped no disk" in (message := refused(sim, str(done.report.run_id)))
+        assert "Nothing was changed" in message
 
 
 def test_credentials_of_another_account() -> None:

@@ -52,7 +52,7 @@ class Case:
 
 CASES: dict[str, Case] = {
     # Where.
-    "unknown-region": Case((*CONFIRMED, "--region", "xx-nowhere-1"), 3, ("InvalidRegion", "--region")),
+    "unknown-region": Case((*CONFIRMED, "--region", "xx-nowhere-1"), 3, ("InvalidRegion", "--region (xx-nowhere-1)")),
     "malformed-region": Case((*CONFIRMED, "--region", "Hangzhou"), 2, ("--region", "cn-hangzhou")),
     "no-region": Case(CONFIRMED, 2, ("region", "--region"), {"SAFE_REINIT_REGION": ""}),
     "disk-of-another-region": Case((*CONFIRMED, "--region", "cn-shanghai"), 3, ("disk-not-found", "d-sim-web1-data")),
@@ -112,8 +112,18 @@ CASES: dict[str, Case] = {
     "yaml-impossible-date": Case(
         (*CONFIRMED, "--config", "date.yaml"), 2, ("date.yaml",)
     ),
+    "misspelt-key": Case((*CONFIRMED, "--config", "misspelt.yaml"), 2, ("max-disk is not", "did you mean max_disks?")),
+    "no-faults": Case(
+        (*CONFIRMED, "--simulate", "--faults", "unknown.yaml"), 2,
+        ("The faults in unknown.yaml are not valid: they must be a list.", "Correct --faults."),
+    ),
+    "misspelt-fault": Case(
+        (*CONFIRMED, "--simulate", "--faults", "fault.yaml"), 2, ("The faults in fault.yaml", "0.drop: this member is"),
+    ),
     "no-such-world": Case((*CONFIRMED, "--world", "no.yaml"), 2, ("no.yaml",)),
-    "no-world": Case((*CONFIRMED, "--world", "unknown.yaml"), 2, ("speed", "--world")),
+    "no-world": Case(
+        (*CONFIRMED, "--world", "unknown.yaml"), 2, ("The world in unknown.yaml", "speed", "Correct --world.")
+    ),
     # The command line.
     "unknown-option": Case((*CONFIRMED, "--yes"), 2, ("--yes",)),
     "force": Case((*CONFIRMED, "--force"), 2, ("--force",)),
@@ -147,6 +157,8 @@ CASES: dict[str, Case] = {
 FILES = {
     "broken.yaml": b"region: cn-hangzhou\nreason: [\n",
     "unknown.yaml": b"speed: 3\n",
+    "misspelt.yaml": b"max-disk: 3\n",
+    "fault.yaml": b"- {action: ReInitDisk, drop: true}\n",
     "accept.yaml": b"accept: [never-started]\nstop_instance: true\n",
     "writable.yaml": b"quiet: true\n",
     "binary.yaml": b"\xff\xfe\x00\x01",

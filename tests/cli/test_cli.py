@@ -114,6 +114,23 @@ def test_explain_explains(capsys: pytest.CaptureFixture[str], name: str) -> None
     assert text.strip() == document["text"].strip()
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("disk-lockd", "disk-locked"), ("not-checkd", "not-checked"), ("operationdenied", "OperationDenied"),
+        ("not-found", None), ("no-snapshot", None), ("disk", None), ("timeout", None),
+    ],
+)  # fmt: skip
+def test_explain_suggests_only_what_is_near(capsys: pytest.CaptureFixture[str], name: str, meant: str | None) -> None:
+    """A misspelt name is suggested; another word, which merely shares some letters with one, is not."""
+    code = run(["explain", name])
+    err = capsys.readouterr().err
+
+    assert code == 2
+    assert ("Did you mean" in err) == (meant is not None)
+    assert meant is None or f"Did you mean {meant}?" in err
+
+
 def test_every_check_can_be_explained(capsys: pytest.CaptureFixture[str]) -> None:
     """Explain knows each check by its name."""
     codes = [run(["explain", check.name]) for check in CHECKS]

@@ -286,6 +286,18 @@ def test_refused_jobs_are_left_out_where_that_is_asked_for(
     }
 
 
+def test_far_too_many_disks_are_searched_in_no_region(tmp_path: Path, path: Path) -> None:
+    """A list that no region could take is refused before it is asked where the disks are."""
+    (tmp_path / "ids").write_text("".join(f"d-{number}\n" for number in range(101)))
+    with simulated() as sim:
+        run = command(sim.url, tmp_path)
+        result = document(run(*REGIONS, "--disks-from", str(tmp_path / "ids"), "--output", "json", journal=path))
+
+        assert [found["check"] for found in result["findings"]] == ["too-many-disks"]
+        assert result["exit_code"] == 3
+        assert sim.state()["calls"] == []
+
+
 def test_the_disks_of_all_regions_count(tmp_path: Path, path: Path) -> None:
     """Two in each are four: more than --max-disks allows, though in no region they are."""
     with simulated(world(2, 2)) as sim:

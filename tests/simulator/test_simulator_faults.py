@@ -195,7 +195,7 @@ def test_chance_over_do(simulate: Simulate) -> None:
         ({"action": "ReInitDisk"}, "exactly one of"),
         ({"action": "ReInitDisk", "reset": True, "garble": True}, "exactly one of"),
         ({"action": "ReInitDisk", "reset": False}, "0.reset"),
-        ({"action": "ReInitDisk", "reset": True, "nht": 2}, "0.nht: Extra inputs are not permitted"),
+        ({"action": "ReInitDisk", "reset": True, "nht": 2}, "0.nht: this member is not known"),
         ({"action": "ReInitDisk", "error": {"status": 500}}, "0.error.code: Field required"),
         ({"action": "ReInitDisk", "reset": True, "nth": 0}, "0.nth"),
         ({"action": "WipeDisk", "reset": True}, "there is no action WipeDisk here"),

@@ -347,7 +347,7 @@ def test_a_mistake_is_an_error_where_it_is_made() -> None:
         world.add_disk("d-1", instance="i-none")
     with pytest.raises(ValueError, match="This world already has a d-lab"):
         world.add_disk(DISK)
-    with pytest.raises(ValueError, match=r"disks\.d-1\.sise: Extra inputs are not permitted"):
+    with pytest.raises(ValueError, match=r"disks\.d-1\.sise: this member is not known"):
         world.add_disk("d-1", sise=40)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="The world is not valid"):
         EcsWorld({"instance": {}})
