@@ -142,7 +142,7 @@ class SqliteFile(_Connected):
             self._db.execute(f"PRAGMA user_version={SCHEMA}")
 
     @retry(
-        retry=retry_if_exception(lambda error: getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY),
+        retry=retry_if_exception(lambda error: getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY),
         wait=wait_random(max=0.05), stop=stop_after_delay(LOCK_WAIT), reraise=True,
     )  # fmt: skip
     def _keep_a_log(self) -> None:
