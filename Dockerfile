@@ -3,7 +3,7 @@
 #     docker build --target worker -t registry.example.com/safe-reinit-worker:0.1.0 .
 # docs/howto/container.md says how to run them: with a read-only root, and with a volume or PostgreSQL for the journal.
 FROM python:3.13-slim-bookworm AS build
-COPY pyproject.toml README.md LICENSE /src/
+COPY pyproject.toml hatch_build.py README.md LICENSE /src/
 COPY man /src/man
 COPY safe_reinit /src/safe_reinit
 RUN python -m venv /opt/safe-reinit \
