@@ -124,5 +124,6 @@ def _judged(result: Verification, rounds: Rounds) -> Error | None:
     text = ", ".join(f"{name} {verdict}" for name, verdict in open_.items())
     return Error(
         f"The measurements do not show that ECS behaves as runs assume: {text}.",
-        hint="The machine is as it was found. Please send the measurements to the project (--save FILE has no ids).",
+        hint="The machine is Running, as before, and its disk was wiped. Please send the measurements to the project "
+        "(--save FILE has no ids).",
     )

@@ -118,8 +118,8 @@ class DiskReport:
     size_gib: int | None
     """GiB; ``None`` if not seen."""
     data: DataState
-    """What this run did to the data. ``untouched``: the run never intended to wipe the disk (others may have);
-    ``intact``: it intended to, but ECS refused or the call was never sent."""
+    """What this run did to the data. ``untouched``: the run never tried to wipe the disk (others may have);
+    ``intact``: it tried to, but ECS provably refused the call or never received it."""
     evidence: Evidence | None
     """How the run knows that the disk was wiped: ``transition`` (ECS showed ReIniting, then In_use), ``settled`` (ECS
     accepted the call, and the disk then stayed In_use for the settling time) or ``operator`` (a person said so)."""

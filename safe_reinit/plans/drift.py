@@ -1,4 +1,7 @@
-"""What has changed since a plan was made, and what would be refused now; used before calls that change more. Pure."""
+"""What has changed since a plan was made, and what would be refused now. Pure.
+
+Used before each changing call, except those that bring a machine back.
+"""
 
 from __future__ import annotations
 

@@ -141,4 +141,4 @@ def lines(made: Verification) -> Iterator[str]:
         yield f"     {what}: HTTP {refusal.http_status} {refusal.code}, {named}"
     for note in made.notes:
         yield f"  note: {note}"
-    yield f"  the machine is {'as it was found' if made.as_found else 'NOT as it was found: it was not seen Running'}"
+    yield f"  the machine {'is Running, as before' if made.as_found else 'was NOT seen Running at the end'}"
