@@ -82,7 +82,7 @@ def test_an_error_names_the_argument(more: dict[str, Any], text: str) -> None:
 @pytest.mark.parametrize(
     ("ids", "more", "text"),
     [
-        (DATA, {}, "disk_ids is one text, and not a list of disk ids."),
+        (DATA, {}, "disk_ids is a string, not a list of disk ids."),
         ([], {}, "No disk given."),
         (["s-1"], {}, "'s-1' is not a disk id: those begin with d-."),
         ([5], {}, "disk_ids is not a list of disk ids."),

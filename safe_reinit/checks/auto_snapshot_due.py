@@ -1,9 +1,9 @@
 """An automatic snapshot of the disk is due.
 
 What it does
-    Reads the automatic snapshot policy of the disk (DescribeAutoSnapshotPolicyEx) and reports its next scheduled time
-    (full hours on certain weekdays in UTC+8) if that is within two hours, which is how long the waits of a run may take
-    together by default. An expired policy takes no snapshots.
+    Reads the automatic snapshot policy of the disk (DescribeAutoSnapshotPolicyEx). Reports the next scheduled snapshot
+    (policies name full hours on certain weekdays, in UTC+8) if it is due within two hours: by default, all waits of a
+    run together take no longer than that. An expired policy takes no snapshots.
 
 Why it matters
     It does not stop the run. ECS refuses ReInitDisk while a snapshot of the disk is being created, and a stop can spoil

@@ -7,9 +7,10 @@ What it does
     reported by key-pair-on-windows.
 
 Why it matters
-    ECS documents that it refuses an image without non-root logins with LoginAsNonRoot.ImageNotSupport, but not in which
-    cases. For cloud-init, which sets the login at the first boot, ECS documents no refusal: the wipe may succeed and
-    the login not work. Both are inconclusive, so you can accept them.
+    ECS can refuse an image that does not support non-root logins (LoginAsNonRoot.ImageNotSupport), but its
+    documentation does not say in which cases. For an image without cloud-init, which sets the login at the first boot,
+    no refusal is documented: the wipe may succeed, but the login may not work. Neither is certain, so you can accept
+    it.
 
 How to fix it
     Give the instance a system disk from another image (ReplaceSystemDisk), or accept the risk with --accept

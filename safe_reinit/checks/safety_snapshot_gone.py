@@ -1,4 +1,4 @@
-"""The safety snapshot that an undo rolls back to is not there, or not usable.
+"""The safety snapshot that an undo rolls back to is missing or cannot be used.
 
 What it does
     In an undo, looks for the safety snapshot by its id (DescribeSnapshots) and reads its Status and SourceDiskId.

@@ -30,7 +30,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "info",
         facts.disk.disk_id,
         "At its next start the system runs cloud-init and the user data of the instance again, as at its first start: "
-        "they may register the machine again or format data disks.",
+        "these may register the machine again or format data disks.",
         fix="Read the user data of the instance, and change it if it must not run again.",
         fact={"Type": facts.disk.type},
     )

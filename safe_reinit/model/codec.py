@@ -53,7 +53,7 @@ def encode(value: object) -> Any:  # noqa: ANN401 - JSON
 
 
 def dumps(value: object, *, sparse: bool = False) -> str:
-    """Write a value as JSON text; a large one is not held twice.
+    """Write a value as JSON text, without holding a large one in memory twice.
 
     Args:
         sparse: leave out the members that equal their defaults.

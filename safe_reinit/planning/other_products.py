@@ -50,7 +50,7 @@ _PRODUCT_OF_CHECK = {
 
 
 def products_to_reread(findings: Iterable[Finding], *, begun: bool, lately: bool = False) -> frozenset[str]:
-    """Return which of them are asked again before a call, so that their number stays small.
+    """Return which of these questions are asked again before a call: only those whose answer can still matter.
 
     Before the first changing call: all that can refuse the plan. A plan may be confirmed long after it was made, and in
     the meantime its instance may have joined a group, or its key may have been disabled. After the stop: only the

@@ -55,7 +55,7 @@ def disk_ids(given: Sequence[str], argument: str = "disk_ids") -> list[str]:
         UsageError: there is none, or one is malformed.
     """
     if isinstance(given, str):
-        raise UsageError(f"{argument} is one text, and not a list of disk ids.", hint='Write ["d-..."] for one disk.')
+        raise UsageError(f"{argument} is a string, not a list of disk ids.", hint='Write ["d-..."] for one disk.')
     if not isinstance(given, Sequence) or not all(isinstance(each, str) for each in given):
         raise UsageError(f"{argument} is not a list of disk ids.", hint='Write ["d-...", "d-..."].')
     ids = list(dict.fromkeys(given))

@@ -205,7 +205,7 @@ class SimulatedEcs:
 
     @property
     def snapshots(self) -> tuple[SimulatedSnapshot, ...]:
-        """All snapshots, those that a run took included."""
+        """All snapshots, including those that a run took."""
         return tuple(
             SimulatedSnapshot(name, row["disk_id"], row["status"], row["content"])
             for name, row in self._simulator.state()["snapshots"].items()

@@ -27,7 +27,7 @@ CREATE_SNAPSHOT: tuple[Code, ...] = (
     Code(SNAP, "InvalidAccountStatus.NotEnoughBalance", 403, "2025", "refused", "The balance of the account is too low for a snapshot.", f"{ACCOUNT}, {CHECK_AGAIN}"),
     Code(SNAP, "InvalidAccountStatus.SnapshotServiceUnavailable", 403, "2025", "refused", "The snapshot service is not activated.", f"Activate it in the ECS console, {CHECK_AGAIN}"),
     Code(SNAP, "DiskId.ValueNotSupported", 403, "2025", "refused", "No snapshot can be taken of this disk.", "Back the disk up in another way, and wipe it without --snapshot."),
-    Code(SNAP, "DiskCategory.OperationNotSupported", 400, "2025", "refused", "No snapshot can be taken of disks of this category.", "Back the disk up in another way, and wipe it without --snapshot."),
+    Code(SNAP, "DiskCategory.OperationNotSupported", 400, "2025", "refused", "Disks of this category cannot have snapshots.", "Back the disk up in another way, and wipe it without --snapshot."),
     Code(SNAP, "InvalidSnapshotName.Malformed", 400, "2025", "refused", "ECS does not accept the name of the snapshot.", REPORT),
     Code(SNAP, "InvalidDescription.Malformed", 404, "2025", "refused", "ECS does not accept the description of the snapshot.", REPORT),
     Code(SNAP, "InvalidClientToken.Malformed", 403, "2025", "refused", "ECS does not accept the token of the request.", REPORT),

@@ -80,9 +80,9 @@ START_INSTANCE: tuple[Code, ...] = (
     Code(START, "KMSKeyId.*", 403, "2025", "refused", "The key of an encrypted disk of the instance cannot be used, so ECS refuses the start.", KMS_POWER),
     Code(START, "InvalidInstanceId.NotFound", 404, "2025", "refused", "ECS finds no such instance in this region.", "Check in the ECS console whether the instance was released."),
     Code(START, "InvalidInstanceIds.NotFound", 404, "2025", "refused", "ECS does not know one of the instances in this region.", "Check in the ECS console whether an instance was released."),
-    Code(START, "InternalError", 500, "2025", "lost", "ECS had an internal error and did not say whether it starts the instance.",
+    Code(START, "InternalError", 500, "2025", "lost", "ECS had an internal error and did not say whether it will start the instance.",
          "A run asks again only until --timeout-start; look at the instance in the ECS console."),
-    Code(START, "ServiceUnavailable", 503, "2025", "lost", "ECS was not available and did not say whether it starts the instance.",
+    Code(START, "ServiceUnavailable", 503, "2025", "lost", "ECS was not available and did not say whether it will start the instance.",
          "A run asks again only until --timeout-start."),
 )  # fmt: skip
 """What is documented for StartInstance and StartInstances (2025-12-03)."""
