@@ -184,7 +184,7 @@ def test_a_default_is_shown_where_there_is_one(
     for message in (
         "stopping an instance. [10m]",
         "to complete. [60m]",
-        "reinitialising a disk. [30m]",
+        "wiping a disk. [30m]",
         "[100]",
         "[ask]",
     ):
