@@ -6,7 +6,7 @@ What it does
 
 Why it matters
     A wiped system disk has only the content of its image: the users, keys and passwords that were set on it are gone.
-    It is not documented which login works if you give neither, so nobody may be able to log in. (The tool cannot see
+    It is not documented which login works if you give neither, so perhaps nobody can log in. (The tool cannot see
     whether a custom image has its own login.)
 
 How to fix it
@@ -36,7 +36,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         "risk",
         disk.disk_id,
         "Neither a key pair nor a password is given for this system disk, and the instance has no key pair: "
-        "it is not documented which login then works after the wipe, so nobody may be able to log in.",
+        "it is not documented which login works after the wipe, so perhaps nobody can log in.",
         fix=f"Add {either}a password with --password-env or --password-stdin; "
         "if the image has its own login, accept this with --accept no-login-set.",
         fact={"KeyPairName": ""},

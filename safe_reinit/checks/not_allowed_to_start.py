@@ -2,9 +2,8 @@
 
 What it does
     Reads the answer to a DryRun of StartInstance if the instance would be stopped for the wipe. Forbidden and
-    NoPermission stop the run, and DryRunOperation proves the permission. For a Running instance ECS answers
-    IncorrectInstanceStatus, which proves nothing and is not reported; any other answer proves nothing either and is
-    reported as info.
+    NoPermission stop the run, and DryRunOperation proves the permission. Any other answer proves nothing, and is
+    reported as info, except IncorrectInstanceStatus: that is what ECS always answers for a Running instance.
 
 Why it matters
     The instance was Running before the run and would stay down after the wipe. Even if it is to stay stopped after a
