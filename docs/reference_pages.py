@@ -669,8 +669,11 @@ def _said(thing: type) -> dict[str, str]:
 def pages(report: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, str]:
     """Give the pages by their paths, from the schemas of the two documents and from the code."""
     of_report = [
-        "`--output json` prints the report, and `--report FILE.json` writes it, for every exit code. Every member is always",
-        'present. An unknown text is `""`. A time, a number or an object can be null if the table says so.',
+        "`--output json` prints the report, and `--report FILE` writes it, for every exit code. The ending of the file's name",
+        "decides the form: `.json`, `.md` (Markdown), `.html` or `.txt`. Any other ending is refused.",
+        "",
+        'In JSON, every member is always present. An unknown text is `""`. A time, a number or an object can be null if the',
+        "table says so.",
     ]
     return {
         "docs/reference/commands.md": commands(),

@@ -20,7 +20,7 @@ class Call:
     at: datetime
     """When the answer arrived, or the tool stopped waiting for it."""
     action: str
-    """The API, ``ReInitDisk``."""
+    """The API, such as ``ReInitDisk``."""
     subject: tuple[str, ...]
     """The ids that it was about."""
     dry_run: bool
@@ -168,7 +168,7 @@ class Report:
     """The full report of a run or a dry run; its members are those of the JSON report, schema 1."""
 
     schema: int
-    """1."""
+    """The version of this schema."""
     tool_version: str
     run_id: str | None
     """``r-20260102T030405Z-4f2a``; with several regions all ids, separated by commas; ``None`` if nothing was run."""
@@ -209,7 +209,7 @@ class Report:
     next: tuple[str, ...]
     """Commands that you can type now."""
     warnings: tuple[str, ...]
-    """What else went wrong in this command, one sentence each: it changed nothing of what happened to the disks."""
+    """What else went wrong in this command, one sentence each. None of it changed what happened to the disks."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON report, schema 1, as a dict: times are texts, and tuples are lists."""
