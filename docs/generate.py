@@ -207,7 +207,7 @@ def pages() -> dict[str, str]:
         **{f"docs/{name}.schema.json": json.dumps(each, indent=2) + "\n" for name, each in documents.items()},
         "docs/schema.schema.json": json.dumps(schema_of(Contract), indent=2) + "\n",
         "docs/world.schema.json": json.dumps(world.schema(), indent=2) + "\n",
-        "docs/faults.schema.json": json.dumps(faults.schema(), indent=2) + "\n",
+        "docs/faults.schema.json": json.dumps(faults.fault_schema(), indent=2) + "\n",
         "config.example.yaml": example(),
         "docs/reference/states.md": states_page.states(),
         **states_page.pictures_of_states(),

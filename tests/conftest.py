@@ -187,7 +187,7 @@ def gateway() -> Iterator[Connect]:
                 **more,
             )
             calls: list[Call] = []
-            made = Gateway(aliyun.connect(where, calls.append), calls)
+            made = Gateway(aliyun.make_gateway(where, calls.append), calls)
             stack.callback(made.cloud.close)
             return made
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from safe_reinit.cloud.aliyun.answers import Key
-from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
+from safe_reinit.cloud.aliyun.answers import SigningKey
+from safe_reinit.cloud.aliyun.attempt import Reply, RequestInProgress
 from safe_reinit.cloud.aliyun.client import Aliyun
 from safe_reinit.cloud.aliyun.credentials import Credentials
 from safe_reinit.cloud.aliyun.exchange import Exchange
@@ -33,7 +33,7 @@ KeyInHand = Callable[[], tuple[str, str]]
 class Line(Protocol):
     """What carries questions to an engine."""
 
-    def ask(self, attempt: Attempt, asked: Request, key_id: str) -> Reply:
+    def ask(self, attempt: RequestInProgress, asked: Request, key_id: str) -> Reply:
         """Ask once; see ``Connections.send`` for what is raised."""
 
 
@@ -43,7 +43,7 @@ class Direct:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def ask(self, attempt: Attempt, asked: Request, key_id: str) -> Reply:
+    def ask(self, attempt: RequestInProgress, asked: Request, key_id: str) -> Reply:
         """Ask once."""
         inprocess.leave(attempt)
         reply, _ = self._engine.ask(asked, key_id)
@@ -69,7 +69,9 @@ class _Exchange(Exchange):
         super().__init__(where, on_call, may_send)
         self._line = line
 
-    def _reply(self, _endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, key: Key) -> Reply:
+    def _reply(
+        self, _endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: RequestInProgress, key: SigningKey
+    ) -> Reply:
         limit.begin()
         return self._line.ask(limit, Request(api.action, api.version, Params(_pairs(query))), key.key_id)
 
@@ -81,10 +83,10 @@ class _Credentials(Credentials):
         super().__init__(where, {})
         self._in_hand = key
 
-    def _obtained(self, _now: float) -> tuple[Profile, Key | None]:
+    def _obtained(self, _now: float) -> tuple[Profile, SigningKey | None]:
         key_id, secret = self._in_hand()
         same = self._held is not None and self._held.key_id == key_id
-        return Profile("AK", {}, "the key in hand"), None if same else Key(key_id, Secret(secret))
+        return Profile("AK", {}, "the key in hand"), None if same else SigningKey(key_id, Secret(secret))
 
 
 def _pairs(query: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,7 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
 
-from safe_reinit.cloud.aliyun.attempt import Attempt, ForbiddenError, LostError, NotLeftError, Reply
+from safe_reinit.cloud.aliyun.attempt import ForbiddenError, LostError, NotLeftError, Reply, RequestInProgress
 from safe_reinit.cloud.aliyun.transport import Connections
 from safe_reinit.simulator import gateway
 from safe_reinit.simulator.engine import Engine
@@ -34,7 +34,7 @@ HOST = "127.0.0.1:1"
 class Line(Protocol):
     """What carries requests to an engine, in the place of connections."""
 
-    def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
+    def send(self, attempt: RequestInProgress, raw: RawRequest) -> Reply:
         """Send one request once; see ``Connections.send``."""
 
 
@@ -52,7 +52,7 @@ class Connection:
         self._engine, self._pause, self._travel = engine, pause, travel
         self._lock = threading.Lock()
 
-    def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
+    def send(self, attempt: RequestInProgress, raw: RawRequest) -> Reply:
         """Send one request once; see ``Connections.send``."""
         leave(attempt)
         if self._travel:
@@ -67,7 +67,7 @@ class Connection:
         return came(attempt, reply, gateway.headers_of(self._engine, reply))
 
 
-def leave(attempt: Attempt) -> None:
+def leave(attempt: RequestInProgress) -> None:
     """Let a request leave, as a connection does immediately before the first byte."""
     try:
         attempt.leave()
@@ -75,7 +75,7 @@ def leave(attempt: Attempt) -> None:
         raise NotLeftError(attempt.step) from None
 
 
-def came(attempt: Attempt, reply: answers.Reply, headers: Mapping[str, str]) -> Reply:
+def came(attempt: RequestInProgress, reply: answers.Reply, headers: Mapping[str, str]) -> Reply:
     """Return an answer as a connection does, or lose it where the simulator does."""
     if reply.ending != "answer":
         raise LostError("the connection broke before the answer was complete")
@@ -92,7 +92,7 @@ class VendorConnection(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
         """Send one request."""
-        attempt = Attempt(60.0)
+        attempt = RequestInProgress(60.0)
         attempt.begin()
         body = request.body.encode() if isinstance(request.body, str) else bytes(request.body or b"")  # type: ignore[arg-type]
         raw = RawRequest(request.method or "GET", request.path_url, _lower(request.headers), body)
@@ -110,7 +110,12 @@ def connected(lines: Mapping[str, Line]) -> Iterator[None]:
     real = Connections.send
 
     def send(
-        self: Connections, attempt: Attempt, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
+        self: Connections,
+        attempt: RequestInProgress,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
     ) -> Reply:
         parts = urlsplit(url)
         line = lines.get(parts.netloc)

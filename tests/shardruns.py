@@ -32,7 +32,7 @@ def written(client: Client, plan: Plan) -> tuple[str, str]:
     """Write a plan down as a run of shards that nobody carries yet; return the run, and the digest of its plans."""
     run_id = client.new_run_id()
     with client.own_runs.session() as session:
-        return run_id, shards.begin(session, plan, run_id, calls_of(plan), "ask")
+        return run_id, shards.record_shards(session, plan, run_id, calls_of(plan), "ask")
 
 
 @dataclass

@@ -12,7 +12,7 @@ from pathlib import Path
 from temporalio.client import WorkflowFailureError
 
 from safe_reinit.model import Stage
-from safe_reinit.temporal.worker import Settings, build_id
+from safe_reinit.temporal.worker import WorkerSettings, build_id
 from tests.temporals import Remembering, Run, Temporal, temporal_or_skip, working
 
 FOLDER = Path(__file__).parent / "histories"
@@ -23,7 +23,7 @@ def record(temporal: Temporal, name: str, *, cancels: bool) -> None:
     """Have a run carried that waits for an answer, or is cancelled in its last stage, and keep its history."""
     shards = Remembering(STAGES, slow=frozenset({2, 3} if cancels else ()))
     run = Run(temporal, f"run-{name}", name)
-    with working(temporal.server, shards, Settings(run.queue)):
+    with working(temporal.server, shards, WorkerSettings(run.queue)):
         run.submit()
         shards.has("end 0")
         shards.agreed = True

@@ -21,7 +21,7 @@ from safe_reinit.errors import RunRefused
 from safe_reinit.model import Stage
 from safe_reinit.temporal.carrier import WorkflowCarrier, workflow_id
 from safe_reinit.temporal.server import SERVER_TIMEOUT, Server
-from safe_reinit.temporal.worker import Serving, Settings
+from safe_reinit.temporal.worker import Serving, WorkerSettings
 from tests.servers import refused_port
 
 T = TypeVar("T")
@@ -283,7 +283,7 @@ class Working:
             raise self._failed[0]
 
 
-def start_worker(server: Server, shards: Any, settings: Settings, health: str = "") -> Working:
+def start_worker(server: Server, shards: Any, settings: WorkerSettings, health: str = "") -> Working:
     """Start a worker, and wait until it has begun to poll."""
     begun: list[tuple[Serving, asyncio.AbstractEventLoop, asyncio.Event]] = []
     failed: list[BaseException] = []
@@ -317,7 +317,7 @@ def start_worker(server: Server, shards: Any, settings: Settings, health: str = 
 
 
 @contextmanager
-def working(server: Server, shards: Any, settings: Settings, health: str = "") -> Iterator[Working]:
+def working(server: Server, shards: Any, settings: WorkerSettings, health: str = "") -> Iterator[Working]:
     """Let a worker of this process serve while the block lasts."""
     worker = start_worker(server, shards, settings, health)
     try:

@@ -7,7 +7,7 @@ import sys
 
 from safe_reinit.model import Stage
 from safe_reinit.temporal.server import Server
-from safe_reinit.temporal.worker import Serving, Settings
+from safe_reinit.temporal.worker import Serving, WorkerSettings
 from tests.temporals import Remembering
 
 
@@ -17,7 +17,7 @@ def _report(what: str, shard: int) -> None:
 
 
 async def _serve(shards: Remembering) -> None:
-    serving = Serving(Server(sys.argv[1]), Settings(sys.argv[2]), shards, asyncio.Event())
+    serving = Serving(Server(sys.argv[1]), WorkerSettings(sys.argv[2]), shards, asyncio.Event())
     await serving.connect()
     await serving.run(lambda _: None)
 

@@ -17,7 +17,7 @@ from safe_reinit.config import resolve
 from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.journal import open_to_write
 from safe_reinit.model import Event, Plan
-from safe_reinit.plans.plan import from_json, to_json
+from safe_reinit.plans.plan import from_json, plan_to_json
 from tests import direct
 from tests.cloudlike import (
     BYSTANDER,
@@ -200,7 +200,7 @@ def test_a_plan_read_back_from_json_runs_the_same() -> None:
     """A plan that went through JSON runs as it would have, with the calls of the run in its report."""
     with simulated() as sim:
         caller = client(sim)
-        plan = from_json(json.loads(json.dumps(to_json(caller.plan([DATA], stop_instance=True)))))
+        plan = from_json(json.loads(json.dumps(plan_to_json(caller.plan([DATA], stop_instance=True)))))
         result = caller.run(plan, confirm=plan.confirm_with)
         state = sim.state()
 
@@ -271,8 +271,8 @@ def test_a_password_is_in_no_output() -> None:
 
     result = caught.value.report
     assert result is not None
-    shown = [repr(caught.value), repr(plans), repr(events), repr(result), report.dumps(report.to_json(result))]
-    shown += [report.to_text(result), report.to_markdown(result), json.dumps(to_json(plans[0]))]
+    shown = [repr(caught.value), repr(plans), repr(events), repr(result), report.dump_document(report.to_json(result))]
+    shown += [report.to_text(result), report.to_markdown(result), json.dumps(plan_to_json(plans[0]))]
     text = "\n".join(shown)
     assert PASSWORD not in text
     assert "Pl4nted%26Secret%3DWord" not in text

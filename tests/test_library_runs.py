@@ -14,7 +14,7 @@ import safe_reinit
 from safe_reinit import report
 from safe_reinit.errors import RunRefused, UsageError
 from safe_reinit.model import Event
-from safe_reinit.plans.plan import to_json
+from safe_reinit.plans.plan import plan_to_json
 from safe_reinit.simulator import Simulator
 from tests.cloudlike import DATA, INSTANCE, SYSTEM, client, simulated, wipes
 
@@ -187,4 +187,4 @@ def test_plans_and_reports_are_json(sim: Simulator) -> None:
     result = caller.run(plan, confirm=DATA)
 
     assert json.loads(result.to_json()) == result.to_dict() == report.to_json(result)
-    assert json.loads(json.dumps(plan.to_dict())) == to_json(plan)
+    assert json.loads(json.dumps(plan.to_dict())) == plan_to_json(plan)

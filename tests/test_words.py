@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,19 @@ VERBS = {"Tell", "Give", "Say", "See"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 BESIDE = sorted([*TESTS.rglob("*.py"), *BENCH.rglob("*.py")])
+SIMULATOR = PACKAGE / "simulator"
+ALIKE = {"check", "command", "__dir__", "__getattr__"}
+"""Each check module has a ``check``, each module of a command a ``command``: what they are called with is the same."""
+NAMED_ELSEWHERE = {
+    "cli/app.py": "a command has the name that people type",
+    "config/readers.py": "a reader has the name of what a setting is: a text, a duration",
+    "logs.py": "a log message has the name of what it is about, and is called as ``logs.plan``",
+    "simulator/account_actions.py": "an action has the name that a world file has",
+    "simulator/operator_actions.py": "an action has the name that a world file has",
+    "simulator/wire/acs3.py": "the two protocols have the same functions",
+    "planning/plan_store.py": "the plan of the library is that of the model, with what a program does to it",
+}
+"""The files whose public names may also be elsewhere, and why."""
 PLACES = sorted({path.parent for path in (*FILES, *BESIDE)})
 
 
@@ -78,6 +92,28 @@ def test_a_thing_has_the_name_that_people_search_for(place: Path) -> None:
     ]
 
     assert wrong == []
+
+
+def public_definitions(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield the public classes, functions and types that a module defines for other modules, with their lines."""
+    for node in ast.parse(path.read_text("utf-8")).body:
+        match node:
+            case ast.Assign(value=ast.Call(ast.Name("TypeVar"))):
+                pass
+            case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name) | ast.Assign([ast.Name(name)]):
+                if not name.startswith("_") and not name.isupper():
+                    yield name, node.lineno
+
+
+def test_a_name_means_one_thing() -> None:
+    """No two modules define a public class, function or type with the same name; the simulator is another program."""
+    places = defaultdict[tuple[bool, str], list[str]](list)
+    for path in FILES:
+        if (file := path.relative_to(PACKAGE).as_posix()) not in NAMED_ELSEWHERE:
+            for name, line in public_definitions(path):
+                places[path.is_relative_to(SIMULATOR), name].append(f"{file}:{line}")
+
+    assert {name: found for (_, name), found in places.items() if len(found) > 1 and name not in ALIKE} == {}
 
 
 def is_number(node: ast.AST) -> bool:

@@ -40,7 +40,7 @@ def check(facts: DiskFacts) -> Iterator[Finding]:
         message = (
             "ECS can say whether it would roll the disk back only while the instance is Stopped; it is asked then."
         )
-    passes = not power and code not in _STATES and error_codes.verdict("ResetDisk", code, 403) == "again"
+    passes = not power and code not in _STATES and error_codes.verdict_of_code("ResetDisk", code, 403) == "again"
     if passes:
         reason = error_codes.meaning_of("ResetDisk", code)
         message = f"ECS refuses to roll the disk back now ({word(code)}): {reason} The run asks again after the stop."

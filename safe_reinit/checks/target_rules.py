@@ -21,8 +21,8 @@ from ..model import (
     Options,
     Plan,
     RunClass,
-    Target,
     TargetClass,
+    TargetFacts,
     TargetRules,
 )
 from ..model.letters import borders, plain
@@ -52,7 +52,7 @@ class TargetRequest:
     """How many disks the runs of other regions have that are agreed to together with this one."""
 
 
-def settle(target_rules: TargetRules, request: TargetRequest, targets: Sequence[Target]) -> tuple[Options, Guard]:
+def settle(target_rules: TargetRules, request: TargetRequest, targets: Sequence[TargetFacts]) -> tuple[Options, Guard]:
     """Return the options in force, once the class of the disks is known, and what is judged of each of them."""
     guard = Guard(target_rules.allow, target_rules.protect, disks=len(targets) + request.elsewhere)
     classes = {each.disk_id: class_of(target_rules.classes, each) for each in targets}
@@ -73,19 +73,19 @@ def widest_limit(target_rules: TargetRules, request: TargetRequest) -> int:
     return max((_most(target_rules, request), *of_classes))
 
 
-def class_of(classes: Iterable[TargetClass], target: Target) -> TargetClass | None:
+def class_of(classes: Iterable[TargetClass], target: TargetFacts) -> TargetClass | None:
     """Return the first class that a target matches; one that was not seen whole matches none."""
     if target.disk is None or target.instance is None:
         return None
     return next((each for each in classes if matches(each.match, target)), None)
 
 
-def target_of(facts: DiskFacts) -> Target:
+def target_of(facts: DiskFacts) -> TargetFacts:
     """Return of all facts those that say which target it is."""
-    return Target(facts.disk_id, facts.account, facts.region, facts.now, facts.disk, facts.instance)
+    return TargetFacts(facts.disk_id, facts.account, facts.region, facts.now, facts.disk, facts.instance)
 
 
-def matches(match: Match, target: Target) -> bool:
+def matches(match: Match, target: TargetFacts) -> bool:
     """Return whether a target is as asked in account, region and tags."""
     if target.disk is None or target.instance is None:
         return False

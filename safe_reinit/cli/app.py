@@ -14,7 +14,7 @@ from ..config import Settings
 from ..errors import Error, RunRefused, UsageError
 from ..version import VERSION
 from . import complete, options
-from .help import MAX_WIDTH, Group, given_options, misuse, short, width
+from .help import MAX_WIDTH, SectionedGroup, given_options, misuse, short, width
 from .output import Output, UnreadError, end, print_stderr, print_stdout, unwritten
 from .signals import Signals, Stopped
 
@@ -24,7 +24,7 @@ Exit codes: 0 done or planned, 1 bug, 2 usage, 3 refused, 4 failed, 5 unknown,
 
 
 @click.group(
-    cls=Group,
+    cls=SectionedGroup,
     short_help="Wipe an Alibaba Cloud ECS disk back to its initial state, safely.",
     invoke_without_command=True,
     context_settings={"max_content_width": MAX_WIDTH},
@@ -107,7 +107,7 @@ def policy(ctx: click.Context, /, **flags: Any) -> None:  # noqa: ANN401 - one f
 
 
 @app.command(short_help="Continue a run that is still open.")
-@options.argument("run_id", "RUN", complete.runs)
+@options.argument("run_id", "RUN", complete.offer_runs)
 @options.resume
 @click.pass_context
 def resume(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -121,7 +121,7 @@ def resume(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: A
 
 
 @app.command(short_help="Ask one run, or every run, to stop cleanly.")
-@options.argument("run_id", "[RUN]", complete.runs, required=False)
+@options.argument("run_id", "[RUN]", complete.offer_runs, required=False)
 @click.option("--all", "every", is_flag=True, help="Ask every open run to stop.")
 @options.cancel
 def cancel(run_id: str | None, *, every: bool, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -164,7 +164,7 @@ def unhold(**flags: Any) -> None:  # noqa: ANN401 - one for each option
 
 
 @app.command(short_help="Roll disks back to the snapshots that a run took.")
-@options.argument("run_id", "RUN", complete.runs)
+@options.argument("run_id", "RUN", complete.offer_runs)
 @options.undo
 @click.pass_context
 def undo(ctx: click.Context, /, run_id: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option
@@ -195,11 +195,11 @@ def runs(
     """
     from . import run_list  # noqa: PLC0415 - see above
 
-    ctx.exit(run_list.runs(flags, prune, limit, ctx.obj.with_form_of(flags), needs_me=needs_me))
+    ctx.exit(run_list.list_runs(flags, prune, limit, ctx.obj.with_form_of(flags), needs_me=needs_me))
 
 
 @app.command(short_help="List who began, cancelled or held runs.")
-@options.argument("run_id", "[RUN]", complete.runs, required=False)
+@options.argument("run_id", "[RUN]", complete.offer_runs, required=False)
 @options.limit("The number of newest entries to list.")
 @options.journal
 @click.pass_context
@@ -215,7 +215,7 @@ def audit(ctx: click.Context, /, run_id: str | None, limit: int, **flags: Any) -
 
 
 @app.command(short_help="Show what a run did, or print a saved plan.")
-@options.argument("name", "RUN|FILE", complete.runs, files=True)
+@options.argument("name", "RUN|FILE", complete.offer_runs, files=True)
 @options.show
 @click.pass_context
 def show(ctx: click.Context, /, name: str, **flags: Any) -> None:  # noqa: ANN401 - one for each option

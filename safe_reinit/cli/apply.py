@@ -27,7 +27,7 @@ from .output import Output
 from .planfile import endpoint
 from .progress import Progress
 from .session import client_of, password_again, set_output
-from .wipe import run
+from .wipe import run_confirmed
 
 
 def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
@@ -61,7 +61,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
                 output.plan(plan, sys.stderr)
             if interactive:
                 consent.obtain(plan, None, lambda _: False, str(plan.digest))
-            return run(client, plan, plan.confirm_with, output, progress)
+            return run_confirmed(client, plan, plan.confirm_with, output, progress)
 
 
 def _failed_report(error: Error, path: str, saved: Saved, output: Output, client: Client | None = None) -> Report:

@@ -68,7 +68,7 @@ def explainable(_ctx: click.Context) -> list[Offer]:
     return checks + list(SUMMARIES.items())
 
 
-def runs(ctx: click.Context) -> list[Offer]:
+def offer_runs(ctx: click.Context) -> list[Offer]:
     """Offer the runs that this command can apply to: open ones to resume, ones with snapshots to undo."""
     from pathlib import Path  # noqa: PLC0415 - only when it is asked for
 

@@ -156,7 +156,7 @@ def go_on(summary: str, progress: Progress, interrupt: Interrupt, *, waits: bool
     return None if answer is None and waits else (answer or "").strip().casefold() == "go"
 
 
-def verdict(
+def ask_verdict(
     run_id: str, progress: Progress, *, undo: bool, ended: Callable[[], bool]
 ) -> Literal["reinitialised", "intact"] | None:
     """Ask what happened to the disks of a run; ``None`` if nobody can be asked or the answer is neither."""

@@ -63,7 +63,7 @@ class ListedRun:
 
 
 @dataclass(frozen=True)
-class Runs:
+class RunsDocument:
     """What ``runs --output json`` prints, newest first."""
 
     runs: tuple[ListedRun, ...]
@@ -189,7 +189,7 @@ def schemas() -> dict[str, Mapping[str, Any]]:
     from ..plans import plan_file  # noqa: PLC0415 - needed for this alone
 
     kinds = {
-        "report": Report, "checks": Checks, "explain": Explained, "runs": Runs, "audit": Audit,
+        "report": Report, "checks": Checks, "explain": Explained, "runs": RunsDocument, "audit": Audit,
         "show": ShowDocument, "config-show": ConfigDocument, "config-check": ConfigCheck,
         "policy-check": RamPolicyCheck, "verification": Verification,
     }  # fmt: skip

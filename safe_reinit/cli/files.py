@@ -184,7 +184,7 @@ def _is_of_key(name: str, once: str) -> bool:
     return isinstance(document, dict) and (document.get("once"), document.get("outcome")) == (once, "done")
 
 
-def replace(name: str, text: str) -> None:
+def replace_keeping_mode(name: str, text: str) -> None:
     """Write a file completely or not at all; an existing file keeps its mode.
 
     Raises:
@@ -193,4 +193,4 @@ def replace(name: str, text: str) -> None:
     name, mode = os.path.realpath(name), 0o644
     with contextlib.suppress(OSError):
         mode = stat.S_IMODE(os.stat(name).st_mode)
-    whole.replace(name, text, mode)
+    whole.replace_file(name, text, mode)

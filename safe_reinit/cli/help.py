@@ -89,7 +89,7 @@ class _Params(click.Command):
         self._params = params
 
 
-class Command(_Params):
+class SectionedCommand(_Params):
     """A command whose help has its options in sections, and examples."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -102,10 +102,10 @@ class Command(_Params):
         super().format_epilog(ctx, formatter)
 
 
-class Group(_Params, click.Group):
+class SectionedGroup(_Params, click.Group):
     """Commands in sections; an option before a sub-command is refused, never ignored."""
 
-    command_class = Command
+    command_class = SectionedCommand
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, then the options, each under its heading."""
@@ -135,7 +135,7 @@ class Group(_Params, click.Group):
         return super().shell_complete(ctx, incomplete)
 
 
-Group.group_class = Group
+SectionedGroup.group_class = SectionedGroup
 
 
 @cache

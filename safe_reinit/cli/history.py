@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config import Settings, resolve
 from ..errors import UsageError
-from ..journal import AuditEntry, EndedError, Reader, StoredRun, readable
+from ..journal import AuditEntry, EndedError, Reader, StoredRun, readable_record
 from ..model import Plan, Secret
 from ..model.codec import encode
 from ..model.letters import printable
@@ -21,7 +21,7 @@ from .program import naming_journal
 from .run_list import left_stopped, some
 
 
-def run_of(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Settings]:
+def find_run(run_id: str, flags: Mapping[str, Any]) -> tuple[StoredRun, Settings]:
     """Find a run, and the settings to continue with: its own region, endpoint and profile unless others are given.
 
     Raises:
@@ -43,7 +43,7 @@ def refuse_unreadable(stored: StoredRun) -> None:
     Raises:
         UnreadableError: one cannot.
     """
-    with readable(f"run {stored.run_id}"):
+    with readable_record(f"run {stored.run_id}"):
         plan_of(stored)
         for job in stored.jobs:
             _ = job.state
@@ -70,7 +70,7 @@ def cancel(run_id: str, flags: Mapping[str, Any]) -> None:
             f"See how it ends: safe-reinit show {run_id}",
         )
     else:
-        with readable(f"run {stored.run_id}"):
+        with readable_record(f"run {stored.run_id}"):
             left = _left_by(stored)
         _print_message(flags, f"No process is working on run {run_id}, so it wipes nothing more. {left}")
 

@@ -20,7 +20,7 @@ from ..clock import boottime
 from ..config import Settings
 from ..errors import Error, UsageError
 from ..threads import Background
-from .files import refuse_other_report, replace
+from .files import refuse_other_report, replace_keeping_mode
 from .program import as_called, naming_journal, showable
 from .signals import Signals
 
@@ -277,7 +277,7 @@ def write_report(result: Report, name: str) -> None:
     try:
         if not os.path.lexists(name) or os.path.isfile(name):
             refuse_other_report(name, result.run_id)
-            replace(name, _as_file(result, name))
+            replace_keeping_mode(name, _as_file(result, name))
         else:  # a pipe, or a device
             with open(name, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(_as_file(result, name))
@@ -296,7 +296,7 @@ def _as_file(result: Report, name: str) -> str:
         return to_html(result)
     if name.endswith(".txt"):
         return report.to_text(result)
-    return f"{report.dumps(report.to_json(result))}\n"
+    return f"{report.dump_document(report.to_json(result))}\n"
 
 
 def end(error: Error, output: Output) -> int:
@@ -408,10 +408,10 @@ def print_lines(text_lines: Iterable[Line], stream: TextIO) -> None:
 
 
 def _write_document(document: object) -> None:
-    from ..report import dumps  # noqa: PLC0415 - only where it is needed
+    from ..report import dump_document  # noqa: PLC0415 - only where it is needed
 
     any_letter = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    write(sys.stdout, f"{dumps(document, ascii_only=not any_letter)}\n")
+    write(sys.stdout, f"{dump_document(document, ascii_only=not any_letter)}\n")
 
 
 def _write_lines(styled: Iterable[Line], stream: TextIO) -> None:

@@ -46,7 +46,7 @@ def endpoint(client: Client, config: Settings) -> str:
 # ---------------------------------------------------------------------------------------------------------- showing
 
 
-def show(path: str, flags: Mapping[str, Any], output: Output) -> None:
+def show_plan_file(path: str, flags: Mapping[str, Any], output: Output) -> None:
     """Show the plan in a file, and what can be said about it without asking the cloud.
 
     Raises:

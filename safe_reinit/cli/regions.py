@@ -23,7 +23,7 @@ from ..error_mapping import error_of, reporting, safely
 from ..errors import Error, RunRefused, UsageError
 from ..interrupt import Interrupt
 from ..model import DoneEvent, Failure, Outcome, Plan, Report
-from ..model.events import ending
+from ..model.events import done_data
 from ..planning import request
 from ..planning.discover import NoDiskFound
 from ..planning.planner import calls_of
@@ -304,7 +304,7 @@ class _Regions:
         jobs = tuple(replace(job, error=job.error or result.error) for job in result.jobs)
         for job in result.jobs[: len(plan.jobs)]:
             untouched = {disk.disk_id: disk.data for disk in job.disks}
-            data = ending("refused", job.power_before, Failure(None, str(error)), untouched)
+            data = done_data("refused", job.power_before, Failure(None, str(error)), untouched)
             event = DoneEvent(at=client.clock.now(), run_id=None, instance_id=job.instance_id, data=data)
             safely(self.progress.event)(event)  # what the regions before it came to must be told whatever listens
         return replace(result, jobs=jobs, next=after(result, self._argv(plan), client))

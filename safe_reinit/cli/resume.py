@@ -29,7 +29,7 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
             "--accept can be given only with --verdict wipe-again.",
             hint="Leave it out: the run was confirmed when it began.",
         )
-    stored, config = history.run_of(run_id, flags)
+    stored, config = history.find_run(run_id, flags)
     set_output(output, config, flags, run_id=run_id)
     password = password_again(stored.plan, config, {**flags, "confirm": run_id}, f"Run {run_id}")
     client = connect(config=config)
@@ -80,7 +80,7 @@ def _resume_attended(
         if verdict is not None or (interrupted is not None and interrupted.over):
             raise
         undo = bool(stored.undoes)
-        verdict = consent.verdict(stored.run_id, progress, undo=undo, ended=output.signals.enough.is_set)
+        verdict = consent.ask_verdict(stored.run_id, progress, undo=undo, ended=output.signals.enough.is_set)
         if verdict is None:
             raise
     return resumed(verdict)

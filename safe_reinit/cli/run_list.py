@@ -11,16 +11,16 @@ from typing import Any
 
 from ..config.readers import duration
 from ..errors import UsageError
-from ..journal import Holder, NoJournalError, Reader, StoredRun, UnreadableError, readable
+from ..journal import Holder, NoJournalError, Reader, StoredRun, UnreadableRunError, readable_record
 from ..model import JobState
 from ..model.codec import encode, to_moment
 from ..report import WELL, Line
 from ..report.text import duration as said_duration
-from .documents import ListedHolder, ListedJob, ListedRun, Runs
+from .documents import ListedHolder, ListedJob, ListedRun, RunsDocument
 from .journals import open_journal, read_journal
 from .output import Output, console_of, print_lines, print_stderr, print_stdout
 from .program import naming_journal
-from .waits import waits_for
+from .waits import wait_of_run
 
 _MAX_NAMED = 3
 """How many machines or disks a sentence names."""
@@ -31,7 +31,9 @@ _GAP = "  "
 _CUT = "…"
 
 
-def runs(flags: Mapping[str, Any], prune: str | None, newest: int, output: Output, *, needs_me: bool = False) -> int:
+def list_runs(
+    flags: Mapping[str, Any], prune: str | None, newest: int, output: Output, *, needs_me: bool = False
+) -> int:
     """List the runs, newest first; return the exit code.
 
     Args:
@@ -54,7 +56,7 @@ def runs(flags: Mapping[str, Any], prune: str | None, newest: int, output: Outpu
             held = journal.hold()
     except NoJournalError as missing:
         if output.json:
-            output.document({"schema": 1, **encode(Runs(()))})
+            output.document({"schema": 1, **encode(RunsDocument(()))})
         (print_stderr if output.json else print_stdout)(f"{missing} {missing.hint}")
         return 0
     left_out = 0 if needs_me else count - len(stored)
@@ -68,7 +70,7 @@ def runs(flags: Mapping[str, Any], prune: str | None, newest: int, output: Outpu
     if output.json:
         runs_listed = tuple(listed_run(row.run, row.waits) for row in listed)
         ids = tuple(row.run.run_id for row in unreadable)
-        output.document({"schema": 1, **encode(Runs(runs_listed, str(held) if held else None, ids))})
+        output.document({"schema": 1, **encode(RunsDocument(runs_listed, str(held) if held else None, ids))})
     else:
         text_lines = [Line(f"HELD: {held}", "bold red")] if held else []
         if listed:
@@ -80,8 +82,8 @@ def runs(flags: Mapping[str, Any], prune: str | None, newest: int, output: Outpu
         text_lines += _at_work(attended)
         print_lines((Line(naming_journal(line.text, output.argv), line.style) for line in text_lines), sys.stdout)
     for row in unreadable:
-        print_stderr(naming_journal(f"safe-reinit: {row.error} {UnreadableError.hint}", output.argv))
-    return UnreadableError.exit_code if unreadable else 0
+        print_stderr(naming_journal(f"safe-reinit: {row.error} {UnreadableRunError.hint}", output.argv))
+    return UnreadableRunError.exit_code if unreadable else 0
 
 
 # -------------------------------------------------------------------------------------------------------- the table
@@ -102,12 +104,12 @@ class _Row:
 def _row(journal: Reader, run: StoredRun, begun_by: str) -> _Row:
     """Read everything about a run that its row shows: an unreadable run must not hide the others."""
     try:
-        with readable(f"run {run.run_id}"):
-            waits = waits_for(journal, run)
+        with readable_record(f"run {run.run_id}"):
+            waits = wait_of_run(journal, run)
             listed_run(run)
             cells = _cells(run, waits, begun_by.rpartition("@")[0], datetime.now(UTC))
             return _Row(run, waits, cells, tuple(_needs(run, waits)))
-    except UnreadableError as error:
+    except UnreadableRunError as error:
         return _Row(run, error=str(error))
 
 

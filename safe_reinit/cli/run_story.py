@@ -13,7 +13,7 @@ from typing import Any
 from .. import report
 from ..config import resolve
 from ..errors import UsageError
-from ..journal import StoredJob, StoredRun, UnreadableError, readable
+from ..journal import StoredJob, StoredRun, UnreadableRunError, readable_record
 from ..model import JobReport, JobState, Phase, Report
 from ..model.codec import decode, to_moment
 from ..model.letters import printable
@@ -30,7 +30,7 @@ from .next import verdicts
 from .output import Output, print_lines, write_report
 from .program import naming_journal
 from .run_list import holding, last_heard, left_stopped
-from .waits import waits_for
+from .waits import wait_of_run
 
 _RUN_OR_SHARD = re.compile(rf"{RUN_ID}(\.[0-9]{{1,6}})?")
 _MAX_NAMED = 10
@@ -47,7 +47,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> int:
     if not _RUN_OR_SHARD.fullmatch(name):
         if config.report:
             raise UsageError("--report is for a run, but this is a plan file.", hint="Leave --report out.")
-        planfile.show(name, flags, output)
+        planfile.show_plan_file(name, flags, output)
         return 0
     with read_journal(flags) as journal:
         stored = journal.run(name)
@@ -55,11 +55,11 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> int:
             raise unknown_run(name, journal)
         try:
             events, unreadable = journal.events(name), ""
-        except UnreadableError as error:  # the states, too, say what the run did
+        except UnreadableRunError as error:  # the states, too, say what the run did
             events, unreadable = [], str(error)
         begun_by = journal.begun_by([name]).get(name, "")
-        with readable(f"run {stored.run_id}"):
-            waits = waits_for(journal, stored)
+        with readable_record(f"run {stored.run_id}"):
+            waits = wait_of_run(journal, stored)
             result = stored.report or _as_it_stands(stored)
             report_of_run = decode(Report, result)
             missing = [unreadable] if unreadable else [*_missing(stored, events)]
@@ -72,7 +72,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> int:
         output.document({**result, "events": events, "missing": missing, "file": None})
     else:
         print_lines((Line(naming_journal(line.text, output.argv), line.style) for line in text_lines), sys.stdout)
-    return UnreadableError.exit_code if unreadable else 0
+    return UnreadableRunError.exit_code if unreadable else 0
 
 
 def _as_it_stands(stored: StoredRun) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from .wipe import plan_and_run
 
 def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     """Plan the undo, show it, ask, run it and return the exit code."""
-    _, config = history.run_of(run_id, flags)
+    _, config = history.find_run(run_id, flags)
     set_output(output, config, flags)
     client = connect(config=config)
     with Progress(config, client.clock, output.last, client.is_simulated, output.warn) as progress:

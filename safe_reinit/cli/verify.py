@@ -19,7 +19,7 @@ from ..planning.discover import Search
 from ..verification import document
 from ..verification.document import Verification
 from ..verification.rounds import GUARDED_RUNS, Rounds
-from .files import replace
+from .files import replace_keeping_mode
 from .next import with_next
 from .output import Output, print_lines, print_stderr, write
 from .progress import Progress
@@ -106,7 +106,7 @@ def _write(result: Verification, path: str | None, output: Output) -> None:
     text = "".join(f"{line}\n" for line in document.lines(result))
     failed = [output.last(lambda: output.document(written) if output.json else write(sys.stdout, text))]
     if path is not None:
-        failed.append(output.last(lambda: replace(path, f"{report.dumps(written)}\n")))
+        failed.append(output.last(lambda: replace_keeping_mode(path, f"{report.dump_document(written)}\n")))
     for why in filter(None, failed):
         print_stderr(f"safe-reinit: {why}")
 

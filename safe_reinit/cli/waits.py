@@ -10,7 +10,7 @@ from ..model.codec import decode
 from ..plans import shards
 
 
-def waits_for(journal: Reader, run: StoredRun) -> str:
+def wait_of_run(journal: Reader, run: StoredRun) -> str:
     """Describe what a run is waiting for: an answer, or room left by other runs; ``""`` if it is not waiting."""
     if question := _question(journal, run):
         return (

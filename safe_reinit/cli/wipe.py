@@ -81,7 +81,9 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
     with naming_next(output, client, plan):
         if plan.runnable:
             _obtain(client, plan, begun, flags.get("confirm"), progress)
-        return run(client, plan, flags.get("confirm") or plan.confirm_with, output, progress, replacing=replacing)
+        return run_confirmed(
+            client, plan, flags.get("confirm") or plan.confirm_with, output, progress, replacing=replacing
+        )
 
 
 def _obtain(client: Client, plan: Plan, begun: report.Started, confirm: str | None, progress: Progress) -> None:
@@ -92,7 +94,7 @@ def _obtain(client: Client, plan: Plan, begun: report.Started, confirm: str | No
         )
 
 
-def run(
+def run_confirmed(
     client: Client, plan: Plan, confirm: str, output: Output, progress: Progress, *, replacing: str | None = None
 ) -> int:
     """Run a confirmed plan, report it and return the exit code.

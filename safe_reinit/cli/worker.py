@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ..client import connect
 from ..clock import Clock
 from ..cloud.interface import CloudError
-from ..cloud.locate import connect as cloud_of
 from ..cloud.locate import locate
+from ..cloud.locate import make_cloud as cloud_of
 from ..cloud.retry import Patient
 from ..config import Settings, resolve
 from ..error_mapping import refusal_of
@@ -25,8 +25,7 @@ from .signals import NUMBERS, end_by_sigint
 if TYPE_CHECKING:
     from ..execution.shards import Shards
     from ..temporal.server import Server
-    from ..temporal.worker import Serving
-    from ..temporal.worker import Settings as WorkerSettings
+    from ..temporal.worker import Serving, WorkerSettings
 
 _ENDING = (
     "Stopping: the worker begins no more machines, finishes those that it has begun and starts them again. Other "
@@ -47,7 +46,7 @@ def command(flags: Mapping[str, Any]) -> int:
     config = resolve(flags, os.environ, flags.get("config"))
     demand_sdk("A worker")
     from ..temporal.server import queue_of, server_of  # noqa: PLC0415 - an extra
-    from ..temporal.worker import Settings as WorkerSettings  # noqa: PLC0415 - an extra
+    from ..temporal.worker import WorkerSettings  # noqa: PLC0415 - an extra
 
     server, client = server_of(config), connect(config=config)
     client.own_runs.demand_shared()

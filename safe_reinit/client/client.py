@@ -248,7 +248,7 @@ class Client:
             ):
                 on_unknown = request.on_unknown(self._setup.settings, plan)
                 if plan.rollout.runner == "temporal":
-                    return done(temporal.run(session, self._setup.settings, plan, name, calls, on_unknown))
+                    return done(temporal.run_on_workers(session, self._setup.settings, plan, name, calls, on_unknown))
                 return done(session.begin(plan, name, calls, on_unknown))
 
         try:
@@ -303,7 +303,7 @@ class Client:
                 self.own_runs.end_where_held(interrupt)
                 stored = session.stored(run_id, jobs=False)
                 if stored.shards:
-                    return done(temporal.resume(session, self._setup.settings, run_id, verdict))
+                    return done(temporal.resume_on_workers(session, self._setup.settings, run_id, verdict))
                 if stored.whole:
                     raise UsageError(f"{run_id} is a shard of run {stored.whole}.", hint=f"Resume {stored.whole}.")
                 return done(session.resume(run_id, verdict, Secret(password) if password else None))

@@ -19,7 +19,7 @@ from .interface import Cloud, CloudFactory, MaySend, OnCall
 from .simulation import active as simulation_of_a_test
 
 
-class Place(Protocol):
+class CloudSettings(Protocol):
     """What the settings say about the cloud."""
 
     @property
@@ -48,7 +48,7 @@ class Place(Protocol):
 
 
 def locate(
-    settings: Place,
+    settings: CloudSettings,
     environment: Mapping[str, str],
     credentials: SecretKey | KeySource | None = None,
     cloud: CloudFactory | None = None,
@@ -84,7 +84,7 @@ def locate(
     return replace(place, credentials=Credentials(place, environment))
 
 
-def connect(connection: Connection, on_call: OnCall, may_send: MaySend = lambda _action: "") -> Cloud:
+def make_cloud(connection: Connection, on_call: OnCall, may_send: MaySend = lambda _action: "") -> Cloud:
     """Make the cloud for a connection: the one that was passed in, or one over the vendor's SDK. Nothing is sent yet.
 
     Args:
@@ -98,7 +98,7 @@ def connect(connection: Connection, on_call: OnCall, may_send: MaySend = lambda 
     """
     if (simulation := simulation_of_a_test()) is not None and connection.cloud is None:
         simulation.demand(connection.endpoint)
-    return (connection.cloud or partial(aliyun.connect, connection))(on_call, may_send)
+    return (connection.cloud or partial(aliyun.make_gateway, connection))(on_call, may_send)
 
 
 def _region(environment: Mapping[str, str], profile: str | None) -> str:

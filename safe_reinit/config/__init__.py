@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from ..clock import Clock
 from ..errors import UsageError
 from .problems import Problems
-from .setting import FILE_ONLY, Setting, Source, Value
+from .setting import FILE_ONLY, Setting, SettingValue, Source
 from .table import BY_NAME, LIMITS, SETTINGS, Settings
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ __all__ = [
     "LIMITS",
     "SETTINGS",
     "Setting",
+    "SettingValue",
     "Settings",
-    "Value",
-    "changed",
+    "changed_by_arguments",
     "find_config",
     "resolve",
 ]
@@ -65,7 +65,7 @@ def resolve(
     """
     path, content = _content(config, environment)
     problems = [f"{path}: {_unknown(key)}" for key in content if key not in BY_NAME]
-    values: dict[Setting[Any], Value[Any]] = {}
+    values: dict[Setting[Any], SettingValue[Any]] = {}
     for setting in SETTINGS:
         try:
             flag = (f"{setting.name}=" if arguments else setting.option, flags.get(setting.name))
@@ -99,7 +99,7 @@ def _content(
     return str(path), load(path)
 
 
-def changed(settings: Settings, arguments: Mapping[str, object]) -> Settings:
+def changed_by_arguments(settings: Settings, arguments: Mapping[str, object]) -> Settings:
     """Return settings changed by the arguments of a program, by their names; ``None`` changes nothing.
 
     Raises:
@@ -109,7 +109,7 @@ def changed(settings: Settings, arguments: Mapping[str, object]) -> Settings:
         if raw is not None:
             setting = BY_NAME[name]
             try:
-                settings = settings.given(setting, Value(setting.read(raw), "flag", f"{name}="))
+                settings = settings.given(setting, SettingValue(setting.read(raw), "flag", f"{name}="))
             except ValueError as problem:
                 raise UsageError(f"The value of {name}= is {problem}.", hint=f"Correct {name}=.") from None
     return settings
@@ -125,7 +125,7 @@ def _resolve(
     environment: Mapping[str, str],
     content: Mapping[object, object],
     path: str,
-) -> Value[Any]:
+) -> SettingValue[Any]:
     given: list[tuple[Source, str, object]] = []
     if flag[1] is not None:
         given.append(("flag", *flag))
@@ -133,7 +133,7 @@ def _resolve(
     if setting.name in content and (content[setting.name] is not None or setting.nested):
         given.append(("file", f"{path}: {setting.name}", content[setting.name]))
     if not given:
-        return Value(setting.default, "default", "")
+        return SettingValue(setting.default, "default", "")
     value = _read(setting, path, *given[0])
     source, location, raw = given[-1]
     free = content.get(Settings.may_be_raised.name)
@@ -150,9 +150,9 @@ def _extent(limit: Any) -> Any:  # noqa: ANN401 - a number, or a time
     return Clock().now() + limit if isinstance(limit, timedelta) else limit
 
 
-def _read(setting: Setting[Any], path: str, source: Source, location: str, raw: object) -> Value[Any]:
+def _read(setting: Setting[Any], path: str, source: Source, location: str, raw: object) -> SettingValue[Any]:
     try:
-        return Value(setting.read(raw), source, location)
+        return SettingValue(setting.read(raw), source, location)
     except Problems as wrong:
         raise _ProblemError(*(f"{path}: At {setting.name}{each}" for each in wrong.args)) from None
     except ValueError as problem:

@@ -114,7 +114,7 @@ class Setting(Generic[T]):
         raise AttributeError(f"Settings are frozen, {self.name} too.")
 
 
-class Value(NamedTuple, Generic[T]):
+class SettingValue(NamedTuple, Generic[T]):
     """A setting's value and its source. It is not a dataclass, since making one takes longer than ``--help`` may."""
 
     value: T
@@ -135,10 +135,10 @@ class Table:
 
     __slots__ = ("_values",)
 
-    def __init__(self, values: Mapping[Setting[Any], Value[Any]]) -> None:
+    def __init__(self, values: Mapping[Setting[Any], SettingValue[Any]]) -> None:
         self._values = dict(values)
 
-    def of(self, setting: Setting[T]) -> Value[T]:
+    def of(self, setting: Setting[T]) -> SettingValue[T]:
         """Return a value with its source."""
         return self._values[setting]
 
@@ -146,6 +146,6 @@ class Table:
         """Return these settings with another value of one of them, as if it came from where the old one does."""
         return type(self)({**self._values, setting: self.of(setting)._replace(value=value)})
 
-    def given(self, setting: Setting[T], value: Value[T]) -> Self:
+    def given(self, setting: Setting[T], value: SettingValue[T]) -> Self:
         """Return these settings with another value for one of them, and its source."""
         return type(self)({**self._values, setting: value})

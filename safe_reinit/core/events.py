@@ -53,7 +53,7 @@ class CallAccepted:
 
 
 @dataclass(frozen=True)
-class AcceptedBefore:
+class WipeAcceptedBefore:
     """ECS accepted a wipe whose answer this session considers lost: an earlier holder of the run received it."""
 
     command: Command
@@ -127,7 +127,7 @@ Event = (
     | Withdrawn
     | HeldUp
     | CallAccepted
-    | AcceptedBefore
+    | WipeAcceptedBefore
     | CallRefused
     | CallUnanswered
     | CallUnclear

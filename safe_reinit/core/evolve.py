@@ -5,7 +5,6 @@ from __future__ import annotations
 from ..model import JobState
 from . import answers, resuming
 from .events import (
-    AcceptedBefore,
     CallAccepted,
     CallRefused,
     CallUnanswered,
@@ -18,6 +17,7 @@ from .events import (
     Observed,
     Paused,
     PowerObserved,
+    WipeAcceptedBefore,
     Withdrawn,
 )
 from .observations import evolve_observed
@@ -38,7 +38,7 @@ def evolve(job: JobState, event: Event) -> JobState:  # noqa: C901, PLR0911, PLR
             return held_up(job, at, why)
         case CallAccepted(command, at, snapshot_id):
             return answers.accepted(job, command, at, snapshot_id)
-        case AcceptedBefore(command, at):
+        case WipeAcceptedBefore(command, at):
             return answers.accepted_before(job, command, at)
         case CallRefused(command, failure, at, when, due):
             return answers.refused(job, command, failure, at, when, due)

@@ -28,7 +28,7 @@ class Now:
 
 
 @dataclass(frozen=True)
-class Described:
+class Observations:
     """The observations that ``Describe`` asked for, in the order of its jobs, followed by those of the watched jobs."""
 
     number: int
@@ -84,7 +84,7 @@ class RecheckFailed:
 
 
 @dataclass(frozen=True)
-class Refused:
+class AttemptRefused:
     """ECS answered with an error code."""
 
     code: str
@@ -99,12 +99,12 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Unanswered:
+class AttemptUnanswered:
     """No readable answer arrived: the call may or may not have been carried out."""
 
 
 @dataclass(frozen=True)
-class NotSent:
+class AttemptNotSent:
     """No byte of the request left this machine, so the call was not made."""
 
     message: str
@@ -112,20 +112,20 @@ class NotSent:
 
 
 @dataclass(frozen=True)
-class Withheld:
+class AttemptWithheld:
     """The call was not sent: its recheck was too old, or it is no longer needed."""
 
 
-Outcome = Accepted | Refused | Unanswered | NotSent | Withheld
+AttemptOutcome = Accepted | AttemptRefused | AttemptUnanswered | AttemptNotSent | AttemptWithheld
 """How an attempt ended."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """How the attempts of a ``Call`` ended, in order."""
+    """How the attempts of a ``SendAttempts`` ended, in order."""
 
     number: int
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[AttemptOutcome, ...]
     batched: bool = False
     """Whether all share one refusal of the whole call. Any of them may be its cause, so each is sent by itself next."""
 
@@ -209,13 +209,13 @@ class CancelRequested:
 
 @dataclass(frozen=True)
 class Continued:
-    """The answer to ``Ask``."""
+    """The answer to ``AskToContinue``."""
 
     confirmed: bool
 
 
 Input = (
-    Described
+    Observations
     | Rechecked
     | RecheckFailed
     | Answered
@@ -278,7 +278,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Call:
+class SendAttempts:
     """Send these in one request to ECS."""
 
     number: int
@@ -322,7 +322,7 @@ class Notify:
 
 
 @dataclass(frozen=True)
-class Ask:
+class AskToContinue:
     """Ask a person whether the next stage may begin. No machine is down while the question waits."""
 
     question: str
@@ -335,4 +335,4 @@ class WaitUntil:
     at: float
 
 
-Effect = Describe | Recheck | Call | Commit | ReadInUse | Emit | Notify | Ask | WaitUntil
+Effect = Describe | Recheck | SendAttempts | Commit | ReadInUse | Emit | Notify | AskToContinue | WaitUntil

@@ -7,7 +7,7 @@ from tenacity import RetryCallState, Retrying, wait_exponential
 from ..model import Accepted, Command, Failure, JobState, Observation, error_codes
 from .events import CallAccepted, CallRefused, CallUnanswered, CallUnclear, Event, Withdrawn
 from .freshness import slowly
-from .inputs import Attempt, NotSent, Now, Outcome, Refused, Unanswered
+from .inputs import Attempt, AttemptNotSent, AttemptOutcome, AttemptRefused, AttemptUnanswered, Now
 from .steps import tries_of
 
 _MAX_JITTER = 2.0
@@ -31,7 +31,9 @@ def due_at(attempt: int, now: Now, retry_after: int | None = None) -> float:
     return now.at + max(wait, float(retry_after or 0))
 
 
-def event_of(attempt: Attempt, outcome: Outcome, now: Now, *, batched: bool = False) -> tuple[Event, dict[str, object]]:
+def event_of(
+    attempt: Attempt, outcome: AttemptOutcome, now: Now, *, batched: bool = False
+) -> tuple[Event, dict[str, object]]:
     """Return how an outcome changes the job, and what is reported about it.
 
     Args:
@@ -45,19 +47,19 @@ def event_of(attempt: Attempt, outcome: Outcome, now: Now, *, batched: bool = Fa
     match outcome:
         case Accepted(request_id, snapshot_id):
             return CallAccepted(command, at, snapshot_id), {"code": "OK", "request_id": request_id}
-        case Refused(code, request_id=request_id):
+        case AttemptRefused(code, request_id=request_id):
             return _refusal(attempt, outcome, now, batched=batched), {"code": code, "request_id": request_id}
-        case NotSent(message, hint):
+        case AttemptNotSent(message, hint):
             failure = Failure("NotSent", message, action=command.action, hint=hint)
             return CallRefused(command, failure, at, now.when, due_at(attempt.number, now)), {"code": "NotSent"}
-        case Unanswered():
+        case AttemptUnanswered():
             return CallUnanswered(command, at, due_at(attempt.number, now)), {"code": "Unanswered"}
     return Withdrawn(command, at), {"code": "NotSent"}
 
 
-def _refusal(attempt: Attempt, refused: Refused, now: Now, *, batched: bool) -> Event:
+def _refusal(attempt: Attempt, refused: AttemptRefused, now: Now, *, batched: bool) -> Event:
     command = attempt.command
-    means = error_codes.verdict(command.action, refused.code, refused.http_status)
+    means = error_codes.verdict_of_code(command.action, refused.code, refused.http_status)
     if means == "lost":
         return CallUnanswered(command, now.at, due_at(attempt.number, now), refused.code)
     if means == "unknown" and command.overwrites:
@@ -94,7 +96,7 @@ def too_slow(command: Command, observation: Observation, oldest: float) -> Failu
     )
 
 
-def _unknown(command: Command, refused: Refused) -> Failure:
+def _unknown(command: Command, refused: AttemptRefused) -> Failure:
     """Return the failure of a call that destroys data and got an unknown code."""
     message = (
         f"ECS answered {command.action} of {command.subject} with {refused.code}, a code that this program does not "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..model import Command, DoneData, EventName, Failure, JobState, Observation, StateData, Wait, WaitData
-from ..model.events import ending
+from ..model.events import done_data
 from .freshness import is_slow, slowly
 from .inputs import Emit
 from .jobs import Job
@@ -109,7 +109,7 @@ def _done_data(job: JobState, observation: Observation | None) -> DoneData:
     failure = job.error if came_to != "done" else None
     tag_left = observation is not None and leaves_tag(job, observation)
     data = {wipe.disk_id: wipe.data for wipe in job.disks}
-    return ending(came_to, job.instance_status, failure, data, pending=is_pending(job), tag_left=tag_left)
+    return done_data(came_to, job.instance_status, failure, data, pending=is_pending(job), tag_left=tag_left)
 
 
 def _wait_data(wait: Wait, job: JobState, observation: Observation, why: str = "") -> WaitData:

@@ -17,7 +17,7 @@ from .decide import decide, waiting
 from .describing import Describing
 from .evolve import evolve
 from .freshness import is_slow
-from .inputs import Attempt, Effect, Input, Now, Outcome
+from .inputs import Attempt, AttemptOutcome, Effect, Input, Now
 from .jobs import Due, Job, mark
 from .outages import Outage
 from .pauses import Pauses
@@ -113,7 +113,7 @@ class Run:
 
     def _handle(self, received: Input) -> None:  # noqa: C901, PLR0912 - one line for each input
         match received:
-            case inputs.Described(number, observations):
+            case inputs.Observations(number, observations):
                 self._described(number, observations)
             case inputs.Rechecked(number, results):
                 self._rechecked(number, results)
@@ -122,7 +122,7 @@ class Run:
             case inputs.Answered(number, outcomes_, together):
                 self._answered(number, outcomes_, batched=together)
             case inputs.AcceptedBefore(position, command):
-                self._apply(self._jobs[position], events.AcceptedBefore(command, self._now.at))
+                self._apply(self._jobs[position], events.WipeAcceptedBefore(command, self._now.at))
             case inputs.Broke(number, kind):
                 self._broke(number, kind)
             case inputs.Exchanged(action, code):
@@ -156,7 +156,7 @@ class Run:
             elif observation.at < self._pauses.until:  # limits count from the end of the pause, not from what it shows
                 self._apply(job, events.Paused(self._pauses.until))
         self._lag = max((job.state.lag for job, _ in seen if job.state.lag is not None), default=self._lag)
-        due = [Due(job, command, each) for job, each in seen if (command := self._decide(job, each)) is not None]
+        due = [Due(job, command, each) for job, each in seen if (command := self._next_command(job, each)) is not None]
         self._dispatch(due)
 
     def _watched(self, job: Job, observation: Observation) -> None:
@@ -166,7 +166,7 @@ class Run:
         if job.state.turned_back and not job.begun:
             self._end(job, observation)
 
-    def _decide(self, job: Job, observation: Observation) -> Command | None:
+    def _next_command(self, job: Job, observation: Observation) -> Command | None:
         """Report an observation of a job, and return the call that is decided."""
         state = job.state
         self._reports.state(job, observation)
@@ -212,7 +212,7 @@ class Run:
                     self._drifted(job, drift, status)
                 case inputs.Fresh(observation):
                     self._apply(job, events.Observed(observation, self._lag))
-                    command = self._decide(job, observation)
+                    command = self._next_command(job, observation)
                     if command is not None:
                         ready.append(Due(job, command, observation))
         probed = [due for due in ready if due.command.action == "ResetDisk"]  # ECS is first asked about these by name
@@ -247,14 +247,14 @@ class Run:
             self._apply(due.job, event)
         return not held
 
-    def _answered(self, number: int, answers: Sequence[Outcome], *, batched: bool) -> None:
+    def _answered(self, number: int, answers: Sequence[AttemptOutcome], *, batched: bool) -> None:
         attempts, made = self._calling.pop(number, ()), list[Job]()
         for attempt, answer in zip(attempts, answers, strict=False):
             job = self._jobs[attempt.position]
             job.call = job.command = None
             if isinstance(answer, Accepted):
                 job.alone = False
-            elif isinstance(answer, inputs.Refused):
+            elif isinstance(answer, inputs.AttemptRefused):
                 throttled = error_codes.throttled(answer.code)
                 job.alone = job.alone or (batched and not throttled)
                 if throttled and answer.retry_after:
@@ -262,7 +262,7 @@ class Run:
             event, reported = outcomes.event_of(attempt, answer, self._now, batched=batched)
             self._apply(job, event)
             self._reports.call("answer", attempt.command, reported)
-            made += [] if isinstance(answer, inputs.Withheld) else [job]
+            made += [] if isinstance(answer, inputs.AttemptWithheld) else [job]
         if attempts:
             self.scheduler.called(made, attempts[0].command.action, self._now.at, made=bool(made))
 
@@ -352,7 +352,7 @@ class Run:
         asked = self.scheduler.question
         self.scheduler.admit(self._now.at, self._now.when)
         if self.scheduler.question != asked:
-            self._effects.append(inputs.Ask(self.scheduler.question))
+            self._effects.append(inputs.AskToContinue(self.scheduler.question))
         if news := self.scheduler.news():
             self._effects.append(inputs.Notify(f"Run {self._run_id} waits; untouched machines keep running: {news}."))
         if not self.scheduler.closed:
@@ -416,7 +416,7 @@ class Run:
             mark([due for due in batch if due.job.command is not None], number)
             self._calling[number] = attempts
             self._effects += self._reports.taken()
-            self._effects.append(inputs.Call(number, attempts))
+            self._effects.append(inputs.SendAttempts(number, attempts))
 
     def _attempt(self, due: Due) -> Attempt | None:
         """Return the call whose intention has been written, unless the job has turned back since."""

@@ -13,7 +13,7 @@ from ..clock import Clock, boottime
 from ..cloud.interface import Cloud, CloudError, NotSent, Refused
 from ..core import inputs
 from ..core.freshness import is_stale, longest
-from ..core.inputs import Answered, Attempt, Call, Outcome, Unanswered, Withheld
+from ..core.inputs import Answered, Attempt, AttemptOutcome, AttemptUnanswered, AttemptWithheld, SendAttempts
 from ..core.steps import wipe_of
 from ..journal import LateAnswer, LeaseLostError
 from ..model import LOCK_TAG, Accepted, JobState, Observation, Plan, error_codes
@@ -51,7 +51,7 @@ class Calls:
     them.
     """
 
-    def make(self, call: Call) -> Answered:
+    def make(self, call: SendAttempts) -> Answered:
         """Make one call for its attempts; those that are too late or no longer needed are withheld."""
         back = call.attempts[0].command.action in error_codes.BRINGS_BACK
         try:
@@ -61,13 +61,13 @@ class Calls:
         due = [each for each in call.attempts if may_send and (back or self._is_still_due(each))]
         due = [each for each in due if not self._is_throttled(each, len(due))]
         batched = False
-        answers: Mapping[int, Outcome] = {}
+        answers: Mapping[int, AttemptOutcome] = {}
         if len(due) > 1:
             answers, batched = self._make_batch(due)
         elif due:
             answers = {due[0].position: self._make_one(due[0])}
         return Answered(
-            call.number, tuple(answers.get(each.position, Withheld()) for each in call.attempts), batched=batched
+            call.number, tuple(answers.get(each.position, AttemptWithheld()) for each in call.attempts), batched=batched
         )
 
     def _is_still_due(self, attempt: Attempt) -> bool:
@@ -83,12 +83,12 @@ class Calls:
         action: str = attempt.command.action
         return attempt.observation.at < self.throttled_at.get(f"{action}s" if batched > 1 else action, 0.0)
 
-    def _failed(self, action: str, failed: CloudError) -> Outcome:
+    def _failed(self, action: str, failed: CloudError) -> AttemptOutcome:
         if isinstance(failed, Refused) and error_codes.throttled(failed.code):
             self.throttled_at[failed.action or action] = self.clock.time()
         return outcome_of(failed)
 
-    def _make_one(self, attempt: Attempt) -> Outcome:
+    def _make_one(self, attempt: Attempt) -> AttemptOutcome:
         try:
             accepted = self._send(attempt)
         except CloudError as failed:
@@ -98,7 +98,7 @@ class Calls:
             self.accepted.append(LateAnswer(attempt.position, action, disk_id, attempt.number))
         return accepted
 
-    def _make_batch(self, attempts: Sequence[Attempt]) -> tuple[Mapping[int, Outcome], bool]:
+    def _make_batch(self, attempts: Sequence[Attempt]) -> tuple[Mapping[int, AttemptOutcome], bool]:
         """Stop or start many instances in one call; each has its own answer, or the call has one for all."""
         ids = [each.command.subject for each in attempts]
         number = max(each.number for each in attempts)
@@ -110,11 +110,15 @@ class Calls:
         except CloudError as failed:
             outcome = self._failed(f"{attempts[0].command.action}s", failed)
             return dict.fromkeys((each.position for each in attempts), outcome), True
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, AttemptOutcome] = {}
         for each in attempts:
             answer = answers.get(each.command.subject)
             outcomes[each.position] = (
-                Unanswered() if answer is None else answer if isinstance(answer, Accepted) else outcome_of(answer)
+                AttemptUnanswered()
+                if answer is None
+                else answer
+                if isinstance(answer, Accepted)
+                else outcome_of(answer)
             )
         return outcomes, False
 
@@ -148,12 +152,12 @@ class Calls:
         )
 
 
-def outcome_of(failed: CloudError) -> Outcome:
+def outcome_of(failed: CloudError) -> AttemptOutcome:
     """Return the outcome of an attempt whose call failed like this."""
     if isinstance(failed, Refused):
-        return inputs.Refused(
+        return inputs.AttemptRefused(
             failed.code, failed.http_status, failed.message, failed.request_id, failed.action, failed.retry_after
         )
     if isinstance(failed, NotSent):
-        return inputs.NotSent(str(failed), failed.hint)
-    return Unanswered()
+        return inputs.AttemptNotSent(str(failed), failed.hint)
+    return AttemptUnanswered()

@@ -17,14 +17,13 @@ from ..clock import Clock
 from ..cloud.interface import Cloud
 from ..core.inputs import (
     Answered,
-    Ask,
+    AskToContinue,
+    AttemptWithheld,
     Broke,
-    Call,
     CancelRequested,
     Commit,
     Continued,
     Describe,
-    Described,
     Effect,
     Emit,
     Exchanged,
@@ -32,16 +31,17 @@ from ..core.inputs import (
     Input,
     Notify,
     Now,
+    Observations,
     ReadInUse,
     Recheck,
+    SendAttempts,
     WaitUntil,
-    Withheld,
 )
 from ..core.run import Run
 from ..journal import NO_SPOOL, JournalError, LateAnswer, Lease, LeaseLostError, Spool
 from ..model import Call as Exchange
 from ..model import Event, JobState, Observation, Plan, TargetRules, error_codes
-from ..model.events import event_of
+from ..model.events import make_event
 from .calls import Calls
 from .executor import DaemonExecutor
 from .observe import observe_jobs
@@ -163,7 +163,7 @@ class Driver:
                 inputs: list[Input] = [self._cancel_requested()]
                 while inputs or self._written:
                     effects = self._step(inputs)
-                    inputs = [_withheld(each) for each in effects if isinstance(each, Call)]
+                    inputs = [_withheld(each) for each in effects if isinstance(each, SendAttempts)]
             with contextlib.suppress(JournalError):
                 self.lease.check()
         except LeaseLostError:
@@ -223,7 +223,7 @@ class Driver:
     def _carry_out(self, effect: Effect) -> Input | None:
         match effect:
             case Emit(name, instance_id, disk_id, data):
-                event = event_of(
+                event = make_event(
                     name, at=self.clock.now(), run_id=self.run_id, instance_id=instance_id, disk_id=disk_id, data=data,
                     simulated=self.plan.simulated,
                 )  # fmt: skip
@@ -234,17 +234,17 @@ class Driver:
                     self.notify(text)
             case ReadInUse():
                 return self._store.read_in_use()
-            case Ask(question):
+            case AskToContinue(question):
                 self._begin(self._asking, effect, lambda: Continued(bool(self.ask(question))))
             case Describe(number, jobs, watched):
                 self._begin(
                     self._observing,
                     effect,
-                    lambda: Described(number, tuple(observe_jobs(self.cloud, self.clock, jobs, watched=watched))),
+                    lambda: Observations(number, tuple(observe_jobs(self.cloud, self.clock, jobs, watched=watched))),
                 )
             case Recheck():
                 self._begin(self._rechecking, effect, lambda: self._rechecks(effect))
-            case Call():
+            case SendAttempts():
                 calling = self._calling[effect.attempts[0].command.action in error_codes.BRINGS_BACK]
                 self._begin(calling, effect, lambda: self._calls.make(effect))
             case _:
@@ -252,10 +252,15 @@ class Driver:
         return None
 
     def _begin(
-        self, executor: DaemonExecutor, effect: Describe | Recheck | Call | Ask, leaf: Callable[[], Input]
+        self,
+        executor: DaemonExecutor,
+        effect: Describe | Recheck | SendAttempts | AskToContinue,
+        leaf: Callable[[], Input],
     ) -> None:
         """Carry out an effect in a thread; its result is an input of a later step."""
-        busy = contextlib.nullcontext() if isinstance(effect, Ask) else self.clock.busy()  # a person may take any time
+        busy = (
+            contextlib.nullcontext() if isinstance(effect, AskToContinue) else self.clock.busy()
+        )  # a person may take any time
 
         def work() -> None:
             with busy:
@@ -271,12 +276,12 @@ class Driver:
         except RuntimeError as error:  # no thread could be started for it
             self._inbox.append(self._failed(effect, error))
 
-    def _failed(self, effect: Describe | Recheck | Call | Ask, error: Exception) -> Input:
+    def _failed(self, effect: Describe | Recheck | SendAttempts | AskToContinue, error: Exception) -> Input:
         """Return what the core learns about an effect that ended with an exception, expected or not."""
         if isinstance(effect, Describe):
             observation = Observation(self.clock.time(), self.clock.now(), answered=False, why="ECS could not be asked")
-            return Described(effect.number, (observation,) * len(effect.jobs + effect.watched))
-        if isinstance(effect, Ask):
+            return Observations(effect.number, (observation,) * len(effect.jobs + effect.watched))
+        if isinstance(effect, AskToContinue):
             self._ask_failed = error
             return Continued(confirmed=False)
         return Broke(effect.number, type(error).__name__)
@@ -287,5 +292,5 @@ class Driver:
             self.clock.wait(self.wake, until - self.clock.time())
 
 
-def _withheld(call: Call) -> Answered:
-    return Answered(call.number, (Withheld(),) * len(call.attempts))
+def _withheld(call: SendAttempts) -> Answered:
+    return Answered(call.number, (AttemptWithheld(),) * len(call.attempts))

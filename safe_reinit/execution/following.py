@@ -15,9 +15,9 @@ from ..errors import Error, OutcomeUnknown, RunRefused, UsageError
 from ..journal import EndedError, JournalError, JournalLostError, StoredRun
 from ..model import Call, Report, Rollout
 from ..model.codec import decode
-from ..model.events import event_of
+from ..model.events import make_event
 from ..plans import shards
-from .records import moment
+from .records import parse_time
 from .session import Session
 from .shards import finish, report_of
 
@@ -232,7 +232,7 @@ class Following:
             self._session.on_call(decode(Call, event["data"]))
         else:
             members = {name: each for name, each in event.items() if name not in ("schema", "at")}
-            self._session.on_event(event_of(at=moment(event["at"]), **members))
+            self._session.on_event(make_event(at=parse_time(event["at"]), **members))
 
     def _cancel(self) -> None:
         if not self._cancelled:

@@ -41,7 +41,7 @@ def observe_jobs(
     needed += [(job, _WATCHED) for job in watched]
     described.describe_disks(wipe.disk_id for job, need in needed if need.disks for wipe in job.disks)
     described.describe_instances(job.instance_id for job, need in needed if need.instance)
-    described.describe_snapshots(safety_of(jobs))
+    described.describe_snapshots(safety_snapshot_ids(jobs))
     described.describe_progressing([wipe.disk_id for job, need in needed if need.progressing for wipe in job.disks])
     if not whole:
         resets = open_resets(jobs)[:ONE_BY_ONE_LIMIT]  # those whose end is proven are no longer in the list
@@ -99,7 +99,7 @@ def observation_of(described: Round, job: JobState, need: Needs, answered_at: fl
     )
 
 
-def safety_of(jobs: Sequence[JobState]) -> list[str]:
+def safety_snapshot_ids(jobs: Sequence[JobState]) -> list[str]:
     """Return the ids of the safety snapshots of disks whose wipe is still to come."""
     return [each.snapshot_id for job in jobs for each in _pending_safety(job)]
 

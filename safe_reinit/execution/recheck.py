@@ -16,7 +16,7 @@ from ..planning import other_products
 from ..planning.describe import ONE_BY_ONE_LIMIT, Round
 from ..planning.facts import Recent, read_facts
 from ..plans.drift import drift_of, no_target_any_more
-from .observe import WHOLE, observation_of, observe_jobs, safety_of
+from .observe import WHOLE, observation_of, observe_jobs, safety_snapshot_ids
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Rechecks:
         also = other_products.products_to_reread(self.plan.findings, begun=begun)
         facts = read_facts(
             described, self.plan.region, options, settle=self._in_force, again=also, recent=self._recent(commands),
-            ways_back=self._ways_back(commands), safety=safety_of([each.job for each in commands]),
+            ways_back=self._ways_back(commands), safety=safety_snapshot_ids([each.job for each in commands]),
             caller_needed=bool(self.plan.account),
         )  # fmt: skip
         answered_at = self.clock.time()

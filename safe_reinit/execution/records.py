@@ -42,7 +42,7 @@ def call_event(run_id: str, call: Call, plan: Plan) -> dict[str, object]:
     return {"schema": 1, **members(kind(at=call.at, run_id=run_id, data=call, simulated=plan.simulated))}
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """Parse a time from the journal."""
     return to_moment(text, "$.started_at")
 

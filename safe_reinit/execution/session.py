@@ -17,7 +17,7 @@ from .. import logs, report
 from ..clock import Clock
 from ..cloud.connection import Connection
 from ..cloud.interface import Cloud, CloudError
-from ..cloud.locate import connect
+from ..cloud.locate import make_cloud
 from ..cloud.retry import Patient, may_pass
 from ..core import resuming, state
 from ..error_mapping import password_as_planned, refusal_of, taken
@@ -39,7 +39,7 @@ from ..model import Call, Event, JobState, OnUnknown, Plan, Report, Secret, Targ
 from ..model.codec import decode, members
 from ..plans.plan import as_members, from_json
 from .driver import Driver
-from .records import call_event, first_states, may_have_begun, may_send, moment
+from .records import call_event, first_states, may_have_begun, may_send, parse_time
 from .tags import remove_lock_tags
 from .verdicts import open_states, refuse_ended, refuse_verdict
 
@@ -186,7 +186,7 @@ class Session:
             )
             states[position] = resuming.accept_verdict(gone_on, verdict) if verdict else gone_on
         check = partial(self._check_verdict, verdict, stored) if verdict else self._same_account
-        begun = report.started(moment(stored.started_at))
+        begun = report.started(parse_time(stored.started_at))
         return self._carry(HeldRun(plan, lease, states, calls, begun, closed, stored.whole, none_begins), check)
 
     def _check_verdict(self, verdict: resuming.Verdict, stored: StoredRun, cloud: Cloud, run: HeldRun) -> None:
@@ -227,12 +227,12 @@ class Session:
             states = [each.state for each in stored.jobs]
             tagged = {each.instance_id for each in open_states(stored) if each.tag.tries}
             if tagged:
-                with contextlib.closing(connect(self.connection, self.on_call)) as cloud:
+                with contextlib.closing(make_cloud(self.connection, self.on_call)) as cloud:
                     remove_lock_tags(cloud, self.clock, run_id, sorted(tagged))
         except BaseException:
             lease.release()
             raise
-        begun = report.started(moment(stored.started_at))
+        begun = report.started(parse_time(stored.started_at))
         result = report.of_run(begun, self.clock.now(), plan, states, calls, run_id=run_id)
         self._end(lease, self.naming_runs(result), (), audited=("close", "replaced by a new plan"))
 
@@ -344,7 +344,7 @@ class Session:
         exchanges: deque[Call] = deque()
         run_id = run.lease.run_id
         saw_call, sending = partial(self._saw_call, run, exchanges), partial(self._may_send, run)
-        with contextlib.closing(connect(self.connection, saw_call, sending)) as cloud:
+        with contextlib.closing(make_cloud(self.connection, saw_call, sending)) as cloud:
             check(cloud, run)
             driver = Driver(
                 cloud, self.clock, run.plan, run.name, partial(self._saw_event, run), run.lease, run.states, run.closed,

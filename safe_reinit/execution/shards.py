@@ -15,9 +15,9 @@ from ..journal import EndedError, Lease, ShardToBegin, StoredRun, shard_id
 from ..model import Call, OnUnknown, Plan, Report, Rollout, ShardProgress, Stage
 from ..model.codec import decode, members
 from ..plans import shards
-from ..plans.plan import as_members, from_json, to_json
+from ..plans.plan import as_members, from_json, plan_to_json
 from ..plans.plan_file import digest_of
-from .records import call_event, first_states, moment
+from .records import call_event, first_states, parse_time
 from .session import HandedOverError, Session
 from .verdicts import open_states, refuse_verdict
 
@@ -54,7 +54,7 @@ def demand_carriable(session: Session, plan: Plan) -> None:
     demand_shared(session)
 
 
-def begin(session: Session, plan: Plan, run_id: str, calls: Sequence[Call], on_unknown: OnUnknown) -> str:
+def record_shards(session: Session, plan: Plan, run_id: str, calls: Sequence[Call], on_unknown: OnUnknown) -> str:
     """Record a confirmed plan as a run of shards, which nobody carries out yet.
 
     Returns:
@@ -69,12 +69,12 @@ def begin(session: Session, plan: Plan, run_id: str, calls: Sequence[Call], on_u
     for part in shards.cut(plan):
         states = first_states(part, run_id, on_unknown, at)
         jobs = [(each.instance_id, [wipe.disk_id for wipe in each.disks], each) for each in states]
-        parts.append(ShardToBegin(as_members(part), digest_of(to_json(part)), jobs))
+        parts.append(ShardToBegin(as_members(part), digest_of(plan_to_json(part)), jobs))
     session.journal.begin_shards(
         run_id, {**as_members(plan), "jobs": ()}, session.endpoint, session.connection.profile, parts,
         [call_event(run_id, call, plan) for call in calls], undoes=plan.options.undo or "",
     )  # fmt: skip
-    return shards.digest_of(each.digest for each in parts)
+    return shards.digest_of_shards(each.digest for each in parts)
 
 
 def finish(session: Session, run_id: str) -> None:
@@ -106,24 +106,24 @@ def close(session: Session, run_id: str) -> None:
         session.close(run_id)
 
 
-def resume(session: Session, run_id: str, verdict: Verdict | None) -> Report | None:
+def resume_shards(session: Session, run_id: str, verdict: Verdict | None) -> Report | None:
     """Return the report of a run that needs nobody to carry it out any more; otherwise ``None``.
 
     A verdict ends the run without a wipe. If all shards of a run have ended, its report is recorded.
 
     Raises:
         UsageError: there is no such run, it belongs to another region or endpoint, or the journal cannot be written.
-        RunRefused: it has ended, or the verdict is refused: see ``accept_verdict``.
+        RunRefused: it has ended, or the verdict is refused: see ``end_with_verdict``.
     """
     if verdict is not None:
-        return accept_verdict(session, run_id, verdict)
+        return end_with_verdict(session, run_id, verdict)
     session.open_run(run_id)
     finish(session, run_id)
     stored = session.stored(run_id)
     return decode(Report, stored.report) if not stored.open and stored.report is not None else None
 
 
-def accept_verdict(session: Session, run_id: str, verdict: Verdict) -> Report:
+def end_with_verdict(session: Session, run_id: str, verdict: Verdict) -> Report:
     """End, with a person's verdict, what is open in a run that nobody carries out; no wipe is sent.
 
     Raises:
@@ -245,7 +245,7 @@ def _progress(session: Session, run_id: str, digest: str) -> tuple[StoredRun, li
     """Return a run without its jobs, and the progress of its shards, after checking that its plans were confirmed."""
     run = session.stored(run_id, jobs=False)
     progress = session.journal.shards(run_id)
-    if shards.digest_of(each.digest for each in progress) != digest:
+    if shards.digest_of_shards(each.digest for each in progress) != digest:
         raise RunRefused(_CHANGED.format(run_id), hint=_WHO)
     return run, progress
 
@@ -286,7 +286,7 @@ def _take(session: Session, name: str) -> Lease | None:
 
 def report_of(session: Session, stored: StoredRun) -> Report:
     """Report a run that is split into shards, from the states of its jobs in the journal."""
-    begun, calls = report.started(moment(stored.started_at)), session.calls_of(stored.run_id)
+    begun, calls = report.started(parse_time(stored.started_at)), session.calls_of(stored.run_id)
     plan, states = from_json(stored.plan), [each.state for each in stored.jobs]
     return report.of_run(begun, session.clock.now(), plan, states, calls, run_id=stored.run_id)
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 
 
-def replace(name: str, text: str, mode: int) -> None:
+def replace_file(name: str, text: str, mode: int) -> None:
     """Write a file completely or not at all: first next to the one that it then replaces.
 
     Args:

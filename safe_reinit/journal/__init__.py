@@ -53,8 +53,8 @@ from .stored import Hold as Hold
 from .stored import ShardToBegin as ShardToBegin
 from .stored import StoredJob as StoredJob
 from .stored import StoredRun as StoredRun
-from .stored import UnreadableError as UnreadableError
-from .stored import readable as readable
+from .stored import UnreadableRunError as UnreadableRunError
+from .stored import readable_record as readable_record
 
 
 def open_to_write(place: str | Path | None, role: Role = "worker") -> Journal:

@@ -219,7 +219,7 @@ def _other_than_a_file(path: Path | None) -> str:
     return next((name for test, name in _KINDS if test(mode)), "")
 
 
-def unusable(path: Path | None, error: Exception, what: str = "written") -> UsageError:
+def why_unusable(path: Path | None, error: Exception, what: str = "written") -> UsageError:
     """Return, in our words, why a journal cannot be ``written`` or ``read``."""
     reason = str(error).lower()
     other = _other_than_a_file(path)

@@ -56,7 +56,7 @@ _LOCK_CLASS = 7256
 """The first key of our advisory locks; with it, the lock for creating the tables."""
 
 
-class Connection(psycopg.Connection[tuple[Any, ...]]):
+class TimedConnection(psycopg.Connection[tuple[Any, ...]]):
     """A connection that does not wait forever: a server that hangs, for example on its disk, ignores its own limits."""
 
     def wait(self, gen: Generator[Any, Any, Any], *given: Any, **more: Any) -> Any:  # noqa: ANN401 - as psycopg has it
@@ -97,7 +97,7 @@ class Postgres(Database):
         """The last statement, for the error message that says which rights it needs."""
         self._address = self._options_of(address)
         self.server = ""  # the system id, which all its copies share, and the timeline, which changes at a failover
-        self._connection: Connection | None = None
+        self._connection: TimedConnection | None = None
         self._not_before = 0.0
         """When to try to connect again."""
         try:
@@ -128,10 +128,10 @@ class Postgres(Database):
 
     # ------------------------------------------------------------------------------------------- the connection
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> TimedConnection:
         """Return the connection, made again if it was lost; within a transaction, always the one on which it began."""
         if self._inside:
-            return cast("Connection", self._connection)
+            return cast("TimedConnection", self._connection)
         if self._connection is None or self._connection.closed or self._connection.broken:
             opened = self._connect()
             try:
@@ -147,7 +147,7 @@ class Postgres(Database):
             self._connection = opened
         return self._connection
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> TimedConnection:
         """Connect. An attempt that failed late is not repeated for as long as it took, because what waits is urgent.
 
         Raises:
@@ -157,12 +157,12 @@ class Postgres(Database):
         if began < self._not_before:
             raise psycopg.OperationalError("the server did not answer a moment ago")
         try:
-            return Connection.connect(**self._address, autocommit=True)
+            return TimedConnection.connect(**self._address, autocommit=True)
         except psycopg.OperationalError:
             self._not_before = 2 * boottime() - began
             raise
 
-    def _same_server(self, opened: Connection) -> str:
+    def _same_server(self, opened: TimedConnection) -> str:
         """Check that it is the server that was first connected to, and that it has not lost what was committed there.
 
         Raises:
@@ -350,6 +350,6 @@ def _translated(statement: str) -> str:
     return statement
 
 
-def _one(connection: Connection, statement: str, values: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - of any type
+def _one(connection: TimedConnection, statement: str, values: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - of any type
     row = connection.execute(statement, values).fetchone()
     return row[0] if row else None

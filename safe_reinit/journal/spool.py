@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..files.trust import refuse_untrusted
-from ..files.whole import replace
+from ..files.whole import replace_file
 from ..model import JobState
 from ..model.codec import DecodeError, decode, dumps
 from .database import LOCK_WAIT
@@ -86,7 +86,7 @@ class Spool:
         file = self.file(lease.run_id)
         try:
             make_folder(self.folder)
-            replace(str(file), dumps(kept, sparse=True), 0o600)
+            replace_file(str(file), dumps(kept, sparse=True), 0o600)
         except OSError as error:
             return f"{what} cannot be kept in {file} either ({error.strerror}): keep this output."
         if name == lease.run_id:

@@ -20,7 +20,7 @@ from ..clock import boottime
 from ..errors import UsageError
 from .database import LOCK_WAIT, Database, ReplacedError, Rows
 from .lease import JournalLostError
-from .place import files_of, make_folder, other_schema, refuse_foreign, refuse_network, unusable
+from .place import files_of, make_folder, other_schema, refuse_foreign, refuse_network, why_unusable
 from .schema import MIGRATIONS, SCHEMA
 
 _RESERVE_SIZE = 1 << 20
@@ -55,7 +55,7 @@ class _Connected(Database):
             try:
                 yield
             except sqlite3.Error as error:
-                raise unusable(self._path, error) from None
+                raise why_unusable(self._path, error) from None
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """Implement ``Database``."""
@@ -102,7 +102,7 @@ class SqliteFile(_Connected):
             refuse_network(path)
             refuse_foreign(path)
         if path is not None and path.exists() and not path.is_file():
-            raise unusable(path, OSError("not a file"))
+            raise why_unusable(path, OSError("not a file"))
         try:
             if path is not None:
                 make_folder(path.parent)
@@ -111,7 +111,7 @@ class SqliteFile(_Connected):
                 path or ":memory:", timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False
             )
         except (OSError, sqlite3.Error) as error:
-            raise unusable(path, error) from None
+            raise why_unusable(path, error) from None
         try:
             with self.using():
                 self._prepare()
@@ -232,7 +232,7 @@ class SqliteCopy(_Connected):
             self._db = self._opened(f"file:{quote(real)}?mode=ro{'&immutable=1' if alone else ''}")
         except sqlite3.Error as error:
             if alone:
-                raise unusable(path, error, "read") from None
+                raise why_unusable(path, error, "read") from None
             self._db = self._opened_copy(real)
 
     def _opened(self, address: str) -> sqlite3.Connection:
@@ -257,7 +257,7 @@ class SqliteCopy(_Connected):
             return self._opened(f"file:{quote(os.path.join(self._copy.name, 'journal.db'))}")
         except (OSError, sqlite3.Error) as error:
             self._copy.cleanup()
-            raise unusable(self._path, error, "read") from None
+            raise why_unusable(self._path, error, "read") from None
 
     @contextlib.contextmanager
     def transaction(self, *, wait: float = LOCK_WAIT) -> Iterator[None]:  # noqa: ARG002 - nothing is waited for

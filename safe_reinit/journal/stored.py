@@ -21,7 +21,7 @@ T = TypeVar("T")
 _FINDINGS = {"findings", "skipped_findings"}
 
 
-class UnreadableError(UsageError):
+class UnreadableRunError(UsageError):
     """The journal's record of a run is not what this program writes: the file was damaged or edited."""
 
     hint = (
@@ -191,12 +191,12 @@ def as_written(what: str, text: str, read: Callable[[Any], T]) -> T:
     Raises:
         UnreadableError: it is not what was written.
     """
-    with readable(what):
+    with readable_record(what):
         return read(json.loads(text))
 
 
 @contextlib.contextmanager
-def readable(what: str) -> Iterator[None]:
+def readable_record(what: str) -> Iterator[None]:
     """Raise one error, which names what cannot be read, if the block fails at what the journal has of it.
 
     Raises:
@@ -205,10 +205,10 @@ def readable(what: str) -> Iterator[None]:
     begin = f"{what[0].upper()}{what[1:]}"
     try:
         yield
-    except UnreadableError as error:  # of a part of it
-        raise UnreadableError(str(error) if what in str(error) else f"{begin}: {error}") from None
+    except UnreadableRunError as error:  # of a part of it
+        raise UnreadableRunError(str(error) if what in str(error) else f"{begin}: {error}") from None
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        raise UnreadableError(f"{begin} in the journal cannot be read.") from None
+        raise UnreadableRunError(f"{begin} in the journal cannot be read.") from None
 
 
 def data_of(disk_id: str, state: str, report: str | None) -> DataState:
@@ -223,13 +223,13 @@ def data_of(disk_id: str, state: str, report: str | None) -> DataState:
             return data
         wipes = as_written("The state", state, lambda written: decode(JobState, written)).disks
         return next(wipe.data for wipe in wipes if wipe.disk_id == disk_id)
-    except (UnreadableError, LookupError, TypeError, StopIteration):
+    except (UnreadableRunError, LookupError, TypeError, StopIteration):
         return "unknown"
 
 
 def phase_times(report: str) -> Iterator[tuple[str, float]]:
     """Yield, for each phase that ended well in a job's report, how many seconds it took; nothing if it is damaged."""
-    with contextlib.suppress(UnreadableError, LookupError, TypeError, ValueError):
+    with contextlib.suppress(UnreadableRunError, LookupError, TypeError, ValueError):
         for phase in as_written("The report", report, itemgetter("phases")):
             if phase["result"] == "ok" and phase["ended_at"]:
                 began, ended = (datetime.fromisoformat(phase[end]) for end in ("started_at", "ended_at"))

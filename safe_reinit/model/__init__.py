@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from .events import StateEvent as StateEvent
     from .events import WaitData as WaitData
     from .events import WaitEvent as WaitEvent
-    from .events import ending as ending
-    from .events import event_of as event_of
+    from .events import done_data as done_data
+    from .events import make_event as make_event
     from .facts import DiskFacts as DiskFacts
     from .finding import Finding as Finding
     from .finding import Level as Level
@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from .guard import Match as Match
     from .guard import Protect as Protect
     from .guard import RunClass as RunClass
-    from .guard import Target as Target
     from .guard import TargetClass as TargetClass
+    from .guard import TargetFacts as TargetFacts
     from .guard import TargetRules as TargetRules
     from .job import Accepted as Accepted
     from .job import Action as Action

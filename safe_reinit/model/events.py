@@ -202,12 +202,12 @@ EVENTS: Mapping[EventName, type[Event]] = {kind.event: kind for kind in get_args
 """The class of each kind."""
 
 
-def event_of(event: EventName, **members: Any) -> Event:  # noqa: ANN401 - of each kind others
+def make_event(event: EventName, **members: Any) -> Event:  # noqa: ANN401 - of each kind others
     """Make an event of the kind that is named."""
     return EVENTS[event](**members)
 
 
-def ending(
+def done_data(
     outcome: Outcome,
     power: str,
     failure: Failure | None,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .written import unwritten
+from .written import unwritten_field
 
 Level = Literal["block", "risk", "info"]
 
@@ -29,5 +29,5 @@ class Finding:
     """The facts behind it, by ECS's field names; a fact is ``None`` if ECS did not show it."""
     predicts: str | None = None
     """The error code with which ECS would refuse ReInitDisk, if the API reference documents one."""
-    in_options: Finding | None = unwritten()  # noqa: RUF009 - it makes a field
+    in_options: Finding | None = unwritten_field()  # noqa: RUF009 - it makes a field
     """The same finding as the command line says it, and as it is stored; ``None`` if this is it."""

@@ -145,7 +145,7 @@ ON_BY_DEFAULT = Guard()
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetFacts:
     """One disk of a run and its instance as they were seen, before the check."""
 
     disk_id: str

@@ -13,7 +13,7 @@ from .facts import DiskFacts
 from .finding import Finding
 from .guard import ON_BY_DEFAULT, Guard
 from .options import Options
-from .written import milliseconds, permille, unwritten
+from .written import milliseconds, permille, unwritten_field
 
 BecomesKind = Literal["empty", "snapshot", "image", "unknown"]
 
@@ -189,7 +189,7 @@ class Plan:
     """The jobs that are refused and left out, if that was requested."""
     skipped_findings: tuple[Finding, ...] = ()
     """What was found about them."""
-    making: Making | None = unwritten()  # noqa: RUF009 - it makes a field
+    making: Making | None = unwritten_field()  # noqa: RUF009 - it makes a field
     """What making it took; it belongs to the plan, so that it disappears with it."""
     digest: str | None = None
     """The digest of the file the plan was saved in, 64 hex; ``None`` for one that is in no file."""

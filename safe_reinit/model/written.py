@@ -21,6 +21,6 @@ def permille(default: float) -> Any:  # noqa: ANN401 - the type of its field
     return field(default=default, metadata={SCALE: 1000, SUFFIX: "_permille"})
 
 
-def unwritten(default: object = None) -> Any:  # noqa: ANN401 - the type of its field
+def unwritten_field(default: object = None) -> Any:  # noqa: ANN401 - the type of its field
     """Make a field that stays in this process: it is not written, and is ignored in comparisons."""
     return field(default=default, repr=False, compare=False, metadata={UNWRITTEN: True})

@@ -90,7 +90,7 @@ class NoDiskFound(RunRefused):
     """What is searched for does not exist here, or the permission to see it is missing."""
 
 
-def existing(
+def describe_existing(
     cloud: Cloud, clock: Clock, disk_ids: Sequence[str], instance_ids: Sequence[str]
 ) -> tuple[frozenset[str], frozenset[str]]:
     """Return those of the disks and instances that ECS shows in this region.
@@ -104,7 +104,7 @@ def existing(
     return frozenset(each.disk_id for each in disks), frozenset(each.instance_id for each in instances)
 
 
-def is_only_one_named(cloud: Cloud, clock: Clock, instance_id: str) -> bool:
+def proves_only_one_named(cloud: Cloud, clock: Clock, instance_id: str) -> bool:
     """Return whether this instance is proven to be the only one with its name in the region.
 
     Raises:
@@ -116,7 +116,7 @@ def is_only_one_named(cloud: Cloud, clock: Clock, instance_id: str) -> bool:
     return listing.complete and not listing.unreadable and len(names) == len(same) == 1
 
 
-def discover_disks(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
+def search_disks(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
     """Return the ids of the disks that a search finds, in the order of their instances.
 
     Raises:

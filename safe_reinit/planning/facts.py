@@ -17,14 +17,14 @@ from ..model import (
     Options,
     OtherProducts,
     Snapshot,
-    Target,
+    TargetFacts,
     Unseen,
     error_codes,
 )
 from . import other_products
 from .describe import IDS_PER_CALL, ONE_BY_ONE_LIMIT, Round, distinct
 
-Settle = Callable[[Sequence[Target]], tuple[Options, Guard]]
+Settle = Callable[[Sequence[TargetFacts]], tuple[Options, Guard]]
 """Decides, once the targets are seen, which options and target rules apply to them."""
 _RECENT_FOR = timedelta(seconds=20)
 """The maximum age of a plan for that, by ECS's clock: the same as for what a wipe is based on."""
@@ -104,7 +104,7 @@ def read_facts(  # noqa: PLR0913 - what is read, and for what
 
     caller = described.caller.items[0]
     targets = [
-        Target(disk_id, caller.account, region, now, disk, _instance_of(described, disk))
+        TargetFacts(disk_id, caller.account, region, now, disk, _instance_of(described, disk))
         for disk_id, disk in ((each, described.disks.get(each)) for each in described.disk_ids)
     ]
     in_force, guard = settle(targets) if settle else (options, Guard(disks=len(targets)))

@@ -12,7 +12,7 @@ from .. import report
 from ..clock import Clock
 from ..cloud.connection import Connection
 from ..cloud.interface import Cloud, CloudError
-from ..cloud.locate import connect
+from ..cloud.locate import make_cloud
 from ..cloud.retry import Patient
 from ..config import Settings
 from ..error_mapping import refusal_of, with_report
@@ -79,7 +79,7 @@ def discover_disks(connection: Connection, clock: Clock, search: Search, on_call
         UsageError: there are no credentials.
         RunRefused: nothing was found, or ECS could not be asked; its report has the exchanges.
     """
-    return _read_cloud(connection, clock, on_call, lambda cloud: discover.discover_disks(cloud, clock, search))[0]
+    return _read_cloud(connection, clock, on_call, lambda cloud: discover.search_disks(cloud, clock, search))[0]
 
 
 def existing(
@@ -96,7 +96,7 @@ def existing(
         RunRefused: ECS could not be asked; its report has the exchanges.
     """
     return _read_cloud(
-        connection, clock, on_call, lambda cloud: discover.existing(cloud, clock, disk_ids, instance_ids)
+        connection, clock, on_call, lambda cloud: discover.describe_existing(cloud, clock, disk_ids, instance_ids)
     )[0]
 
 
@@ -106,7 +106,7 @@ def is_only_one_named(
     """Return whether an instance is proven to be the only one with its name, and the exchanges that this took."""
     try:
         return _read_cloud(
-            connection, clock, on_call, lambda cloud: discover.is_only_one_named(cloud, clock, instance_id)
+            connection, clock, on_call, lambda cloud: discover.proves_only_one_named(cloud, clock, instance_id)
         )
     except (RunRefused, UsageError) as error:
         return False, list(error.report.calls) if error.report else []
@@ -127,7 +127,7 @@ def _read_cloud(
         calls.append(call)
         on_call(call)
 
-    with contextlib.closing(connect(connection, both)) as cloud:
+    with contextlib.closing(make_cloud(connection, both)) as cloud:
         try:
             return read(cloud), calls
         except (CloudError, RunRefused) as error:

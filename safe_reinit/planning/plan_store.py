@@ -21,7 +21,7 @@ from ..errors import RunRefused, UsageError
 from ..files.regular import NotRegularError, read_regular
 from ..files.trust import refuse_untrusted
 from ..model.codec import timestamp
-from ..model.written import unwritten
+from ..model.written import unwritten_field
 from ..plans import plan_file
 from ..plans.plan_file import Saved
 
@@ -30,11 +30,11 @@ from ..plans.plan_file import Saved
 class Plan(model.Plan):
     """What a run would do, with the findings of the checks. It contains no secret, and nothing of it has been done."""
 
-    endpoint: str = unwritten("")
+    endpoint: str = unwritten_field("")
     """The loopback endpoint that it is for; ``""`` for the real cloud."""
-    lifetime: float = unwritten(Settings.plan_expires.default)
+    lifetime: float = unwritten_field(Settings.plan_expires.default)
     """For how many seconds after ``made_at`` it can be run from a file."""
-    path: str | None = unwritten()
+    path: str | None = unwritten_field()
     """The file that it was loaded from; ``run`` then compares it with what ECS shows."""
 
     @property
@@ -130,7 +130,7 @@ def save_plan(plan: model.Plan, path: str, endpoint: str, lifetime: float) -> mo
     Raises:
         RunRefused: the file cannot be written, or would be too large to read.
     """
-    saved, text = plan_file.save(plan, endpoint, lifetime)
+    saved, text = plan_file.plan_as_text(plan, endpoint, lifetime)
     size = len(text.encode())
     if size > plan_file.MAX_BYTES:
         most = f"{plan_file.MAX_BYTES >> 20} MiB"
@@ -176,11 +176,11 @@ def read_plan(path: str, *, trusted: bool) -> Saved:
         UsageError: it cannot be read, is not a plan, or was changed.
     """
     try:
-        return plan_file.read(_content(path, trusted=trusted))
+        return plan_file.read_content(_content(path, trusted=trusted))
     except OSError as error:
         why = (error.strerror or "it cannot be read").lower()
         raise UsageError(f"The plan file {path} cannot be read: {why}.", hint="Correct its name.") from None
-    except plan_file.UnreadableError as error:
+    except plan_file.UnreadablePlanError as error:
         raise UsageError(
             f"The plan file {path} cannot be used: {error}.",
             hint="Make a new one: safe-reinit plan ... --save FILE",
@@ -193,9 +193,9 @@ def _content(path: str, *, trusted: bool) -> bytes:
     try:
         content = read_regular(path, plan_file.MAX_BYTES)
     except NotRegularError:
-        raise plan_file.UnreadableError("it is not a file") from None
+        raise plan_file.UnreadablePlanError("it is not a file") from None
     if len(content) > plan_file.MAX_BYTES:
-        raise plan_file.UnreadableError("it is too large for a plan")
+        raise plan_file.UnreadablePlanError("it is too large for a plan")
     return content
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from .. import logs, report
 from ..checks import too_many_disks
 from ..checks.target_rules import TargetRequest, settle, widest_limit
-from ..cloud.interface import Cloud
-from ..cloud.locate import connect
+from ..cloud.interface import Cloud, OnCall
+from ..cloud.locate import make_cloud
 from ..error_mapping import safely, with_report
 from ..errors import RunRefused, UsageError
 from ..journal import StoredRun
@@ -22,8 +22,6 @@ from .discover import Search
 from .pipeline import PlanRequest, discover_disks, existing, is_only_one_named, limits_of, preflight, rollout_of
 from .ram_check import Proof, prove
 from .setup import Setup
-
-OnCall = Callable[[Call], None]
 
 
 class Planner:
@@ -136,7 +134,7 @@ class Planner:
             run_id=run_id,
             password=Secret(password) if password else None,
             stop_instance=old.stop_instance and "stop_instance" not in granted,
-            accept=request.accepted((*(name for name in old.accept if f"accept {name}" not in granted), *accept)),
+            accept=request.accepted_risks((*(name for name in old.accept if f"accept {name}" not in granted), *accept)),
             pending_starts=tuple(pending_starts),
             was_on=tuple((disk.disk_id, job.instance_id) for job in plan.jobs for disk in job.disks if job.instance_id),
         )
@@ -157,7 +155,9 @@ class Planner:
 
         The caller must close it.
         """
-        return connect(self._setup.connection, safely(on_call), lambda _action: "this connection is only for observing")
+        return make_cloud(
+            self._setup.connection, safely(on_call), lambda _action: "this connection is only for observing"
+        )
 
     def prove(self, plan: Plan, calls: Sequence[Call], on_call: OnCall | None = None) -> Sequence[Proof]:
         """Return which permissions a run of a plan has, asked with DryRun if an API has it; see ``ram_check.prove``.

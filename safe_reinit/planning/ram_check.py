@@ -10,7 +10,7 @@ from typing import Literal
 from ..clock import Clock
 from ..cloud.connection import Connection
 from ..cloud.interface import Cloud, CloudError
-from ..cloud.locate import connect
+from ..cloud.locate import make_cloud
 from ..cloud.retry import Patient
 from ..error_mapping import refusal_of
 from ..model import Call, Plan, error_codes
@@ -45,7 +45,7 @@ def prove(
     """
     ask = Patient(clock)
     answers = _answers(calls)
-    with contextlib.closing(connect(connection, on_call)) as cloud:
+    with contextlib.closing(make_cloud(connection, on_call)) as cloud:
         try:
             return tuple(_proof(cloud, ask, plan, right, answers) for right in needed_permissions(plan, calls))
         except CloudError as error:

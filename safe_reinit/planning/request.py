@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..checks import by_name, like
 from ..checks.target_rules import TargetRequest, consents, no_consent, same_class
-from ..config import SETTINGS, Setting, Settings, changed, resolve
+from ..config import SETTINGS, Setting, Settings, changed_by_arguments, resolve
 from ..config.nested import target_rules
 from ..errors import Error, RunRefused, UsageError
 from ..model import OnUnknown, Options, Plan, Secret, TargetRules
@@ -100,7 +100,7 @@ def was_on(stored: StoredRun) -> tuple[tuple[str, str], ...]:
     return tuple((disk["disk_id"], job["instance_id"]) for job in jobs for disk in job["disks"] if job["instance_id"])
 
 
-def argument(settings: Settings, setting: Setting[T], value: str | None) -> T:
+def parsed_argument(settings: Settings, setting: Setting[T], value: str | None) -> T:
     """Return an argument that corresponds to a setting, parsed like it; the setting if no argument is given.
 
     Raises:
@@ -119,7 +119,7 @@ def argument(settings: Settings, setting: Setting[T], value: str | None) -> T:
     return read
 
 
-def accepted(check_names: Sequence[str]) -> tuple[str, ...]:
+def accepted_risks(check_names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the risks that are accepted.
 
     Raises:
@@ -198,10 +198,11 @@ def to_wipe(settings: Settings, request: Request, owner: Owner) -> TargetRequest
         target_request.options,
         snapshot_max_age=settings.snapshot_max_age,
         pending_starts=tuple(request.pending_starts),
-        expect_instance=argument(settings, Settings.expect_instance, request.expect_instance) or "",
-        key_pair=argument(settings, Settings.key_pair, request.key_pair) or "",
+        expect_instance=parsed_argument(settings, Settings.expect_instance, request.expect_instance) or "",
+        key_pair=parsed_argument(settings, Settings.key_pair, request.key_pair) or "",
         password=Secret(request.password) if request.password else None,
-        security_enhancement=argument(settings, Settings.security_enhancement, request.security_enhancement) or "",
+        security_enhancement=parsed_argument(settings, Settings.security_enhancement, request.security_enhancement)
+        or "",
         owner=owner,
     )
     return replace(target_request, options=options)
@@ -225,7 +226,7 @@ def reason(settings: Settings, request: Request) -> str | None:
     Raises:
         UsageError: it cannot be used.
     """
-    return argument(settings, Settings.reason, request.reason)
+    return parsed_argument(settings, Settings.reason, request.reason)
 
 
 def once(asked: Request) -> str | None:
@@ -253,7 +254,7 @@ def _target_request(settings: Settings, request: Request) -> TargetRequest:
         snapshot_retention_days=settings.snapshot_retention,
         lock_tag=settings.lock_tag,
         require_answers=settings.require_answers,
-        accept=accepted(request.accept),
+        accept=accepted_risks(request.accept),
     )
     most = request.max_disks or (settings.max_disks if settings.of(Settings.max_disks).is_explicit else None)
     return TargetRequest(options, frozenset(explicit), most, request.discovered, request.elsewhere)
@@ -320,7 +321,7 @@ def settings(config: object, flags: Mapping[str, Any]) -> Settings:
     """
     flags = {name: _plain(value) for name, value in flags.items()}
     if isinstance(config, Settings):
-        return changed(config, flags)
+        return changed_by_arguments(config, flags)
     if isinstance(config, Mapping):
         return resolve(flags, os.environ, {name: _plain(value) for name, value in config.items()}, arguments=True)
     named = str(config) if isinstance(config, os.PathLike) else config

@@ -225,13 +225,13 @@ def unforeseen(plan: Plan) -> list[str]:
     return texts
 
 
-def to_json(plan: Plan) -> dict[str, Any]:
+def plan_to_json(plan: Plan) -> dict[str, Any]:
     """Write the plan as JSON; a password is written as ``true``, never itself."""
     return plan.to_dict()
 
 
 def as_members(plan: Plan) -> dict[str, Any]:
-    """Return the members that ``to_json`` writes, without copying them: thousands of jobs are not held twice."""
+    """Return the members that ``plan_to_json`` writes, without copying them: thousands of jobs are not held twice."""
     return {"schema": SCHEMA, **members(plan)}
 
 

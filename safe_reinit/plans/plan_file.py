@@ -20,7 +20,7 @@ from ..model.codec import MAX_INTEGER, DecodeError, each_once, timestamp, to_mom
 from ..model.letters import printable
 from ..version import VERSION
 from . import plan_schema
-from .plan import SCHEMA, canonical, changed_facts, from_json, to_json
+from .plan import SCHEMA, canonical, changed_facts, from_json, plan_to_json
 
 KIND = "safe-reinit plan"
 SIMULATION = "simulation"
@@ -34,7 +34,7 @@ _LONGEST = timedelta(hours=999_999)
 """The longest lifetime that can be configured."""
 
 
-class UnreadableError(ValueError):
+class UnreadablePlanError(ValueError):
     """The file is not a plan, or not one that can be read; the text says why, for people."""
 
 
@@ -42,7 +42,7 @@ class _OddError(ValueError):
     """Something in a plan file that does not exist in JSON, or that could be read in two ways; its text says what."""
 
 
-class EditedError(UnreadableError):
+class EditedError(UnreadablePlanError):
     """The file is a plan that was changed after it was saved."""
 
 
@@ -66,7 +66,7 @@ class Saved:
         return replace(self.plan, options=replace(self.plan.options, password=Secret(password) if password else None))
 
 
-def save(plan: Plan, endpoint: str, lifetime: float) -> tuple[Plan, str]:
+def plan_as_text(plan: Plan, endpoint: str, lifetime: float) -> tuple[Plan, str]:
     """Write a plan as the text of a file, and return it with its digest.
 
     Args:
@@ -75,7 +75,7 @@ def save(plan: Plan, endpoint: str, lifetime: float) -> tuple[Plan, str]:
         lifetime: how many seconds after it was made it may be applied.
     """
     content: dict[str, Any] = {
-        **to_json(plan),
+        **plan_to_json(plan),
         "kind": KIND,
         "tool_version": VERSION,
         "endpoint": endpoint,
@@ -91,7 +91,7 @@ def digest_of(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical({name: each for name, each in content.items() if name != "digest"})).hexdigest()
 
 
-def read(raw: bytes) -> Saved:
+def read_content(raw: bytes) -> Saved:
     """Read the content of a plan file.
 
     Raises:
@@ -100,13 +100,13 @@ def read(raw: bytes) -> Saved:
     """
     content = _content(raw)
     if content.get("kind") != KIND:
-        raise UnreadableError("it is JSON, but not a saved plan")
+        raise UnreadablePlanError("it is JSON, but not a saved plan")
     digest = content.get("digest")
     if not isinstance(digest, str) or digest != _digest(content):
         raise EditedError("it was changed after it was saved: its digest does not match its content")
     if content.get("tool_version") != VERSION:
         made_by = printable(str(content.get("tool_version")))[:32]
-        raise UnreadableError(f"it was saved by version {made_by}, but this is {VERSION}")
+        raise UnreadablePlanError(f"it was saved by version {made_by}, but this is {VERSION}")
     try:
         return _decoded(content)
     except (DecodeError, plan_schema.FormError) as error:
@@ -118,7 +118,7 @@ def _decoded(content: Mapping[str, Any]) -> Saved:
     options = body.get("options")
     had_password = isinstance(options, dict) and bool(options.get("password"))
     plan = from_json(body, Secret("") if had_password else None)
-    if canonical(to_json(plan)) != canonical(body):
+    if canonical(plan_to_json(plan)) != canonical(body):
         raise DecodeError("At $: a member is missing, or is not as safe-reinit writes it.")
     plan_schema.check(plan, body)
     endpoint, expires_at = content.get("endpoint"), to_moment(content.get("expires_at"), "$.expires_at")
@@ -137,14 +137,14 @@ def _content(raw: bytes) -> dict[str, Any]:
         )
     except json.JSONDecodeError as error:
         what = "it is empty" if not raw.strip() else f"it is not valid JSON at line {error.lineno} (cut short?)"
-        raise UnreadableError(what) from None
+        raise UnreadablePlanError(what) from None
     except UnicodeDecodeError:
-        raise UnreadableError("it is not UTF-8") from None
+        raise UnreadablePlanError("it is not UTF-8") from None
     except (ValueError, RecursionError) as error:
         why = str(error) if isinstance(error, (_OddError, DecodeError)) else "it is not readable JSON"
-        raise UnreadableError(why) from None
+        raise UnreadablePlanError(why) from None
     if not isinstance(content, dict):
-        raise UnreadableError("it is JSON, but not a saved plan")
+        raise UnreadablePlanError("it is JSON, but not a saved plan")
     return content
 
 
@@ -164,12 +164,12 @@ def _digest(content: Mapping[str, Any]) -> str:
     try:
         return digest_of(content)
     except ValueError:  # half a character, which JSON can write and UTF-8 cannot
-        raise UnreadableError("it contains half a character (a lone surrogate)") from None
+        raise UnreadablePlanError("it contains half a character (a lone surrogate)") from None
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of a plan file."""
-    made = plan_schema.schema()
+    made = plan_schema.schema_of_plan()
     beside = {
         "schema": {"const": SCHEMA},
         "kind": {"const": KIND},

@@ -263,7 +263,7 @@ def _power(job: PlannedJob, options: Options) -> tuple[bool, bool, str]:
 # -------------------------------------------------------------------------------------------------------- as a schema
 
 
-def schema() -> dict[str, Any]:
+def schema_of_plan() -> dict[str, Any]:
     """Return the JSON Schema of a plan's members, and under ``$defs`` those of the values in it."""
     parts: dict[str, Any] = {}
     made = _schema_of(Plan, parts)

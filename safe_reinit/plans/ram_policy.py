@@ -18,7 +18,7 @@ from .plan import steps
 
 
 @dataclass(frozen=True)
-class Api:
+class CallPermissions:
     """The permissions that RAM demands for a call."""
 
     product: str = "ecs"
@@ -37,27 +37,27 @@ _OF_INSTANCE, _OF_DISK = ("instance/{}",), ("disk/{}",)
 FREE = frozenset({"GetCallerIdentity"})
 """Calls that need no permission."""
 
-APIS: dict[str, Api] = {
-    "DescribeDisks": Api(resources=("disk/*",), dry_run=True),
-    "DescribeInstances": Api(resources=("instance/*",), dry_run=True),
-    "DescribeSnapshots": Api(resources=("snapshot/*",), dry_run=True),
-    "DescribeImages": Api(resources=("image/*",), dry_run=True),
-    "DescribeKeyPairs": Api(resources=("keypair/*",)),
-    "DescribeSnapshotLinks": Api(),
-    "DescribeInstanceHistoryEvents": Api(optional=True),
-    "DescribeAutoSnapshotPolicyEx": Api(optional=True),
-    "DescribeScalingInstances": Api("ess", optional=True),
-    "DescribeDiskReplicaPairs": Api("ebs", optional=True),
-    "DescribeKey": Api("kms", optional=True),
-    "StopInstance": Api(resources=_OF_INSTANCE, dry_run=True),
-    "StartInstance": Api(resources=_OF_INSTANCE, dry_run=True),
-    "StopInstances": Api(resources=_OF_INSTANCE, dry_run=True),
-    "StartInstances": Api(resources=_OF_INSTANCE, dry_run=True),
-    "ReInitDisk": Api(resources=_OF_DISK),
-    "ResetDisk": Api(resources=_OF_DISK, dry_run=True),
-    "CreateSnapshot": Api(resources=(*_OF_DISK, "snapshot/*")),
-    "TagResources": Api(resources=_OF_INSTANCE),
-    "UntagResources": Api(resources=_OF_INSTANCE),
+APIS: dict[str, CallPermissions] = {
+    "DescribeDisks": CallPermissions(resources=("disk/*",), dry_run=True),
+    "DescribeInstances": CallPermissions(resources=("instance/*",), dry_run=True),
+    "DescribeSnapshots": CallPermissions(resources=("snapshot/*",), dry_run=True),
+    "DescribeImages": CallPermissions(resources=("image/*",), dry_run=True),
+    "DescribeKeyPairs": CallPermissions(resources=("keypair/*",)),
+    "DescribeSnapshotLinks": CallPermissions(),
+    "DescribeInstanceHistoryEvents": CallPermissions(optional=True),
+    "DescribeAutoSnapshotPolicyEx": CallPermissions(optional=True),
+    "DescribeScalingInstances": CallPermissions("ess", optional=True),
+    "DescribeDiskReplicaPairs": CallPermissions("ebs", optional=True),
+    "DescribeKey": CallPermissions("kms", optional=True),
+    "StopInstance": CallPermissions(resources=_OF_INSTANCE, dry_run=True),
+    "StartInstance": CallPermissions(resources=_OF_INSTANCE, dry_run=True),
+    "StopInstances": CallPermissions(resources=_OF_INSTANCE, dry_run=True),
+    "StartInstances": CallPermissions(resources=_OF_INSTANCE, dry_run=True),
+    "ReInitDisk": CallPermissions(resources=_OF_DISK),
+    "ResetDisk": CallPermissions(resources=_OF_DISK, dry_run=True),
+    "CreateSnapshot": CallPermissions(resources=(*_OF_DISK, "snapshot/*")),
+    "TagResources": CallPermissions(resources=_OF_INSTANCE),
+    "UntagResources": CallPermissions(resources=_OF_INSTANCE),
 }
 """Every call that planning or a run makes, except those that need no permission."""
 
@@ -114,7 +114,7 @@ def _changing_calls(job: PlannedJob, plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def _right(plan: Plan, action: str, subjects: tuple[str, ...]) -> Right:
-    api = APIS.get(action, Api())
+    api = APIS.get(action, CallPermissions())
     place = f"acs:{api.product}:{plan.region}:{plan.account or '*'}:"
     resources = [
         "*" if each == "*" else f"{place}{each.format(subject)}"

@@ -46,7 +46,7 @@ def _ids_of(job: PlannedJob) -> Iterable[str]:
     return (job.instance_id or "", *(disk.disk_id for disk in job.disks))
 
 
-def digest_of(digests: Iterable[str]) -> str:
+def digest_of_shards(digests: Iterable[str]) -> str:
     """Return one digest for the plans of all shards of a run: 64 hex digits."""
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 

@@ -12,13 +12,13 @@
 
 from .build import Started, of_bug, of_error, of_plan, of_run, of_unsettled, refusal, started, with_last_runs
 from .plan_text import loss, plan_lines
-from .render import dumps, one_line, to_json, to_markdown, to_text
+from .render import dump_document, one_line, to_json, to_markdown, to_text
 from .report_text import ending_lines, machine_lines, next_lines, report_lines
 from .text import SIMULATED, WELL, Line, data_text, last_run_text
 from .together import of_regions
 
 __all__ = [
-    "SIMULATED", "WELL", "Line", "Started", "data_text", "dumps", "ending_lines", "last_run_text", "loss",
+    "SIMULATED", "WELL", "Line", "Started", "data_text", "dump_document", "ending_lines", "last_run_text", "loss",
     "machine_lines", "next_lines", "of_bug", "of_error", "of_plan", "of_regions", "of_run", "of_unsettled", "one_line",
     "plan_lines", "refusal", "report_lines", "started", "to_json", "to_markdown", "to_text", "with_last_runs",
 ]  # fmt: skip

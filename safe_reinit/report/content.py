@@ -63,11 +63,11 @@ def parts_of(report: Report) -> Iterator[Part]:
 def title(report: Report) -> str:
     """Return the title of a report: its outcome, the disks and machines, and its run."""
     simulated = "SIMULATED " if report.simulated else ""
-    parts = [f"{simulated}safe-reinit: {report.outcome}", plain(targets(report)), report.run_id or ""]
+    parts = [f"{simulated}safe-reinit: {report.outcome}", plain_text(targets(report)), report.run_id or ""]
     return ", ".join(part for part in parts if part)
 
 
-def plain(value: Value) -> str:
+def plain_text(value: Value) -> str:
     """Return a value as plain text."""
     return "".join(timestamp(each) if isinstance(each, datetime) else each.text for each in value)
 
@@ -144,7 +144,7 @@ def _about_doubt(jobs: Sequence[JobReport], report: Report, *, resume: bool) -> 
 
 
 @dataclass(frozen=True)
-class Step:
+class NextCommand:
     """A command to continue with.
 
     Attributes:
@@ -170,16 +170,16 @@ _VERDICTS = {
 _STORY = "To read what the run did:"
 
 
-def next_steps(commands: Sequence[str], outcome: str) -> Iterator[Step]:
+def next_steps(commands: Sequence[str], outcome: str) -> Iterator[NextCommand]:
     """Yield the commands to continue with; if the outcome is unknown, recommend one and explain each choice."""
     for command in commands:
         verdict = command.rpartition(" --verdict ")[2]
         if outcome != "unknown" or not command.startswith(("safe-reinit resume ", "safe-reinit show ")):
-            yield Step("", command)
+            yield NextCommand("", command)
         elif verdict == command and command.startswith("safe-reinit resume "):
-            yield Step(_RECOMMENDED, command, recommended=True)
+            yield NextCommand(_RECOMMENDED, command, recommended=True)
         else:
-            yield Step(_VERDICTS.get(verdict, _STORY), command)
+            yield NextCommand(_VERDICTS.get(verdict, _STORY), command)
 
 
 def about(report: Report) -> Iterator[tuple[str, Value]]:

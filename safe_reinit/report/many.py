@@ -41,7 +41,7 @@ def groups(things: Iterable[T], key: Callable[[T], object]) -> list[list[T]]:
     return list(found.values())
 
 
-def meaning(alike: Sequence[Finding]) -> str:
+def common_meaning(alike: Sequence[Finding]) -> str:
     """Return what all findings of one check say; if each says something else, what their check is about."""
     check = by_name(alike[0].check)
     return alike[0].message if check is None or len({each.message for each in alike}) == 1 else check.summary

@@ -14,7 +14,7 @@ from ..model import Finding, Plan, PlannedDisk, PlannedJob
 from ..model.letters import passes_for_id, printable
 from ..plans.plan import downtime, steps, unforeseen, wiping_time
 from . import text
-from .many import count_of, groups, meaning, named
+from .many import common_meaning, count_of, groups, named
 from .plan_targets import refused_lines, target_lines
 from .text import Line, duration, name_of
 
@@ -307,7 +307,7 @@ def _finding(alike: Sequence[Finding], plan: Plan, owners: Mapping[str, str]) ->
     refuses, level = rank < _ACCEPTED_RANK, "risk, accepted" if rank == _ACCEPTED_RANK else first.level
     style = f"bold {text.STYLE[first.level]}" if refuses else text.STYLE[first.level]
     things, ids = (owners.get(first.subject, first.subject), "") if len(alike) == 1 else named(f.subject for f in alike)
-    words = first.message if len(alike) == 1 else meaning(alike)
+    words = first.message if len(alike) == 1 else common_meaning(alike)
     yield Line(f"  {level}: {first.check}: {things}: {printable(words)}", style)
     if ids and rank > _ACCEPTED_RANK:  # which refuse it, and for which a risk is accepted, stands with the disks
         yield Line(f"      {ids}", style)

@@ -71,7 +71,7 @@ def _job(job: JobReport, verb: str) -> Iterator[str]:
     yield from ("", f"{_cell(content.power(job))}.", "")
     yield from _table(content.DISK_HEAD, (_disk(disk, verb) for disk in job.disks))
     if job.phases:
-        rows = (tuple(map(content.plain, row)) for row in content.phases(job))
+        rows = (tuple(map(content.plain_text, row)) for row in content.phases(job))
         yield from ("", *_table(content.PHASE_HEAD, rows))
 
 
@@ -90,7 +90,7 @@ def _call(call: Call) -> tuple[str, ...]:
 
 
 def _written(value: content.Value) -> str:
-    return _cell(content.plain(value))
+    return _cell(content.plain_text(value))
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
@@ -104,7 +104,7 @@ def _cell(text: str) -> str:
     return " ".join(escaped.split())
 
 
-def dumps(document: object, *, ascii_only: bool = False) -> str:
+def dump_document(document: object, *, ascii_only: bool = False) -> str:
     """Write a JSON document for people and programs; whatever could control a terminal is escaped."""
     return _escaped(json.dumps(document, indent=2, ensure_ascii=ascii_only))
 

@@ -221,6 +221,6 @@ class _File(RootModel[tuple[Fault, ...]]):
     """A fault file."""
 
 
-def schema() -> dict[str, Any]:
+def fault_schema() -> dict[str, Any]:
     """Return the JSON Schema of a fault file; only a text says that a fault has exactly one kind."""
     return schema_of(_File)

@@ -64,7 +64,7 @@ _IDS_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type":
 When = Annotated[Moment, BeforeValidator(_moment), WithJsonSchema(MOMENT_SCHEMA)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Ids = Annotated[tuple[str, ...], BeforeValidator(listed), WithJsonSchema(_IDS_SCHEMA)]
-Calls = Annotated[int, Field(ge=1)]
+CallCount = Annotated[int, Field(ge=1)]
 Mode = Literal["KeepCharging", "StopCharging"]
 Stock = Literal["enough", "none"]
 Lifecycle = Literal[

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from .reading import (
     DAY,
-    Calls,
+    CallCount,
     Ids,
     Lifecycle,
     Mode,
@@ -297,7 +297,7 @@ class AccountSpec(Spec):
     """Whether the region supports it."""
     stop_spoils_snapshots: bool = True
     """Whether a snapshot in progress fails when its instance is stopped, started or restarted."""
-    rate_limits: dict[str, Calls] = {"ReInitDisk": 500}
+    rate_limits: dict[str, CallCount] = {"ReInitDisk": 500}
     """Calls a minute by API."""
 
 

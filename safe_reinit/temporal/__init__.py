@@ -41,7 +41,7 @@ def demand_sdk(who: str = "The runner temporal") -> None:
         ) from None
 
 
-def run(
+def run_on_workers(
     session: Session, settings: Settings, plan: Plan, run_id: str, calls: Sequence[Call], on_unknown: OnUnknown
 ) -> Report:
     """Record a confirmed plan, have workers carry it out, follow it to its end and report.
@@ -56,11 +56,11 @@ def run(
 
     shards.demand_carriable(session, plan)
     server = _reachable(settings)
-    shards.begin(session, plan, run_id, calls, on_unknown)
+    shards.record_shards(session, plan, run_id, calls, on_unknown)
     return _carried(session, settings, server, run_id, joins=False)
 
 
-def resume(session: Session, settings: Settings, run_id: str, verdict: Verdict | None) -> Report:
+def resume_on_workers(session: Session, settings: Settings, run_id: str, verdict: Verdict | None) -> Report:
     """Have workers carry out what is open in a run, and follow it; see ``execution.shards.resume``.
 
     Raises:
@@ -70,7 +70,7 @@ def resume(session: Session, settings: Settings, run_id: str, verdict: Verdict |
     """
     from ..execution import shards  # noqa: PLC0415 - see above
 
-    ended = shards.resume(session, run_id, verdict)
+    ended = shards.resume_shards(session, run_id, verdict)
     if ended is not None:
         return ended
     demand_sdk()
@@ -98,7 +98,7 @@ def _carried(session: Session, settings: Settings, server: Server, run_id: str, 
     from .server import queue_of  # noqa: PLC0415 - an extra
 
     run = session.stored(run_id)
-    digest = shards.digest_of(each.digest for each in session.journal.shards(run_id))
+    digest = shards.digest_of_shards(each.digest for each in session.journal.shards(run_id))
     queue = queue_of(settings, run.account, run.region)
     carrier = WorkflowCarrier(server, queue, run_id, digest, run.account, run.region, len(run.jobs))
     return Following(session, run, carrier, joins=joins)()

@@ -36,7 +36,7 @@ _BEAT = timedelta(seconds=8)
 
 
 @dataclass(frozen=True)
-class Settings:
+class WorkerSettings:
     """How a worker serves."""
 
     queue: str
@@ -69,7 +69,7 @@ class Serving:
         version: its version there; the deployment is "" if Temporal does not manage its version.
     """
 
-    def __init__(self, server: Server, settings: Settings, shards: Shards, end: asyncio.Event) -> None:
+    def __init__(self, server: Server, settings: WorkerSettings, shards: Shards, end: asyncio.Event) -> None:
         self.identity = f"{os.getpid()}@{socket.gethostname()}"
         self.version = WorkerDeploymentVersion(settings.deployment, settings.build_id or build_id())
         self._server, self._settings, self._end = server, settings, end

@@ -11,7 +11,7 @@ from unittest import mock
 from urllib.parse import SplitResult
 
 from ..cloud.aliyun import simulated
-from ..cloud.aliyun.attempt import CANNOT_MAKE, Attempt, Reply
+from ..cloud.aliyun.attempt import CANNOT_MAKE, Reply, RequestInProgress
 from ..cloud.aliyun.transport import Connections
 from ..cloud.endpoints import Endpoint
 from ..simulator.embedded import Simulator
@@ -26,7 +26,7 @@ def in_process(simulator: Simulator, clock: VirtualClock) -> Iterator[None]:
 
     def send(
         connections: Connections,
-        attempt: Attempt,
+        attempt: RequestInProgress,
         url: SplitResult,
         method: str,
         headers: Mapping[str, str],

@@ -20,7 +20,7 @@ _CLOCK_ACCURACY = 1.0
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AssumptionResult:
     """What was measured for one assumption, and whether it agrees."""
 
     name: str
@@ -38,7 +38,7 @@ class _Finding:
     measured: str
 
 
-def judge(records: Sequence[Record], deadline: float) -> tuple[Verdict, ...]:
+def judge(records: Sequence[Record], deadline: float) -> tuple[AssumptionResult, ...]:
     """Return the verdict on each assumption.
 
     Args:
@@ -48,7 +48,7 @@ def judge(records: Sequence[Record], deadline: float) -> tuple[Verdict, ...]:
     """
     found = (_use(records), _lag(records), _start_time(records), _arrival(records, deadline), _clocks(records))
     return tuple(
-        Verdict(name, assumption, each.verdict, each.measured, not_shown)
+        AssumptionResult(name, assumption, each.verdict, each.measured, not_shown)
         for (name, assumption, not_shown), each in zip(_ASSUMPTIONS, found, strict=True)
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..model import Call, error_codes
-from .assumptions import Verdict
+from .assumptions import AssumptionResult
 from .record import Record
 
 _ID = re.compile(r"\b(i|d|s|m|r|e|eip|sg|sp|vpc)-[\w*-]+|\b\d{12,}\b|\bacs:[\w:/*@.-]+")
@@ -63,7 +63,7 @@ class Verification:
     """How many guarded runs were observed."""
     as_found: bool
     """Whether the machine was Running at the end, as before the runs, or nothing was run."""
-    assumptions: tuple[Verdict, ...]
+    assumptions: tuple[AssumptionResult, ...]
     intervals: tuple[Interval, ...]
     dry_runs: tuple[DryRun, ...]
     dry_run_order: str

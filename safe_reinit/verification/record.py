@@ -29,7 +29,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RecordedAnswer:
     """How a changing call of the run ended."""
 
     at: float
@@ -58,7 +58,7 @@ class Record:
     """One run as it was observed, from before its first call until some time after its last."""
 
     samples: tuple[Sample, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[RecordedAnswer, ...]
 
     def accepted(self, action: str) -> float | None:
         """Return when the first call of an API was accepted."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ..client import Client
 from ..cloud.aliyun.exchange import CHANGE_TIMEOUT
+from ..cloud.interface import OnCall
 from ..errors import Error, RunRefused
 from ..model import Call, Plan
 from ..version import VERSION
@@ -27,8 +28,6 @@ _SHOWN_AT = 12.0
 """The second of a minute at which the StartTime of the second run should first be shown."""
 _PLANS_IN = 3.0
 """Approximate cloud seconds from planning a run to its stop."""
-
-OnCall = Callable[[Call], None]
 
 
 @dataclass

@@ -13,7 +13,7 @@ from ..model import Call
 from ..planning.describe import Round
 from ..threads import Background
 from .document import DryRun
-from .record import Answer, Record, Sample
+from .record import Record, RecordedAnswer, Sample
 
 POLL_INTERVAL = 1.0
 """Cloud seconds between two observations during a run."""
@@ -43,7 +43,7 @@ class Watch:
         self._cloud, self._clock = cloud, clock
         self._instance_id, self._disk_id = instance_id, disk_id
         self._samples: list[Sample] = []
-        self._answers: list[Answer] = []
+        self._answers: list[RecordedAnswer] = []
         self._ended = threading.Event()
         self._thread = Background(self._observe, "safe-reinit-watch")
 
@@ -61,7 +61,7 @@ class Watch:
     def call(self, call: Call) -> None:
         """Record how a changing call of the run ended."""
         if not (call.dry_run or call.only_reads):
-            self._answers.append(Answer(self._clock.time(), call.action, call.code))
+            self._answers.append(RecordedAnswer(self._clock.time(), call.action, call.code))
 
     def observe(self) -> Sample | None:
         """Observe once and return what was shown; ``None`` unless both the machine and the disk were."""

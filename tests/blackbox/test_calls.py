@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
+from safe_reinit.cloud.aliyun.attempt import Reply, RequestInProgress
 from safe_reinit.core import rate_limits
 from safe_reinit.model import Rollout
 from safe_reinit.simulator.wire.request import RawRequest
@@ -106,7 +106,7 @@ def test_no_request_is_made_twice_in_a_dry_run(tmp_path: Path, disks: list[str])
         class Listening:
             """Notes each request on its way."""
 
-            def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
+            def send(self, attempt: RequestInProgress, raw: RawRequest) -> Reply:
                 """Send it."""
                 asked.append((raw.headers.get("x-acs-action", ""), raw.query, raw.body.decode()))
                 return line.send(attempt, raw)

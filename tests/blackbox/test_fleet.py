@@ -241,14 +241,14 @@ def test_a_wipe_that_hangs_and_is_lost_is_watched_all_the_time() -> None:
 
 def test_a_bug_in_one_call_is_that_jobs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that nobody foresaw in the wipe of one disk leaves that one in doubt, and no other job turns back."""
-    from safe_reinit.cloud.aliyun.calls import Calls
+    from safe_reinit.cloud.aliyun.calls import ChangingCalls
 
-    reinit = Calls.reinit_disk
+    reinit = ChangingCalls.reinit_disk
 
     def broken(self: Any, disk_id: str, *args: Any, **words: Any) -> Any:
         return reinit(self, disk_id, *args, **words) if disk_id != T_DISK else 1 / 0
 
-    monkeypatch.setattr(Calls, "reinit_disk", broken)
+    monkeypatch.setattr(ChangingCalls, "reinit_disk", broken)
     with simulated(fleet(MANY)) as sim:
         done = run(sim, everything(MANY), limits={"reinit": 60.0})
 
@@ -507,16 +507,16 @@ def test_asked_to_end_what_has_begun_comes_back_and_the_rest_is_untouched(moment
 
 def test_who_asks_the_run_to_end_is_heard_by_calls_that_are_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a batch of wipes that is written down, those that are not being sent yet are not sent."""
-    from safe_reinit.cloud.aliyun.calls import Calls
+    from safe_reinit.cloud.aliyun.calls import ChangingCalls
 
-    interrupt, reinit, sent = Interrupt(), Calls.reinit_disk, threading.Lock()
+    interrupt, reinit, sent = Interrupt(), ChangingCalls.reinit_disk, threading.Lock()
 
     def asked_first(self: Any, *args: Any, **words: Any) -> Any:
         with sent:
             interrupt.ask()
             return reinit(self, *args, **words)
 
-    monkeypatch.setattr(Calls, "reinit_disk", asked_first)
+    monkeypatch.setattr(ChangingCalls, "reinit_disk", asked_first)
     count = 30
     with simulated(fleet(count)) as sim:
         done = run(sim, everything(count), stop=interrupt)

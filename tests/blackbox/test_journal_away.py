@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from safe_reinit.files.whole import replace
+from safe_reinit.files.whole import replace_file
 from safe_reinit.journal import Spool, open_to_write
-from safe_reinit.journal.place import unusable
+from safe_reinit.journal.place import why_unusable
 from safe_reinit.journal.spool import Spooled
 from safe_reinit.journal.sqlite import SqliteFile
 from safe_reinit.simulator import Simulator
@@ -30,7 +30,7 @@ def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let no transaction of any process begin meanwhile."""
 
     def transaction(opened: SqliteFile, *, wait: float = 10.0) -> AbstractContextManager[None]:  # noqa: ARG001
-        raise unusable(opened._path, sqlite3.OperationalError("database or disk is full"))
+        raise why_unusable(opened._path, sqlite3.OperationalError("database or disk is full"))
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(SqliteFile, "transaction", transaction)
@@ -48,7 +48,7 @@ def locked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         until = time.monotonic() + wait
         while not ended:
             if time.monotonic() >= until:
-                raise unusable(opened._path, sqlite3.OperationalError("database is locked"))
+                raise why_unusable(opened._path, sqlite3.OperationalError("database is locked"))
             time.sleep(0.25)
         with writes(opened, wait=wait):
             yield
@@ -159,11 +159,11 @@ def test_what_is_kept_of_a_run_that_others_ended_is_removed(
     text = file.read_text()
     file.unlink()
     assert run("resume", file.stem, journal=path).returncode == 4
-    replace(str(file), text.replace(f'"{DISK}"', f'"{DISK}", "state": "accepted", "tries": 1', 1), 0o600)
+    replace_file(str(file), text.replace(f'"{DISK}"', f'"{DISK}", "state": "accepted", "tries": 1', 1), 0o600)
     message = f"Run {file.stem} has ended. During it, ECS accepted the wipe of {DISK}, but the journal does not say so."
     assert message in run("show", file.stem, journal=path).stderr
     assert file.exists()
-    replace(str(file), text, 0o600)
+    replace_file(str(file), text, 0o600)
     shown = run("runs", journal=path)
 
     assert (shown.returncode, shown.stderr) == (0, "")

@@ -11,7 +11,7 @@ import pytest
 from alibabacloud_ecs20140526 import models as ecs
 
 from safe_reinit.client import Client, Interrupt
-from safe_reinit.cloud.aliyun.calls import Calls
+from safe_reinit.cloud.aliyun.calls import ChangingCalls
 from safe_reinit.cloud.interface import Accepted
 from safe_reinit.errors import Error
 from safe_reinit.model import Event
@@ -690,12 +690,12 @@ def test_a_tag_on_its_way_for_however_long_leads_to_no_second_wipe(
     Where it lands before the other has seen its own tag for the settling time, exactly one of them goes on.
     """
     lands, landed, waiting = threading.Event(), threading.Event(), threading.Event()
-    tag = Calls.tag_instance
+    tag = ChangingCalls.tag_instance
 
     with simulated(world(status=status)) as sim:
         first, second = hosts(sim, tmp_path)
 
-        def late(self: Calls, instance_id: str, what: tuple[str, str], *, attempt: int = 1) -> Accepted:
+        def late(self: ChangingCalls, instance_id: str, what: tuple[str, str], *, attempt: int = 1) -> Accepted:
             if threading.current_thread().name.startswith("safe-reinit") and what[1] == second_name[0]:
                 waiting.set()
                 lands.wait(30)
@@ -705,7 +705,7 @@ def test_a_tag_on_its_way_for_however_long_leads_to_no_second_wipe(
                     landed.set()
             return tag(self, instance_id, what, attempt=attempt)
 
-        monkeypatch.setattr(Calls, "tag_instance", late)
+        monkeypatch.setattr(ChangingCalls, "tag_instance", late)
         second_name: list[str] = []
         second.on_event = lambda event: second_name.append(str(event.run_id)) if not second_name else None
 

@@ -131,7 +131,7 @@ def test_what_fails_after_the_request_left_is_lost(
     def fail(*_: object) -> None:
         raise SdkError
 
-    monkeypatch.setattr(attempt.Attempt, "count", fail)
+    monkeypatch.setattr(attempt.RequestInProgress, "count", fail)
     with pytest.raises(Unanswered):
         to.cloud.reinit_disk("d-1", Options())
 
@@ -152,7 +152,7 @@ def test_a_changing_call_can_be_forbidden_until_its_first_byte(serve: Serve) -> 
         return "the run was given up"
 
     where = Connection(region="cn-hangzhou", endpoint=parse(server.url), access_key=("k", Secret("s")))
-    cloud = aliyun.connect(where, lambda _call: None, may_send)
+    cloud = aliyun.make_gateway(where, lambda _call: None, may_send)
     with pytest.raises(NotSent, match="the run was given up"):
         cloud.reinit_disk("d-1", Options())
     assert asked == ["ReInitDisk"]
@@ -184,7 +184,7 @@ def test_a_wipe_that_was_held_up_never_leaves(gateway: Connect, serve: Serve, wi
 
 def test_an_attempt_that_was_abandoned_never_leaves() -> None:
     """Abandoned before it left it can never leave; abandoned afterwards it says that it may have."""
-    before, after = attempt.Attempt(10.0), attempt.Attempt(10.0)
+    before, after = attempt.RequestInProgress(10.0), attempt.RequestInProgress(10.0)
     for each in (before, after):
         each.begin()
     after.leave()
@@ -197,7 +197,7 @@ def test_an_attempt_that_was_abandoned_never_leaves() -> None:
 
 def test_an_attempt_whose_time_is_over_never_leaves() -> None:
     """A request that was held up until its time to connect was over is not sent."""
-    late = attempt.Attempt(10.0, connect=0.0)
+    late = attempt.RequestInProgress(10.0, connect=0.0)
     late.begin()
 
     with pytest.raises(TimeoutError):

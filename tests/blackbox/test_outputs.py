@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from safe_reinit.cli import progress
-from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
+from safe_reinit.cloud.aliyun.attempt import Reply, RequestInProgress
 from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.wire.request import RawRequest
@@ -416,7 +416,7 @@ class Halving:
     def __init__(self, line: Line) -> None:
         self._line = line
 
-    def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
+    def send(self, attempt: RequestInProgress, raw: RawRequest) -> Reply:
         """Send one request once."""
         reply = self._line.send(attempt, raw)
         return replace(reply, body=reply.body.replace(b'"web1"', b'"we\\ud83d"'))

@@ -25,10 +25,10 @@ PENDING_STARTS = {"StopInstance": showing(instance="Stopped"), "ReInitDisk": sho
 """By the call after which the server goes, what is seen when the next call is owed."""
 
 
-def on_the_clock_of(scheduler: Scheduler) -> type[journal.Connection]:
+def on_the_clock_of(scheduler: Scheduler) -> type[journal.TimedConnection]:
     """Return connections to a server whose clock is that of a test on virtual time, also for what outlives the test."""
 
-    class Connection(journal.Connection):
+    class Connection(journal.TimedConnection):
         def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
             """Carry out a statement that reads no other clock."""
             return super().execute(at_virtual_time(query, scheduler), params, **more)
@@ -40,7 +40,7 @@ def on_the_clock_of(scheduler: Scheduler) -> type[journal.Connection]:
 def server(postgres: postgresql.Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[postgresql.Server]:
     """Let a test kill the server."""
     if virtual.is_on():
-        monkeypatch.setattr(journal, "Connection", on_the_clock_of(virtual.current().scheduler))
+        monkeypatch.setattr(journal, "TimedConnection", on_the_clock_of(virtual.current().scheduler))
     yield postgres
     if not postgres.runs:  # the test failed while it was away
         postgres.start()

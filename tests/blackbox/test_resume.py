@@ -609,7 +609,7 @@ def test_a_resume_that_cannot_begin_lets_the_run_go(
         raise UsageError("No connection can be made.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(session, "connect", refused)
+        patched.setattr(session, "make_cloud", refused)
         with pytest.raises(UsageError, match="No connection"):
             client(sim, path).resume(name)
     with open_to_write(path) as journal:

@@ -28,7 +28,7 @@ from safe_reinit.journal.database import AwayError
 from safe_reinit.journal.sqlite import SqliteFile
 from safe_reinit.model import Event, InUse
 from safe_reinit.plans import shards
-from safe_reinit.plans.plan import to_json
+from safe_reinit.plans.plan import plan_to_json
 from safe_reinit.simulator import Simulator
 from tests import cloudlike, fleetruns, virtual
 from tests.fleetruns import denied, disk, everything, fleet, instance, simulated
@@ -254,7 +254,7 @@ def test_a_run_does_not_wait_for_its_own_shards_in_what_people_see(path: Path) -
         client = engine.client()
         other = client.plan([disk(9)], stop_instance=True)
         with open_to_write(path) as journal:
-            journal.begin("r-other", to_json(other), sim.url, "", [("i-x", ("d-x",), None)]).release()
+            journal.begin("r-other", plan_to_json(other), sim.url, "", [("i-x", ("d-x",), None)]).release()
         engine.carry(on_event=reading)
 
     assert max(each.down for _, each in seen) > 0

@@ -456,7 +456,7 @@ def test_a_wipe_of_somebody_else_is_not_reported_as_a_roll_back(answer: str) -> 
             from safe_reinit.cloud import aliyun
             from safe_reinit.model import Options
 
-            cloud = aliyun.connect(other._setup.connection, lambda _: None)
+            cloud = aliyun.make_gateway(other._setup.connection, lambda _: None)
             cloud.reinit_disk(DATA, Options())
             cloud.close()
 

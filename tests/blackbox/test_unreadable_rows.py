@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
+from safe_reinit.cloud.aliyun.attempt import Reply, RequestInProgress
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.gateway import MARK
 from safe_reinit.simulator.wire.request import RawRequest
@@ -37,7 +37,7 @@ class Altered:
         self._alter = alter
         self.on = on
 
-    def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
+    def send(self, attempt: RequestInProgress, raw: RawRequest) -> Reply:
         """Hand a request on, and its answer back."""
         request = Request(raw.method, raw.target, raw.headers, raw.body, b"", 0)
         reply = self._line.send(attempt, raw)

@@ -30,8 +30,8 @@ from safe_reinit.model import (
     Match,
     Options,
     Protect,
-    Target,
     TargetClass,
+    TargetFacts,
     TargetRules,
 )
 from tests import values
@@ -46,14 +46,14 @@ def a_class(name: str = "lab", **members: Any) -> TargetClass:
     return TargetClass(**{"name": name, "sha256": name * 8, "match": Match(tags=(("env", name),)), **members})
 
 
-def a_target(disk_id: str = values.DISK_ID, tags: Any = LAB, **changes: Any) -> Target:
+def a_target(disk_id: str = values.DISK_ID, tags: Any = LAB, **changes: Any) -> TargetFacts:
     """Return a target on an instance with these tags."""
     seen: tuple[Disk, Instance] = (values.a_disk(disk_id=disk_id), values.an_instance(tags=tags))
-    return replace(Target(disk_id, ACCOUNT, REGION, NOW, *seen), **changes)
+    return replace(TargetFacts(disk_id, ACCOUNT, REGION, NOW, *seen), **changes)
 
 
 def settled(
-    *classes: TargetClass, targets: Sequence[Target] = (), chosen: Any = (), most: int | None = None, **more: Any
+    *classes: TargetClass, targets: Sequence[TargetFacts] = (), chosen: Any = (), most: int | None = None, **more: Any
 ) -> tuple[Options, Guard]:
     """Return what is in force for one target of the lab, or these."""
     target_rules = TargetRules(classes=classes, max_disks=more.pop("max_disks", None))
@@ -61,7 +61,7 @@ def settled(
     return settle(target_rules, asked, targets or (a_target(),))
 
 
-def many(count: int, tags: Any = LAB) -> list[Target]:
+def many(count: int, tags: Any = LAB) -> list[TargetFacts]:
     """Return so many targets."""
     return [a_target(f"d-{number}", tags) for number in range(count)]
 

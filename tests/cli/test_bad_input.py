@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from safe_reinit import simulator as simulator_package
-from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
+from safe_reinit.cloud.aliyun.attempt import Reply, RequestInProgress
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.wire.request import RawRequest
 from tests import virtual
@@ -340,7 +340,7 @@ class Late:
         self._line = lines[simulator.endpoint]
         lines[simulator.endpoint] = self
 
-    def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
+    def send(self, attempt: RequestInProgress, raw: RawRequest) -> Reply:
         """Send one request; once the machine is stopped all are refused."""
         given = dict(raw.pairs)
         if raw.headers["x-acs-action"] == "StopInstance" and given.get("DryRun", "False") == "False":

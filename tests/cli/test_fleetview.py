@@ -25,7 +25,7 @@ from safe_reinit.cli.progress import Progress
 from safe_reinit.clock import Clock
 from safe_reinit.config import resolve
 from safe_reinit.model import Call, Event, EventName, Limits, Plan, Rollout
-from safe_reinit.model.events import event_of
+from safe_reinit.model.events import make_event
 from safe_reinit.simulator import Simulator
 from tests import virtual
 from tests.commands import Command
@@ -38,7 +38,7 @@ from tests.values import NOW, recoverable
 def happened(event: EventName, instance: str | None, disk: str | None, data: Any, at: datetime = NOW) -> Event:
     """Make an event; of a job that has ended nothing is left unless its data says so."""
     data = {"tag_left": False, **data} if event == "done" else data
-    return event_of(event, at=at, run_id="r-1", instance_id=instance, disk_id=disk, data=data)
+    return make_event(event, at=at, run_id="r-1", instance_id=instance, disk_id=disk, data=data)
 
 
 class Seen:

@@ -12,7 +12,7 @@ import pytest
 
 from safe_reinit.cloud import aliyun, connection, endpoints
 from safe_reinit.cloud.aliyun import exchange
-from safe_reinit.cloud.aliyun.attempt import Attempt, Reply
+from safe_reinit.cloud.aliyun.attempt import Reply, RequestInProgress
 from safe_reinit.cloud.aliyun.client import Aliyun
 from safe_reinit.cloud.aliyun.transport import Connections
 from safe_reinit.cloud.interface import Described, NotSent, Refused, Unanswered
@@ -156,7 +156,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 )
 def test_each_product_has_its_own_endpoint(asked: list[str], action: str, region: str, host: str) -> None:
     """Without an endpoint of ours a product is asked at its public one, which for Auto Scaling can be central."""
-    cloud = aliyun.connect(connection.Connection(region=region, access_key=("k", Secret("s"))), lambda _call: None)
+    cloud = aliyun.make_gateway(connection.Connection(region=region, access_key=("k", Secret("s"))), lambda _call: None)
     QUESTIONS[action](cloud)
 
     assert set(asked) == {host}
@@ -167,7 +167,7 @@ def test_an_endpoint_of_the_configuration_wins(asked: list[str], product: str) -
     """Each product goes to the endpoint that the configuration has for it, and no other product does."""
     own = endpoints.parse(f"https://{product}.test.invalid")
     where = connection.Connection(region="cn-chengdu", access_key=("k", Secret("s")), endpoints={product: own})
-    cloud = aliyun.connect(where, lambda _call: None)
+    cloud = aliyun.make_gateway(where, lambda _call: None)
     for action, ask in QUESTIONS.items():
         asked.clear()
         ask(cloud)
@@ -319,12 +319,12 @@ def test_a_read_of_another_product_gives_up_early(
     """Connecting and answering may take three seconds each, not the ten of a look at ECS."""
     given: list[tuple[float, ...]] = []
 
-    class Noted(Attempt):
+    class Noted(RequestInProgress):
         def __init__(self, *limits: float) -> None:
             super().__init__(*limits)
             given.append(limits)
 
-    monkeypatch.setattr(exchange, "Attempt", Noted)
+    monkeypatch.setattr(exchange, "RequestInProgress", Noted)
     QUESTIONS[action](gateway(serve(answer(200, body(action, ROWS[action]))).url).cloud)
 
     assert set(given) == {(exchange.OTHER_PRODUCT_TIMEOUT, exchange.OTHER_PRODUCT_TIMEOUT)}

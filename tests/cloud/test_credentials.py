@@ -11,7 +11,7 @@ import pytest
 
 from safe_reinit.cloud import aliyun, connection, endpoints
 from safe_reinit.cloud.aliyun.client import Aliyun
-from safe_reinit.cloud.aliyun.credentials import Credentials, CredentialsError, Key, NothingFoundError
+from safe_reinit.cloud.aliyun.credentials import Credentials, CredentialsError, NothingFoundError, SigningKey
 from safe_reinit.cloud.interface import NoCredentials
 from safe_reinit.model import Call, Caller, Options, Secret
 from tests.conftest import Serve
@@ -47,12 +47,12 @@ def profile(name: str, key: str) -> dict[str, Any]:
     return {"name": name, "mode": "AK", "access_key_id": key, "access_key_secret": "s", "region_id": "cn-beijing"}
 
 
-def nobody(_key: Key) -> Caller:
+def nobody(_key: SigningKey) -> Caller:
     """Answer whose a key is where nobody may be asked."""
     raise AssertionError("nobody was to be asked")
 
 
-def given(profile: str = "", endpoint: str = "http://127.0.0.1:1", **more: Any) -> Key:
+def given(profile: str = "", endpoint: str = "http://127.0.0.1:1", **more: Any) -> SigningKey:
     """Return the key that new credentials have."""
     where = connection.Connection(REGION, endpoints.parse(endpoint), profile=profile, **more)
     return Credentials(where).key(nobody)
@@ -110,7 +110,7 @@ Made = tuple[Aliyun, list[Call]]
 def chained(accepting: Server) -> Iterator[Made]:
     """Return a gateway that signs with the default chain."""
     calls: list[Call] = []
-    cloud = aliyun.connect(connection.Connection(REGION, endpoints.parse(accepting.url)), calls.append)
+    cloud = aliyun.make_gateway(connection.Connection(REGION, endpoints.parse(accepting.url)), calls.append)
     yield cloud, calls
     cloud.close()
 
@@ -187,7 +187,7 @@ def test_a_loopback_endpoint_asks_nobody_elsewhere(
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, outside.url)
     where = connection.Connection(REGION, endpoints.parse(accepting.url))
-    cloud = aliyun.connect(where, lambda _call: None)
+    cloud = aliyun.make_gateway(where, lambda _call: None)
 
     with pytest.raises(NoCredentials):
         cloud.describe_disks(["d-1"])

@@ -9,7 +9,7 @@ import pytest
 import requests
 import responses
 
-from safe_reinit.cloud.aliyun.attempt import Attempt, LostError, Reply
+from safe_reinit.cloud.aliyun.attempt import LostError, Reply, RequestInProgress
 from safe_reinit.cloud.aliyun.transport import Connections
 from safe_reinit.cloud.interface import CloudError, Refused, Unanswered
 from tests.conftest import Connect
@@ -23,7 +23,7 @@ def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]:
     """Answer from a table of canned answers what would leave by a connection."""
 
     def send(
-        _: object, attempt: Attempt, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
+        _: object, attempt: RequestInProgress, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Reply:
         attempt.begin()
         attempt.leave()

@@ -13,8 +13,8 @@ from alibabacloud_tea_openapi.utils_models import Config
 
 import safe_reinit
 from safe_reinit.cli.sdk_models import SERVE_BY_IT
-from safe_reinit.cloud.aliyun.answers import Key
-from safe_reinit.cloud.aliyun.attempt import Attempt
+from safe_reinit.cloud.aliyun.answers import SigningKey
+from safe_reinit.cloud.aliyun.attempt import RequestInProgress
 from safe_reinit.cloud.aliyun.sdk import EcsClient
 from safe_reinit.cloud.aliyun.transport import Connections
 from safe_reinit.cloud.interface import CloudError
@@ -87,7 +87,9 @@ def test_a_parameter_that_the_sdk_does_not_know_is_never_dropped() -> None:
     client = EcsClient(Config(region_id="cn-hangzhou"), Connections())
 
     with pytest.raises(ValueError, match="no Forse in StopInstance"):
-        client.ask("StopInstance", {"InstanceId": "i-1", "Forse": True}, Attempt(1.0), Key("k", Secret("s")))
+        client.ask(
+            "StopInstance", {"InstanceId": "i-1", "Forse": True}, RequestInProgress(1.0), SigningKey("k", Secret("s"))
+        )
 
 
 def test_a_region_is_asked_where_the_sdk_has_it() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from safe_reinit.cloud.aliyun import shapes
-from safe_reinit.cloud.aliyun.row import Row, UnreadableError
+from safe_reinit.cloud.aliyun.row import Row, UnreadableAnswerError
 from safe_reinit.cloud.interface import Unanswered
 from tests.conftest import Connect, Serve
 from tests.servers import answer
@@ -206,5 +206,5 @@ def test_what_the_start_of_an_instance_and_its_login_depend_on_is_read() -> None
 )  # fmt: skip
 def test_wrong_rows_of_every_kind_are_not_read(shape: Any, row: dict[str, Any], name: str, value: Any) -> None:
     """Instances, snapshots, images and links are checked field by field as disks are."""
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableAnswerError):
         shape(Row({**row, name: value}))

@@ -15,15 +15,15 @@ from typing import Any, TypeVar
 
 from safe_reinit.core.inputs import (
     Answered,
-    Ask,
+    AskToContinue,
     Attempt,
+    AttemptRefused,
+    AttemptUnanswered,
     Broke,
-    Call,
     Commit,
     Committed,
     Continued,
     Describe,
-    Described,
     Effect,
     Emit,
     Exchanged,
@@ -32,11 +32,11 @@ from safe_reinit.core.inputs import (
     Input,
     Notify,
     Now,
+    Observations,
     ReadInUse,
     Recheck,
     Rechecked,
-    Refused,
-    Unanswered,
+    SendAttempts,
     Unobserved,
     WaitUntil,
 )
@@ -61,7 +61,7 @@ from safe_reinit.model import (
 )
 from tests import values
 
-E = TypeVar("E", Describe, Recheck, Call)
+E = TypeVar("E", Describe, Recheck, SendAttempts)
 
 RUN = "r-1"
 BEGIN = 1000.0
@@ -178,7 +178,7 @@ class Steps:
         self.journal: Input = Committed()
         """What comes of a commit that the journal must have."""
         self._rollout = Rollout(**{"canary": 0, **rollout})
-        self.pending: list[Describe | Recheck | Call] = []
+        self.pending: list[Describe | Recheck | SendAttempts] = []
         self.effects: list[Effect] = []
         self.took = 0.0
         """How long it takes to answer a Describe or a Recheck."""
@@ -213,7 +213,7 @@ class Steps:
             effects = self.step_once(*given)
             found += effects
             given = [commit or self._written(each) for each in effects if isinstance(each, Commit)]
-            given += [Continued(self.agreed) for each in effects if isinstance(each, Ask)]
+            given += [Continued(self.agreed) for each in effects if isinstance(each, AskToContinue)]
             given += [Heard(self.others) for each in effects if isinstance(each, ReadInUse)]
             commit = None
             if not given:
@@ -229,7 +229,7 @@ class Steps:
         effects = self.run.step(self.now, inputs)
         self.effects += effects
         for each in effects:
-            if isinstance(each, Describe | Recheck | Call):
+            if isinstance(each, Describe | Recheck | SendAttempts):
                 self.pending.append(each)
             elif isinstance(each, WaitUntil):
                 assert each.at > self.at, "it would step again and again without waiting"
@@ -276,13 +276,13 @@ class Steps:
         raise AssertionError(f"it does not end: {self.states}")
 
     def answer(
-        self, asked: Describe | Recheck | Call, *results: Any, commit: Input | None = None, **more: Any
+        self, asked: Describe | Recheck | SendAttempts, *results: Any, commit: Input | None = None, **more: Any
     ) -> list[Effect]:
         """Report what came of an effect: these results, or what the machines make of it."""
         self.pending.remove(asked)
         return self.step(self.outcome_of(asked, *results, **more), commit=commit)
 
-    def outcome_of(self, asked: Describe | Recheck | Call, *results: Any, **more: Any) -> Input:
+    def outcome_of(self, asked: Describe | Recheck | SendAttempts, *results: Any, **more: Any) -> Input:
         """Return what came of an effect."""
         if isinstance(asked, Describe | Recheck) and not results:
             self.at += self.took
@@ -290,7 +290,7 @@ class Steps:
             seen = [self.observation(self.number_of(job), job) for job in asked.jobs]
             without = {"disks": {}, "disks_requested": False, "disks_answered": False}
             seen += [self.observation(self.number_of(job), **without) for job in asked.watched]
-            return Described(asked.number, results or tuple(seen))
+            return Observations(asked.number, results or tuple(seen))
         if isinstance(asked, Recheck):
             return Rechecked(asked.number, results or tuple(self.fresh(each.position) for each in asked.commands))
         return Answered(asked.number, results or tuple(self.accept(each) for each in asked.attempts), **more)
@@ -346,7 +346,7 @@ class Steps:
     @property
     def calls(self) -> list[str]:
         """The actions that were to be called, in their order, each as often as there were calls."""
-        return [action_of(each) for each in self.effects if isinstance(each, Call)]
+        return [action_of(each) for each in self.effects if isinstance(each, SendAttempts)]
 
     def reported(self, event: str) -> list[Mapping[str, Any]]:
         """Return the data of the events of this name."""
@@ -363,12 +363,12 @@ class Steps:
         return hashlib.sha256(repr(self.effects).encode()).hexdigest()
 
 
-def action_of(effect: Describe | Recheck | Call) -> str:
+def action_of(effect: Describe | Recheck | SendAttempts) -> str:
     """Return the action that an effect is about; ``""`` for a recheck with which jobs begin."""
     if isinstance(effect, Recheck):
         command = effect.commands[0].command
         return command.action if command else ""
-    return effect.attempts[0].command.action if isinstance(effect, Call) else ""
+    return effect.attempts[0].command.action if isinstance(effect, SendAttempts) else ""
 
 
 def kinds(effects: Sequence[Effect]) -> list[str]:
@@ -393,11 +393,13 @@ def whole_run() -> str:
         15, disks=2, options=Options(snapshot=True, lock_tag=True), canary=2, pause="canary", waves=((5, False),)
     )
     run.answer(
-        run.to(Call, "StopInstance"), *[Refused("Forbidden.RAM", 403, "", "r", "StopInstances")] * 2, batched=True
+        run.to(SendAttempts, "StopInstance"),
+        *[AttemptRefused("Forbidden.RAM", 403, "", "r", "StopInstances")] * 2,
+        batched=True,
     )
-    run.answer(run.to(Call, "CreateSnapshot"), Unanswered())
+    run.answer(run.to(SendAttempts, "CreateSnapshot"), AttemptUnanswered())
     run.step(Exchanged("ReInitDisk", "Throttling.User"))
-    run.answer(run.to(Call, "ReInitDisk"), Refused("DiskCreatingSnapshot", 403, "", "r"))
+    run.answer(run.to(SendAttempts, "ReInitDisk"), AttemptRefused("DiskCreatingSnapshot", 403, "", "r"))
     recheck = run.to(Recheck, "ReInitDisk")
     run.pending.remove(recheck)
     run.step(Broke(recheck.number, "KeyError"))

@@ -8,7 +8,6 @@ import pytest
 
 from safe_reinit.core import answers, observations, outcomes, resuming, state
 from safe_reinit.core.events import (
-    AcceptedBefore,
     CallAccepted,
     CallRefused,
     CallUnanswered,
@@ -21,6 +20,7 @@ from safe_reinit.core.events import (
     Observed,
     Paused,
     PowerObserved,
+    WipeAcceptedBefore,
     Withdrawn,
 )
 from safe_reinit.core.evolve import evolve
@@ -54,7 +54,7 @@ def test_each_event_changes_a_state_with_all_that_it_says() -> None:
         CallAccepted(WIPE, AT): answers.accepted(asked, WIPE, AT),
         CallRefused(WIPE, FAILURE, AT, values.NOW, DUE): answers.refused(asked, WIPE, FAILURE, AT, values.NOW, DUE),
         CallUnanswered(WIPE, AT, DUE, "X"): answers.lost(asked, WIPE, AT, DUE, "X"),
-        AcceptedBefore(WIPE, AT): answers.accepted_before(asked, WIPE, AT),
+        WipeAcceptedBefore(WIPE, AT): answers.accepted_before(asked, WIPE, AT),
         CallUnclear(WIPE, FAILURE, AT): answers.doubted(asked, WIPE, FAILURE, AT),
         Failed(FAILURE): state.fail(asked, FAILURE),
         PowerObserved("Running"): replace(asked, instance_status="Running"),
@@ -68,7 +68,7 @@ def test_each_event_changes_a_state_with_all_that_it_says() -> None:
         assert evolve(asked, event) == after
         assert after != asked or isinstance(event, Paused), event
     lost = answers.lost(asked, WIPE, AT, DUE)
-    assert evolve(lost, AcceptedBefore(WIPE, AT)) == answers.accepted(lost, WIPE, AT) != lost
+    assert evolve(lost, WipeAcceptedBefore(WIPE, AT)) == answers.accepted(lost, WIPE, AT) != lost
 
 
 def test_what_a_dry_run_foresees_is_a_refusal() -> None:

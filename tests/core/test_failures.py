@@ -9,7 +9,7 @@ import pytest
 from safe_reinit.core import answers, observations, outcomes
 from safe_reinit.core.events import CallRefused, CallUnanswered, CallUnclear, Event
 from safe_reinit.core.guards import drifted
-from safe_reinit.core.inputs import Attempt, Notify, NotSent, Now, Outcome, Refused
+from safe_reinit.core.inputs import Attempt, AttemptNotSent, AttemptOutcome, AttemptRefused, Notify, Now
 from safe_reinit.core.jobs import MIN_TICK_INTERVAL, Job, is_expected, is_to_watch
 from safe_reinit.core.outages import Outage
 from safe_reinit.core.polling import TICK_INTERVAL
@@ -34,16 +34,16 @@ def a_job(**changes: object) -> JobState:
     return replace(job, **changes)  # type: ignore[arg-type]
 
 
-def came(command: Command, outcome: Outcome, number: int = 1, *, batched: bool = False) -> Event:
+def came(command: Command, outcome: AttemptOutcome, number: int = 1, *, batched: bool = False) -> Event:
     """Return what an outcome of an attempt changes of its job."""
     attempt = Attempt(0, command, number, a_job(), values.an_observation())
     event, _ = outcomes.event_of(attempt, outcome, NOW, batched=batched)
     return event
 
 
-def refused(code: str, status: int = 403, retry_after: int | None = None) -> Refused:
+def refused(code: str, status: int = 403, retry_after: int | None = None) -> AttemptRefused:
     """Return the answer of ECS by this code."""
-    return Refused(code, status, "ECS says so.", "REQ-1", retry_after=retry_after)
+    return AttemptRefused(code, status, "ECS says so.", "REQ-1", retry_after=retry_after)
 
 
 def test_what_has_moved_is_named_with_what_to_do() -> None:
@@ -142,7 +142,7 @@ def test_a_refusal_that_passes_is_due_later_each_time() -> None:
 
 def test_what_was_not_sent_is_due_again_with_its_reason() -> None:
     """A call that did not leave keeps why, and what to do about it, and is made again."""
-    assert came(STOP, NotSent("No connection.", "Check the proxy."), number=2) == CallRefused(
+    assert came(STOP, AttemptNotSent("No connection.", "Check the proxy."), number=2) == CallRefused(
         STOP, Failure("NotSent", "No connection.", action="StopInstance", hint="Check the proxy."), NOW.at, NOW.when,
         NOW.at + 4.0,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safe_reinit.core.events import CallRefused
-from safe_reinit.core.inputs import Attempt, Now, Refused
+from safe_reinit.core.inputs import Attempt, AttemptRefused, Now
 from safe_reinit.core.outcomes import due_at, event_of
 from safe_reinit.core.state import begin
 from safe_reinit.model import Command, Limits, PlannedDisk, PlannedJob
@@ -61,7 +61,7 @@ def test_who_was_throttled_often_waits_no_longer_than_others(code: str) -> None:
     waits = []
     for number in (1, 7):
         attempt = Attempt(0, command, number, job, values.an_observation())
-        event, _ = event_of(attempt, Refused(code, 400, "Too many calls.", None), Now(1000.0, values.NOW, 0.0))
+        event, _ = event_of(attempt, AttemptRefused(code, 400, "Too many calls.", None), Now(1000.0, values.NOW, 0.0))
         assert isinstance(event, CallRefused)
         waits.append(event.due)
 

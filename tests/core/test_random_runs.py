@@ -10,8 +10,10 @@ import pytest
 from safe_reinit.core import state
 from safe_reinit.core.inputs import (
     Attempt,
+    AttemptRefused,
+    AttemptUnanswered,
+    AttemptWithheld,
     Broke,
-    Call,
     CancelRequested,
     Commit,
     Committed,
@@ -24,10 +26,8 @@ from safe_reinit.core.inputs import (
     LeaseLapsed,
     Recheck,
     RecheckFailed,
-    Refused,
-    Unanswered,
+    SendAttempts,
     Unobserved,
-    Withheld,
 )
 from safe_reinit.core.steps import is_outstanding, tries_of
 from safe_reinit.model import Accepted, Command, Failure, Limits, Options
@@ -112,9 +112,9 @@ class Disturbed(Steps):
         assert len(commits) <= 1
         assert not commits or effects[-1] == commits[0], "nothing is asked for behind a commit"
         for each in effects:
-            if isinstance(each, Call):
+            if isinstance(each, SendAttempts):
                 self.see_call(each)
-        busy = [each.position for call in self.pending if isinstance(call, Call) for each in call.attempts]
+        busy = [each.position for call in self.pending if isinstance(call, SendAttempts) for each in call.attempts]
         assert len(busy) == len(set(busy)), "one call at a time for a job"
         assert sum(isinstance(each, Describe) for each in self.pending) <= 1
         assert sum(isinstance(each, Recheck) for each in self.pending) <= 1
@@ -127,7 +127,7 @@ class Disturbed(Steps):
             kind = JournalLost if self.lasting else JournalAway
             self.later.append(kind(FULL) if self.unwritten else Committed())
 
-    def see_call(self, call: Call) -> None:
+    def see_call(self, call: SendAttempts) -> None:
         """Check that a call stands on what is written down, and on a state that still wants it."""
         assert len({(each.command.action, each.command.force) for each in call.attempts}) == 1
         assert len(call.attempts) == 1 or call.attempts[0].command.action in ("StopInstance", "StartInstance")
@@ -156,7 +156,7 @@ class Disturbed(Steps):
 
     # ---------------------------------------------------------------------------------------------- what comes of it
 
-    def happened(self, asked: Describe | Recheck | Call) -> Input:
+    def happened(self, asked: Describe | Recheck | SendAttempts) -> Input:
         """Return what came of an effect: mostly what the machines make of it."""
         if self.random.random() < self.calm:
             return self.outcome_of(asked)
@@ -185,7 +185,9 @@ class Disturbed(Steps):
             return Broke(asked.number, "KeyError")
         together = len(asked.attempts) > 1 and self.random.random() < 0.3
         if together:
-            return self.outcome_of(asked, *[Refused("Forbidden.RAM", 403, "", "r")] * len(asked.attempts), batched=True)
+            return self.outcome_of(
+                asked, *[AttemptRefused("Forbidden.RAM", 403, "", "r")] * len(asked.attempts), batched=True
+            )
         return self.outcome_of(asked, *[self.answered(each) for each in asked.attempts])
 
     def answered(self, attempt: Any) -> Any:
@@ -197,9 +199,9 @@ class Disturbed(Steps):
                 return accepted
         if how in ("lost", "done and lost"):
             self.lose(attempt)
-            return Unanswered()
+            return AttemptUnanswered()
         codes = {"busy": "DiskCreatingSnapshot", "refused": "OperationDenied", "throttled": "Throttling.User"}
-        return Withheld() if how == "withheld" else Refused(codes[how], 403, "", "r", retry_after=2)
+        return AttemptWithheld() if how == "withheld" else AttemptRefused(codes[how], 403, "", "r", retry_after=2)
 
     def accept(self, attempt: Attempt) -> Accepted:
         """Implement ``Steps``; count the wipes."""

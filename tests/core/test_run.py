@@ -23,13 +23,15 @@ from safe_reinit.core import inputs, outcomes, rechecks, state
 from safe_reinit.core.inputs import (
     AcceptedBefore,
     Answered,
+    AttemptNotSent,
+    AttemptRefused,
+    AttemptUnanswered,
+    AttemptWithheld,
     Broke,
-    Call,
     CancelRequested,
     Commit,
     Committed,
     Describe,
-    Described,
     Drifted,
     Emit,
     Exchanged,
@@ -38,15 +40,13 @@ from safe_reinit.core.inputs import (
     JournalLost,
     LeaseLapsed,
     Notify,
-    NotSent,
+    Observations,
     Recheck,
     Rechecked,
     RecheckFailed,
-    Refused,
-    Unanswered,
+    SendAttempts,
     Unobserved,
     WaitUntil,
-    Withheld,
 )
 from safe_reinit.core.polling import TICK_INTERVAL
 from safe_reinit.core.steps import outstanding
@@ -73,9 +73,9 @@ REMOVED = Failure(None, "It was removed.", hint="Find out what became of it.")
 MANY = 12
 
 
-def refused(code: str, status: int = 403, message: str = "", **more: Any) -> Refused:
+def refused(code: str, status: int = 403, message: str = "", **more: Any) -> AttemptRefused:
     """Return a refusal."""
-    return Refused(code, status, message, "r", **more)
+    return AttemptRefused(code, status, message, "r", **more)
 
 
 def down(count: int = 1, **more: Any) -> Steps:
@@ -140,8 +140,8 @@ def test_an_intention_is_committed_before_its_call() -> None:
     run.at += 1.0
     assert run.step_once() == []
     written = run.step_once(Committed())
-    assert kinds(written[:2]) == ["Emit", "Call"]
-    (attempt,) = next(each for each in written if isinstance(each, Call)).attempts
+    assert kinds(written[:2]) == ["Emit", "SendAttempts"]
+    (attempt,) = next(each for each in written if isinstance(each, SendAttempts)).attempts
     assert (attempt.number, attempt.job.disks[0].state, attempt.job) == (1, "asked", run.state)
     assert run.state.disks[0].fence is not None
 
@@ -158,7 +158,7 @@ def test_only_what_has_changed_is_written_down_and_all_of_it_at_once() -> None:
     assert [position for position, _ in commits[0].states] == open_
     assert {each.stop.state for _, each in commits[0].states} == {"asked"}
     (call,) = run.pending
-    assert isinstance(call, Call)
+    assert isinstance(call, SendAttempts)
     assert [each.position for each in call.attempts] == open_
     answered = run.answer(call)
     assert [kind for kind in kinds(answered) if kind == "Commit"] == ["Commit"]
@@ -174,7 +174,7 @@ def test_wipes_share_a_recheck_and_a_commit_and_are_a_call_each() -> None:
     assert len(recheck.commands) == MANY
     effects = run.answer(recheck)
 
-    assert [len(each.attempts) for each in effects if isinstance(each, Call)] == [1] * MANY
+    assert [len(each.attempts) for each in effects if isinstance(each, SendAttempts)] == [1] * MANY
     assert [len(each.states) for each in effects if isinstance(each, Commit)] == [MANY]
 
 
@@ -201,7 +201,7 @@ def test_a_start_is_checked_by_nothing() -> None:
 def test_events_are_reported_once_they_are_in_the_journal() -> None:
     """The answer of a call is reported after the commit that has it."""
     run = Steps()
-    effects = kinds(run.answer(run.to(Call, STOP)))
+    effects = kinds(run.answer(run.to(SendAttempts, STOP)))
 
     assert "Commit" in effects
     assert "Emit" in effects
@@ -213,7 +213,7 @@ def test_events_are_reported_once_they_are_in_the_journal() -> None:
 OVERTAKING: dict[str, Callable[[Steps], Any]] = {
     "cancelled": lambda _: CancelRequested(),
     "failed": lambda _: JournalLost(REMOVED),
-    "seen in use": lambda run: Described(
+    "seen in use": lambda run: Observations(
         run.pending[-1].number, (run.observation(instance=values.an_instance(instance_id="i-0", status="Running")),)
     ),
 }
@@ -238,7 +238,7 @@ def test_nothing_is_sent_that_became_wrong_before_its_intention_is_written(what:
     effects = run.step(*((meanwhile, found) if order == "before" else (found, meanwhile)))
 
     assert run.state.turned_back
-    assert not [each for each in effects if isinstance(each, Call) and each.attempts[0].command.overwrites]
+    assert not [each for each in effects if isinstance(each, SendAttempts) and each.attempts[0].command.overwrites]
     assert run.state.disks[0].tries == 0
     assert run.state.disks[0].data == "untouched"
     run.pending = [each for each in run.pending if each.number not in (found.number, getattr(meanwhile, "number", 0))]
@@ -260,7 +260,7 @@ def test_what_comes_while_an_intention_is_written_counts_and_is_written_next(ord
     assert written
     assert written[0].states[0][1].interrupted
     if order == "before":
-        assert not [each for each in effects if isinstance(each, Call)]
+        assert not [each for each in effects if isinstance(each, SendAttempts)]
         assert (run.state.disks[0].tries, run.state.disks[0].state) == (0, "todo")
 
 
@@ -278,19 +278,19 @@ def test_an_intention_that_comes_while_another_is_written_waits_for_its_own_comm
     seen = run.outcome_of(run.pending[-1])
     effects = run.step_once(*((seen, Committed()) if order == "before" else (Committed(), seen)))
 
-    assert [each.attempts[0].command.action for each in effects if isinstance(each, Call)] == [WIPE]
+    assert [each.attempts[0].command.action for each in effects if isinstance(each, SendAttempts)] == [WIPE]
     (commit,) = (each for each in effects if isinstance(each, Commit))
     assert dict(commit.states)[1].start.state == "asked"
     written = run.step_once(Committed())
-    assert [each.attempts[0].command.action for each in written if isinstance(each, Call)] == [START]
+    assert [each.attempts[0].command.action for each in written if isinstance(each, SendAttempts)] == [START]
 
 
 def test_what_is_written_down_twice_is_no_second_call() -> None:
     """An answer to a commit that nobody waits for changes nothing."""
     run = down()
-    run.to(Call, WIPE)
+    run.to(SendAttempts, WIPE)
 
-    assert not [each for each in run.step(Committed(), Committed()) if isinstance(each, Call)]
+    assert not [each for each in run.step(Committed(), Committed()) if isinstance(each, SendAttempts)]
     assert run.state.disks[0].tries == 1
 
 
@@ -303,7 +303,7 @@ def test_a_journal_that_is_lost_at_the_intentions_stops_the_calls(action: str) -
     run = Steps(MANY, down=action == WIPE)
     effects = run.answer(run.to(Recheck), commit=JournalLost(REMOVED))
 
-    assert not [each for each in effects if isinstance(each, Call)]
+    assert not [each for each in effects if isinstance(each, SendAttempts)]
     assert all(each.turned_back and each.error == REMOVED for each in run.states)
     assert not any(wipe.tries for each in run.states for wipe in each.disks)
     assert len(run.messages) == 1
@@ -321,7 +321,7 @@ def test_a_journal_that_is_lost_while_facts_are_checked_leaves_nothing_to_send(a
     run.step(JournalLost(REMOVED))
     effects = run.answer(recheck)
 
-    assert not [each for each in effects if isinstance(each, Call)]
+    assert not [each for each in effects if isinstance(each, SendAttempts)]
     assert all(each.error == REMOVED for each in run.states)
 
 
@@ -333,7 +333,7 @@ def test_a_machine_still_comes_back_when_the_journal_cannot_be_written() -> None
         run.wait()
     (describe,) = run.pending
     effects = run.answer(describe, commit=JournalLost(REMOVED))
-    assert not [each for each in effects if isinstance(each, Call)], "this one was not written down"
+    assert not [each for each in effects if isinstance(each, SendAttempts)], "this one was not written down"
     run.step(JournalLost(REMOVED))
     run.finish()
 
@@ -345,7 +345,7 @@ def test_a_machine_still_comes_back_when_the_journal_cannot_be_written() -> None
 def test_an_answer_counts_though_it_cannot_be_written() -> None:
     """An answer that came is not forgotten because it cannot be written down; the job turns back."""
     run = Steps()
-    run.answer(run.to(Call, STOP), commit=JournalLost(REMOVED))
+    run.answer(run.to(SendAttempts, STOP), commit=JournalLost(REMOVED))
 
     assert run.state.stop.state == "accepted"
     assert run.state.turned_back
@@ -407,7 +407,7 @@ def test_no_limit_passes_while_the_journal_is_away() -> None:
 def test_a_run_that_only_waits_for_its_journal_sleeps_between_its_tries() -> None:
     """Once every job has ended, what the journal lacks is still written, and each step waits for the next try."""
     run = down(journal_outage=120.0)
-    run.answer(run.to(Call, START))
+    run.answer(run.to(SendAttempts, START))
     run.journal = JournalAway(FULL)
     while not run.run.scheduler.is_over():
         run.go_on()
@@ -453,7 +453,7 @@ def test_a_run_that_is_cancelled_before_it_begins_calls_nothing() -> None:
 def test_a_run_that_is_cancelled_brings_its_machines_back() -> None:
     """The stop that is on its way ends, no wipe is sent, and the machine is started."""
     run = Steps()
-    call = run.to(Call, STOP)
+    call = run.to(SendAttempts, STOP)
     run.step(CancelRequested())
     run.answer(call)
     run.finish()
@@ -475,7 +475,7 @@ def test_what_waits_to_be_checked_when_a_run_is_cancelled_is_not_checked() -> No
     run.answer(describe)
 
     assert run.calls == [START]
-    assert [each.position for call in run.pending if isinstance(call, Call) for each in call.attempts] == [1]
+    assert [each.position for call in run.pending if isinstance(call, SendAttempts) for each in call.attempts] == [1]
     run.step(run.outcome_of(recheck))
     run.finish()
     assert [each.commands[0].command for each in run.effects if isinstance(each, Recheck)] == [
@@ -498,7 +498,7 @@ def test_what_waits_to_begin_when_a_run_is_cancelled_does_not_begin(monkeypatch:
 def test_a_wipe_that_is_under_way_is_not_cancelled() -> None:
     """What ECS has accepted goes on to its end, and that is no failure."""
     run = Steps()
-    run.answer(run.to(Call, WIPE))
+    run.answer(run.to(SendAttempts, WIPE))
     run.step(CancelRequested())
     run.finish()
 
@@ -509,12 +509,12 @@ def test_a_wipe_that_is_under_way_is_not_cancelled() -> None:
 def test_calls_that_are_withheld_are_no_tries(action: str) -> None:
     """What was intended and not sent is taken back: no try, no phase, and nothing outstanding."""
     run = Steps(MANY, down=action == WIPE)
-    run.to(Call, action)
-    calls = [each for each in run.pending if isinstance(each, Call)]
+    run.to(SendAttempts, action)
+    calls = [each for each in run.pending if isinstance(each, SendAttempts)]
     run.pending.clear()
     run.step(CancelRequested())
     for call in calls:
-        run.step(Answered(call.number, (Withheld(),) * len(call.attempts)))
+        run.step(Answered(call.number, (AttemptWithheld(),) * len(call.attempts)))
 
     assert [each["code"] for each in run.reported("answer")] == ["NotSent"] * MANY
     for known in run.states:
@@ -528,10 +528,10 @@ def test_calls_that_are_withheld_are_no_tries(action: str) -> None:
 def test_a_call_that_came_too_late_is_tried_again_for_the_first_time() -> None:
     """A prepared call that was not sent keeps the job waiting, and the next one is its first try."""
     run = down()
-    run.answer(run.to(Call, WIPE), Withheld())
+    run.answer(run.to(SendAttempts, WIPE), AttemptWithheld())
     assert run.state.stuck_since == run.at
     run.wait(2.0)
-    call = run.to(Call, WIPE)
+    call = run.to(SendAttempts, WIPE)
 
     assert call.attempts[0].number == 1
 
@@ -540,7 +540,7 @@ def test_a_start_that_was_withheld_stays_intended() -> None:
     """Once a start is intended no wipe is reachable, also where that start was not sent."""
     run = down()
     run.change(error=Failure(None, "It failed."))
-    run.answer(run.to(Call, START), Withheld())
+    run.answer(run.to(SendAttempts, START), AttemptWithheld())
 
     assert (run.state.start.state, run.state.start.tries) == ("again", 1)
 
@@ -548,7 +548,7 @@ def test_a_start_that_was_withheld_stays_intended() -> None:
 def test_after_a_pause_limits_count_from_now() -> None:
     """A lease that had run out says that this process did not run: what is under way gets its time again."""
     run = Steps(2, max_parallel=1)
-    run.answer(run.to(Call, STOP))
+    run.answer(run.to(SendAttempts, STOP))
     accepted_at = run.state.stop.at
     run.at += 500.0
     effects = run.step(LeaseLapsed())
@@ -561,7 +561,7 @@ def test_after_a_pause_limits_count_from_now() -> None:
 def test_a_lease_that_ran_out_while_the_journal_was_waited_for_gives_no_time_again() -> None:
     """The process ran meanwhile, so limits count on."""
     run = Steps()
-    run.answer(run.to(Call, STOP))
+    run.answer(run.to(SendAttempts, STOP))
     accepted_at = run.state.stop.at
     for _ in range(3):
         run.wait(20.0)
@@ -609,7 +609,7 @@ def test_drift_of_one_ends_that_one_alone() -> None:
     found = [run.fresh(number) for number in range(MANY)]
     found[5] = Drifted(("d-5 is not shown any more",), "Running")  # type: ignore[call-overload]
     run.answer(recheck, *found)
-    (call,) = [each for each in run.pending if isinstance(each, Call)]
+    (call,) = [each for each in run.pending if isinstance(each, SendAttempts)]
 
     assert [each.position for each in call.attempts] == [number for number in range(MANY) if number != 5]
     assert [number for number, each in enumerate(run.states) if each.turned_back] == [5]
@@ -621,7 +621,7 @@ def test_what_jobs_begin_with_is_read_once() -> None:
     beginning = run.to(Recheck)
     assert [each.command for each in beginning.commands] == [None] * 3
     run.answer(beginning, run.fresh(0), Unobserved("ECS does not list d-1"), Drifted(("d-2.Status: moved",), "Running"))
-    (call,) = (each for each in run.pending if isinstance(each, Call))
+    (call,) = (each for each in run.pending if isinstance(each, SendAttempts))
     assert [each.position for each in call.attempts] == [0]
     assert [each.error is not None for each in run.states] == [False, False, True]
     run.finish()
@@ -697,7 +697,7 @@ def held_up(run: Steps, answer: Callable[[Recheck], object]) -> None:
 def test_an_answer_that_came_to_an_earlier_holder_is_taken_for_this_ones_wipe() -> None:
     """A wipe whose answer was lost here and came there was accepted: it is not sent again."""
     run = down()
-    run.answer(run.to(Call, WIPE), Unanswered())
+    run.answer(run.to(SendAttempts, WIPE), AttemptUnanswered())
     assert run.state.disks[0].state == "lost"
     run.step(AcceptedBefore(0, Command(WIPE, "d-0")))
 
@@ -791,7 +791,7 @@ def test_no_wipe_goes_without_its_safety_snapshot() -> None:
     recheck = run.to(Recheck, WIPE)
     run.answer(recheck, run.fresh(0, snapshots={}), run.fresh(1), run.fresh(2))
 
-    assert [each.attempts[0].position for each in run.pending if isinstance(each, Call)] == [1, 2]
+    assert [each.attempts[0].position for each in run.pending if isinstance(each, SendAttempts)] == [1, 2]
 
 
 # ----------------------------------------------------------------------------------------------- how old facts may be
@@ -809,7 +809,7 @@ def test_a_recheck_that_has_grown_old_sends_nothing() -> None:
     assert run.state.stuck_since == run.at
     run.wait(2.0)
 
-    assert run.to(Call, WIPE).attempts[0].number == 1
+    assert run.to(SendAttempts, WIPE).attempts[0].number == 1
 
 
 def test_a_wipe_waits_for_no_faster_answer_than_ecs_gives() -> None:
@@ -848,9 +848,9 @@ def test_a_job_whose_call_is_never_in_time_turns_back(action: str, slow: str) ->
     began = run.at
     while not run.state.turned_back:
         run.answer(run.to(Recheck))
-        for call in [each for each in run.pending if isinstance(each, Call)]:
+        for call in [each for each in run.pending if isinstance(each, SendAttempts)]:
             run.at += 16.0
-            run.answer(call, Withheld())
+            run.answer(call, AttemptWithheld())
         run.at += 2.0
         assert run.at < began + 400.0, "it waits for ever"
 
@@ -864,7 +864,7 @@ def test_a_job_whose_call_is_never_in_time_turns_back(action: str, slow: str) ->
 def test_a_roll_back_that_the_dry_run_allows_is_sent() -> None:
     """DryRunOperation says that ECS would do it."""
     run = undoing()
-    call = run.to(Call, "ResetDisk")
+    call = run.to(SendAttempts, "ResetDisk")
 
     assert call.attempts[0].job.disks[0].snapshot_id == "s-restore"
 
@@ -925,23 +925,23 @@ def test_a_refused_dry_run_does_not_undo_what_was_learned_meanwhile() -> None:
 @pytest.mark.parametrize(
     ("outcome", "shown"),
     [
-        (Unanswered(), "lost"),
+        (AttemptUnanswered(), "lost"),
         (refused("InternalError", 500), "lost"),
         (refused("Throttling", 400), "todo"),
         (refused("DiskCreatingSnapshot"), "todo"),
         (refused("OperationDenied"), "refused"),
         (refused("Forbidden.RAM"), "refused"),
         (refused("Brand.New"), "lost"),
-        (NotSent("no connection could be made", "Check the network."), "todo"),
+        (AttemptNotSent("no connection could be made", "Check the network."), "todo"),
     ],
     ids=lambda each: getattr(each, "code", type(each).__name__),
 )
 def test_each_answer_to_a_wipe_goes_into_the_state(outcome: Any, shown: str) -> None:
     """A lost answer is lost, a proven refusal is refused or due again, and an unknown code is never sent again."""
     run = down()
-    run.answer(run.to(Call, WIPE), outcome)
+    run.answer(run.to(SendAttempts, WIPE), outcome)
     (disk,) = run.state.disks
-    unknown = isinstance(outcome, Refused) and outcome.code == "Brand.New"
+    unknown = isinstance(outcome, AttemptRefused) and outcome.code == "Brand.New"
 
     assert disk.state == shown
     assert (disk.due is not None) == (shown == "todo")
@@ -954,8 +954,8 @@ def test_each_answer_to_a_wipe_goes_into_the_state(outcome: Any, shown: str) -> 
     ("outcome", "result", "shown", "wait"),
     [
         (OK, {"code": "OK", "request_id": "REQUEST"}, "accepted", None),
-        (Unanswered(), {"code": "Unanswered"}, "lost", None),
-        (NotSent("no name", ""), {"code": "NotSent"}, "again", 3.0),
+        (AttemptUnanswered(), {"code": "Unanswered"}, "lost", None),
+        (AttemptNotSent("no name", ""), {"code": "NotSent"}, "again", 3.0),
         (refused("InternalError", 500), {"code": "InternalError", "request_id": "r"}, "lost", None),
         (refused("Throttling", 400, retry_after=70), {"code": "Throttling", "request_id": "r"}, "again", 70.0),
         (refused("Forbidden.RAM"), {"code": "Forbidden.RAM", "request_id": "r"}, "failed", None),
@@ -967,7 +967,7 @@ def test_what_is_reported_of_an_answer_is_what_was_answered(
 ) -> None:
     """Events tell the number of the try, and then code and RequestId; the state has the moment."""
     run = Steps()
-    run.answer(run.to(Call, STOP), outcome)
+    run.answer(run.to(SendAttempts, STOP), outcome)
     stop = run.state.stop
 
     assert run.reported("intend") == [{"action": STOP, "force": False, "attempt": 1}]
@@ -979,7 +979,7 @@ def test_what_is_reported_of_an_answer_is_what_was_answered(
 def test_a_refusal_says_everything_that_a_person_needs() -> None:
     """The error of a job has the code, what was refused, the RequestId for a ticket, and what to do."""
     run = down()
-    run.answer(run.to(Call, WIPE), refused("OperationDenied", message="The source is gone."))
+    run.answer(run.to(SendAttempts, WIPE), refused("OperationDenied", message="The source is gone."))
 
     assert run.state.error == Failure(
         "OperationDenied",
@@ -994,7 +994,10 @@ def test_a_call_that_could_never_be_sent_says_why() -> None:
     """A stop that found no connection until its time was over names the call, the reason and what to do."""
     run = Steps(limits=Limits(stop=8.0))
     while not run.state.turned_back:
-        run.answer(run.to(Call, STOP), NotSent("StopInstance was not sent: no connection.", "Check the network."))
+        run.answer(
+            run.to(SendAttempts, STOP),
+            AttemptNotSent("StopInstance was not sent: no connection.", "Check the network."),
+        )
 
     assert run.state.error == Failure(
         "NotSent", "StopInstance was not sent: no connection.", action=STOP, hint="Check the network."
@@ -1006,7 +1009,7 @@ def test_a_call_that_could_never_be_sent_says_why() -> None:
 def test_a_lost_answer_to_a_repeatable_call_is_asked_again() -> None:
     """TagResources without an answer is due again later, and no error of the job."""
     run = Steps(options=Options(lock_tag=True))
-    run.answer(run.to(Call, "TagResources"), Unanswered())
+    run.answer(run.to(SendAttempts, "TagResources"), AttemptUnanswered())
 
     assert (run.state.tag.state, run.state.error) == ("resend", None)
     assert (run.state.tag.due or 0.0) > run.at
@@ -1017,9 +1020,9 @@ def test_a_lost_answer_to_a_repeatable_call_is_asked_again() -> None:
 def test_each_of_many_has_its_own_answer() -> None:
     """Of a batch one is refused, one is busy, of one nothing is told; each of the others is stopped."""
     run = Steps(MANY)
-    call = run.to(Call, STOP)
+    call = run.to(SendAttempts, STOP)
     answers: list[Any] = [OK] * MANY
-    answers[1:4] = [refused("InstanceLockedForSecurity"), refused("IncorrectInstanceStatus"), Unanswered()]
+    answers[1:4] = [refused("InstanceLockedForSecurity"), refused("IncorrectInstanceStatus"), AttemptUnanswered()]
     run.answer(call, *answers)
     states = dict(enumerate(each.stop.state for each in run.states))
 
@@ -1034,7 +1037,7 @@ def test_a_call_refused_as_a_whole_is_made_for_each_alone(code: str) -> None:
     """Any of the others may be the reason, so nobody fails by it: each is called by itself the next time."""
     run = Steps(MANY)
     answer = refused(code, 404, action="StopInstances")
-    run.answer(run.to(Call, STOP), *[answer] * MANY, batched=True)
+    run.answer(run.to(SendAttempts, STOP), *[answer] * MANY, batched=True)
 
     assert not any(each.turned_back for each in run.states)
     assert [(each.stop.state, each.stop.tries) for each in run.states] == [("again", 1)] * MANY
@@ -1042,7 +1045,7 @@ def test_a_call_refused_as_a_whole_is_made_for_each_alone(code: str) -> None:
 
     called: list[list[int]] = []
     while len(called) < 2:
-        call = run.to(Call, STOP)
+        call = run.to(SendAttempts, STOP)
         called.append([each.position for each in call.attempts])
         if len(called) == 1:
             run.answer(call, refused("IncorrectInstanceStatus"))
@@ -1054,11 +1057,11 @@ def test_a_call_refused_as_a_whole_is_made_for_each_alone(code: str) -> None:
 def test_a_job_that_is_accepted_alone_is_called_with_the_others_again() -> None:
     """Whoever was called by itself and accepted may be started with the others."""
     run = Steps(3)
-    run.answer(run.to(Call, STOP), *[refused("Forbidden.RAM", action="StopInstances")] * 3, batched=True)
-    while run.calls.count(STOP) < 4 or any(isinstance(each, Call) for each in run.pending):
+    run.answer(run.to(SendAttempts, STOP), *[refused("Forbidden.RAM", action="StopInstances")] * 3, batched=True)
+    while run.calls.count(STOP) < 4 or any(isinstance(each, SendAttempts) for each in run.pending):
         run.go_on()
     run.step(CancelRequested())
-    call = run.to(Call, START)
+    call = run.to(SendAttempts, START)
 
     assert len(call.attempts) == 3
 
@@ -1066,24 +1069,24 @@ def test_a_job_that_is_accepted_alone_is_called_with_the_others_again() -> None:
 @pytest.mark.parametrize(
     ("outcome", "shown", "alone"),
     [
-        (Unanswered(), "lost", False),
+        (AttemptUnanswered(), "lost", False),
         (refused("InternalError", 500), "lost", True),
         (refused("LimitedOperation.ServiceUnavailable", 503), "lost", True),
         (refused("Throttling", 400), "again", False),
         (refused("InvalidOperation.Conflict", 409), "again", True),
-        (NotSent("no connection could be made", ""), "again", False),
+        (AttemptNotSent("no connection could be made", ""), "again", False),
     ],
     ids=lambda each: getattr(each, "code", type(each).__name__),
 )
 def test_what_befalls_the_whole_call_befalls_each(outcome: Any, shown: str, alone: bool) -> None:
     """A lost or passing answer to the whole call is that for each; what is busy may be one, so each goes alone."""
     run = Steps(MANY)
-    run.answer(run.to(Call, STOP), *[outcome] * MANY, batched=True)
+    run.answer(run.to(SendAttempts, STOP), *[outcome] * MANY, batched=True)
 
     assert [each.stop.state for each in run.states] == [shown] * MANY
     assert not any(each.turned_back for each in run.states)
     if shown == "again":
-        assert len(run.to(Call, STOP).attempts) == (1 if alone else MANY)
+        assert len(run.to(SendAttempts, STOP).attempts) == (1 if alone else MANY)
 
 
 def test_power_cuts_for_many_are_one_call_of_their_own() -> None:
@@ -1098,7 +1101,7 @@ def test_power_cuts_for_many_are_one_call_of_their_own() -> None:
         machine.status = "Stopping"
     calls: list[tuple[list[int], set[bool]]] = []
     while len(calls) < 2:
-        call = run.to(Call, STOP)
+        call = run.to(SendAttempts, STOP)
         calls.append(([each.position for each in call.attempts], {each.command.force for each in call.attempts}))
         run.answer(call)
 
@@ -1113,9 +1116,9 @@ def test_the_wait_that_ecs_asks_for_is_of_the_api_that_asked() -> None:
     """ECS throttles by API, and a run that is told to wait makes no call of that API for so long."""
     run = Steps(3)
     answer = refused("Throttling", 400, action="StopInstances", retry_after=100)
-    run.answer(run.to(Call, STOP), *[answer] * 3, batched=True)
+    run.answer(run.to(SendAttempts, STOP), *[answer] * 3, batched=True)
     asked_at = run.at
-    run.answer(run.to(Call, STOP))
+    run.answer(run.to(SendAttempts, STOP))
 
     assert run.at >= asked_at + 100.0
     assert not run.run._limits.closed("StopInstance", asked_at + 1.0)
@@ -1193,7 +1196,7 @@ def test_a_machine_that_waits_down_for_the_quota_too_long_comes_back() -> None:
 def test_a_call_that_broke_is_reported_as_a_doubt_and_repeats_nothing(action: str) -> None:
     """An exception that nobody foresaw inside a call counts as a lost answer: a wipe in doubt is not sent again."""
     run = Steps(limits=Limits(stop=30.0, reinit=40.0, start=60.0))
-    call = run.to(Call, action)
+    call = run.to(SendAttempts, action)
     run.accept(call.attempts[0])
     run.pending.remove(call)
     run.step(Broke(call.number, "ZeroDivisionError"))
@@ -1209,7 +1212,7 @@ def test_a_call_that_broke_is_reported_as_a_doubt_and_repeats_nothing(action: st
 def test_a_wipe_that_broke_and_shows_nothing_is_unknown() -> None:
     """Nothing is claimed of it, it is not sent again, and its machine stays down."""
     run = down(limits=Limits(reinit=40.0))
-    call = run.to(Call, WIPE)
+    call = run.to(SendAttempts, WIPE)
     run.pending.remove(call)
     run.step(Broke(call.number, "ZeroDivisionError"))
     run.finish()
@@ -1259,7 +1262,7 @@ def test_a_stage_waits_for_whoever_is_asked(agreed: bool) -> None:
     run = Steps(3, canary=1, pause="canary")
     run.agreed = agreed
     run.finish()
-    asked = [each for each in run.effects if type(each).__name__ == "Ask"]
+    asked = [each for each in run.effects if type(each).__name__ == "AskToContinue"]
 
     assert len(asked) == 1
     assert [each.wipes for each in run.machines] == [1, int(agreed), int(agreed)]
@@ -1295,7 +1298,7 @@ def test_a_machine_without_start_time_is_observed_while_its_stage_waits() -> Non
 def test_a_use_before_its_stage_ends_a_machine_untouched() -> None:
     """Whoever starts it is seen, and no call is made for it."""
     run = unseen_starts()
-    run.to(Call, WIPE)
+    run.to(SendAttempts, WIPE)
     run.machines[1].status = "Running"
     run.finish()
 
@@ -1307,7 +1310,7 @@ def test_a_use_before_its_stage_ends_a_machine_untouched() -> None:
 def test_a_gap_before_its_stage_ends_a_machine_without_start_time(pauses: float) -> None:
     """Nobody knows what happened in a gap, so nothing is wiped after it: 20 s, less the lag that is assumed."""
     run = unseen_starts()
-    run.to(Call, WIPE)
+    run.to(SendAttempts, WIPE)
     watched = run.states[1].watched_at
     assert watched is not None
     run.at = watched + pauses
@@ -1351,7 +1354,7 @@ def test_a_deadline_that_passes_while_facts_are_checked_is_heard(first: bool) ->
 def test_an_observation_that_is_late_is_reported() -> None:
     """After five real seconds without an answer nobody takes the last report for the present."""
     run = Steps(rate=2.0)
-    run.answer(run.to(Call, STOP))
+    run.answer(run.to(SendAttempts, STOP))
     run.go_on()
     while not any(isinstance(each, Describe) for each in run.pending):
         run.go_on()
@@ -1386,10 +1389,10 @@ def test_a_state_is_reported_once() -> None:
 def test_numbers_that_nobody_waits_for_are_ignored() -> None:
     """An answer to what was not asked, or was answered before, changes nothing and brings nothing about."""
     run = down()
-    call = run.to(Call, WIPE)
+    call = run.to(SendAttempts, WIPE)
     before, number = run.states, call.number
     strange = (
-        Described(number + 9, (run.observation(),)), Rechecked(number + 9, (run.fresh(),)),
+        Observations(number + 9, (run.observation(),)), Rechecked(number + 9, (run.fresh(),)),
         RecheckFailed(number + 9, "x"), Answered(number + 9, (OK,)), Broke(number + 9, "KeyError"),
         Rechecked(number - 1, (run.fresh(),)),
         RecheckFailed(number - 1, "x", FULL),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from safe_reinit.core.inputs import Call, Commit, HandedOver, Input, NoRoom, Refused
+from safe_reinit.core.inputs import AttemptRefused, Commit, HandedOver, Input, NoRoom, SendAttempts
 from safe_reinit.core.run import Run
 from safe_reinit.model import InUse, Room
 from tests.core.runs import Steps
@@ -12,14 +12,14 @@ from tests.core.runs import Steps
 
 def actions(run: Steps) -> list[str]:
     """List what was called."""
-    calls = [each for each in run.effects if isinstance(each, Call)]
+    calls = [each for each in run.effects if isinstance(each, SendAttempts)]
     return [attempt.command.action for each in calls for attempt in each.attempts]
 
 
 def test_who_hands_over_finishes_what_has_begun_and_begins_nothing_more() -> None:
     """The machine that is down comes back; the others are as they were, for whoever goes on."""
     run = Steps(3, max_parallel=1)
-    run.to(Call, "ReInitDisk")
+    run.to(SendAttempts, "ReInitDisk")
     run.step(HandedOver())
     run.finish()
 
@@ -64,7 +64,7 @@ class Beside(Steps):
 def test_what_failed_in_other_shards_counts_when_a_machine_is_to_begin() -> None:
     """The journal refuses the stop, and no job begins any more; what is down already comes back."""
     run = Beside(3, max_parallel=1, stop_after_failures=2)
-    run.to(Call, "ReInitDisk")
+    run.to(SendAttempts, "ReInitDisk")
     run.failed = 2
     run.finish()
 
@@ -78,7 +78,7 @@ def test_what_failed_here_counts_with_what_failed_in_other_shards() -> None:
     run = Steps(2, max_parallel=1, stop_after_failures=2)
     run.others = InUse(failed=1)
     run.run.scheduler.heard(run.others, run.at)
-    run.answer(run.to(Call, "ReInitDisk"), Refused("OperationDenied", 403, "denied", None))
+    run.answer(run.to(SendAttempts, "ReInitDisk"), AttemptRefused("OperationDenied", 403, "denied", None))
     run.finish()
 
     assert actions(run) == ["StopInstance", "ReInitDisk", "StartInstance"]

@@ -9,7 +9,6 @@ import pytest
 from safe_reinit.core import rate_limits
 from safe_reinit.core.commits import Commits
 from safe_reinit.core.inputs import (
-    Call,
     CancelRequested,
     Commit,
     Committed,
@@ -22,6 +21,7 @@ from safe_reinit.core.inputs import (
     NoRoom,
     Notify,
     Recheck,
+    SendAttempts,
 )
 from safe_reinit.core.jobs import Due, Job
 from safe_reinit.core.rate_limits import RateLimiter
@@ -49,7 +49,7 @@ class Beside(Steps):
 
     def called(self) -> list[str]:
         """List what was called."""
-        calls = [each for each in self.effects if isinstance(each, Call)]
+        calls = [each for each in self.effects if isinstance(each, SendAttempts)]
         return [attempt.command.action for each in calls for attempt in each.attempts]
 
     def messages(self) -> str:
@@ -92,10 +92,10 @@ def test_machines_begin_once_those_of_the_shards_before_have(monkeypatch: pytest
     run = Beside(3, quota_share=1.0)
     run.use(ahead=10)
     run.go_on_for(600.0)
-    assert not [each for each in run.effects if isinstance(each, Describe | Recheck | Call)]
+    assert not [each for each in run.effects if isinstance(each, Describe | Recheck | SendAttempts)]
 
     run.use(ahead=8)
-    assert len(run.to(Call).attempts) == 2
+    assert len(run.to(SendAttempts).attempts) == 2
 
     run.use()
     run.finish()
@@ -105,7 +105,7 @@ def test_machines_begin_once_those_of_the_shards_before_have(monkeypatch: pytest
 def overtaken(count: int = 2) -> Beside:
     """Return a run of one machine at a time that has carried the first to its end when another run takes the place."""
     run = Beside(count, max_parallel=1)
-    run.to(Call, "StartInstance")
+    run.to(SendAttempts, "StartInstance")
     run.use(down=1)
     run.go_on_for(200.0)
     return run
@@ -175,7 +175,7 @@ def test_a_lock_tag_takes_room_as_a_stop_does() -> None:
 def test_others_get_what_ecs_took_and_what_it_throttles() -> None:
     """Once each, with the next commit that the journal takes: one that failed is made up for."""
     run = Steps(journal_outage=100.0)
-    run.to(Call, "StopInstance")
+    run.to(SendAttempts, "StopInstance")
     run.journal = JournalAway(Failure(None, "It is away."))
     taken = [Exchanged(WIPE, "OK"), Exchanged(WIPE, "OK"), Exchanged("StopInstance", "Throttling")]
     run.step(*taken)
@@ -247,7 +247,7 @@ def test_a_machine_is_stopped_in_time_for_a_slot_by_how_long_others_saw_it_take(
             return super().step_once(*inputs)
 
     run = After()
-    run.to(Call, "StopInstance")
+    run.to(SendAttempts, "StopInstance")
 
     assert 0.0 <= run.at - BEGIN - stopped_after < 4.0
 

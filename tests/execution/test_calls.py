@@ -11,7 +11,7 @@ import pytest
 from safe_reinit.clock import boottime
 from safe_reinit.cloud.interface import CloudError, NoCredentials, NotSent, Refused, Unanswered
 from safe_reinit.core import inputs
-from safe_reinit.core.inputs import Commit, Withheld
+from safe_reinit.core.inputs import AttemptWithheld, Commit
 from safe_reinit.execution.calls import outcome_of
 from safe_reinit.journal import JournalError, LateAnswer
 from safe_reinit.model import Accepted, Command, SafetySnapshot, Step
@@ -193,21 +193,23 @@ def test_each_wipe_that_ecs_accepted_is_kept_with_its_job_and_try() -> None:
     [
         (
             Refused("Throttling", 400, "Too often.", "r", action="StopInstances", retry_after=7),
-            inputs.Refused("Throttling", 400, "Too often.", "r", "StopInstances", 7),
+            inputs.AttemptRefused("Throttling", 400, "Too often.", "r", "StopInstances", 7),
         ),
         (
             NotSent("StopInstance", "the name cannot be resolved", "ecs.example", "Check DNS."),
-            inputs.NotSent("StopInstance was not sent to ecs.example: the name cannot be resolved.", "Check DNS."),
+            inputs.AttemptNotSent(
+                "StopInstance was not sent to ecs.example: the name cannot be resolved.", "Check DNS."
+            ),
         ),
         (
             NoCredentials("StopInstance", "There are none."),
-            inputs.NotSent("StopInstance was not sent: there are none.", ""),
+            inputs.AttemptNotSent("StopInstance was not sent: there are none.", ""),
         ),
-        (Unanswered("StopInstance", "it is cut short"), inputs.Unanswered()),
+        (Unanswered("StopInstance", "it is cut short"), inputs.AttemptUnanswered()),
     ],
     ids=lambda each: type(each).__name__,
 )
-def test_how_a_call_failed_is_passed_on(failed: CloudError, outcome: inputs.Outcome) -> None:
+def test_how_a_call_failed_is_passed_on(failed: CloudError, outcome: inputs.AttemptOutcome) -> None:
     """A failure of a call is a value with all that the core needs."""
     assert outcome_of(failed) == outcome
     world = one("Running")
@@ -221,8 +223,8 @@ def test_each_of_many_has_its_own_answer() -> None:
     locked = Refused("InstanceLockedForSecurity", 403, "", "R", action="StopInstances")
     world.cloud.answers = {"i-1": locked, "i-3": None}
     answer = world.make(*[world.attempt(each, n) for n, each in enumerate(of_each(world, "StopInstance"))])
-    expected: list[inputs.Outcome] = [OK] * MANY
-    expected[1], expected[3] = outcome_of(locked), inputs.Unanswered()
+    expected: list[inputs.AttemptOutcome] = [OK] * MANY
+    expected[1], expected[3] = outcome_of(locked), inputs.AttemptUnanswered()
 
     assert answer.outcomes == tuple(expected)
     assert not answer.batched
@@ -273,7 +275,7 @@ def test_who_asks_the_run_to_end_is_heard_before_the_call(command: Command) -> N
     world.stop.set()
     (outcome,) = world.make(attempt).outcomes
 
-    assert outcome == (OK if command in BACK else Withheld())
+    assert outcome == (OK if command in BACK else AttemptWithheld())
     assert world.cloud.acts == ([command.action] if command in BACK else [])
 
 
@@ -285,7 +287,7 @@ def test_what_stands_on_old_facts_is_withheld(command: Command) -> None:
     world.clock.at += 3.1
     (outcome,) = world.make(attempt).outcomes
 
-    assert outcome == (OK if command in BACK else Withheld())
+    assert outcome == (OK if command in BACK else AttemptWithheld())
 
 
 def test_of_a_batch_what_is_too_late_is_withheld_and_the_rest_is_sent() -> None:
@@ -295,7 +297,7 @@ def test_of_a_batch_what_is_too_late_is_withheld_and_the_rest_is_sent() -> None:
     attempts[1] = replace(attempts[1], observation=replace(attempts[1].observation, at=world.clock.at - 20.0))
     answer = world.make(*attempts)
 
-    assert answer.outcomes == (OK, Withheld(), OK)
+    assert answer.outcomes == (OK, AttemptWithheld(), OK)
     assert world.asked("StopInstances") == [("i-0", "i-2")]
 
 
@@ -306,7 +308,7 @@ def test_a_session_that_lost_the_run_calls_nothing(command: Command) -> None:
     attempt = world.attempt(command)
     world.book.lost = True
 
-    assert world.make(attempt).outcomes == (Withheld(),)
+    assert world.make(attempt).outcomes == (AttemptWithheld(),)
     assert world.cloud.acts == []
 
 
@@ -317,7 +319,7 @@ def test_each_call_of_a_batch_checks_the_lease() -> None:
     assert world.make(attempts[0]).outcomes == (OK,)
     world.book.lost = True
 
-    assert {world.make(each).outcomes for each in attempts[1:]} == {(Withheld(),)}
+    assert {world.make(each).outcomes for each in attempts[1:]} == {(AttemptWithheld(),)}
     assert world.cloud.acts == ["ReInitDisk"]
 
 
@@ -328,7 +330,7 @@ def test_behind_a_lease_that_had_run_out_nothing_is_sent(command: Command) -> No
     attempt = world.attempt(command)
     world.book.held = False
 
-    assert world.make(attempt).outcomes == (Withheld(),)
+    assert world.make(attempt).outcomes == (AttemptWithheld(),)
 
 
 @pytest.mark.parametrize("command", [*FORWARD, *BACK], ids=lambda each: each.action)
@@ -343,7 +345,7 @@ def test_without_a_journal_only_what_brings_a_machine_back_is_sent(command: Comm
         world.book.failing = [JournalError("The disk is full.")]
         world.store.commit(Commit(((0, world.state),)))
 
-    assert world.make(attempt).outcomes == ((OK,) if command in BACK else (Withheld(),))
+    assert world.make(attempt).outcomes == ((OK,) if command in BACK else (AttemptWithheld(),))
 
 
 # ---------------------------------------------------------------------------------------------------------- throttling
@@ -364,7 +366,7 @@ def test_once_an_api_throttles_the_rest_of_the_batch_is_withheld() -> None:
     world.clock.at += 1.0
     outcomes = [world.make(each).outcomes[0] for each in attempts]
 
-    assert outcomes == [outcome_of(refused)] + [Withheld()] * (MANY - 1)
+    assert outcomes == [outcome_of(refused)] + [AttemptWithheld()] * (MANY - 1)
     assert world.cloud.acts == ["ReInitDisk"]
     again = replace(attempts[1], observation=replace(attempts[1].observation, at=world.clock.at))
     assert world.make(again).outcomes == (OK,)
@@ -386,7 +388,7 @@ def test_a_call_is_withheld_by_the_throttling_of_its_own_api(count: int, api: st
     outcomes = world.make(*attempts).outcomes
 
     own = api == ("StopInstance" if count == 1 else "StopInstances")
-    assert outcomes == ((Withheld() if own else OK),) * count
+    assert outcomes == ((AttemptWithheld() if own else OK),) * count
 
 
 def test_another_refusal_withholds_nothing() -> None:

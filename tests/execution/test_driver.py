@@ -20,7 +20,7 @@ from safe_reinit.execution.driver import Driver
 from safe_reinit.journal import JournalError, LeaseLostError, open_to_write
 from safe_reinit.model import Event, JobState, Limits, Rollout
 from safe_reinit.model.codec import decode, encode
-from safe_reinit.plans.plan import to_json
+from safe_reinit.plans.plan import plan_to_json
 from safe_reinit.testing import VirtualClock
 from tests import values
 from tests.cloudlike import TinyClock
@@ -434,7 +434,7 @@ def journalled(world: World) -> Iterator[Any]:
     """Hold the run of a world in a journal in memory."""
     with open_to_write(None) as journal:
         jobs = [(each.instance_id, (), each) for each in world.states]
-        lease = journal.begin(world.run_id, to_json(world.plan), "", "", jobs)
+        lease = journal.begin(world.run_id, plan_to_json(world.plan), "", "", jobs)
         try:
             yield lease
             stored = journal.run(world.run_id)

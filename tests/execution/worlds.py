@@ -14,14 +14,14 @@ from safe_reinit.core.evolve import evolve
 from safe_reinit.core.inputs import (
     Answered,
     Attempt,
-    Call,
+    AttemptOutcome,
     Decided,
     Drifted,
     Fresh,
-    Outcome,
     Recheck,
     Rechecked,
     RecheckFailed,
+    SendAttempts,
     Unobserved,
 )
 from safe_reinit.core.state import begin
@@ -215,12 +215,12 @@ class World:
 
     def make(self, *attempts: Attempt) -> Answered:
         """Make one call for these."""
-        answer = self.calls.make(Call(9, attempts))
+        answer = self.calls.make(SendAttempts(9, attempts))
         assert answer.number == 9
         assert len(answer.outcomes) == len(attempts)
         return answer
 
-    def send(self, command: Command, **changes: Any) -> Outcome:
+    def send(self, command: Command, **changes: Any) -> AttemptOutcome:
         """Intend a call of the first job, make it, and return how it ended."""
         return self.make(self.attempt(command, **changes)).outcomes[0]
 

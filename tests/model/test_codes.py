@@ -114,7 +114,7 @@ def test_each_documented_refusal_of_a_wipe_has_its_verdict(code: str) -> None:
     """Only the three transitional refusals are asked again; a 500 proves nothing; all else is refused for good."""
     expected = "lost" if REINIT[code] >= 500 else "again" if code in AGAIN else "refused"
 
-    assert error_codes.verdict("ReInitDisk", code, REINIT[code]) == expected
+    assert error_codes.verdict_of_code("ReInitDisk", code, REINIT[code]) == expected
 
 
 @pytest.mark.parametrize("code", SNAPSHOT)
@@ -122,7 +122,7 @@ def test_each_documented_refusal_of_a_snapshot_has_its_verdict(code: str) -> Non
     """Only what says that another snapshot, or the moment, is in the way is asked again; a 500 proves nothing."""
     expected = "lost" if SNAPSHOT[code] >= 500 else "again" if code in SNAPSHOT_AGAIN else "refused"
 
-    assert error_codes.verdict("CreateSnapshot", code, SNAPSHOT[code]) == expected
+    assert error_codes.verdict_of_code("CreateSnapshot", code, SNAPSHOT[code]) == expected
 
 
 RESET = {
@@ -140,14 +140,14 @@ TRANSIENT = [
 @pytest.mark.parametrize("code", RESET)
 def test_a_roll_back_is_judged_by_codes_of_its_own(code: str) -> None:
     """What ReInitDisk or StartInstance document says nothing of ResetDisk."""
-    assert error_codes.verdict("ResetDisk", code, 403) == RESET[code]
+    assert error_codes.verdict_of_code("ResetDisk", code, 403) == RESET[code]
 
 
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("code", TRANSIENT)
 def test_what_passes_for_every_call_is_sent_again(code: str, act: str) -> None:
     """Conflicts, initialising and throttling prove that nothing was done, and pass by themselves."""
-    assert error_codes.verdict(act, code, 403) == "again"
+    assert error_codes.verdict_of_code(act, code, 403) == "again"
     assert error_codes.is_retried(act, code, 403)
 
 
@@ -155,7 +155,7 @@ def test_what_passes_for_every_call_is_sent_again(code: str, act: str) -> None:
 @pytest.mark.parametrize("code", ["DiskCreatingSnapshot", "IncorrectInstanceStatus", *NO_STOCK])
 def test_no_state_of_a_disk_or_an_instance_says_anything_of_a_tag(code: str, act: str) -> None:
     """Such a code is an unknown one there."""
-    assert error_codes.verdict(act, code, 403) == "unknown"
+    assert error_codes.verdict_of_code(act, code, 403) == "unknown"
 
 
 @pytest.mark.parametrize("code", sorted(SNAPSHOT_AGAIN - {"Throttling", "IncorrectInstanceStatus"}))
@@ -164,7 +164,11 @@ def test_what_says_that_a_snapshot_is_in_progress_says_it_of_createsnapshot_alon
     row = error_codes.lookup("CreateSnapshot", code)
 
     assert error_codes.waits_for_snapshot("CreateSnapshot", code)
-    assert error_codes.verdict("ReInitDisk", code, 403) == error_codes.verdict("ResetDisk", code, 403) == "unknown"
+    assert (
+        error_codes.verdict_of_code("ReInitDisk", code, 403)
+        == error_codes.verdict_of_code("ResetDisk", code, 403)
+        == "unknown"
+    )
     assert row is not None
     assert row.code == code
 
@@ -200,7 +204,7 @@ def test_each_documented_code_of_a_wipe_says_what_foresees_it(code: str) -> None
 @pytest.mark.parametrize("act", ACTS)
 def test_a_5xx_proves_nothing_whatever_its_code(act: str, code: str, status: int) -> None:
     """An answer of the 500s is a lost answer, also where its code could be sent again elsewhere."""
-    assert error_codes.verdict(act, code, status) == "lost"
+    assert error_codes.verdict_of_code(act, code, status) == "lost"
 
 
 @pytest.mark.parametrize("status", [302, 400, 403, 409, 429])
@@ -208,20 +212,20 @@ def test_a_5xx_proves_nothing_whatever_its_code(act: str, code: str, status: int
 @pytest.mark.parametrize("act", ACTS)
 def test_throttling_is_reported_by_its_code_and_not_by_its_status(act: str, code: str, status: int) -> None:
     """ECS documents Throttling under several statuses, and each of them was not done."""
-    assert error_codes.verdict(act, code, status) == "again"
+    assert error_codes.verdict_of_code(act, code, status) == "again"
     assert error_codes.throttled(code)
 
 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_429_without_the_code_is_not_taken_for_throttling(act: str) -> None:
     """A status alone says nothing."""
-    assert error_codes.verdict(act, "Brand.New", 429) == "unknown"
+    assert error_codes.verdict_of_code(act, "Brand.New", 429) == "unknown"
 
 
 @pytest.mark.parametrize("code", SOURCE_GONE)
 def test_a_source_that_is_gone_is_gone_under_all_its_codes(code: str) -> None:
     """The five codes over two statuses that say the source is gone are never sent again."""
-    assert error_codes.verdict("ReInitDisk", code, REINIT[code]) == "refused"
+    assert error_codes.verdict_of_code("ReInitDisk", code, REINIT[code]) == "refused"
 
 
 @pytest.mark.parametrize("code", CREDENTIALS)
@@ -230,7 +234,7 @@ def test_refused_credentials_are_renewed_and_a_missing_right_is_not(act: str, co
     """Keys, tokens and the clock are renewed before the call is sent again; only what brings back asks in any case."""
     expected = error_codes.renews(code) or act in ("StartInstance", "UntagResources")
 
-    assert error_codes.verdict(act, code, 403) == "credentials"
+    assert error_codes.verdict_of_code(act, code, 403) == "credentials"
     assert error_codes.of_credentials(code)
     assert error_codes.is_retried(act, code, 403) == expected
 
@@ -245,14 +249,14 @@ def test_a_missing_right_is_distinguished_from_other_refused_credentials() -> No
 @pytest.mark.parametrize("code", [*NO_STOCK, "OperationDenied.HostRepairing"])
 def test_a_start_without_a_place_to_run_is_sent_again(code: str) -> None:
     """Stock comes back and repairs end, so StartInstance is sent again; of a wipe the same code says nothing."""
-    assert error_codes.verdict("StartInstance", code, 403) == "again"
-    assert error_codes.verdict("ReInitDisk", code, 403) == "unknown"
+    assert error_codes.verdict_of_code("StartInstance", code, 403) == "again"
+    assert error_codes.verdict_of_code("ReInitDisk", code, 403) == "unknown"
 
 
 @pytest.mark.parametrize("act", ACTS)
 def test_an_unknown_code_holds_back_only_what_brings_nothing_back(act: str) -> None:
     """While a machine is down its start is sent until the limit, whatever unknown code refuses it."""
-    assert error_codes.verdict(act, "Brand.New", 403) == "unknown"
+    assert error_codes.verdict_of_code(act, "Brand.New", 403) == "unknown"
     assert error_codes.is_retried(act, "Brand.New", 403) == (act in ("StartInstance", "UntagResources"))
 
 
@@ -260,7 +264,7 @@ def test_an_unknown_code_holds_back_only_what_brings_nothing_back(act: str) -> N
 def test_a_busy_instance_is_asked_again_to_stop_and_to_start(code: str) -> None:
     """Another operation in progress passes by itself; the calls for many are judged like those for one."""
     for act in ("StopInstance", "StopInstances", "StartInstance", "StartInstances"):
-        assert error_codes.verdict(act, code, 409) == "again"
+        assert error_codes.verdict_of_code(act, code, 409) == "again"
 
 
 @pytest.mark.parametrize(
@@ -268,7 +272,7 @@ def test_a_busy_instance_is_asked_again_to_stop_and_to_start(code: str) -> None:
 )
 def test_a_code_that_merely_resembles_a_documented_one_is_unknown(code: str) -> None:
     """The table is held to exactly, by judgement and explanation alike: a longer code is another code."""
-    assert error_codes.verdict("ReInitDisk", code, 403) == "unknown"
+    assert error_codes.verdict_of_code("ReInitDisk", code, 403) == "unknown"
     assert error_codes.lookup("ReInitDisk", code) is None
     assert "does not know this code" in error_codes.meaning_of("ReInitDisk", code)
     assert code in error_codes.fix_of("ReInitDisk", code)
@@ -277,20 +281,20 @@ def test_a_code_that_merely_resembles_a_documented_one_is_unknown(code: str) -> 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_repeated_nonce_is_no_refusal(act: str) -> None:
     """SignatureNonceUsed says that this very request had arrived before, so what became of that is not known."""
-    assert error_codes.verdict(act, "SignatureNonceUsed", 400) == "lost"
+    assert error_codes.verdict_of_code(act, "SignatureNonceUsed", 400) == "lost"
 
 
 @pytest.mark.parametrize("code", ["InternalError", "ServiceUnavailable", "LimitedOperation.ServiceUnavailable"])
 @pytest.mark.parametrize("act", ACTS)
 def test_a_failure_inside_ecs_proves_nothing_under_any_status(act: str, code: str) -> None:
     """Codes are judged before statuses: what ECS calls its own failure is not a refusal because of a 400."""
-    assert error_codes.verdict(act, code, 400) == "lost"
+    assert error_codes.verdict_of_code(act, code, 400) == "lost"
 
 
 @pytest.mark.parametrize("status", [200, 302, 408])
 def test_a_status_that_is_no_refusal_proves_none(status: int) -> None:
     """Only an answer of the 400s, and not that the request took too long, can prove that nothing was done."""
-    assert error_codes.verdict("ReInitDisk", "Brand.New", status) == "lost"
+    assert error_codes.verdict_of_code("ReInitDisk", "Brand.New", status) == "lost"
 
 
 def test_the_rows_of_a_code_are_what_it_means_to_each_call() -> None:
@@ -316,7 +320,7 @@ def test_no_unknown_code_proves_anything(act: str, code: str, status: int) -> No
     """Whatever ECS may answer one day, only what has a row is judged."""
     known = error_codes.lookup(act, code) is not None
 
-    assert known or error_codes.verdict(act, code, status) in ("lost", "unknown")
+    assert known or error_codes.verdict_of_code(act, code, status) in ("lost", "unknown")
 
 
 @pytest.mark.parametrize(

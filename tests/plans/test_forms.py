@@ -38,14 +38,14 @@ def a_full_plan() -> Plan:
     )
 
 
-CONTENT: dict[str, Any] = json.loads(plan_file.save(a_full_plan(), "http://127.0.0.1:8080", 3600.0)[1])
+CONTENT: dict[str, Any] = json.loads(plan_file.plan_as_text(a_full_plan(), "http://127.0.0.1:8080", 3600.0)[1])
 
 
 def is_read(text: str) -> bool:
     """Return whether a plan file of this text is read; it is refused in words or not at all."""
     try:
-        plan_file.read(text.encode())
-    except plan_file.UnreadableError:
+        plan_file.read_content(text.encode())
+    except plan_file.UnreadablePlanError:
         return False
     return True
 

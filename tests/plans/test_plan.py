@@ -22,8 +22,8 @@ from safe_reinit.plans.plan import (
     expected,
     from_json,
     make_plan,
+    plan_to_json,
     steps,
-    to_json,
     unforeseen,
 )
 from tests import values
@@ -116,7 +116,7 @@ def test_what_a_run_is_judged_by_is_not_what_it_is_called_by(changes: dict[str, 
     plan = a_plan(**changes)
 
     assert plan.fingerprint == a_plan().fingerprint
-    assert from_json(json.loads(json.dumps(to_json(plan)))) == plan
+    assert from_json(json.loads(json.dumps(plan_to_json(plan)))) == plan
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_plan_is_the_same_when_it_is_read_back(options: dict[str, Any]) -> Non
     plan = a_plan(values.system_facts(), values.disk_facts(), **options)
     password = options.get("password")
 
-    assert from_json(json.loads(json.dumps(to_json(plan))), password) == plan
+    assert from_json(json.loads(json.dumps(plan_to_json(plan))), password) == plan
 
 
 def test_a_plan_of_a_class_is_the_same_when_it_is_read_back() -> None:
@@ -168,7 +168,7 @@ def test_a_plan_of_a_class_is_the_same_when_it_is_read_back() -> None:
     used = values.run_class(hours=values.NIGHT, allowed=("stop_instance",), force_stop_after=300.0, on_unknown="retry")
     guard = values.guard(allow=Allow(accounts=("1",), tags=values.LAB), class_=used, mixed=(("d-1", ""),))
     plan = a_plan(values.stopping_facts(guard=guard))
-    data = json.loads(json.dumps(to_json(plan)))
+    data = json.loads(json.dumps(plan_to_json(plan)))
 
     assert plan.guard == guard
     assert from_json(data) == plan
@@ -179,16 +179,16 @@ def test_a_plan_for_a_disk_that_is_not_there_is_the_same_when_it_is_read_back() 
     """A plan with nothing seen in it survives JSON too."""
     plan = a_plan(values.disk_facts(disk=None, disk_id="d-nowhere", instance=None))
 
-    assert from_json(json.loads(json.dumps(to_json(plan)))) == plan
+    assert from_json(json.loads(json.dumps(plan_to_json(plan)))) == plan
 
 
 def test_a_password_is_in_no_form_of_a_plan() -> None:
     """Neither the JSON of a plan nor its repr holds the password; JSON says only that there is one."""
     plan = a_plan(values.system_facts(), password=Secret(PASSWORD))
-    shown = json.dumps(to_json(plan)) + repr(plan) + str(plan)
+    shown = json.dumps(plan_to_json(plan)) + repr(plan) + str(plan)
 
     assert PASSWORD not in shown
-    assert to_json(plan)["options"]["password"] is True
+    assert plan_to_json(plan)["options"]["password"] is True
 
 
 def test_a_plan_with_a_password_needs_it_again() -> None:
@@ -196,9 +196,9 @@ def test_a_plan_with_a_password_needs_it_again() -> None:
     with_it, without = a_plan(password=Secret(PASSWORD)), a_plan()
 
     with pytest.raises(DecodeError, match="password"):
-        from_json(to_json(with_it))
+        from_json(plan_to_json(with_it))
     with pytest.raises(DecodeError, match="password"):
-        from_json(to_json(without), Secret(PASSWORD))
+        from_json(plan_to_json(without), Secret(PASSWORD))
 
 
 TAMPER: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -222,7 +222,7 @@ TAMPER: dict[str, Callable[[dict[str, Any]], object]] = {
 @pytest.mark.parametrize("how", TAMPER)
 def test_a_plan_that_was_changed_is_not_read(how: str) -> None:
     """A plan whose intention is not the one of its fingerprint is refused."""
-    data = to_json(a_plan())
+    data = plan_to_json(a_plan())
     TAMPER[how](data)
 
     with pytest.raises(DecodeError):
@@ -250,7 +250,7 @@ BROKEN: dict[str, Callable[[dict[str, Any]], object]] = {
 @pytest.mark.parametrize("how", BROKEN)
 def test_what_is_no_plan_is_refused_with_its_place(how: str) -> None:
     """A document of another shape ends in a DecodeError, never in another error and never in a plan."""
-    data = to_json(a_plan())
+    data = plan_to_json(a_plan())
     BROKEN[how](data)
 
     with pytest.raises(DecodeError, match=r"^At \$"):
@@ -262,7 +262,7 @@ json_values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
     max_leaves=6,
 )
-PLAN = to_json(a_plan(values.system_facts(), values.disk_facts()))
+PLAN = plan_to_json(a_plan(values.system_facts(), values.disk_facts()))
 
 
 def places(data: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -27,7 +27,7 @@ PASSWORD = "Pl4nted&Secret=Word"
 
 def a_file(plan: Plan | None = None) -> dict[str, Any]:
     """Return the content of a plan file."""
-    _, text = plan_file.save(plan or a_plan(), "", 3600.0)
+    _, text = plan_file.plan_as_text(plan or a_plan(), "", 3600.0)
     content: dict[str, Any] = json.loads(text)
     return content
 
@@ -73,8 +73,8 @@ OTHER: dict[type, Callable[[Any], Any]] = {
 def test_a_plan_comes_back_as_it_was() -> None:
     """What is read is the plan that was saved, with the file's digest, its endpoint and its end."""
     plan = a_plan(values.system_facts(), accept=("never-started",), key_pair="ops-\u00fc")
-    kept, text = plan_file.save(plan, "http://127.0.0.1:1", 3600.0)
-    known = plan_file.read(text.encode())
+    kept, text = plan_file.plan_as_text(plan, "http://127.0.0.1:1", 3600.0)
+    known = plan_file.read_content(text.encode())
 
     assert known.plan == kept == replace(plan, digest=kept.digest)
     assert known.endpoint == "http://127.0.0.1:1"
@@ -95,12 +95,12 @@ def test_the_form_of_the_text_does_not_matter() -> None:
     content = a_file()
     other = json.dumps(dict(reversed(content.items())), separators=(",", ":")).encode()
 
-    assert plan_file.read(other) == plan_file.read(json.dumps(content).encode())
+    assert plan_file.read_content(other) == plan_file.read_content(json.dumps(content).encode())
 
 
 def test_a_plan_of_ten_thousand_disks_is_no_larger_than_a_file_may_be() -> None:
     """As large as the plan of one disk, with all that is found of it, ten thousand times: it can still be read."""
-    _, text = plan_file.save(a_plan(values.system_facts(), accept=("never-started",)), "", 60.0)
+    _, text = plan_file.plan_as_text(a_plan(values.system_facts(), accept=("never-started",)), "", 60.0)
 
     assert 10_000 * len(text.encode()) < plan_file.MAX_BYTES
 
@@ -109,7 +109,7 @@ def test_a_plan_that_may_not_run_is_saved_too() -> None:
     """A refused plan can be kept and read; that it is refused is in it."""
     plan = a_plan(values.disk_facts(disk=values.a_disk(locks=("security",))))
 
-    assert not plan_file.read(plan_file.save(plan, "", 60.0)[1].encode()).plan.runnable
+    assert not plan_file.read_content(plan_file.plan_as_text(plan, "", 60.0)[1].encode()).plan.runnable
 
 
 @pytest.mark.parametrize("path", PLACES, ids=lambda path: ".".join(map(str, path)))
@@ -120,13 +120,13 @@ def test_whatever_is_changed_in_a_file_is_noticed(path: tuple[Any, ...]) -> None
     at(changed, path[:-1])[path[-1]] = OTHER[type(before)](before)
     del at(shorter, path[:-1])[path[-1]]
     if path == ("kind",):
-        with pytest.raises(plan_file.UnreadableError, match="not a saved plan"):
-            plan_file.read(json.dumps(changed).encode())
+        with pytest.raises(plan_file.UnreadablePlanError, match="not a saved plan"):
+            plan_file.read_content(json.dumps(changed).encode())
         return
 
     for edited in (changed, shorter):
         with pytest.raises(plan_file.EditedError, match="changed after it was saved"):
-            plan_file.read(json.dumps(edited).encode())
+            plan_file.read_content(json.dumps(edited).encode())
 
 
 MADE_AGAIN: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -154,15 +154,15 @@ def test_a_digest_that_was_made_to_fit_does_not_help(name: str) -> None:
     MADE_AGAIN[name](content)
 
     with pytest.raises(plan_file.EditedError):
-        plan_file.read(signed(content))
+        plan_file.read_content(signed(content))
 
 
 def test_a_file_of_another_version_says_so() -> None:
     """A file that another version saved and this one cannot read names both versions, and is not called edited."""
     content = {**copy.deepcopy(FILE), "tool_version": "9.9.9", "new_member": 1}
 
-    with pytest.raises(plan_file.UnreadableError, match=r"version 9\.9\.9, but this is") as caught:
-        plan_file.read(signed(content))
+    with pytest.raises(plan_file.UnreadablePlanError, match=r"version 9\.9\.9, but this is") as caught:
+        plan_file.read_content(signed(content))
     assert not isinstance(caught.value, plan_file.EditedError)
 
 
@@ -188,8 +188,8 @@ GARBAGE: dict[str, bytes] = {
 @pytest.mark.parametrize("name", GARBAGE)
 def test_what_is_no_plan_file_is_not_read(name: str) -> None:
     """Anything else is refused in words, never with an error of another kind."""
-    with pytest.raises(plan_file.UnreadableError, match=r"it is|its JSON|in it|it contains"):
-        plan_file.read(GARBAGE[name])
+    with pytest.raises(plan_file.UnreadablePlanError, match=r"it is|its JSON|in it|it contains"):
+        plan_file.read_content(GARBAGE[name])
 
 
 @given(st.binary(max_size=64), st.integers(0, 4000))
@@ -197,15 +197,15 @@ def test_any_bytes_are_refused_in_words(noise: bytes, where: int) -> None:
     """Noise alone, and noise in the middle of a file, is refused, or it is still the same plan."""
     whole = json.dumps(FILE).encode()
     for raw in (noise, whole[:where] + noise + whole[where:]):
-        with contextlib.suppress(plan_file.UnreadableError):
-            assert plan_file.read(raw).plan.digest == FILE["digest"]
+        with contextlib.suppress(plan_file.UnreadablePlanError):
+            assert plan_file.read_content(raw).plan.digest == FILE["digest"]
 
 
 def test_a_password_is_in_no_file() -> None:
     """A plan with a password is saved without it, and read back waiting for it."""
     plan = a_plan(values.system_facts(), password=Secret(PASSWORD))
-    kept, text = plan_file.save(plan, "", 60.0)
-    known = plan_file.read(text.encode())
+    kept, text = plan_file.plan_as_text(plan, "", 60.0)
+    known = plan_file.read_content(text.encode())
     again = known.with_password(PASSWORD)
 
     assert_clean(text, PASSWORD)
@@ -374,12 +374,12 @@ def test_a_name_in_what_moved_moves_no_cursor() -> None:
 )
 def test_what_is_no_plan_file_is_called_by_what_it_is(text: bytes, why: str) -> None:
     """Each way in which a file is none has its own words, which are true of it."""
-    with pytest.raises(plan_file.UnreadableError, match=why):
-        plan_file.read(text)
+    with pytest.raises(plan_file.UnreadablePlanError, match=why):
+        plan_file.read_content(text)
 
 
 def test_a_byte_order_mark_changes_no_plan() -> None:
     """An editor of Windows puts one in front of what it saves."""
-    text = plan_file.save(a_plan(values.disk_facts()), "", 60.0)[1].encode()
+    text = plan_file.plan_as_text(a_plan(values.disk_facts()), "", 60.0)[1].encode()
 
-    assert plan_file.read(b"\xef\xbb\xbf" + text) == plan_file.read(text)
+    assert plan_file.read_content(b"\xef\xbb\xbf" + text) == plan_file.read_content(text)

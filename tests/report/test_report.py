@@ -157,7 +157,7 @@ def every_kind() -> dict[str, Report]:
 def test_a_report_has_exactly_the_members_of_the_contract(kind: str) -> None:
     """Every member is always present and of its type, whatever the report is about."""
     result = every_kind()[kind]
-    document = json.loads(report.dumps(report.to_json(result)))
+    document = json.loads(report.dump_document(report.to_json(result)))
 
     check(document)
     assert document["exit_code"] == exit_code(result.outcome)
@@ -326,7 +326,7 @@ def test_no_name_at_all_breaks_text_or_markdown_or_json(name: str) -> None:
 
     assert all(line.text.isprintable() for line in (*report.plan_lines(plan), *report.report_lines(result)))
     assert len(skeleton(report.to_markdown(result))) == len(skeleton(report.to_markdown(hostile("tame")[1])))
-    check(json.loads(report.dumps(report.to_json(result))))
+    check(json.loads(report.dump_document(report.to_json(result))))
 
 
 def test_times_are_utc_in_seconds() -> None:

@@ -514,7 +514,7 @@ def test_the_next_command_can_be_read() -> None:
     result = a_report(*(a_job(number) for number in range(MANY)), next=(command,))
 
     assert texts(result)[-1] == "next: safe-reinit --disk d-0 [--disk ... 29 more] --reason 'a b' --confirm ffffffff"
-    assert json.loads(report.dumps(report.to_json(result)))["next"] == [command]
+    assert json.loads(report.dump_document(report.to_json(result)))["next"] == [command]
     assert texts(result, full=True)[-1] == f"next: {command}"
 
 

@@ -40,7 +40,7 @@ def at_virtual_time(query: str, scheduler: Scheduler) -> str:
     return query.replace("clock_timestamp()", f"to_timestamp({scheduler.now!r})")
 
 
-class _Connection(postgres.Connection):
+class _Connection(postgres.TimedConnection):
     """A connection of the program."""
 
     database: Database
@@ -183,7 +183,7 @@ class Database(Storage):
 
     def replaced(self) -> list[tuple[Any, Any]]:
         """Implement ``Storage``."""
-        return [(postgres.Connection, types.SimpleNamespace(connect=self.connect))]
+        return [(postgres.TimedConnection, types.SimpleNamespace(connect=self.connect))]
 
     def connect(self, **options: Any) -> _Connection:
         """Connect, as far as nothing is wrong."""

@@ -15,7 +15,7 @@ from safe_reinit import clock
 from safe_reinit.cli.writer import Writer
 from safe_reinit.clock import boottime
 from safe_reinit.core import decide, freshness, observations, resuming, snapshots, state, wipes
-from safe_reinit.core.inputs import Answered, Call, Commit, Committed, Input, Withheld
+from safe_reinit.core.inputs import Answered, AttemptWithheld, Commit, Committed, Input, SendAttempts
 from safe_reinit.core.state import is_settled, lag_of
 from safe_reinit.core.steps import outstanding
 from safe_reinit.core.waves import Release
@@ -80,9 +80,9 @@ def _slow_answers(patch: pytest.MonkeyPatch) -> None:
 
     make = calls.Calls.make
 
-    def make_fresh(self: calls.Calls, call: Call) -> Answered:
+    def make_fresh(self: calls.Calls, call: SendAttempts) -> Answered:
         if any(is_stale(each.observation, None, self.clock.time(), 1.0) for each in call.attempts):
-            return Answered(call.number, (Withheld(),) * len(call.attempts))
+            return Answered(call.number, (AttemptWithheld(),) * len(call.attempts))
         return make(self, call)
 
     _everywhere(patch, freshness.is_stale, is_stale)

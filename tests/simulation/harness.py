@@ -29,7 +29,7 @@ from safe_reinit.journal import place as journal_place
 from safe_reinit.model import Event, Report
 from safe_reinit.model.codec import decode, members
 from safe_reinit.plans import shards
-from safe_reinit.plans.plan import to_json
+from safe_reinit.plans.plan import plan_to_json
 from safe_reinit.simulator.engine import Engine, Options
 from tests import direct, inprocess, virtual
 from tests.postgresql import Server
@@ -552,7 +552,7 @@ class Simulation:
                 raise
             attempt.error = error
             return
-        self.plan = to_json(plan)
+        self.plan = plan_to_json(plan)
         self.planning = len(self.moments)
         if not self.began:
             self._begin(attempt)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from safe_reinit.cloud.aliyun.attempt import Attempt, LostError, NotLeftError, Reply
+from safe_reinit.cloud.aliyun.attempt import LostError, NotLeftError, Reply, RequestInProgress
 from safe_reinit.simulator import gateway
 from safe_reinit.simulator.calls import Call
 from safe_reinit.simulator.engine import Engine
@@ -77,17 +77,17 @@ class Network:
         """Let nothing go wrong from here on."""
         self._late, self._oddities, self._date_ahead, self.cut_off_until = {}, [], 0.0, 0.0
 
-    def send(self, attempt: Attempt, raw: RawRequest) -> Reply:
+    def send(self, attempt: RequestInProgress, raw: RawRequest) -> Reply:
         """Send one request once, and wait for its answer as long as the attempt may."""
         request = Request(raw.headers.get("x-acs-action", raw.path), "", Params(raw.pairs))
         return self._carry(attempt, request, lambda: gateway.respond(self._engine, raw))
 
-    def ask(self, attempt: Attempt, request: Request, key_id: str) -> Reply:
+    def ask(self, attempt: RequestInProgress, request: Request, key_id: str) -> Reply:
         """Do the same with a question that nobody signs."""
         return self._carry(attempt, request, lambda: self._engine.ask(request, key_id))
 
     def _carry(
-        self, attempt: Attempt, request: Request, answer: Callable[[], tuple[answers.Reply, Call | None]]
+        self, attempt: RequestInProgress, request: Request, answer: Callable[[], tuple[answers.Reply, Call | None]]
     ) -> Reply:
         scheduler, process = self._scheduler, self._scheduler.this().process
         action, dry_run = request.action, request.dry_run

@@ -184,8 +184,8 @@ def cooperative(
 
 
 _REAL = (
-    threading, time, concurrent.futures, queue, select, sqlite3, postgres.Connection, threading.Thread, threading.Event,
-    threading.Lock, threading.RLock, threading.Condition, threading.Semaphore, threading.local,
+    threading, time, concurrent.futures, queue, select, sqlite3, postgres.TimedConnection, threading.Thread,
+    threading.Event, threading.Lock, threading.RLock, threading.Condition, threading.Semaphore, threading.local,
     concurrent.futures.Future, concurrent.futures.ThreadPoolExecutor, concurrent.futures.wait,
     concurrent.futures.as_completed, queue.Queue, queue.SimpleQueue,
 )  # fmt: skip

@@ -41,8 +41,8 @@ def do(engine: Engine, action: Mapping[str, Any]) -> None:
 def _wipe(operator: Operator, action: Mapping[str, Any]) -> None:
     """Wipe a disk from elsewhere."""
     disk = operator.disk(action["wipe"])
-    wiping.may_reinit(operator.cloud, disk, wiping.Options(), operator.now)
-    wiping.reinit(operator.cloud, disk, wiping.Options(), operator.now, operator.new_request_id())
+    wiping.may_reinit(operator.cloud, disk, wiping.WipeOptions(), operator.now)
+    wiping.reinit(operator.cloud, disk, wiping.WipeOptions(), operator.now, operator.new_request_id())
     operator.log("ReInitDisk", disk.id)
 
 

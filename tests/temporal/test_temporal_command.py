@@ -23,7 +23,7 @@ from safe_reinit.execution.runs import Runs
 from safe_reinit.journal import open_to_write
 from safe_reinit.model import Stage
 from safe_reinit.temporal.carrier import WorkflowCarrier
-from safe_reinit.temporal.worker import Settings
+from safe_reinit.temporal.worker import WorkerSettings
 from tests import postgresql
 from tests.blocks import ROOT, blocks
 from tests.servers import refused_port
@@ -300,7 +300,7 @@ def test_the_page_of_workers_is_true(temporal: Temporal, capsys: pytest.CaptureF
     for words in prepares:  # a namespace that was just made is not found everywhere at once, as the page says
         wait_for(lambda words=words: temporal.program(*shlex.split(words)[1:]), 0.5)  # type: ignore[misc]
     server = replace(temporal.server, namespace="wipes")
-    settings = Settings("queue-page", "safe-reinit", "0.1.0-4a779a10")
+    settings = WorkerSettings("queue-page", "safe-reinit", "0.1.0-4a779a10")
     with working(server, Remembering([Stage((0,))]), settings):
         wait_for(lambda: temporal.program(*shlex.split(makes_current.replace("\\\n", " "))[1:]), 0.5)
         carrier = WorkflowCarrier(server, "queue-page", "run-page", DIGEST, "1", "cn-hangzhou", 1)

@@ -20,7 +20,7 @@ from safe_reinit.errors import RunRefused
 from safe_reinit.journal.database import AwayError
 from safe_reinit.model import Stage
 from safe_reinit.temporal.activities import Activities
-from safe_reinit.temporal.worker import Settings
+from safe_reinit.temporal.worker import WorkerSettings
 from safe_reinit.temporal.workflow import CarryRequest, RunWorkflow
 from tests.temporalhistories import FOLDER
 from tests.temporals import DIGEST, LONG, Remembering, Run, Temporal, wait_for, working
@@ -37,7 +37,7 @@ def run(temporal: Temporal) -> Run:
 
 def carried(run: Run, shards: Remembering) -> Any:
     """Have a run carried to its end by one worker, and return its outcome."""
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         run.submit()
         return run.result()
 
@@ -65,7 +65,7 @@ def test_stages_are_carried_in_order(run: Run) -> None:
 def test_no_more_shards_than_asked_are_carried_at_once(run: Run) -> None:
     """Two at once: the third begins when one of the first two has ended, and not before."""
     shards = Remembering([Stage((0, 1, 2, 3), at_once=2)], slow=frozenset({0, 1, 2, 3}))
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         run.submit()
         shards.has("begin 0", "begin 1")
         shards.let(1)
@@ -80,7 +80,7 @@ def test_no_more_shards_than_asked_are_carried_at_once(run: Run) -> None:
 def test_a_question_waits_for_its_answer(run: Run) -> None:
     """Once somebody signals, the journal is asked again, long before its time."""
     shards = Remembering([Stage((0,)), Stage(question="Go on with 99 machines?", again_in=1000), Stage((1,))])
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         run.submit()
         shards.has("end 0")
         shards.agreed = True
@@ -93,7 +93,7 @@ def test_a_question_waits_for_its_answer(run: Run) -> None:
 def test_an_answer_that_the_server_never_got_is_found(run: Run) -> None:
     """The journal is asked again after a while, where whoever answered or cancelled could not reach the server."""
     shards = Remembering([Stage((0,)), Stage(question="Go on with 99 machines?", again_in=1), Stage((1,))])
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         run.submit()
         wait_for(lambda: shards.asked.count("next") >= 3)
         shards.agreed = True
@@ -105,7 +105,7 @@ def test_an_answer_that_the_server_never_got_is_found(run: Run) -> None:
 def test_a_cancelled_run_is_carried_to_its_end(run: Run) -> None:
     """However often it is cancelled, the journal is told once, its shards end, and then it is closed as cancelled."""
     shards = Remembering([Stage((0, 1, 2), at_once=2)], slow=frozenset({0, 1}))
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         run.submit()
         shards.has("begin 0", "begin 1")
         run.ask(lambda handle: handle.cancel())
@@ -123,7 +123,7 @@ def test_a_cancelled_run_is_carried_to_its_end(run: Run) -> None:
 def test_a_cancel_ends_the_wait_for_an_answer(run: Run) -> None:
     """A run that waits for an answer is over at once when somebody cancels it at the server."""
     shards = Remembering([Stage(question="Go on with 99 machines?"), Stage((1,))])
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         run.submit()
         shards.has("next")
         run.ask(lambda handle: handle.cancel())
@@ -142,7 +142,7 @@ def test_a_cancel_waits_for_the_journal(run: Run) -> None:
             raise error
 
     shards = Remembering([Stage((0,))], slow=frozenset({0}), fails=away)
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         run.submit()
         shards.has("begin 0")
         run.ask(lambda handle: handle.cancel())
@@ -155,7 +155,7 @@ def test_a_cancel_waits_for_the_journal(run: Run) -> None:
 def test_a_terminated_workflow_ends_no_shard(run: Run) -> None:
     """The shard is carried to its end all the same, and a new workflow of the run finds it ended."""
     shards = Remembering([Stage((0, 1))], slow=frozenset({0}))
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         run.submit()
         shards.has("begin 0")
         run.ask(lambda handle: handle.terminate())
@@ -171,7 +171,7 @@ def test_a_terminated_workflow_ends_no_shard(run: Run) -> None:
 def test_a_run_is_carried_by_one_workflow(run: Run) -> None:
     """Who submits a run that is carried already changes nothing."""
     shards = Remembering([Stage((0,))], slow=frozenset({0}))
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         run.submit()
         shards.has("begin 0")
         assert run.submit()
@@ -204,7 +204,7 @@ def test_a_refusal_fails_the_run_with_its_sentence(run: Run) -> None:
             raise RunRefused("i-1 is protected here.", hint="See protect in the configuration of the worker.")
 
     shards = Remembering([Stage((0, 1, 2), at_once=2)], slow=frozenset({0}), fails=refuse)
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         run.submit()
         shards.has("begin 0", "begin 1")
         shards.let(0)
@@ -263,7 +263,7 @@ def test_without_a_worker_people_are_warned(run: Run) -> None:
 
 def test_a_run_is_joined_on_its_own_task_queue(run: Run) -> None:
     """Who follows it with another queue in their configuration is told of the queue of the run, and of its workers."""
-    with working(run.temporal.server, Remembering([Stage((0,))], slow=frozenset({0})), Settings(run.queue)):
+    with working(run.temporal.server, Remembering([Stage((0,))], slow=frozenset({0})), WorkerSettings(run.queue)):
         run.submit()
         other = replace(run.carrier, queue="elsewhere")
         assert other.submit()
@@ -278,7 +278,7 @@ def test_a_failing_step_is_reported(run: Run) -> None:
     def away(_what: str, _shard: int) -> None:
         raise OSError
 
-    with working(run.temporal.server, Remembering([], fails=away), Settings(run.queue)):
+    with working(run.temporal.server, Remembering([], fails=away), WorkerSettings(run.queue)):
         run.submit()
         shown = wait_for(lambda: run.carrier.describe().text)
 
@@ -289,12 +289,12 @@ def test_a_failing_step_is_reported(run: Run) -> None:
 def test_a_worker_that_ends_hands_its_shard_over(run: Run) -> None:
     """It lets no shard end early: another worker is given the shard, and the run goes on there."""
     shards = Remembering([Stage((0, 1))], slow=frozenset({0}))
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         run.submit()
         shards.has("begin 0")
     assert "hand over 0" in shards.asked
     shards.let(0)
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         assert run.result() == "done"
 
     assert shards.ended == {0, 1}

@@ -17,7 +17,7 @@ from safe_reinit.config import resolve
 from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.model import Stage
 from safe_reinit.temporal.server import Server, server_of
-from safe_reinit.temporal.worker import Settings
+from safe_reinit.temporal.worker import WorkerSettings
 from tests.grpcfront import Front, front_of, pem_of
 from tests.servers import Authority, authority, refused_port
 from tests.temporals import PROGRAM, Remembering, Run, Temporal, working
@@ -178,7 +178,7 @@ def test_a_worker_takes_a_key_that_was_replaced(
     front.keys = {"secret-1"}
     shards = Remembering([Stage((0,)), Stage(question="?"), Stage((1,))])
     run = Run(temporal, "run-rotating", "queue-rotating")
-    with working(replace(opening, api_key_file=str(key)), shards, Settings(run.queue)) as worker:
+    with working(replace(opening, api_key_file=str(key)), shards, WorkerSettings(run.queue)) as worker:
         run.submit()
         shards.has("end 0")
         key.write_text("secret-wrong")

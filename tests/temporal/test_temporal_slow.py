@@ -15,7 +15,7 @@ from temporalio.client import Client
 
 from safe_reinit.execution.following import Carried
 from safe_reinit.model import Stage
-from safe_reinit.temporal.worker import Settings
+from safe_reinit.temporal.worker import WorkerSettings
 from tests import temporalworker
 from tests.processes import ROOT
 from tests.temporals import Remembering, Run, Temporal, start_worker, temporal_or_skip, wait_for, working
@@ -36,7 +36,7 @@ def run(temporal: Temporal) -> Run:
 def test_a_silent_worker_loses_its_shard_to_another_attempt(run: Run) -> None:
     """Once an attempt gives no sign of life for 20 s, the shard is given out a second time, and people are told."""
     shards = Remembering([Stage((0,))], silent={0}, slow=frozenset({0}))
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         run.submit()
         shards.beats()
         shown = run.carrier.describe()
@@ -81,7 +81,7 @@ def test_a_killed_worker_loses_its_shard_to_another_one(run: Run) -> None:
         assert killed.stdout.readline() == "begin 0\n"
         killed.kill()
     shards = Remembering([Stage((0,))])
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         assert run.result() == "done"
 
     assert shards.ended == {0}
@@ -92,11 +92,11 @@ def test_a_worker_that_ends_keeps_its_shard_until_it_lets_it_go(run: Run) -> Non
     """While it finishes the machines under way, for longer than a silent worker has, nobody else is given the shard."""
     slow = Remembering([Stage((0,))], slow=frozenset({0}), deaf=True)
     other = Remembering([Stage((0,))], ended=slow.ended)
-    first = start_worker(run.temporal.server, slow, Settings(run.queue))
+    first = start_worker(run.temporal.server, slow, WorkerSettings(run.queue))
     run.submit()
     slow.has("begin 0")
     first.end()
-    with working(run.temporal.server, other, Settings(run.queue)):
+    with working(run.temporal.server, other, WorkerSettings(run.queue)):
         slow.beats(_TIME_OUT)
         assert "begin 0" not in other.asked
         slow.let(0)
@@ -108,7 +108,7 @@ def test_a_worker_that_ends_keeps_its_shard_until_it_lets_it_go(run: Run) -> Non
 def test_a_terminated_workflow_is_ignored_by_a_shard_that_hears_of_it(run: Run) -> None:
     """Its heartbeats are answered with 'not found', and it goes on until it has ended."""
     shards = Remembering([Stage((0,))], slow=frozenset({0}))
-    with working(run.temporal.server, shards, Settings(run.queue)):
+    with working(run.temporal.server, shards, WorkerSettings(run.queue)):
         run.submit()
         shards.has("begin 0")
         run.ask(lambda handle: handle.terminate())
@@ -124,7 +124,7 @@ def test_a_server_that_is_away_costs_no_shard(tmp_path: Path) -> None:
     with temporal_or_skip(tmp_path) as temporal:
         run = Run(temporal, "run-away", "queue-away")
         shards = Remembering([Stage((0, 1))], slow=frozenset({0}))
-        with working(temporal.server, shards, Settings(run.queue)):
+        with working(temporal.server, shards, WorkerSettings(run.queue)):
             run.submit()
             shards.has("begin 0")
             temporal.kill()
@@ -143,7 +143,7 @@ def test_a_history_of_a_thousand_events_goes_on_in_a_new_one(tmp_path: Path) -> 
     with temporal_or_skip(tmp_path, long=50_000) as temporal:
         run = Run(temporal, "run-long", "queue-long")
         shards = Remembering([Stage(tuple(range(300)), at_once=10)])
-        with working(temporal.server, shards, Settings(run.queue)):
+        with working(temporal.server, shards, WorkerSettings(run.queue)):
             run.submit()
             wait_for(lambda: len(shards.ended) == 300)
             assert run.result() == "done"

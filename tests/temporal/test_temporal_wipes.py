@@ -15,7 +15,7 @@ from safe_reinit.journal import Reader, open_to_write
 from safe_reinit.model import Plan
 from safe_reinit.simulator import Simulator
 from safe_reinit.temporal.carrier import WorkflowCarrier, workflow_id
-from safe_reinit.temporal.worker import Settings
+from safe_reinit.temporal.worker import WorkerSettings
 from safe_reinit.threads import Background
 from tests import cloudlike
 from tests.blackbox.worlds import DISK, INSTANCE, QUICK, YOUNG, wipes
@@ -63,7 +63,7 @@ def test_a_worker_carries_a_run_and_who_began_it_sees_all_of_it(temporal: Tempor
     with cloudlike.simulated({**QUICK, "durations": {"stop": 1, "wipe": 3, "start": 1}, "instances": instances}) as sim:
         ours = client(sim, path, temporal.server.address)
         plan, events = planned(ours), list[str]()
-        with working(temporal.server, client(sim, path, None).own_runs.shards(), Settings(queue_of(path))):
+        with working(temporal.server, client(sim, path, None).own_runs.shards(), WorkerSettings(queue_of(path))):
             result = ours.run(plan, confirm=DISK, on_event=lambda event: events.append(event.event))
             # A worker that ended now would leave the last step of the workflow to another one.
             shown = temporal.ask(lambda asked: asked.get_workflow_handle(workflow_id(str(result.run_id))).result())
@@ -89,7 +89,7 @@ def test_to_end_the_command_ends_the_run_in_order_wherever_it_is_carried(
     ours = client(young, path, temporal.server.address)
     plan = planned(ours)
     with (
-        working(temporal.server, client(young, path, None).own_runs.shards(), Settings(queue_of(path))),
+        working(temporal.server, client(young, path, None).own_runs.shards(), WorkerSettings(queue_of(path))),
         pytest.raises(Error) as raised,
     ):
         ours.run(plan, confirm=DISK, stop=interrupt)
@@ -125,7 +125,7 @@ def test_a_run_that_no_worker_carries_yet_can_be_left_and_resumed(
 
     assert not ours.cancel(run_id)
     with (
-        working(temporal.server, client(young, path, None).own_runs.shards(), Settings(queue_of(path))),
+        working(temporal.server, client(young, path, None).own_runs.shards(), WorkerSettings(queue_of(path))),
         pytest.raises(Error),
     ):
         ours.resume(run_id)
@@ -193,7 +193,7 @@ def test_a_run_is_followed_again_once_the_journal_is_back(
     interrupt = Interrupt(text.append)
     ours = client(young, path, temporal.server.address)
     plan = planned(ours)
-    with working(temporal.server, client(young, path, None).own_runs.shards(), Settings(queue_of(path))):
+    with working(temporal.server, client(young, path, None).own_runs.shards(), WorkerSettings(queue_of(path))):
         running = Background(lambda: ours.run(plan, confirm=DISK, stop=interrupt), "following")
         running.start()
         wait_for(lambda: "follows the run again once the journal can be read" in " ".join(text))

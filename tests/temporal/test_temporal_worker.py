@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 
 from safe_reinit.errors import UsageError
 from safe_reinit.model import Stage
-from safe_reinit.temporal.worker import Settings, build_id
+from safe_reinit.temporal.worker import WorkerSettings, build_id
 from safe_reinit.version import VERSION
 from tests.servers import refused_port
 from tests.temporals import Remembering, Run, Temporal, start_worker, temporal_or_skip, wait_for, working
@@ -48,7 +48,7 @@ def test_a_worker_tells_its_health(tmp_path: Path, caplog: pytest.LogCaptureFixt
     with temporal_or_skip(tmp_path, attributes=()) as temporal:
         run = Run(temporal, "run-plain", "queue-plain")
         health = f"127.0.0.1:{port}"
-        with working(temporal.server, Remembering([Stage((0,))]), Settings(run.queue), health) as worker:
+        with working(temporal.server, Remembering([Stage((0,))]), WorkerSettings(run.queue), health) as worker:
             run.submit()
             assert run.result() == "done"
             wait_for(lambda: get(port, "/healthz") == (200, "ready\n"))
@@ -68,7 +68,7 @@ def test_a_worker_that_ends_says_so(run: Run) -> None:
     """While it finishes what it has, it is not ready for more."""
     port = refused_port()
     shards = Remembering([Stage((0,))], deaf=True, slow=frozenset({0}))
-    worker = start_worker(run.temporal.server, shards, Settings(run.queue), f"127.0.0.1:{port}")
+    worker = start_worker(run.temporal.server, shards, WorkerSettings(run.queue), f"127.0.0.1:{port}")
     run.submit()
     shards.has("begin 0")
     worker.end()
@@ -84,7 +84,9 @@ def test_a_worker_that_ends_says_so(run: Run) -> None:
 def test_a_worker_has_metrics(run: Run) -> None:
     """Prometheus finds those of the SDK, with the task queues."""
     port = refused_port()
-    with working(run.temporal.server, Remembering([Stage((0,))]), Settings(run.queue, metrics=f"127.0.0.1:{port}")):
+    with working(
+        run.temporal.server, Remembering([Stage((0,))]), WorkerSettings(run.queue, metrics=f"127.0.0.1:{port}")
+    ):
         run.submit()
         run.result()
         status, text = get(port, "/metrics")
@@ -99,9 +101,9 @@ def test_an_address_that_is_taken_is_refused(run: Run, what: str) -> None:
     """The worker does not start, and names the address and the setting."""
     port = refused_port()
     address = f"127.0.0.1:{port}"
-    settings = Settings(run.queue, metrics=address if what == "metrics" else "")
+    settings = WorkerSettings(run.queue, metrics=address if what == "metrics" else "")
     with (
-        working(run.temporal.server, Remembering([]), Settings(run.queue), address),
+        working(run.temporal.server, Remembering([]), WorkerSettings(run.queue), address),
         pytest.raises(UsageError, match=f"The worker cannot listen on {address} for {what}") as refused,
     ):
         start_worker(run.temporal.server, Remembering([]), settings, address if what == "health" else "")
@@ -117,11 +119,11 @@ def test_the_next_version_goes_on_with_a_run(run: Run) -> None:
     old = Remembering(stages)
     new = Remembering(stages, ended=old.ended)
     server = run.temporal.server
-    with working(server, old, Settings(run.queue, deployment, "1.0")):
+    with working(server, old, WorkerSettings(run.queue, deployment, "1.0")):
         make_current(run.temporal, deployment, "1.0")
         run.submit()
         old.has("end 0")
-        with working(server, new, Settings(run.queue, deployment, "1.1")):
+        with working(server, new, WorkerSettings(run.queue, deployment, "1.1")):
             wait_for(lambda: old.asked.count("next") == 2)
             assert new.asked == []
             make_current(run.temporal, deployment, "1.1")

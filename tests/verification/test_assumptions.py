@@ -9,7 +9,7 @@ import pytest
 
 from safe_reinit.verification.assumptions import judge
 from safe_reinit.verification.document import masked
-from safe_reinit.verification.record import Answer, Bounds, Record, Sample
+from safe_reinit.verification.record import Bounds, Record, RecordedAnswer, Sample
 from safe_reinit.verification.rounds import before_next
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -30,7 +30,7 @@ def whole(**changed: object) -> Record:
         status = "Running" if running else "Stopping" if second < 25 else "Stopped" if second < 40 else "Starting"
         again = NOON.replace(minute=1) if second >= 60 else STARTED
         samples.append(seen(second + 0.5, status, "ReIniting" if 30 <= second < 36 else "In_use", again))
-    answers = tuple(Answer(at, action, "OK") for action, at in STEPS)
+    answers = tuple(RecordedAnswer(at, action, "OK") for action, at in STEPS)
     return Record(changed.get("samples", tuple(samples)), changed.get("answers", answers))  # type: ignore[arg-type]
 
 
@@ -81,11 +81,11 @@ def test_without_a_start_time_starts_and_clocks_are_unknown() -> None:
 
 def test_a_call_that_was_lost_and_had_no_effect_proves_nothing() -> None:
     """Whether it never arrived or is still to come cannot be told; one that took effect in time agrees."""
-    lost = Answer(5.0, "StopInstance", "Unanswered")
+    lost = RecordedAnswer(5.0, "StopInstance", "Unanswered")
     answers = whole().answers
 
     assert verdicts([whole(answers=(lost, *answers))])[3] == "u"
-    assert verdicts([whole(answers=(Answer(9.9, "StopInstance", "Unanswered"), *answers[1:]))])[3] == "a"
+    assert verdicts([whole(answers=(RecordedAnswer(9.9, "StopInstance", "Unanswered"), *answers[1:]))])[3] == "a"
     assert verdicts([whole(answers=answers[1:])])[3] == "u"  # somebody else stopped it
 
 

@@ -1,6 +1,6 @@
 """The cloud, implemented with Alibaba Cloud's own SDK.
 
-Only this package imports the SDK, and only after ``connect`` is called.
+Only this package imports the SDK, and only after ``make_gateway`` is called.
 
 | file | what is in it |
 |---|---|
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from ..interface import MaySend, OnCall
     from .client import Aliyun
 
-__all__ = ["connect"]
+__all__ = ["make_gateway"]
 
 
-def connect(connection: Connection, on_call: OnCall, may_send: MaySend = lambda _action: "") -> Aliyun:
+def make_gateway(connection: Connection, on_call: OnCall, may_send: MaySend = lambda _action: "") -> Aliyun:
     """Make a gateway to the cloud at this place. Nothing is sent yet.
 
     Args:

@@ -22,7 +22,7 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 
 
 @dataclass(frozen=True)
-class Key:
+class SigningKey:
     """The key that signs a request."""
 
     key_id: str
@@ -114,19 +114,19 @@ class SourceClient:
             raise self.failed(f"the answer of {who} cannot be read", was_asked=True)
         return body
 
-    def success(self, body: Mapping[str, Any], who: str) -> Key:
+    def success(self, body: Mapping[str, Any], who: str) -> SigningKey:
         """Read a temporary key from an answer that says whether it contains one."""
         if body.get("Code") != "Success":
             raise self.failed(f"{who} answered without success", was_asked=True)
         return self.given(body, who)
 
-    def given(self, body: object, who: str) -> Key:
+    def given(self, body: object, who: str) -> SigningKey:
         """Read a temporary key."""
         row = body if isinstance(body, Mapping) else {}
         key_id, secret, token = (row.get(name) for name in ("AccessKeyId", "AccessKeySecret", "SecurityToken"))
         if not (isinstance(key_id, str) and isinstance(secret, str) and isinstance(token, str)):
             raise self.failed(f"there is no temporary key in the answer of {who}", was_asked=True)
-        return Key(key_id, Secret(secret), Secret(token), self.time(row.get("Expiration"), who))
+        return SigningKey(key_id, Secret(secret), Secret(token), self.time(row.get("Expiration"), who))
 
     def time(self, text: object, who: str) -> float:
         """Read when a key expires, in seconds since the epoch."""

@@ -64,7 +64,7 @@ class Reply:
     body: bytes
 
 
-class Attempt:
+class RequestInProgress:
     """One request in progress. Safe to use from several threads: another thread may abandon it.
 
     Args:

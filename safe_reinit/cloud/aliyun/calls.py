@@ -9,7 +9,7 @@ from typing import Any
 from ...model import Accepted, Options, error_codes
 from ..interface import Refused, Unanswered
 from . import shapes
-from .exchange import Exchange, readable
+from .exchange import Exchange, readable_body
 
 _OWNER = {
     "owner_account": "OwnerAccount",
@@ -19,7 +19,7 @@ _OWNER = {
 }
 
 
-class Calls:
+class ChangingCalls:
     """The changing calls of ``Cloud``; ``Cloud`` says what each method means."""
 
     def __init__(self, exchange: Exchange) -> None:
@@ -102,7 +102,7 @@ class Calls:
         self, action: str, query: Mapping[str, Any], subject: str, attempt: int, until: float = math.inf
     ) -> Accepted:
         answer = self._exchange.ecs(action, query, (subject,), changing=True, attempt=attempt, until=until)
-        with readable(action):
+        with readable_body(action):
             if action == "CreateSnapshot":
                 return Accepted(answer.request_id, answer.body.required("SnapshotId"))
             return Accepted(answer.request_id)
@@ -120,7 +120,7 @@ class Calls:
         """
         answer = self._exchange.ecs(action, query, ids, changing=True, attempt=attempt)
         codes: dict[str, set[str]] = {}
-        with readable(action):
+        with readable_body(action):
             items = answer.body.list("InstanceResponses", "InstanceResponse")
         rows, unreadable = shapes.rows(action, items, shapes.instance_response)
         for instance_id, code in rows:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .calls import Calls
+from .calls import ChangingCalls
 from .dry_runs import DryRuns
 from .exchange import Exchange
-from .other_products import OtherProducts
+from .other_products import OtherProductReads
 from .reads import Reads
 
 
@@ -35,7 +35,7 @@ class Aliyun:
         self.describe_images = reads.describe_images
         self.describe_key_pairs = reads.describe_key_pairs
 
-        other_products = OtherProducts(exchange)
+        other_products = OtherProductReads(exchange)
         self.describe_scaling_members = other_products.describe_scaling_members
         self.describe_key = other_products.describe_key
         self.describe_replica_pairs = other_products.describe_replica_pairs
@@ -49,7 +49,7 @@ class Aliyun:
         self.dry_run_stop = dry_runs.dry_run_stop
         self.dry_run_start = dry_runs.dry_run_start
 
-        calls = Calls(exchange)
+        calls = ChangingCalls(exchange)
         self.stop_instance = calls.stop_instance
         self.stop_instances = calls.stop_instances
         self.start_instance = calls.start_instance

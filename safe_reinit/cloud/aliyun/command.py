@@ -15,7 +15,7 @@ COMMAND_TIMEOUT = 60.0
 _MAX_OUTPUT = 1 << 20
 
 
-def run(words: Sequence[str], failed: Callable[[str], CredentialsError]) -> tuple[int | None, bytes]:
+def run_to_end(words: Sequence[str], failed: Callable[[str], CredentialsError]) -> tuple[int | None, bytes]:
     """Run a command to its end, and return its status and its output; ``None`` if it took too long.
 
     It stays in our process group: otherwise it could not ask for a one-time password on the terminal.

@@ -21,16 +21,16 @@ from ...model import Caller
 from ...threads import Background
 from ..endpoints import is_loopback
 from ..given import KeySource, is_key
-from .answers import Key, Web
+from .answers import SigningKey, Web
 from .keys import key_of
 from .profile import CredentialsError, NothingFoundError, Profile
-from .sources import Source, chosen, read
+from .sources import CredentialSource, chosen, read_source
 
 if TYPE_CHECKING:
     from ..endpoints import Place
     from .attempt import Reply
 
-__all__ = ["Credentials", "CredentialsError", "Key", "NothingFoundError", "OtherCallerError"]
+__all__ = ["Credentials", "CredentialsError", "NothingFoundError", "OtherCallerError", "SigningKey"]
 
 _RENEW_BEFORE = 300.0
 """Seconds before its expiry at which a key is renewed; a short-lived one in its last third."""
@@ -50,7 +50,7 @@ _GIVE = (
     f"To try it without an account: {TRY_IT}"
 )
 
-Who = Callable[[Key], Caller]
+Who = Callable[[SigningKey], Caller]
 """Asks STS who a key belongs to."""
 
 
@@ -73,16 +73,16 @@ class Credentials:
         self._environment = environment
         self._web = web or _Connected(place, environment)
         self._locks = (os.getpid(), threading.Lock())
-        self._sources: list[Source] = []
+        self._sources: list[CredentialSource] = []
         self._profile: Profile | None = None
-        self._held: Key | None = None
+        self._held: SigningKey | None = None
         self._reread_at = -inf
         self._again_at = inf
         self._refused = False
         self._caller: Caller | None = None
         self._unknown = False
-        self._latest: tuple[Profile, Key, float] | None = None
-        self._stranger: tuple[Key, Caller] | None = None
+        self._latest: tuple[Profile, SigningKey, float] | None = None
+        self._stranger: tuple[SigningKey, Caller] | None = None
 
     @property
     def _asking(self) -> threading.Lock:
@@ -99,7 +99,7 @@ class Credentials:
             return ""
         return self._profile.source if self._profile else ""
 
-    def key(self, who: Who, *, strict: bool = False, unchecked: bool = False) -> Key:
+    def key(self, who: Who, *, strict: bool = False, unchecked: bool = False) -> SigningKey:
         """Return the key to sign with.
 
         Args:
@@ -129,7 +129,7 @@ class Credentials:
                 self._again_at = _now() + _REREAD_INTERVAL
                 return usable
 
-    def refused(self, key: Key) -> None:
+    def refused(self, key: SigningKey) -> None:
         """Record that ECS refused a key: its source must be asked again."""
         if key == self._held:
             self._refused = True
@@ -149,12 +149,12 @@ class Credentials:
         """Record that STS did not say who the key belongs to: any other key must be proven to be the same caller's."""
         self._unknown = self._caller is None and self._held is not None
 
-    def _usable(self) -> Key | None:
+    def _usable(self) -> SigningKey | None:
         held = self._held
         expired = held is not None and held.expires is not None and held.expires <= _now()
         return None if expired or self._refused else held
 
-    def _renewed(self, who: Who, *, strict: bool, unchecked: bool) -> Key:
+    def _renewed(self, who: Who, *, strict: bool, unchecked: bool) -> SigningKey:
         """Read the source, and return the key that it has now, or the earlier one if that is still the source's.
 
         If the earlier one is no longer good, another caller of the same account may still observe.
@@ -194,17 +194,17 @@ class Credentials:
             and now - latest[2] < _REREAD_INTERVAL
         )
 
-    def _chosen(self) -> list[Source]:
+    def _chosen(self) -> list[CredentialSource]:
         if self._place.key_source is not None:
-            return [Source("program")]
+            return [CredentialSource("program")]
         return chosen(self._environment, self._place.profile, local_only=self._place.loopback)
 
-    def _read(self, source: Source) -> Profile:
+    def _read(self, source: CredentialSource) -> Profile:
         if self._place.key_source is not None:
             return _asked(self._place.key_source)
-        return read(source, self._environment)
+        return read_source(source, self._environment)
 
-    def _obtained(self, now: float) -> tuple[Profile, Key | None]:
+    def _obtained(self, now: float) -> tuple[Profile, SigningKey | None]:
         """Get a key from the source, if there is a reason to; the first time from the first that is not absent."""
         if not self._sources:
             self._sources = self._chosen()
@@ -232,7 +232,7 @@ class Credentials:
         raise NothingFoundError(f"{_NONE}{why}.", _GIVE)
 
 
-def _given(place: Place) -> Key:
+def _given(place: Place) -> SigningKey:
     """Return the key that the program gave."""
     assert place.access_key is not None  # noqa: S101 - for the types
     key_id, *others = place.access_key
@@ -312,13 +312,13 @@ class _Connected:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, until: float, connect: float
     ) -> Reply:
         """Implement ``Web``; on loopback no proxy is used."""
-        from .attempt import Attempt  # noqa: PLC0415 - most sources ask nobody
+        from .attempt import RequestInProgress  # noqa: PLC0415 - most sources ask nobody
         from .transport import Connections  # noqa: PLC0415 - as above
 
         left = max(0.0, until - boottime())
         direct = is_loopback(urlsplit(url).hostname or "")
         connections = Connections(ca_bundle=self._place.ca_bundle, proxy=self._place.proxy, direct=direct)
         try:
-            return connections.send(Attempt(left, min(connect, left)), method, url, headers, body)
+            return connections.send(RequestInProgress(left, min(connect, left)), method, url, headers, body)
         finally:
             connections.close()

@@ -27,11 +27,11 @@ from ...model import Call, Caller, error_codes
 from ..connection import Connection
 from ..endpoints import Endpoint
 from ..interface import CloudError, MaySend, NoCredentials, NotSent, OnCall, OtherCaller, Refused, Unanswered
-from .answers import Key
-from .attempt import Attempt, LostError, NotLeftError, Reply, cannot_make
+from .answers import SigningKey
+from .attempt import LostError, NotLeftError, Reply, RequestInProgress, cannot_make
 from .credentials import Credentials, CredentialsError, OtherCallerError
-from .row import Row, UnreadableError
-from .sdk import Api, Client, EcsClient
+from .row import Row, UnreadableAnswerError
+from .sdk import Api, EcsClient, SdkClient
 from .transport import Connections
 
 READ_TIMEOUT = 10.0
@@ -61,7 +61,7 @@ class Answer:
 
 
 @contextmanager
-def readable(action: str) -> Iterator[None]:
+def readable_body(action: str) -> Iterator[None]:
     """Treat a body that does not have the documented form as no answer.
 
     Raises:
@@ -69,7 +69,7 @@ def readable(action: str) -> Iterator[None]:
     """
     try:
         yield
-    except UnreadableError as error:
+    except UnreadableAnswerError as error:
         raise Unanswered(action, str(error)) from None
 
 
@@ -89,7 +89,7 @@ def pages(action: str, read_page: Callable[[str], Answer], most: int = MAX_PAGES
     began = boottime()
     while True:
         answer = read_page(token)
-        with readable(action):
+        with readable_body(action):
             token = answer.body.text("NextToken")
         yield answer, not token
         if not token:
@@ -122,7 +122,7 @@ class Exchange:
         self._connections = Connections(
             ca_bundle=connection.ca_bundle, proxy=connection.proxy, direct=connection.loopback
         )
-        self._clients: dict[str, Client] = {}
+        self._clients: dict[str, SdkClient] = {}
         self._typed: dict[str, EcsClient] = {}
         self._ecs: Endpoint | None = None
 
@@ -153,7 +153,9 @@ class Exchange:
 
         def send() -> Answer:
             forbidden = partial(self._forbidden, action, until)
-            limit = Attempt(CHANGE_TIMEOUT, forbidden=forbidden) if changing else Attempt(READ_TIMEOUT)
+            limit = (
+                RequestInProgress(CHANGE_TIMEOUT, forbidden=forbidden) if changing else RequestInProgress(READ_TIMEOUT)
+            )
             return self._ended(endpoint, api, query, limit, called)
 
         return self._signed(send, called, again=not changing)
@@ -176,7 +178,9 @@ class Exchange:
         endpoint = self.connection.of(api.product) or Endpoint("https", default)
         limits = (OTHER_PRODUCT_TIMEOUT, OTHER_PRODUCT_TIMEOUT) if quick else (READ_TIMEOUT,)
         called = Called(tuple(subject))
-        return self._signed(lambda: self._ended(endpoint, api, query, Attempt(*limits), called), called, again=True)
+        return self._signed(
+            lambda: self._ended(endpoint, api, query, RequestInProgress(*limits), called), called, again=True
+        )
 
     def get_caller(self) -> tuple[Caller, datetime | None]:
         """Ask STS who the present credentials of the source belong to; see ``_ended`` for what is raised.
@@ -200,9 +204,9 @@ class Exchange:
         api = Api("sts", "2015-04-01", "GetCallerIdentity")
         given = called.key is not None
         answer = self._signed(
-            lambda: self._ended(endpoint, api, {}, Attempt(READ_TIMEOUT), called), called, again=not given
+            lambda: self._ended(endpoint, api, {}, RequestInProgress(READ_TIMEOUT), called), called, again=not given
         )
-        with readable(api.action):
+        with readable_body(api.action):
             row = answer.body
             return Caller(row.required("AccountId"), row.required("Arn"), row.text("IdentityType")), answer.date
 
@@ -220,7 +224,9 @@ class Exchange:
         called.key = None
         return self._signed(send, called, again=False)
 
-    def _ended(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, called: Called) -> Answer:
+    def _ended(
+        self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: RequestInProgress, called: Called
+    ) -> Answer:
         """Send, report the exchange, and return the answer.
 
         Raises:
@@ -262,13 +268,13 @@ class Exchange:
             return "Check the network, the proxy and the endpoint of ECS (--endpoint)."
         return f"Check the network, the proxy, and that {self.connection.region} is the id of the region (--region)."
 
-    def _key(self, called: Called) -> Key:
+    def _key(self, called: Called) -> SigningKey:
         return self._credentials.key(
             lambda key: self._caller(Called(key=key))[0], strict=called.strict, unchecked=called.unchecked
         )
 
     def _sent(
-        self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, called: Called
+        self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: RequestInProgress, called: Called
     ) -> Answer | CloudError:
         """Send once, and return how that ended: nothing that the SDK raises may leave this method."""
         action, host = api.action, endpoint.host
@@ -295,15 +301,17 @@ class Exchange:
             why = cannot_make(error)
             return NotSent(action, str(why), host, why.hint)
         try:
-            return _read(reply) if reply.status == 200 else _refusal(reply, action)
-        except (UnreadableError, ValueError, RecursionError):
+            return _read(reply) if reply.status == 200 else _refused(reply, action)
+        except (UnreadableAnswerError, ValueError, RecursionError):
             return Unanswered(action, f"the response (HTTP {reply.status}) is not an answer of this API", host)
 
-    def _reply(self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: Attempt, key: Key) -> Reply:
+    def _reply(
+        self, endpoint: Endpoint, api: Api, query: Mapping[str, Any], limit: RequestInProgress, key: SigningKey
+    ) -> Reply:
         """Send ECS's own API with the SDK's typed client, and that of another product with its generic call."""
         if api.typed:
             return self._ecs_client(endpoint).ask(api.action, query, limit, key)
-        client = self._clients.setdefault(endpoint.url, Client(self._config(endpoint), self._connections))
+        client = self._clients.setdefault(endpoint.url, SdkClient(self._config(endpoint), self._connections))
         params = Params(
             action=api.action, version=api.version, protocol=endpoint.scheme.upper(), pathname="/", method="POST",
             auth_type="AK", style="RPC", req_body_type="formData", body_type="json",
@@ -344,7 +352,7 @@ class Called:
     """Whether the source must have the key now."""
     unchecked: bool = False
     """Whether any key is good enough, because the call brings a machine back."""
-    key: Key | None = None
+    key: SigningKey | None = None
     """The key that signs it, once that is known."""
 
 
@@ -353,25 +361,25 @@ def _read(reply: Reply) -> Answer:
     body = Row(json.loads(reply.body))
     request_id = body.required("RequestId")
     if not _REQUEST_ID.fullmatch(request_id):
-        raise UnreadableError
+        raise UnreadableAnswerError
     return Answer(body, request_id, _date(reply.headers))
 
 
-def _refusal(reply: Reply, action: str) -> Refused:
+def _refused(reply: Reply, action: str) -> Refused:
     """Read an error in ECS's format."""
     if not 400 <= reply.status < 600:
-        raise UnreadableError
+        raise UnreadableAnswerError
     if reply.headers.get("content-type") == _XML:
         members: Any = XML.parse_xml(reply.body.decode(), None).get("Error")
     else:
         members = json.loads(reply.body)
     if not isinstance(members, dict):
-        raise UnreadableError
+        raise UnreadableAnswerError
     code, request_id = members.get("Code") or members.get("code"), members.get("RequestId") or members.get("requestId")
     if not (isinstance(code, str) and _CODE.fullmatch(code)):
-        raise UnreadableError
+        raise UnreadableAnswerError
     if not (isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id)):
-        raise UnreadableError
+        raise UnreadableAnswerError
     after = Utils.get_throttling_time_left(reply.headers)
     return Refused(
         code, reply.status, error_codes.meaning_of(action, code), request_id, action=action, retry_after=after

@@ -20,8 +20,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from ...model import Secret
 from ..endpoints import is_loopback
-from .answers import Key, SourceClient, Web, host_of, object_of
-from .command import COMMAND_TIMEOUT, run
+from .answers import SigningKey, SourceClient, Web, host_of, object_of
+from .command import COMMAND_TIMEOUT, run_to_end
 from .profile import CredentialsError, NothingFoundError, Profile
 from .sources import metadata_is_off
 
@@ -40,7 +40,7 @@ _MAX_ANSWER_SIZE = 1 << 20
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
-def key_of(profile: Profile, web: Web, environment: Mapping[str, str], now: float) -> Key:
+def key_of(profile: Profile, web: Web, environment: Mapping[str, str], now: float) -> SigningKey:
     """Return the key that a source gives.
 
     Args:
@@ -70,7 +70,7 @@ class _Source:
         self._client = client
         self._profile = client.profile
 
-    def key(self) -> Key:
+    def key(self) -> SigningKey:
         mode = self._profile.mode
         if mode in ("AK", "StsToken"):
             return self._own(token=mode == "StsToken")
@@ -91,15 +91,15 @@ class _Source:
         }[mode]
         return key_of_mode()
 
-    def _own(self, *, token: bool) -> Key:
+    def _own(self, *, token: bool) -> SigningKey:
         key_id, secret = self._profile.needed("access_key_id"), self._profile.needed("access_key_secret")
-        key = Key(key_id, Secret(secret), Secret(self._profile.needed("sts_token")) if token else None)
+        key = SigningKey(key_id, Secret(secret), Secret(self._profile.needed("sts_token")) if token else None)
         _check_key(self._profile, key)
         return key
 
     # ------------------------------------------------------------------------------------------------------- STS
 
-    def _assume(self, base: Key) -> Key:
+    def _assume(self, base: SigningKey) -> SigningKey:
         """Assume a role with a key (STS API reference: AssumeRole)."""
         query = self._role("AssumeRole") | {
             "AccessKeyId": base.key_id,
@@ -114,7 +114,7 @@ class _Source:
         query["Signature"] = _signature(query, base.secret.reveal())
         return self._of_sts(query)
 
-    def _oidc(self) -> Key:
+    def _oidc(self) -> SigningKey:
         """Assume a role with a token of an identity provider (STS API reference: AssumeRoleWithOIDC)."""
         query = self._role("AssumeRoleWithOIDC")
         query["OIDCProviderArn"] = self._profile.needed("oidc_provider_arn")
@@ -145,14 +145,14 @@ class _Source:
             query["Policy"] = session_policy
         return query
 
-    def _of_sts(self, query: Mapping[str, str]) -> Key:
+    def _of_sts(self, query: Mapping[str, str]) -> SigningKey:
         url = self._client.web.sts(self._profile)
         body = self._client.json("GET", f"{url}/?{urlencode(query, quote_via=quote, safe='~')}", "STS")
         return self._client.given(body.get("Credentials"), "STS")
 
     # --------------------------------------------------------------------------------------------------- others
 
-    def _machine(self) -> Key:
+    def _machine(self) -> SigningKey:
         """Ask the metadata service of this machine for the key of its role."""
         if metadata_is_off(self._client.environment):
             raise self._client.failed("ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids asking the metadata service")
@@ -191,11 +191,11 @@ class _Source:
             return role
         raise self._client.failed(f"{_THEM} names no role (HTTP {reply.status})", was_asked=True)
 
-    def _uri(self) -> Key:
+    def _uri(self) -> SigningKey:
         url = self._client.web_address(self._profile.needed("credentials_uri"))
         return self._client.success(self._client.json("GET", url, host_of(url)), host_of(url))
 
-    def _sso(self) -> Key:
+    def _sso(self) -> SigningKey:
         """Get a key for a CloudSSO session."""
         token = self._session("access_token", "cloud_sso_access_token_expire", "CloudSSO")
         url = self._profile.needed("cloud_sso_sign_in_url")
@@ -213,12 +213,12 @@ class _Source:
         body = self._client.json("POST", target, "CloudSSO", headers, json.dumps(members).encode())
         return self._client.given(body.get("CloudCredential"), "CloudSSO")
 
-    def _oauth(self) -> Key:
+    def _oauth(self) -> SigningKey:
         """Use the key that the aliyun CLI got for its OAuth session, or get one; the session itself is the CLI's."""
         ends = self._profile.number("sts_expiration")
         if ends > self._client.now and self._profile.text("sts_token"):
             own = self._own(token=True)
-            return Key(own.key_id, own.secret, own.token, ends)
+            return SigningKey(own.key_id, own.secret, own.token, ends)
         site = self._profile.text("oauth_site_type").upper() or "CN"
         if site not in _OAUTH:
             raise self._client.failed(f"its oauth_site_type is {site!r}, but must be CN or INTL")
@@ -238,7 +238,7 @@ class _Source:
         _check(self._profile, member, token)
         return token
 
-    def _command(self) -> Key:
+    def _command(self) -> SigningKey:
         """Run an external command; it prints an aliyun CLI profile, and its stderr is not shown."""
         try:
             words = shlex.split(self._profile.needed("process_command"))
@@ -246,7 +246,7 @@ class _Source:
             raise self._client.failed("its process_command has an unclosed quotation mark") from None
         if not words:
             raise self._client.failed("its process_command is empty or missing")
-        status, printed = run(words, self._client.failed)
+        status, printed = run_to_end(words, self._client.failed)
         if status is None:
             raise self._client.failed(
                 f"its process_command had not ended after {COMMAND_TIMEOUT:g} s, or printed too much", was_asked=True
@@ -264,10 +264,12 @@ class _Source:
         made = Profile(mode, body, f"{self._profile.source}, by what its process_command printed,")
         own = _Source(replace(self._client, profile=made))._own(token=mode.lower() == "ststoken")
         ends = body.get("expiration")
-        return Key(own.key_id, own.secret, own.token, self._client.time(ends, "its process_command") if ends else None)
+        return SigningKey(
+            own.key_id, own.secret, own.token, self._client.time(ends, "its process_command") if ends else None
+        )
 
 
-def _check_key(profile: Profile, key: Key) -> None:
+def _check_key(profile: Profile, key: SigningKey) -> None:
     """Refuse a key that cannot be part of a header, before anything is signed with it."""
     _check(profile, "access_key_id", key.key_id)
     _check(profile, "access_key_secret", key.secret.reveal())

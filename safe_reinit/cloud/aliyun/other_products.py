@@ -14,8 +14,8 @@ from typing import TypeVar
 from ...model import AutoSnapshotPolicy, Key, ReplicaPair, ScalingMember, SystemEvent
 from ..interface import Described, Refused, Unanswered
 from . import shapes
-from .exchange import Answer, Exchange, pages, readable
-from .reads import joined, parts, read
+from .exchange import Answer, Exchange, pages, readable_body
+from .reads import joined_answers, parts, read_rows
 from .sdk import Api
 
 Item = TypeVar("Item")
@@ -40,7 +40,7 @@ _ESS_CENTRAL = frozenset(
 """The regions whose Auto Scaling has no endpoint of its own (Auto Scaling API reference, endpoints)."""
 
 
-class OtherProducts:
+class OtherProductReads:
     """The Describe calls of ``Cloud`` that a plan can do without; ``Cloud`` says what each method means."""
 
     def __init__(self, exchange: Exchange) -> None:
@@ -57,7 +57,7 @@ class OtherProducts:
         for some in calls:
             answer = self._read_once(_MEMBERS, {**_numbered("InstanceId", some), "PageSize": "50"}, some)
             described.append(_only(_members(answer), some, _MEMBERS, lambda member: member.instance_id))
-        return joined(described)
+        return joined_answers(described)
 
     def _all_members(self, most: int) -> Described[ScalingMember] | None:
         """List the members of all scaling groups of the region, unless that takes more pages."""
@@ -65,12 +65,12 @@ class OtherProducts:
         for page in range(1, most + 1):
             answer = self._read_once(_MEMBERS, {"PageSize": "50", "PageNumber": str(page)}, ())
             described.append(_members(answer))
-            with readable(_MEMBERS.action):
+            with readable_body(_MEMBERS.action):
                 total = answer.body.number("TotalCount")
             if total is None or total > most * 50:
                 return None
             if sum(len(each.items) + len(each.unreadable) for each in described) >= total:
-                return joined(described)
+                return joined_answers(described)
         return None
 
     def describe_key(self, key_id: str) -> Described[Key]:
@@ -81,7 +81,7 @@ class OtherProducts:
             if refused.code == "Forbidden.KeyNotFound":
                 return Described((Key(key_id, ""),), None)
             raise
-        with readable(_KEY.action):
+        with readable_body(_KEY.action):
             answer.body.must_have("KeyMetadata")
             return Described((shapes.key(answer.body.row("KeyMetadata"), key_id),), answer.date)
 
@@ -90,11 +90,11 @@ class OtherProducts:
         described = []
         for site in _SITES:
             for answer, _ in self._other_pages(_PAIRS, {"Site": site, "MaxResults": "500"}, ()):
-                with readable(_PAIRS.action):
+                with readable_body(_PAIRS.action):
                     items = answer.body.plain_list("ReplicaPairs")
                 pairs, unreadable = shapes.rows(_PAIRS.action, items, shapes.replica_pair)
                 described.append(Described(tuple(pairs), answer.date, unreadable=tuple(unreadable)))
-        return joined(described)
+        return joined_answers(described)
 
     def describe_system_events(self, instance_ids: Sequence[str]) -> Described[SystemEvent]:
         """Implement ``Cloud``. For many, the region is listed if that takes no more calls than asking for each."""
@@ -103,7 +103,9 @@ class OtherProducts:
             listed = self._events((), len(calls))
             if listed.complete:
                 return _about(instance_ids, listed, lambda event: event.instance_id)
-        return joined([_only(self._events(some), some, _EVENTS, lambda event: event.instance_id) for some in calls])
+        return joined_answers(
+            [_only(self._events(some), some, _EVENTS, lambda event: event.instance_id) for some in calls]
+        )
 
     def _events(self, instance_ids: Sequence[str], most: int | None = None) -> Described[SystemEvent]:
         """List the events that have not ended, of these instances or of all in the region, up to this many pages."""
@@ -112,14 +114,14 @@ class OtherProducts:
         complete = False
         for answer, last in islice(self._other_pages(_EVENTS, {**query, "MaxResults": "100"}, instance_ids), most):
             outer, inner = "InstanceSystemEventSet", "InstanceSystemEventType"
-            described.append(read(_EVENTS.action, answer, outer, inner, shapes.system_event))
+            described.append(read_rows(_EVENTS.action, answer, outer, inner, shapes.system_event))
             complete = last
-        return replace(joined(described), complete=complete)
+        return replace(joined_answers(described), complete=complete)
 
     def describe_auto_snapshot_policy(self, policy_id: str) -> Described[AutoSnapshotPolicy]:
         """Implement ``Cloud``."""
         answer = self._read_once(_POLICY, {"AutoSnapshotPolicyId": policy_id}, (policy_id,))
-        described = read(
+        described = read_rows(
             _POLICY.action, answer, "AutoSnapshotPolicies", "AutoSnapshotPolicy", shapes.auto_snapshot_policy
         )
         return _only(described, (policy_id,), _POLICY, lambda policy: policy.policy_id)
@@ -144,7 +146,7 @@ class OtherProducts:
 
 
 def _members(answer: Answer) -> Described[ScalingMember]:
-    return read(_MEMBERS.action, answer, "ScalingInstances", "ScalingInstance", shapes.scaling_member)
+    return read_rows(_MEMBERS.action, answer, "ScalingInstances", "ScalingInstance", shapes.scaling_member)
 
 
 def _about(ids: Sequence[str], listed: Described[Item], key: Callable[[Item], str]) -> Described[Item]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ...model import Caller, Disk, Image, Instance, Snapshot, SnapshotLink
 from ..interface import Described, Unanswered
 from . import shapes
-from .exchange import MAX_PAGES, Answer, Exchange, pages, readable
+from .exchange import MAX_PAGES, Answer, Exchange, pages, readable_body
 from .row import Row
 
 Item = TypeVar("Item")
@@ -100,13 +100,13 @@ class Reads:
         absent = set(image_ids) - {image.image_id for image in described.items}
         if not absent:
             return described
-        return joined([described, self._images(sorted(absent), IsPublic=True, ImageOwnerAlias="others")])
+        return joined_answers([described, self._images(sorted(absent), IsPublic=True, ImageOwnerAlias="others")])
 
     def describe_key_pairs(self, name: str) -> Described[str]:
         """Implement ``Cloud``: ECS may treat the name as a pattern, so only an identical one counts."""
         query = {"RegionId": self._region, "KeyPairName": name}
         answer = self._exchange.ecs("DescribeKeyPairs", query, (name,))
-        with readable("DescribeKeyPairs"):
+        with readable_body("DescribeKeyPairs"):
             answer.body.must_have("KeyPairs")
             names = [row.required("KeyPairName") for row in answer.body.rows("KeyPairs", "KeyPair")]
         return Described(tuple(each for each in names if each == name), answer.date)
@@ -128,7 +128,7 @@ class Reads:
             if not {key(item) for item in page.items} | unread <= {*some, ""}:
                 raise Unanswered(action, "a row is for a resource that was not asked for")
             described.append(replace(page, items=tuple(item for item in page.items if key(item) not in unread)))
-        return joined(described)
+        return joined_answers(described)
 
     def _page(
         self, action: str, query: dict[str, Any], shape: Callable[[Row], Item], subject: Sequence[str]
@@ -156,7 +156,7 @@ class Reads:
         for answer, last in islice(pages(action, partial(self._read_page, action, query, subject), ending), most):
             described.append(self._read(action, answer, shape))
             complete = last
-        return replace(joined(described), complete=complete)
+        return replace(joined_answers(described), complete=complete)
 
     def _read_page(self, action: str, query: dict[str, Any], subject: Sequence[str], token: str) -> Answer:
         fields = {"RegionId": self._region, "MaxResults": _ROWS_PER_PAGE, **query}
@@ -170,7 +170,7 @@ class Reads:
         for some in parts(ids, IDS_PER_CALL):
             answer = self._exchange.ecs(action, {**self._first_page(), field: json.dumps(some)}, some)
             described.append(self._read(action, answer, shape))
-        return joined(described)
+        return joined_answers(described)
 
     def _images(self, image_ids: Sequence[str], **query: Any) -> Described[Image]:  # noqa: ANN401
         described = []
@@ -179,29 +179,29 @@ class Reads:
             answer = self._exchange.ecs("DescribeImages", {**self._first_page(), **fields}, some)
             page = self._read("DescribeImages", answer, shapes.image)
             described.append(replace(page, items=tuple(image for image in page.items if image.image_id in some)))
-        return joined(described)
+        return joined_answers(described)
 
     def _first_page(self) -> dict[str, Any]:
         return {"RegionId": self._region, "PageSize": _ROWS_PER_PAGE, "PageNumber": 1}
 
     def _read(self, action: str, answer: Answer, shape: Callable[[Row], Item]) -> Described[Item]:
         outer = action.removeprefix("Describe")
-        return read(action, answer, outer, outer.removesuffix("s"), shape)
+        return read_rows(action, answer, outer, outer.removesuffix("s"), shape)
 
 
-def read(action: str, answer: Answer, outer: str, inner: str, shape: Callable[[Row], Item]) -> Described[Item]:
+def read_rows(action: str, answer: Answer, outer: str, inner: str, shape: Callable[[Row], Item]) -> Described[Item]:
     """Read the list in an answer, each row separately.
 
     Raises:
         Unanswered: it does not contain the list.
     """
-    with readable(action):
+    with readable_body(action):
         answer.body.must_have(outer)
         items, unreadable = shapes.rows(action, answer.body.list(outer, inner), shape)
     return Described(tuple(items), answer.date, unreadable=tuple(unreadable))
 
 
-def joined(described: Sequence[Described[Item]]) -> Described[Item]:
+def joined_answers(described: Sequence[Described[Item]]) -> Described[Item]:
     """Combine the answers to several calls; the date is that of the last."""
     return Described(
         tuple(item for each in described for item in each.items),

@@ -22,7 +22,7 @@ _MAX_QUOTED = 32
 """How many characters of a text a message repeats: enough for ids and times, too few for a misplaced secret."""
 
 
-class UnreadableError(ValueError):
+class UnreadableAnswerError(ValueError):
     """A body, or a field in it, does not have the documented form.
 
     Attributes:
@@ -65,12 +65,12 @@ class Row:
 
     def __init__(self, data: object, path: str = "") -> None:
         if not isinstance(data, dict):
-            raise UnreadableError(path, data)
+            raise UnreadableAnswerError(path, data)
         self._data: dict[str, Any] = data
         self._path = path
 
-    def _unreadable(self, name: str) -> UnreadableError:
-        return UnreadableError(self._at(name), self._data.get(name))
+    def _unreadable(self, name: str) -> UnreadableAnswerError:
+        return UnreadableAnswerError(self._at(name), self._data.get(name))
 
     def _at(self, name: str) -> str:
         return f"{self._path}.{name}" if self._path else name
@@ -174,7 +174,7 @@ class Row:
         items = self.list(name, inner)
         for item in items:
             if not isinstance(item, str):
-                raise UnreadableError(f"{self._at(name)}.{inner}", item)
+                raise UnreadableAnswerError(f"{self._at(name)}.{inner}", item)
         return tuple(whole(item) for item in items)
 
     def must_have(self, name: str) -> None:

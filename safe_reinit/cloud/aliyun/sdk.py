@@ -20,8 +20,8 @@ from alibabacloud_tea_openapi.utils_models import Config, OpenApiRequest, Params
 from darabonba.request import DaraRequest
 from darabonba.runtime import RuntimeOptions
 
-from .answers import Key
-from .attempt import Attempt, Reply
+from .answers import SigningKey
+from .attempt import Reply, RequestInProgress
 from .transport import Connections
 
 _ALGORITHM = "ACS3-HMAC-SHA256"
@@ -39,14 +39,14 @@ class Api:
     """Whether it is sent with the SDK's typed client of ECS instead of the generic call."""
 
 
-class Client(OpenApiClient):  # type: ignore[misc] # the SDK has no types
+class SdkClient(OpenApiClient):  # type: ignore[misc] # the SDK has no types
     """The SDK's client without its transport, whose sessions, retries and debug output belong to the whole process."""
 
     def __init__(self, config: Config, connections: Connections) -> None:
         super().__init__(config)
         self._connections = connections
 
-    def send(self, params: Params, request: OpenApiRequest, attempt: Attempt, key: Key) -> Reply:
+    def send(self, params: Params, request: OpenApiRequest, attempt: RequestInProgress, key: SigningKey) -> Reply:
         """Send an RPC request that has all its parameters in the query, as the SDK's own generic call does.
 
         Raises:
@@ -58,7 +58,7 @@ class Client(OpenApiClient):  # type: ignore[misc] # the SDK has no types
         url = f"{self._protocol}://{self._endpoint}/{'?' if query else ''}{query}"
         return self._connections.send(attempt, signed.method, url, signed.headers)
 
-    def _signed(self, params: Params, request: OpenApiRequest, key: Key) -> DaraRequest:
+    def _signed(self, params: Params, request: OpenApiRequest, key: SigningKey) -> DaraRequest:
         signed = DaraRequest()
         signed.method, signed.pathname, signed.query = params.method, params.pathname, request.query
         payload = Utils.hash(b"", _ALGORITHM).hex()
@@ -79,7 +79,7 @@ class Client(OpenApiClient):  # type: ignore[misc] # the SDK has no types
         return signed
 
 
-class EcsClient(Client, TypedClient):  # type: ignore[misc] # the SDK has no types
+class EcsClient(SdkClient, TypedClient):  # type: ignore[misc] # the SDK has no types
     """The SDK's typed client of ECS, with raw answers: its models turn a wrong body into an empty one."""
 
     def __init__(self, config: Config, connections: Connections) -> None:
@@ -92,7 +92,7 @@ class EcsClient(Client, TypedClient):  # type: ignore[misc] # the SDK has no typ
         """The SDK's host for ECS in the region, if no endpoint was given."""
         return str(self._endpoint)
 
-    def ask(self, action: str, query: Mapping[str, Any], attempt: Attempt, key: Key) -> Reply:
+    def ask(self, action: str, query: Mapping[str, Any], attempt: RequestInProgress, key: SigningKey) -> Reply:
         """Send an ECS request, with parameters named as in the API reference; see ``send`` for what is raised.
 
         Raises:

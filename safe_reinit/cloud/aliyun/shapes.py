@@ -24,7 +24,7 @@ from ...model import (
     SystemEvent,
     UnreadableRow,
 )
-from .row import Row, UnreadableError
+from .row import Row, UnreadableAnswerError
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ def disk(row: Row) -> Disk:
     )
     size = row.number("Size")
     if size is None:
-        raise UnreadableError("Size")
+        raise UnreadableAnswerError("Size")
     return Disk(
         disk_id=row.required("DiskId"),
         disk_name=row.text("DiskName"),
@@ -166,7 +166,7 @@ def key(row: Row, key_id: str) -> Key:
     """Read KeyMetadata of DescribeKey for the key with this id; a disk may name its key by its resource name."""
     listed = row.required("KeyId")
     if key_id != listed and not key_id.endswith(f"/{listed}"):
-        raise UnreadableError("KeyId", listed)
+        raise UnreadableAnswerError("KeyId", listed)
     return Key(key_id, row.required("KeyState"))
 
 
@@ -235,7 +235,7 @@ def rows(action: str, items: Iterable[object], shape: Callable[[Row], T]) -> tup
     for item in items:
         try:
             listed.append(shape(Row(item)))
-        except UnreadableError as error:
+        except UnreadableAnswerError as error:
             *ids, kind = _texts(item, (*_NAMED_BY[shape], "Type"))
             unreadable.append(UnreadableRow(action, tuple(ids), error.field, error.value, kind))
     return listed, unreadable
@@ -246,7 +246,7 @@ def _texts(item: object, fields: Iterable[str]) -> list[str]:
     texts = []
     for field in fields:
         text = ""
-        with suppress(UnreadableError):
+        with suppress(UnreadableAnswerError):
             text = Row(item).text(field)
         texts.append(text)
     return texts

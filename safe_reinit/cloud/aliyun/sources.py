@@ -47,7 +47,7 @@ _INI_MEMBERS = {
 
 
 @dataclass(frozen=True)
-class Source:
+class CredentialSource:
     """One place where credentials are configured; which profile of a file is meant does not change any more."""
 
     kind: str
@@ -56,7 +56,7 @@ class Source:
     file: str = ""
 
 
-def chosen(environment: Mapping[str, str], profile: str = "", *, local_only: bool = False) -> list[Source]:
+def chosen(environment: Mapping[str, str], profile: str = "", *, local_only: bool = False) -> list[CredentialSource]:
     """Return the source that is configured, or what is left to try where none is.
 
     Args:
@@ -70,29 +70,29 @@ def chosen(environment: Mapping[str, str], profile: str = "", *, local_only: boo
     """
     config = str(home_of(environment) / ".aliyun" / "config.json")
     if profile:
-        return [Source("cli", profile, config)]
+        return [CredentialSource("cli", profile, config)]
     if any(environment.get(name) for name in (_KEY_ID, _SECRET, _TOKEN)):
-        return [Source("environment")]
+        return [CredentialSource("environment")]
     if any(environment.get(_OIDC[name]) for name in ("oidc_provider_arn", "oidc_token_file")):
-        return [Source("oidc")]
+        return [CredentialSource("oidc")]
     named = named_profile(environment)
     if not ignores_profiles(environment):
         content = config_of(config)
         if content is not None:
-            return [Source("cli", named or current_of(content, config), config)]
+            return [CredentialSource("cli", named or current_of(content, config), config)]
     ini = environment.get("ALIBABA_CLOUD_CREDENTIALS_FILE", "")
     file = ini or str(home_of(environment) / ".alibabacloud" / "credentials.ini")
     if ini or content_of(file) is not None:
-        return [Source("ini", environment.get("ALIBABA_CLOUD_PROFILE") or "default", file)]
+        return [CredentialSource("ini", environment.get("ALIBABA_CLOUD_PROFILE") or "default", file)]
     if named and not ignores_profiles(environment):
         raise CredentialsError(
             f"The environment names the profile {named!r}, but neither {config} nor {file} exists.",
             f"Run aliyun configure --profile {named}, or unset {' and '.join(_set(PROFILE_VARIABLES, environment))}.",
         )
     if environment.get(_OIDC["ram_role_arn"]):
-        return [Source("oidc")]  # by half; who wanted that role does not get the one of this machine
-    more = [Source("uri")] if environment.get("ALIBABA_CLOUD_CREDENTIALS_URI") else []
-    return more if local_only or metadata_is_off(environment) else [Source("role"), *more]
+        return [CredentialSource("oidc")]  # by half; who wanted that role does not get the one of this machine
+    more = [CredentialSource("uri")] if environment.get("ALIBABA_CLOUD_CREDENTIALS_URI") else []
+    return more if local_only or metadata_is_off(environment) else [CredentialSource("role"), *more]
 
 
 def files_read(environment: Mapping[str, str]) -> list[str]:
@@ -142,7 +142,7 @@ def region_of(profile: str | None, environment: Mapping[str, str]) -> str:
     return str(row_of(content, name, file).get("region_id") or "")
 
 
-def read(source: Source, environment: Mapping[str, str]) -> Profile:
+def read_source(source: CredentialSource, environment: Mapping[str, str]) -> Profile:
     """Read the present settings of a source.
 
     Raises:
@@ -191,7 +191,7 @@ def _oidc(environment: Mapping[str, str]) -> Profile:
     return Profile("OIDC", members, f"The environment (OIDC, {_OIDC['oidc_token_file']})")
 
 
-def _cli(source: Source, environment: Mapping[str, str]) -> Profile:
+def _cli(source: CredentialSource, environment: Mapping[str, str]) -> Profile:
     if ignores_profiles(environment):
         raise CredentialsError(
             f"The aliyun CLI profile {source.name!r} was requested, but {', '.join(_set(_IGNORE, environment))} says "
@@ -207,7 +207,7 @@ def _cli(source: Source, environment: Mapping[str, str]) -> Profile:
     return profile_of(content, source.name, source.file, ())
 
 
-def _ini(source: Source) -> Profile:
+def _ini(source: CredentialSource) -> Profile:
     source_text = f"The profile {source.name!r} in {source.file}"
     text = content_of(source.file)
     if text is None:

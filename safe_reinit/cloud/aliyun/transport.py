@@ -29,11 +29,11 @@ from .attempt import (
     MAX_ANSWER_BYTES,
     NO_CERTIFICATES,
     NO_TLS,
-    Attempt,
     ForbiddenError,
     LostError,
     NotLeftError,
     Reply,
+    RequestInProgress,
     TooLargeError,
     cannot_make,
 )  # fmt: skip
@@ -62,7 +62,7 @@ class Connections:
         self._own_proxy = proxy
         self._direct = direct
         self._closed = False
-        self._going: set[Attempt] = set()
+        self._going: set[RequestInProgress] = set()
         self._idle: dict[tuple[str, str], list[PlainConnection]] = {}
         self.forget()
         _all.add(self)
@@ -77,7 +77,9 @@ class Connections:
         self._tls: ssl.SSLContext | None = None
         self._pid = os.getpid()
 
-    def send(self, attempt: Attempt, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
+    def send(
+        self, attempt: RequestInProgress, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> Reply:
         """Send one request, once; a redirect is an answer like any other.
 
         Raises:
@@ -104,7 +106,7 @@ class Connections:
                 connection.close()
 
     @contextmanager
-    def _under_way(self, attempt: Attempt) -> Iterator[None]:
+    def _under_way(self, attempt: RequestInProgress) -> Iterator[None]:
         if self._pid != os.getpid():
             self.forget()
         with self._lock:
@@ -117,7 +119,9 @@ class Connections:
             with self._lock:
                 self._going.discard(attempt)
 
-    def _send(self, attempt: Attempt, url: SplitResult, method: str, headers: Mapping[str, str], body: bytes) -> Reply:
+    def _send(
+        self, attempt: RequestInProgress, url: SplitResult, method: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply:
         proxy = self._proxy(attempt, url)
         target = f"{url.path or '/'}{'?' if url.query else ''}{url.query}"
         more: Mapping[str, str] = {}
@@ -145,7 +149,7 @@ class Connections:
             connection.close()
         return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
 
-    def _proxy(self, attempt: Attempt, url: SplitResult) -> Url | None:
+    def _proxy(self, attempt: RequestInProgress, url: SplitResult) -> Url | None:
         """Return the proxy that the environment specifies for this URL."""
         if self._direct:
             return None
@@ -161,7 +165,7 @@ class Connections:
             raise ForbiddenError
         return proxy
 
-    def _make(self, attempt: Attempt, url: SplitResult, proxy: Url | None) -> PlainConnection:
+    def _make(self, attempt: RequestInProgress, url: SplitResult, proxy: Url | None) -> PlainConnection:
         attempt.step = _CANNOT_USE
         host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
         server_name = host if proxy is None else str(proxy.host).strip("[]")
@@ -259,7 +263,7 @@ def _tls_failure(error: Exception) -> str:
     return type(error).__name__
 
 
-def _failed(attempt: Attempt, error: Exception) -> NotLeftError | LostError:
+def _failed(attempt: RequestInProgress, error: Exception) -> NotLeftError | LostError:
     """Return, in our words, what went wrong."""
     if not attempt.left:
         if attempt.step == CANNOT_MAKE:

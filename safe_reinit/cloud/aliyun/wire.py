@@ -13,7 +13,7 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from ...threads import Background
-from .attempt import NO_TLS, Attempt
+from .attempt import NO_TLS, RequestInProgress
 
 ADDRESS_TIMEOUT = 5.0
 """Real seconds for one address of a host name; after that, the next one is tried."""
@@ -23,7 +23,7 @@ _CHUNK_SIZE = 64 * 1024
 class _Stream(io.RawIOBase):
     """What an answer is read from: a socket, within the limits of the attempt."""
 
-    def __init__(self, sock: Any, attempt: Attempt) -> None:  # noqa: ANN401 - as above
+    def __init__(self, sock: Any, attempt: RequestInProgress) -> None:  # noqa: ANN401 - as above
         self._sock = sock
         self._raw = sock.makefile("rb", buffering=0)  # this keeps the socket open while the answer is read
         self._attempt = attempt
@@ -81,7 +81,7 @@ class _Limited:
 class PlainConnection(HTTPConnection):
     """A connection that keeps to the limits of its present attempt, and records that its request is sent."""
 
-    attempt: Attempt
+    attempt: RequestInProgress
     last_used = 0.0
     _in_tunnel = False
 
@@ -152,7 +152,7 @@ class TlsConnection(PlainConnection, HTTPSConnection):
         return _Limited(super()._connect_tls_proxy(hostname, sock), self)
 
 
-def _resolve(host: str, port: int, attempt: Attempt) -> list[Any]:
+def _resolve(host: str, port: int, attempt: RequestInProgress) -> list[Any]:
     """Return the addresses of a host name in a thread, because nothing limits how long the system looks for them."""
     with suppress(ValueError):
         ipaddress.ip_address(host)

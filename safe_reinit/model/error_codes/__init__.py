@@ -1,7 +1,7 @@
 """What each ECS error code means for each call: the verdict and the sentence, in one table by (action, code).
 
 A code belongs to the call that it answers: ``OperationDenied`` means one thing for ReInitDisk and another for
-ResetDisk. ``verdict`` interprets an answer, ``meaning_of`` and ``fix_of`` explain it, all from the same row. A row
+ResetDisk. ``verdict_of_code`` interprets an answer, ``meaning_of`` and ``fix_of`` explain it, all from the same row. A row
 names its code exactly. Only a row that ends or begins with ``*`` stands for a family (``Throttling*``,
 ``*.Initializing``). A code without a row is unknown: it is explained as unknown, and it proves nothing.
 
@@ -24,7 +24,7 @@ from .common import COMMON
 from .disks import REINIT_DISK, RESET_DISK
 from .other_calls import CREATE_SNAPSHOT, TAGS
 from .power import START_INSTANCE, STOP_INSTANCE
-from .row import EVERY, Code, Verdict
+from .row import EVERY, Code, CodeVerdict
 
 __all__ = [
     "BRINGS_BACK",
@@ -41,7 +41,7 @@ __all__ = [
     "TABLE",
     "TAGS",
     "Code",
-    "Verdict",
+    "CodeVerdict",
     "fix_of",
     "is_retried",
     "lacks_right",
@@ -52,7 +52,7 @@ __all__ = [
     "renews",
     "rows_of",
     "throttled",
-    "verdict",
+    "verdict_of_code",
     "waits_for_snapshot",
 ]  # fmt: skip
 
@@ -162,7 +162,7 @@ def waits_for_snapshot(action: str, code: str) -> bool:
     return row is not None and row.of_snapshot
 
 
-def verdict(action: str, code: str, http_status: int) -> Verdict:
+def verdict_of_code(action: str, code: str, http_status: int) -> CodeVerdict:
     """Return what an error answer to a call means for it.
 
     Only a 4xx answer can prove that nothing was done, and not every one of those; throttling is recognised by its code,
@@ -182,7 +182,7 @@ def is_retried(action: str, code: str, http_status: int) -> bool:
     What brings a machine back is repeated after every refusal that is not known to be final. Credentials and the clock
     are renewed before each call; a missing permission does not come back by itself.
     """
-    means = verdict(action, code, http_status)
+    means = verdict_of_code(action, code, http_status)
     if means == "again":
         return True
     if action in BRINGS_BACK:
@@ -192,4 +192,4 @@ def is_retried(action: str, code: str, http_status: int) -> bool:
 
 def passes(action: str, code: str, http_status: int) -> bool:
     """Return whether a call that only reads may be answered if it is repeated."""
-    return verdict(action, code, http_status) in ("again", "lost")
+    return verdict_of_code(action, code, http_status) in ("again", "lost")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Verdict = Literal["again", "refused", "credentials", "lost", "unknown"]
+CodeVerdict = Literal["again", "refused", "credentials", "lost", "unknown"]
 """``again``: proven not done, may pass later; ``refused``: proven not done, for good; ``credentials``: not done, since
 the credentials, their rights or the clock were refused; ``lost``: the answer does not say whether it was done;
 ``unknown``: a code without a row."""
@@ -26,7 +26,7 @@ class Code:
     """The documented HTTP status."""
     source: str
     """Where it is documented: editions of the API reference, ``common errors``, or ``other clients``."""
-    verdict: Verdict
+    verdict: CodeVerdict
     """What it proves, given a status of the 400s."""
     meaning: str
     """What it says, in our words; no text of ECS is ever repeated, since such texts can quote the request."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from ...model import Call, Finding, Level, Report
 from .. import content
-from ..many import meaning
-from .markup import NOTHING, Markup, code, escaped, folded, joined, moment, small, table, tag
+from ..many import common_meaning
+from .markup import NOTHING, Markup, code, escaped, folded, joined, small, table_element, tag, time_element
 from .words import Tone, badge, plural
 
 _LEVELS: tuple[tuple[Level, str, Tone], ...] = (
@@ -55,7 +55,7 @@ def _alike(found: Sequence[Finding], how: Tone, accepted: int) -> Markup:
         (code(each.subject), escaped(each.message), joined((escaped(each.fix), _foreseen(each))), _facts(each))
         for each in found
     )
-    one_by_one = table("stacked findings", ("Subject", "What was found", "What to do", "Facts"), rows)
+    one_by_one = table_element("stacked findings", ("Subject", "What was found", "What to do", "Facts"), rows)
     kind = "" if first.level == "info" else "printed"
     if len(found) <= _UNFOLDED_FINDINGS:
         return folded(joined(marks, " "), one_by_one, unfolded=True, kind=kind)
@@ -66,7 +66,7 @@ def _alike(found: Sequence[Finding], how: Tone, accepted: int) -> Markup:
 def _in_common(found: Sequence[Finding]) -> Iterator[Markup]:
     """Yield what many findings of a check have in common, and their subjects."""
     first = found[0]
-    yield tag("p", escaped(meaning(found)))
+    yield tag("p", escaped(common_meaning(found)))
     if len({(each.fix, each.predicts) for each in found}) == 1:
         yield tag("p", escaped(first.fix), _foreseen(first))
     yield tag("ul", *(tag("li", small(code(each.subject))) for each in found), class_="subjects")
@@ -102,13 +102,13 @@ def calls(report: Report) -> Markup:
 def _table(title: str, listed: Sequence[Call], *, unfolded: bool) -> Markup:
     return folded(
         escaped(f"{title} ({len(listed):,})"),
-        table("stacked calls", content.CALL_HEAD, map(_call, listed)),
+        table_element("stacked calls", content.CALL_HEAD, map(_call, listed)),
         unfolded=unfolded,
     )
 
 
 def _call(call: Call) -> Iterator[Markup]:
-    yield moment(call.at)
+    yield time_element(call.at)
     attempt = f" attempt {call.attempt}" if call.attempt > 1 else ""
     marked = (
         tag("em", escaped("dry run")) if call.dry_run else NOTHING,

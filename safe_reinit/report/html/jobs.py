@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ...model import DiskReport, JobReport
 from .. import content
 from ..text import WELL, breaks_promise, evidence_text, last_run_text
-from .markup import NOTHING, Markup, code, escaped, folded, joined, name_of, small, table, tag, written
+from .markup import NOTHING, Markup, code, escaped, folded, isolated_name, joined, small, table_element, tag, written
 from .words import WORST_FIRST, badge, data_badge, failure, label, link, outcome_badge, plural
 
 CARDS_LIMIT = 20
@@ -30,7 +30,7 @@ def counts(jobs: Sequence[JobReport], verb: str) -> Markup:
             rows.append((outcome_badge(alike[0]), *_numbers(alike)))
     if len(rows) > 1:
         rows.append((escaped("all"), *_numbers(jobs)))
-    return table(
+    return table_element(
         "stacked counts", ("Outcome", "Instances", "Disks", verb.capitalize(), "Intact", "Untouched", "Unknown"), rows
     )
 
@@ -46,16 +46,16 @@ def _numbers(jobs: Sequence[JobReport]) -> Iterator[Markup]:
 def overview(jobs: Sequence[JobReport], verb: str) -> Markup:
     """Return a row for each job, with links to the cards."""
     rows = [_line(job, number, verb) for number, job in enumerate(jobs, 1)]
-    return table("stacked overview", ("Instance", "Outcome", "Power", "Disks"), rows)
+    return table_element("stacked overview", ("Instance", "Outcome", "Power", "Disks"), rows)
 
 
 def _line(job: JobReport, number: int, verb: str) -> tuple[Markup, ...]:
     known = tag("div", small(code(job.instance_id))) if job.instance_id and job.instance_name else NOTHING
     disks = joined(tag("div", code(disk.disk_id), escaped(" "), data_badge(disk.data, verb)) for disk in job.disks)
-    return joined((link(job, number), known)), outcome_badge(job), power(job), disks
+    return joined((link(job, number), known)), outcome_badge(job), power_element(job), disks
 
 
-def power(job: JobReport) -> Markup:
+def power_element(job: JobReport) -> Markup:
     """Write the power of an instance before and after the run."""
     text = escaped(f"{job.power_before or 'not seen'} → {job.power_after or 'not seen'}")
     return joined((text, badge(f"should be {job.power_promised}", "bad")), " ") if breaks_promise(job) else text
@@ -81,16 +81,16 @@ def _card(job: JobReport, number: int, verb: str, *, unfolded: bool) -> Markup:
     inside = (
         _whole_power(job),
         failure(job.error) if job.error else NOTHING,
-        table("stacked disks", content.DISK_HEAD,
+        table_element("stacked disks", content.DISK_HEAD,
               (_disk(disk, verb) for disk in job.disks)),
-        table("stacked phases", content.PHASE_HEAD, (map(written, row) for row in content.phases(job)))
+        table_element("stacked phases", content.PHASE_HEAD, (map(written, row) for row in content.phases(job)))
         if job.phases else NOTHING,
     )  # fmt: skip
     return tag("article", folded(title, *inside, unfolded=unfolded), id=f"j{number}")
 
 
 def _disk(disk: DiskReport, verb: str) -> Iterator[Markup]:
-    texts = map(name_of, content.details(disk))
+    texts = map(isolated_name, content.details(disk))
     yield joined((code(disk.disk_id), tag("br"), small(joined(texts, ", "))))
     evidence = evidence_text(disk, verb)
     known = last_run_text(disk.last_run) if disk.last_run and disk.data != "reinitialised" else ""

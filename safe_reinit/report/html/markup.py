@@ -37,7 +37,7 @@ def joined(parts: Iterable[Markup], between: str = "") -> Markup:
     return Markup(escaped(between).join(parts))
 
 
-def name_of(text: str) -> Markup:
+def isolated_name(text: str) -> Markup:
     """Write a name that somebody else chose: right-to-left letters in it do not reorder anything else."""
     return tag("bdi", escaped(text))
 
@@ -47,15 +47,15 @@ def code(text: str) -> Markup:
     return tag("code", escaped(text))
 
 
-def moment(when: datetime) -> Markup:
+def time_element(when: datetime) -> Markup:
     """Write a time: UTC, in seconds; machines read the same text."""
     return tag("time", escaped(timestamp(when).replace("T", " ")))
 
 
 def written(value: Value) -> Markup:
     """Write the pieces of a value, each according to its kind."""
-    form = {"words": escaped, "name": name_of, "code": code}
-    return joined(moment(each) if isinstance(each, datetime) else form[each.kind](each.text) for each in value)
+    form = {"words": escaped, "name": isolated_name, "code": code}
+    return joined(time_element(each) if isinstance(each, datetime) else form[each.kind](each.text) for each in value)
 
 
 def small(*inner: Markup) -> Markup:
@@ -63,7 +63,7 @@ def small(*inner: Markup) -> Markup:
     return tag("small", *inner)
 
 
-def table(kind: str, head: Iterable[str], rows: Iterable[Iterable[Markup]]) -> Markup:
+def table_element(kind: str, head: Iterable[str], rows: Iterable[Iterable[Markup]]) -> Markup:
     """Write a table whose first cells name the rows; ``kind`` is its class."""
     return tag(
         "table",
@@ -89,7 +89,7 @@ def folded(title: Markup, *inner: Markup, unfolded: bool = False, kind: str = ""
     return tag("details", tag("summary", title), *inner, **attributes)
 
 
-def section(name: str, title: str, *inner: Markup) -> Markup:
+def section_element(name: str, title: str, *inner: Markup) -> Markup:
     """Write a part of the page with its heading."""
     heading = tag("h2", escaped(title), id=f"{name}-title")
     return Markup(

@@ -9,7 +9,7 @@ from .. import content
 from ..text import NO_ERASURE, is_undo, notices, remains, verb_of
 from .evidence import calls, findings
 from .jobs import CARDS_LIMIT, cards, counts, headline, in_order, overview
-from .markup import NOTHING, Markup, code, escaped, facts, folded, joined, section, tag, written
+from .markup import NOTHING, Markup, code, escaped, facts, folded, joined, section_element, tag, written
 from .style import MARK, STYLE
 from .timeline import PATTERNS, timeline
 from .together import together
@@ -66,10 +66,10 @@ def _parts(report: Report) -> Iterator[Markup]:
         if part == "instances":
             if len(jobs) > 1:
                 rows = together(jobs, verb) if len(jobs) > CARDS_LIMIT else overview(jobs, verb)
-                yield section("summary", "Summary", counts(jobs, verb), rows)
+                yield section_element("summary", "Summary", counts(jobs, verb), rows)
             if any(job.phases for job in jobs):
-                yield section("timeline", "Timeline", timeline(jobs, report.ended_at))
-        yield section(part, content.PARTS[part], *_inside(part, report))
+                yield section_element("timeline", "Timeline", timeline(jobs, report.ended_at))
+        yield section_element(part, content.PARTS[part], *_inside(part, report))
 
 
 def _inside(part: content.Part, report: Report) -> Iterator[Markup]:

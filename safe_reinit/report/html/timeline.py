@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from ...model import JobReport, Phase, PhaseName, PhaseResult
 from ...model.codec import timestamp
 from ..text import duration
-from .markup import NOTHING, Markup, escaped, joined, moment, tag
+from .markup import NOTHING, Markup, escaped, joined, tag, time_element
 from .words import link, plural, tone
 
 _PHASES: tuple[PhaseName, ...] = ("wait-snapshot", "stop", "snapshot", "reinit", "start")
@@ -92,9 +92,9 @@ def timeline(jobs: Sequence[JobReport], ended_at: datetime) -> Markup:
 
 
 def _caption(axis: Axis) -> Iterator[Markup]:
-    yield moment(axis.begin)
+    yield time_element(axis.begin)
     yield escaped(" to ")
-    yield moment(axis.begin + timedelta(seconds=axis.seconds))
+    yield time_element(axis.begin + timedelta(seconds=axis.seconds))
     yield escaped(f" ({duration(axis.seconds)})")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ...model import DataState, JobReport
 from ..many import groups
 from ..text import WELL
-from .jobs import power
+from .jobs import power_element
 from .markup import NOTHING, Markup, code, escaped, folded, joined, small, tag
 from .words import data_badge, failure, label, link, outcome_badge, plural
 
@@ -65,7 +65,9 @@ def _general(text: str, job: JobReport) -> str:
 def _title(alike: Sequence[JobReport], verb: str) -> Markup:
     counted = Counter(data for job in alike for data in _data(job))
     disks = (joined((escaped(plural(count, "disk")), data_badge(data, verb)), " ") for data, count in counted.items())
-    return joined((outcome_badge(alike[0]), escaped(plural(len(alike), "instance")), *disks, power(alike[0])), " ")
+    return joined(
+        (outcome_badge(alike[0]), escaped(plural(len(alike), "instance")), *disks, power_element(alike[0])), " "
+    )
 
 
 def _why(alike: Sequence[JobReport]) -> Markup:

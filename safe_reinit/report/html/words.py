@@ -8,7 +8,7 @@ from typing import Literal
 from ...errors import BY_OUTCOME
 from ...model import DataState, Failure, JobReport, Outcome, Report
 from ..content import data_word
-from .markup import NOTHING, Markup, code, escaped, facts, name_of, tag
+from .markup import NOTHING, Markup, code, escaped, facts, isolated_name, tag
 
 Tone = Literal["good", "plain", "care", "bad"]
 """``bad``: somebody must see to a machine or its data now; ``care``: not done, and nothing is left to do."""
@@ -55,7 +55,7 @@ def meaning(report: Report) -> str:
 
 def label(job: JobReport) -> Markup:
     """Write the name of an instance."""
-    return name_of(job.instance_name or job.instance_id or "no instance")
+    return isolated_name(job.instance_name or job.instance_id or "no instance")
 
 
 def link(job: JobReport, number: int, **attributes: str) -> Markup:

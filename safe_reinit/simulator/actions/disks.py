@@ -140,7 +140,7 @@ def reinit_disk(ctx: Context) -> Body:
     if ctx.params.text("RegionId", ctx.cloud.settings.region) not in ctx.cloud.settings.regions:
         raise Refusal("InvalidRegionId.MalFormed")
     ctx.params.choice("SecurityEnhancementStrategy", ("Active", "Deactive"), "InvalidParameter")
-    options = wiping.Options(
+    options = wiping.WipeOptions(
         password=ctx.params.text("Password"),
         key_pair=ctx.params.text("KeyPairName"),
         auto_start=ctx.params.flag("AutoStartInstance"),

@@ -19,7 +19,7 @@ _KINDS = [re.compile(kind) for kind in ("[a-z]", "[A-Z]", "[0-9]", f"[{_SPECIALS
 
 
 @dataclass(frozen=True)
-class Options:
+class WipeOptions:
     """The parameters of ReInitDisk for system disks only; for a data disk they are ignored (choice)."""
 
     password: str = ""
@@ -27,7 +27,7 @@ class Options:
     auto_start: bool = False
 
 
-def may_reinit(cloud: Cloud, disk: Disk, options: Options, now: float) -> None:
+def may_reinit(cloud: Cloud, disk: Disk, options: WipeOptions, now: float) -> None:
     """Refuse as ReInitDisk does.
 
     No edition of the reference says which refusal comes first, so all of this order is a choice. Before this come the
@@ -84,7 +84,7 @@ def _states(cloud: Cloud, disk: Disk, instance: Instance | None) -> None:
         raise Refusal("IncorrectDiskStatus.NeverUsed")
 
 
-def reinit(cloud: Cloud, disk: Disk, options: Options, now: float, request_id: str) -> None:
+def reinit(cloud: Cloud, disk: Disk, options: WipeOptions, now: float, request_id: str) -> None:
     """Begin to wipe: the content is gone at once, and the disk is In_use again when its time is over."""
     instance = cloud.instances.find(disk.instance_id)
     done = _overwrite(disk, instance, now, request_id, "initial")
@@ -160,7 +160,7 @@ def _overwrite(disk: Disk, instance: Instance | None, now: float, request_id: st
     return Overwrite(now, request_id, instance.starts if instance else 0, disk.content, content)
 
 
-def _options(cloud: Cloud, instance: Instance, options: Options) -> None:
+def _options(cloud: Cloud, instance: Instance, options: WipeOptions) -> None:
     windows = instance.os_type == "windows"
     if options.password and not _password_is_valid(options.password, windows=windows):
         raise Refusal("InvalidPassword.Malformed")
