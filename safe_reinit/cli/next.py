@@ -80,6 +80,8 @@ def after(result: Report, argv: Sequence[str], client: Client, plan: Plan | None
     if result.next:  # it continues elsewhere
         return result.next
     if result.run_id is None:
+        if result.plan is None and result.findings:  # refused before there was a plan, and would be refused again
+            return (shlex.join(["safe-reinit", "explain", result.findings[0].check]),)
         return show_other(result, argv, client, plan) or after_plan(result.exit_code, argv, plan)
     if client.journal is None:
         return ()
