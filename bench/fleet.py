@@ -43,13 +43,13 @@ from tests import postgresql, virtual
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
-SPEED = 5
+CLOCK_SPEED = 5
 """Simulated seconds in a real one, where each side is a process of its own."""
-TRAVEL = 0.1
+EXCHANGE_TIME = 0.1
 """Seconds that a request and its answer take on virtual time, together."""
 STOP, WIPE, START = 30, 60, 45
 """Simulated seconds."""
-QUOTA = 500
+WIPE_QUOTA = 500
 """Wipes in any 60 simulated seconds."""
 REGION = "cn-hangzhou"
 CONFIG = "{{max_disks: {count}, max_parallel: {count}, canary: 0, quota_share: 1.0}}\n"
@@ -95,7 +95,7 @@ class Side:
 
 
 def world(
-    count: int, *, stop: float = STOP, wipe: float = WIPE, start: float = START, quota: int = QUOTA
+    count: int, *, stop: float = STOP, wipe: float = WIPE, start: float = START, quota: int = WIPE_QUOTA
 ) -> dict[str, Any]:
     """Return a world of running machines with a data disk each that was made from a snapshot and has a fresh one."""
     names = [f"{number:05}" for number in range(1, count + 1)]
@@ -114,7 +114,7 @@ def world(
 @contextmanager
 def simulator(path: Path) -> Iterator[str]:
     """Run a simulator of a world in a process of its own, on a core of its own where there are two."""
-    command = [sys.executable, "-m", "safe_reinit.simulator", "--world", str(path), "--speed", str(SPEED)]
+    command = [sys.executable, "-m", "safe_reinit.simulator", "--world", str(path), "--speed", str(CLOCK_SPEED)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout
@@ -142,7 +142,7 @@ def counted(count: int, module: ModuleType, wipe_all: Callable[..., dict[str, An
 
     def work() -> tuple[dict[str, Any], list[Call]]:
         built = world(count)
-        with virtual.Simulator(built, travel=TRAVEL) as simulator:
+        with virtual.Simulator(built, travel=EXCHANGE_TIME) as simulator:
             text = wipe_all(simulator.url, REGION, list(built["disks"]))
             if text["outcome"] != "planned":
                 assert text["outcome"] == "done", text
@@ -162,7 +162,7 @@ def counted(count: int, module: ModuleType, wipe_all: Callable[..., dict[str, An
 
 def used(count: int, command: Sequence[str], url: str) -> Used:
     """Let a side do the work in a process of its own, see that it is done, and return what that used."""
-    there = os.environ | {"SAFE_REINIT_TIME_SCALE": str(SPEED)}
+    there = os.environ | {"SAFE_REINIT_TIME_SCALE": str(CLOCK_SPEED)}
     process = subprocess.Popen([sys.executable, *command], env=there, stdout=subprocess.PIPE, text=True)
     os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(0))})
     assert process.stdout
@@ -199,7 +199,7 @@ def downtime(calls: Sequence[Call]) -> float:
 
 def least(count: int) -> int:
     """Return the simulated seconds that the work takes at the least, by the quota."""
-    return STOP + 60 * (math.ceil(count / QUOTA) - 1) + WIPE + START
+    return STOP + 60 * (math.ceil(count / WIPE_QUOTA) - 1) + WIPE + START
 
 
 def table(count: int, dry_run: Counted, measured: Sequence[tuple[Side, Counted, Used]]) -> list[str]:
@@ -291,7 +291,7 @@ def main() -> None:
         if shared is not None:
             sides.append(Side("with PostgreSQL", our_fleet, wipe_all, [str(config)], shared))
         if not given.no_script:
-            sides.append(Side("the script", raw_fleet, raw_fleet.wipe_all, [str(SPEED)]))
+            sides.append(Side("the script", raw_fleet, raw_fleet.wipe_all, [str(CLOCK_SPEED)]))
         lines = table(count, dry_run, [measured(count, side, path, file) for side in sides])
     print("\n".join(lines))
     if given.write:

@@ -39,7 +39,7 @@ from safe_reinit.temporal.worker import build_id
 from tests.temporals import PROGRAM
 
 T = TypeVar("T")
-_SHOWN = 4000
+_MAX_SHOWN = 4000
 """Characters shown of what failed: a command over 10,000 machines says a line of each."""
 
 
@@ -381,8 +381,8 @@ def main() -> int:
         try:
             row = each.does(partial(place, keep=given.keep and given.keep / each.name))
         except (AssertionError, OSError, RPCError, TimeoutError) as failed:
-            print("".join(traceback.format_exception(failed))[-_SHOWN:], flush=True)
-            row = Row(each.name, Truth({}, 0, [f"{type(failed).__name__}: {str(failed)[-_SHOWN:]}"]), "")
+            print("".join(traceback.format_exception(failed))[-_MAX_SHOWN:], flush=True)
+            row = Row(each.name, Truth({}, 0, [f"{type(failed).__name__}: {str(failed)[-_MAX_SHOWN:]}"]), "")
         took = time.monotonic() - began
         rows.append(f"| {row.case} | {row.truth.text} | {row.figures} | {'no' if row.truth.broken else 'yes'} |")
         print(f"[{each.name}, {took:.0f} s] {rows[-1]}", flush=True)

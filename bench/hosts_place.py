@@ -29,7 +29,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 RUN_TIMEOUT = 900.0
 """Real seconds after which a scenario has failed that waits for something."""
-LONG = 4096
+LONG_HISTORY = 4096
 """Events after which production's server suggests that a history is long."""
 
 
@@ -157,7 +157,7 @@ class Place:
     def begin(self, world: Mapping[str, Any], faults: Sequence[Mapping[str, Any]]) -> None:
         """Start the servers."""
         known = [f"--search-attribute={name}=Keyword" for name in ATTRIBUTES]
-        self.temporal.start(f"--dynamic-config-value=limit.historyCount.suggestContinueAsNew={LONG}", *known)
+        self.temporal.start(f"--dynamic-config-value=limit.historyCount.suggestContinueAsNew={LONG_HISTORY}", *known)
         (self.folder / "world.json").write_text(json.dumps(world), "utf-8")
         (self.folder / "faults.json").write_text(json.dumps(list(faults)), "utf-8")
         words = ["--world", str(self.folder / "world.json"), "--speed", str(self.speed)]

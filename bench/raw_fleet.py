@@ -20,15 +20,15 @@ from alibabacloud_ecs20140526.client import Client
 from alibabacloud_tea_openapi.utils_models import Config
 from darabonba.runtime import RuntimeOptions
 
-THREADS = 64
-POLL = 2.0
+THREAD_COUNT = 64
+POLL_INTERVAL = 2.0
 
 
 class Script:
     """Wipes disks, one after the other in each thread."""
 
     def __init__(self, endpoint: str, region: str, speed: float) -> None:
-        self._region, self._pause = region, POLL / speed
+        self._region, self._pause = region, POLL_INTERVAL / speed
         self._options = RuntimeOptions()
         self._ecs = Client(
             Config(
@@ -90,7 +90,7 @@ def wipe_all(endpoint: str, region: str, disks: Sequence[str], speed: float = 1.
     """Wipe them all, a few at a time; return what it came to."""
     script = Script(endpoint, region, speed)
     began = time.time()
-    with ThreadPoolExecutor(THREADS) as threads:
+    with ThreadPoolExecutor(THREAD_COUNT) as threads:
         list(threads.map(script.wipe, disks))
     return {"outcome": "done", "began": began, "ended": time.time()}
 

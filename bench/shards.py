@@ -44,7 +44,7 @@ def counted(count: int, carry: Carry, journal: Path) -> fleet.Counted:
 
     def work() -> fleet.Counted:
         built = fleet.world(count)
-        with virtual.Simulator(built, travel=fleet.TRAVEL) as simulator:
+        with virtual.Simulator(built, travel=fleet.EXCHANGE_TIME) as simulator:
             began = carry(simulator, journal, list(built["disks"]))
             wall = virtual.current().scheduler.now - began
             fleet.check(simulator.state())

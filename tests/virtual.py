@@ -27,11 +27,11 @@ from safe_reinit.simulator import embedded
 from safe_reinit.simulator.engine import Engine
 from tests import inprocess, virtualprocesses
 from tests.simulation.patching import cooperative
-from tests.simulation.scheduler import BEGIN, Process, Scheduler, VirtualClock
+from tests.simulation.scheduler import BEGIN_TIME, Process, Scheduler, VirtualClock
 
-LONGEST = 48 * 3600.0
+TEST_LIMIT = 48 * 3600.0
 """Virtual seconds after which a test counts as one that never ends."""
-ROOM = 4096
+JOURNAL_ROOM = 4096
 """Bytes that a journal keeps for what a run writes: to write the usual megabyte takes a tenth of the time of a run."""
 _HELPERS = ("tests.cloudlike", "tests.commands", "tests.fleetruns", "tests.shardruns", "tests.blackbox.worlds")
 """Helpers of tests that wait."""
@@ -42,7 +42,7 @@ class VirtualTime:
     """The scheduler of one test, and the simulators that it began."""
 
     def __init__(self, seed: int = 0) -> None:
-        self.scheduler = Scheduler(seed, BEGIN + random.Random(seed).random())
+        self.scheduler = Scheduler(seed, BEGIN_TIME + random.Random(seed).random())
         self.connections: dict[str, inprocess.Line] = {}
         self.simulators: dict[str, Simulator] = {}
 
@@ -53,7 +53,7 @@ class VirtualTime:
     def run(self, test: Any) -> Any:
         """Run a test, or what it needs before, as a task to its end; return what that returns."""
         task = self.scheduler.spawn("test", Process("test"), test)
-        self.scheduler.run(task, self.scheduler.now + LONGEST)
+        self.scheduler.run(task, self.scheduler.now + TEST_LIMIT)
         if task.error is not None:
             raise task.error
         return task.result
@@ -146,7 +146,7 @@ def virtual_time(module: Any, seed: int = 0) -> Iterator[VirtualTime]:
         stack.enter_context(virtualprocesses.known())
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(live, "_RefreshThread", virtualprocesses.Drawing)
-        patch.setattr(sqlite, "_RESERVE_SIZE", ROOM)
+        patch.setattr(sqlite, "_RESERVE_SIZE", JOURNAL_ROOM)
         patch.setattr(embedded, "Simulator", Simulator)  # that of --simulate and of a rehearsal
         patch.setattr(simulated, "_has_a_record", lambda endpoint: virtual.has(endpoint) or has_a_record(endpoint))
         _current.append(virtual)

@@ -26,13 +26,13 @@ from safe_reinit.cli.signals import Signals
 from tests.simulation.scheduler import Process, Scheduler
 
 MODULE = "safe_reinit"
-_FIRST = 1 << 22
+_FIRST_PID = 1 << 22
 """The first id of such a process: Linux gives none from here on."""
 _POLL_INTERVAL = 0.02
 _DRAWS_EVERY = 1.0
 _children: dict[int, Child] = {}
 """The commands of the test that runs, by their ids."""
-_ids = itertools.count(_FIRST)
+_ids = itertools.count(_FIRST_PID)
 
 
 class _Inside(Process):

@@ -13,7 +13,7 @@ import pytest
 from safe_reinit.cli.app import run
 from tests.conftest import Ended
 
-STRANGER = 12345
+STRANGER_UID = 12345
 ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
 WIPE = ("--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
 
@@ -47,11 +47,11 @@ def give_by_list(file: Path, tag: int, who: int) -> None:
 WAYS: dict[str, Callable[[Path], None]] = {
     "everybody may write it": lambda file: file.chmod(0o646),
     "everybody may write its folder": lambda file: file.parent.chmod(0o777),
-    "another group may write it": lambda file: (os.chown(file, -1, STRANGER), file.chmod(0o660))[1],
-    "its list lets a user write it": lambda file: give_by_list(file, 2, STRANGER),
-    "its list lets a group write it": lambda file: give_by_list(file, 8, STRANGER),
-    "another owns it": lambda file: os.chown(file, STRANGER, -1),
-    "another owns its folder": lambda file: os.chown(file.parent, STRANGER, -1),
+    "another group may write it": lambda file: (os.chown(file, -1, STRANGER_UID), file.chmod(0o660))[1],
+    "its list lets a user write it": lambda file: give_by_list(file, 2, STRANGER_UID),
+    "its list lets a group write it": lambda file: give_by_list(file, 8, STRANGER_UID),
+    "another owns it": lambda file: os.chown(file, STRANGER_UID, -1),
+    "another owns its folder": lambda file: os.chown(file.parent, STRANGER_UID, -1),
 }
 
 

@@ -28,11 +28,11 @@ NO_DISKS = {"RequestId": "REQ-1", "Disks": {"Disk": []}}
 WHOLE = http(200, json.dumps(NO_DISKS))
 TOO_MUCH = 17 * 2**20
 PADDED = json.dumps({**NO_DISKS, "Padding": " " * TOO_MUCH}).encode()
-DRIP = 0.05
-LIMIT = 4.0
+DRIP_INTERVAL = 0.05
+EXCHANGE_LIMIT = 4.0
 """Seconds that an exchange may take, and connecting too: enough for three handshakes on a busy machine.
 
-It is less than anything takes that drips: each has more than 100 bytes, ``DRIP`` seconds apart.
+It is less than anything takes that drips: each has more than 100 bytes, ``DRIP_INTERVAL`` seconds apart.
 """
 
 CALLS: dict[str, Callable[[Gateway], object]] = {
@@ -102,7 +102,7 @@ def dripped(
     if _ended:
         return _ended
     for module, name in ((exchange, "READ_TIMEOUT"), (exchange, "CHANGE_TIMEOUT"), (attempt, "CONNECT_TIMEOUT")):
-        monkeypatch.setattr(module, name, LIMIT)
+        monkeypatch.setattr(module, name, EXCHANGE_LIMIT)
     tls, bundle, looked_up = test_authority.server, str(test_authority.bundle), threading.Event()
     resolve = socket.getaddrinfo
 
@@ -126,14 +126,14 @@ def dripped(
 
     calls = {}
     for call, name, secured in STEADILY:
-        server = serve(Answer(STEADY[name], drip=DRIP), tls=tls if secured else None)
+        server = serve(Answer(STEADY[name], drip=DRIP_INTERVAL), tls=tls if secured else None)
         calls[call, name, secured] = called(call, server.url, server)
-    hello = serve(Answer(b"\x16\x03\x03\x40\x00" + b"\x02" * 400, drip=DRIP), kind=Greeting)
+    hello = serve(Answer(b"\x16\x03\x03\x40\x00" + b"\x02" * 400, drip=DRIP_INTERVAL), kind=Greeting)
     calls["a handshake"] = called("a wipe", f"https://{hello.endpoint}", hello)
     calls["a name"] = called("a wipe", "https://nobody.invalid", hello)
-    whole = serve(Answer(WHOLE, drip=DRIP))
+    whole = serve(Answer(WHOLE, drip=DRIP_INTERVAL))
     with (
-        Proxy(greeting=http(200, "", headers={"X-Padding": "x" * 200}), drip=DRIP) as dripping,
+        Proxy(greeting=http(200, "", headers={"X-Padding": "x" * 200}), drip=DRIP_INTERVAL) as dripping,
         Proxy(whole.endpoint, inner_tls=tls) as passing,
         ThreadPoolExecutor(len(calls) + 2) as threads,
     ):

@@ -26,7 +26,7 @@ from tests.fleetruns import Fleet, disk, everything, fleet, instance, run, simul
 
 pytestmark = pytest.mark.virtual_time
 
-MANY = 12
+FLEET_SIZE = 12
 """More than what is looked at one by one, and more than ten: a fleet, with a canary unless it is asked for none."""
 
 
@@ -35,10 +35,10 @@ def fault(action: str, subject: str, **what: Any) -> dict[str, Any]:
     return {"action": action, "subject": subject, "dry_run": False, **what}
 
 
-TROUBLED = 5
+TROUBLED_SPEED = 5
 """Hurried so little that no look is old before its call: another one takes the place of such a look, and shows more."""
-OTHERS = [number for number in range(MANY) if number != TROUBLED]
-T_DISK, T_INSTANCE = disk(TROUBLED), instance(TROUBLED)
+OTHERS = [number for number in range(FLEET_SIZE) if number != TROUBLED_SPEED]
+T_DISK, T_INSTANCE = disk(TROUBLED_SPEED), instance(TROUBLED_SPEED)
 
 
 def ended(event: Event) -> bool:
@@ -56,7 +56,7 @@ def all_well(count: int) -> Fleet:
         return run(sim, everything(count))
 
 
-@pytest.mark.parametrize("count", [MANY, 40])
+@pytest.mark.parametrize("count", [FLEET_SIZE, 40])
 def test_every_machine_is_was_once_and_comes_back(count: int) -> None:
     """Each disk is wiped once, each machine stopped and started once, by few calls for many."""
     done = all_well(count)
@@ -72,22 +72,22 @@ def test_every_machine_is_was_once_and_comes_back(count: int) -> None:
 def test_two_disks_of_each_machine_share_one_stop_and_one_start() -> None:
     """However many disks a machine has, it goes down once and comes back once, when all of them are wiped."""
     letters = ("a", "b")
-    with simulated(fleet(MANY, letters=letters)) as sim:
-        done = run(sim, everything(MANY, letters))
+    with simulated(fleet(FLEET_SIZE, letters=letters)) as sim:
+        done = run(sim, everything(FLEET_SIZE, letters))
 
-    assert done.outcomes == {"done": list(range(MANY))}
-    for number in range(MANY):
+    assert done.outcomes == {"done": list(range(FLEET_SIZE))}
+    for number in range(FLEET_SIZE):
         assert done.calls(number) == ["StopInstance", "ReInitDisk", "ReInitDisk", "StartInstance"]
 
 
 def test_each_disk_of_a_fleet_has_its_safety_snapshot() -> None:
     """With snapshot and lock tag each disk is copied once before its wipe; one whose copy fails is not wiped."""
     fails = fault("CreateSnapshot", T_DISK, error={"code": "QuotaExceed.Snapshot", "status": 403})
-    with simulated(fleet(MANY), fails) as sim:
+    with simulated(fleet(FLEET_SIZE), fails) as sim:
         using = cloudlike.client(sim, having={"lock_tag": True})
-        done = run(sim, everything(MANY), using=using, options={"snapshot": True}, limits={"snapshot": 90.0})
+        done = run(sim, everything(FLEET_SIZE), using=using, options={"snapshot": True}, limits={"snapshot": 90.0})
 
-    assert done.outcomes == {"done": OTHERS, "failed": [TROUBLED]}
+    assert done.outcomes == {"done": OTHERS, "failed": [TROUBLED_SPEED]}
     for n in OTHERS:
         made = [call for call in done.sent("CreateSnapshot") if call["subject"] == [disk(n)] and not call["code"]]
         assert len(made) == 1
@@ -97,7 +97,7 @@ def test_each_disk_of_a_fleet_has_its_safety_snapshot() -> None:
         for call in done.state["calls"]
         if call["action"].endswith("tagResources") or call["action"] == "TagResources"
     )
-    assert tags == {"TagResources": MANY, "UntagResources": MANY}
+    assert tags == {"TagResources": FLEET_SIZE, "UntagResources": FLEET_SIZE}
 
 
 def test_the_reads_of_a_fleet_are_shared() -> None:
@@ -137,7 +137,7 @@ class Trouble:
 
 
 TROUBLES: dict[str, Trouble] = {
-    "it refuses the stop in a batch": Trouble("failed", world={"disks": {disk(TROUBLED, "x"): {"faulty": True}}}),
+    "it refuses the stop in a batch": Trouble("failed", world={"disks": {disk(TROUBLED_SPEED, "x"): {"faulty": True}}}),
     "its guest never stops": Trouble(
         "stranded", last=True, world={"instances": {T_INSTANCE: {"ignores_stop": True}}},
         limits={"stop": 60.0, "start": 60.0},
@@ -191,16 +191,16 @@ TROUBLES: dict[str, Trouble] = {
 def test_one_machine_in_trouble_takes_nothing_from_the_others(what: str) -> None:
     """Whatever befalls one, each of the others is stopped, wiped and started once, and none waits for it."""
     trouble = TROUBLES[what]
-    with simulated(fleet(MANY, **trouble.world), *trouble.faults) as sim:
+    with simulated(fleet(FLEET_SIZE, **trouble.world), *trouble.faults) as sim:
         done = run(
             sim,
-            everything(MANY),
+            everything(FLEET_SIZE),
             limits=trouble.limits,
             between=(lambda: sim.do(trouble.between)) if trouble.between else lambda: None,
             on_event=trouble.meanwhile(sim) if trouble.meanwhile else lambda _event: None,
         )
 
-    assert done.jobs[TROUBLED].outcome == trouble.outcome, done.jobs[TROUBLED].error
+    assert done.jobs[TROUBLED_SPEED].outcome == trouble.outcome, done.jobs[TROUBLED_SPEED].error
     assert [done.jobs[number].outcome for number in OTHERS] == ["done"] * len(OTHERS)
     refused_as_a_whole = what.startswith("a whole call")
     for number in OTHERS:
@@ -208,18 +208,18 @@ def test_one_machine_in_trouble_takes_nothing_from_the_others(what: str) -> None
         assert calls["ReInitDisk"] == 1
         assert {name for name, count in calls.items() if count > 1 and not refused_as_a_whole} == set()
     if trouble.last:
-        assert done.order(ended)[-1] == TROUBLED, "another one waited for it"
+        assert done.order(ended)[-1] == TROUBLED_SPEED, "another one waited for it"
 
 
 def test_a_call_that_hangs_keeps_no_other_from_being_made() -> None:
     """While the wipe of one disk hangs unanswered, every other one is sent, answered and seen to its end."""
-    world = fleet(MANY)
+    world = fleet(FLEET_SIZE)
     with simulated(world, fault("ReInitDisk", T_DISK, delay=45)) as sim:
-        done = run(sim, everything(MANY))
+        done = run(sim, everything(FLEET_SIZE))
 
-    assert done.outcomes == {"done": list(range(MANY))}
-    assert done.order(answered("ReInitDisk"))[-1] == TROUBLED
-    assert done.order(intended("StartInstance"))[-1] == TROUBLED
+    assert done.outcomes == {"done": list(range(FLEET_SIZE))}
+    assert done.order(answered("ReInitDisk"))[-1] == TROUBLED_SPEED
+    assert done.order(intended("StartInstance"))[-1] == TROUBLED_SPEED
     first_start = next(i for i, event in enumerate(done.run.events) if intended("StartInstance")(event))
     answer = next(i for i, event in enumerate(done.run.events)
                   if answered("ReInitDisk")(event) and event.disk_id == T_DISK)  # fmt: skip
@@ -249,10 +249,10 @@ def test_a_bug_in_one_call_is_that_jobs_alone(monkeypatch: pytest.MonkeyPatch) -
         return reinit(self, disk_id, *args, **words) if disk_id != T_DISK else 1 / 0
 
     monkeypatch.setattr(ChangingCalls, "reinit_disk", broken)
-    with simulated(fleet(MANY)) as sim:
-        done = run(sim, everything(MANY), limits={"reinit": 60.0})
+    with simulated(fleet(FLEET_SIZE)) as sim:
+        done = run(sim, everything(FLEET_SIZE), limits={"reinit": 60.0})
 
-    assert done.outcomes == {"done": OTHERS, "unknown": [TROUBLED]}
+    assert done.outcomes == {"done": OTHERS, "unknown": [TROUBLED_SPEED]}
     assert done.report.exit_code == 5
 
 
@@ -266,11 +266,11 @@ def test_a_bug_in_judging_one_disk_is_that_jobs_alone(monkeypatch: pytest.Monkey
         return drift_of(job, *args) if job.instance_id != T_INSTANCE else 1 / 0
 
     monkeypatch.setattr(recheck, "drift_of", broken)
-    with simulated(fleet(MANY)) as sim:
-        done = run(sim, everything(MANY))
+    with simulated(fleet(FLEET_SIZE)) as sim:
+        done = run(sim, everything(FLEET_SIZE))
 
-    assert done.outcomes == {"done": OTHERS, "refused": [TROUBLED]}
-    assert "ZeroDivisionError" in str(done.jobs[TROUBLED].error)
+    assert done.outcomes == {"done": OTHERS, "refused": [TROUBLED_SPEED]}
+    assert "ZeroDivisionError" in str(done.jobs[TROUBLED_SPEED].error)
 
 
 # -------------------------------------------------------------------------------------- answers that befall them all
@@ -281,12 +281,12 @@ def test_a_lost_answer_for_many_is_settled_by_looking(kind: str) -> None:
     """Done or not, each machine is looked at, and what was not done is asked again; nothing is done twice."""
     what = {kind: 502 if kind == "html" else True}
     actions = ("StopInstances", "StartInstances")
-    with simulated(fleet(MANY), *({"action": action, "dry_run": False, **what} for action in actions)) as sim:
-        done = run(sim, everything(MANY))
+    with simulated(fleet(FLEET_SIZE), *({"action": action, "dry_run": False, **what} for action in actions)) as sim:
+        done = run(sim, everything(FLEET_SIZE))
 
-    assert done.outcomes == {"done": list(range(MANY))}
+    assert done.outcomes == {"done": list(range(FLEET_SIZE))}
     for action in actions:
-        for number in range(MANY):
+        for number in range(FLEET_SIZE):
             most = 1 if kind == "drop_answer" else 2
             assert Counter(done.calls(number))[action.removesuffix("s")] <= most
 
@@ -297,11 +297,11 @@ def test_a_lost_answer_for_many_is_settled_by_looking(kind: str) -> None:
 def test_being_throttled_delays_and_harms_nobody(action: str) -> None:
     """A throttled API is left alone for its minute, and then the whole fleet goes on."""
     throttled = {"action": action, "dry_run": False, "nth": 2 if action == "ReInitDisk" else 1, "throttle": True}
-    with simulated(fleet(MANY), throttled) as sim:
-        done = run(sim, everything(MANY))
+    with simulated(fleet(FLEET_SIZE), throttled) as sim:
+        done = run(sim, everything(FLEET_SIZE))
 
-    assert done.outcomes == {"done": list(range(MANY))}
-    for number in range(MANY):
+    assert done.outcomes == {"done": list(range(FLEET_SIZE))}
+    for number in range(FLEET_SIZE):
         assert len(done.calls(number)) <= 4
 
 
@@ -350,30 +350,30 @@ def moment(text: str) -> datetime:
 
 def test_a_canary_that_fails_is_the_only_one_touched() -> None:
     """Of more than ten one goes first by default; where it does not end done nothing is called for any other."""
-    with simulated(fleet(MANY), fault("ReInitDisk", disk(0), error={"code": "OperationDenied"})) as sim:
-        done = run(sim, everything(MANY), canary=None)
+    with simulated(fleet(FLEET_SIZE), fault("ReInitDisk", disk(0), error={"code": "OperationDenied"})) as sim:
+        done = run(sim, everything(FLEET_SIZE), canary=None)
 
-    assert done.outcomes == {"failed": [0], "refused": list(range(1, MANY))}
+    assert done.outcomes == {"failed": [0], "refused": list(range(1, FLEET_SIZE))}
     assert (done.report.outcome, done.report.exit_code) == ("partial", 7)
-    assert all("Not begun: the canary" in str(done.jobs[number].error) for number in range(1, MANY))
+    assert all("Not begun: the canary" in str(done.jobs[number].error) for number in range(1, FLEET_SIZE))
     assert "OperationDenied" in str(done.report.error)
 
 
 def test_a_canary_that_is_refused_leaves_everything_as_it_is() -> None:
     """A canary that may not even be stopped ends the run with 3: nothing was changed at all."""
-    with simulated(fleet(MANY)) as sim:
-        done = run(sim, everything(MANY), canary=None, between=lambda: sim.do({"lock": instance(0)}))
+    with simulated(fleet(FLEET_SIZE)) as sim:
+        done = run(sim, everything(FLEET_SIZE), canary=None, between=lambda: sim.do({"lock": instance(0)}))
 
-    assert done.outcomes == {"refused": list(range(MANY))}
+    assert done.outcomes == {"refused": list(range(FLEET_SIZE))}
     assert (done.report.outcome, done.report.exit_code) == ("refused", 3)
 
 
 def test_a_canary_goes_first_and_waves_follow() -> None:
     """Nobody of a wave is stopped before everybody of the one before has come to an end."""
-    with simulated(fleet(MANY)) as sim:
-        done = run(sim, everything(MANY), canary=1, waves=((4, False), (50, True)))
+    with simulated(fleet(FLEET_SIZE)) as sim:
+        done = run(sim, everything(FLEET_SIZE), canary=1, waves=((4, False), (50, True)))
 
-    assert done.outcomes == {"done": list(range(MANY))}
+    assert done.outcomes == {"done": list(range(FLEET_SIZE))}
     stopped, over = done.order(intended("StopInstance")), done.order(ended)
     for first, last in ((0, 1), (1, 5), (5, 11), (11, 12)):
         assert sorted(stopped[first:last]) == list(range(first, last))
@@ -394,16 +394,16 @@ def number(event: Event) -> int:
 def test_no_more_than_so_many_are_down_at_once() -> None:
     """By the simulator's own account never more machines than that are not Running at the same time."""
     down: list[int] = []
-    with simulated(fleet(MANY)) as sim:
+    with simulated(fleet(FLEET_SIZE)) as sim:
 
         def count(event: Event) -> None:
             if event.event in ("answer", "done"):
                 machines = sim.state()["instances"].values()
                 down.append(sum(one["status"] != "Running" for one in machines))
 
-        done = run(sim, everything(MANY), max_parallel=3, on_event=count)
+        done = run(sim, everything(FLEET_SIZE), max_parallel=3, on_event=count)
 
-    assert done.outcomes == {"done": list(range(MANY))}
+    assert done.outcomes == {"done": list(range(FLEET_SIZE))}
     assert max(down) == 3
 
 
@@ -411,15 +411,15 @@ def test_no_more_than_so_many_are_down_at_once() -> None:
 def test_no_new_job_starts_once_so_many_have_failed(parallel: int) -> None:
     """The threshold is exact: what is in flight ends and gets its power back, and nothing else is touched."""
     faults = [fault("ReInitDisk", disk(n), error={"code": "OperationDenied"}) for n in (1, 3)]
-    with simulated(fleet(MANY), *faults) as sim:
-        done = run(sim, everything(MANY), stop_after_failures=2, max_parallel=parallel)
+    with simulated(fleet(FLEET_SIZE), *faults) as sim:
+        done = run(sim, everything(FLEET_SIZE), stop_after_failures=2, max_parallel=parallel)
     begun = done.order(intended("StopInstance"))
     second = [place for place, event in enumerate(done.run.events)
               if answered("ReInitDisk")(event) and number(event) in (1, 3)][1]  # fmt: skip
     later = [number(event) for event in done.run.events[second:] if accepted("StopInstance")(event)]
 
     assert done.outcomes["failed"] == [1, 3]
-    assert done.outcomes["refused"] == [n for n in range(MANY) if n not in begun]
+    assert done.outcomes["refused"] == [n for n in range(FLEET_SIZE) if n not in begun]
     assert done.outcomes["done"] == [n for n in begun if n not in (1, 3)]
     assert len(begun) <= 4 + parallel - 1
     assert len(later) <= parallel - 1, "only what was being called at that moment"
@@ -439,14 +439,14 @@ class Jumping(Clock):
 def test_no_new_stop_begins_after_the_deadline() -> None:
     """What is down then comes to its end; what waits for its turn, or for a snapshot, is not stopped any more."""
     clock = Jumping(1)
-    with simulated(fleet(MANY)) as sim:
+    with simulated(fleet(FLEET_SIZE)) as sim:
 
         def jump() -> None:
             clock.ahead = timedelta(hours=3)
 
         done = run(
             sim,
-            everything(MANY),
+            everything(FLEET_SIZE),
             using=cloudlike.client(sim, clock=clock),
             between=lambda: sim.do({"snapshot": disk(2), "seconds": 60}),
             on_event=once(accepted("ReInitDisk"), jump),
@@ -454,16 +454,16 @@ def test_no_new_stop_begins_after_the_deadline() -> None:
             max_parallel=4,
         )
 
-    assert done.outcomes == {"done": [0, 1, 3], "refused": [2, *range(4, MANY)]}
-    assert all("deadline" in str(done.jobs[n].error) for n in (2, *range(4, MANY)))
+    assert done.outcomes == {"done": [0, 1, 3], "refused": [2, *range(4, FLEET_SIZE)]}
+    assert all("deadline" in str(done.jobs[n].error) for n in (2, *range(4, FLEET_SIZE)))
 
 
 def test_a_deadline_that_has_passed_lets_nothing_begin() -> None:
     """Nothing was changed, and that is 3."""
-    with simulated(fleet(MANY)) as sim:
-        done = run(sim, everything(MANY), deadline=Clock(1).now() - timedelta(seconds=1))
+    with simulated(fleet(FLEET_SIZE)) as sim:
+        done = run(sim, everything(FLEET_SIZE), deadline=Clock(1).now() - timedelta(seconds=1))
 
-    assert done.outcomes == {"refused": list(range(MANY))}
+    assert done.outcomes == {"refused": list(range(FLEET_SIZE))}
     assert done.report.exit_code == 3
 
 
@@ -471,17 +471,17 @@ def test_a_deadline_that_has_passed_lets_nothing_begin() -> None:
 def test_after_the_canary_somebody_decides(goes_on: bool) -> None:
     """Asked once, with every machine up; a no leaves all the others untouched."""
     asked: list[str] = []
-    with simulated(fleet(MANY)) as sim:
+    with simulated(fleet(FLEET_SIZE)) as sim:
 
         def go_on(text: str) -> bool:
             asked.append(text)
             assert {one["status"] for one in sim.state()["instances"].values()} == {"Running"}
             return goes_on
 
-        done = run(sim, everything(MANY), canary=1, pause="canary", go_on=go_on)
+        done = run(sim, everything(FLEET_SIZE), canary=1, pause="canary", go_on=go_on)
 
-    assert asked == [f"1 of {MANY} jobs have ended, 1 of them done."]
-    others = {"done": list(range(MANY))} if goes_on else {"done": [0], "refused": list(range(1, MANY))}
+    assert asked == [f"1 of {FLEET_SIZE} jobs have ended, 1 of them done."]
+    others = {"done": list(range(FLEET_SIZE))} if goes_on else {"done": [0], "refused": list(range(1, FLEET_SIZE))}
     assert done.outcomes == others
 
 
@@ -493,12 +493,14 @@ def test_asked_to_end_what_has_begun_comes_back_and_the_rest_is_untouched(moment
     """Ctrl-C in the middle: no wipe is sent any more, machines that are down come back, the rest was never touched."""
     at = {"stopping": "StopInstance", "wiping": "ReInitDisk", "starting": "StartInstance"}[moment_]
     interrupt = Interrupt()
-    with simulated(fleet(MANY)) as sim:
-        done = run(sim, everything(MANY), stop=interrupt, max_parallel=4, on_event=once(accepted(at), interrupt.ask))
+    with simulated(fleet(FLEET_SIZE)) as sim:
+        done = run(
+            sim, everything(FLEET_SIZE), stop=interrupt, max_parallel=4, on_event=once(accepted(at), interrupt.ask)
+        )
     begun = done.order(intended("StopInstance"))
 
     assert set(done.outcomes) <= {"done", "failed", "refused"}
-    assert set(done.outcomes["refused"]) >= set(range(MANY)) - set(begun)
+    assert set(done.outcomes["refused"]) >= set(range(FLEET_SIZE)) - set(begun)
     assert {one["status"] for one in done.state["instances"].values()} == {"Running"}
     place = next(i for i, event in enumerate(done.run.events) if accepted(at)(event))
     wipes = [event for event in done.run.events[place:] if accepted("ReInitDisk")(event)]
@@ -537,15 +539,17 @@ def test_without_a_journal_no_further_machine_is_wiped(monkeypatch: pytest.Monke
         return write(self, lease, statements, **how)
 
     monkeypatch.setattr(Journal, "write", writing)
-    with simulated(fleet(MANY)) as sim:
+    with simulated(fleet(FLEET_SIZE)) as sim:
         using = cloudlike.client(sim, journal=str(tmp_path / "j.db"))
-        done = run(sim, everything(MANY), using=using, max_parallel=4, on_event=once(accepted("ReInitDisk"), gone.set))
+        done = run(
+            sim, everything(FLEET_SIZE), using=using, max_parallel=4, on_event=once(accepted("ReInitDisk"), gone.set)
+        )
     place = next(i for i, event in enumerate(done.run.events) if accepted("ReInitDisk")(event))
     later = {number(event) for event in done.run.events[place:] if intended("ReInitDisk")(event)}
 
     assert later == set(), "an intention that is written down nowhere"
     assert {one["status"] for one in done.state["instances"].values()} == {"Running"}
-    assert done.outcomes["refused"] == list(range(4, MANY))
+    assert done.outcomes["refused"] == list(range(4, FLEET_SIZE))
 
 
 # ---------------------------------------------------------------------------------------------- killed, and resumed
@@ -555,7 +559,7 @@ def kill_and_resume(sim: Simulator, path: Path, moment_: Callable[[Event], bool]
     """Leave a run as if its process were gone, and resume it; gives what the second came to."""
     journal = str(path / "j.db")
     using = cloudlike.client(sim, journal=journal)
-    plan = fleetruns.planned(using, everything(MANY), **rollout)
+    plan = fleetruns.planned(using, everything(FLEET_SIZE), **rollout)
     events: list[Event] = []
     with dying(moment_) as note, contextlib.suppress(Error):  # it fails for whoever leaves it
         using.run(plan, confirm=plan.confirm_with, on_event=lambda event: (note(event), events.append(event)))
@@ -572,15 +576,17 @@ def kill_and_resume(sim: Simulator, path: Path, moment_: Callable[[Event], bool]
 @pytest.mark.parametrize("act", ["StopInstance", "ReInitDisk", "StartInstance"])
 def test_a_run_that_is_killed_and_resumed_finishes_what_is_left(act: str, tmp_path: Path) -> None:
     """Jobs that were done are not repeated, those in flight are settled, those not begun begin; each is wiped once."""
-    with simulated(fleet(MANY)) as sim:
+    with simulated(fleet(FLEET_SIZE)) as sim:
         done, before = kill_and_resume(sim, tmp_path, at_the(6, accepted(act)), max_parallel=4)
         done.check()
 
-    assert done.outcomes == {"done": list(range(MANY))}, [job.error for job in done.jobs.values() if job.error]
+    assert done.outcomes == {"done": list(range(FLEET_SIZE))}, [job.error for job in done.jobs.values() if job.error]
     for name, one in done.state["disks"].items():
         assert len(one["wipes"]) == (not name.endswith("x"))
     over = [
-        n for n in range(MANY) if before["disks"][disk(n)]["wipes"] and before["instances"][instance(n)]["starts"] == 2
+        n
+        for n in range(FLEET_SIZE)
+        if before["disks"][disk(n)]["wipes"] and before["instances"][instance(n)]["starts"] == 2
     ]
     assert over or act != "StartInstance"
     calls_before = len(before["calls"])
@@ -605,20 +611,20 @@ def at_the(count: int, test: Callable[[Event], bool]) -> Callable[[Event], bool]
 def test_a_resumed_run_stands_on_its_canary_and_its_threshold(tmp_path: Path) -> None:
     """What failed before the kill counts after it: nobody new begins, and what was in flight comes back."""
     failing = fault("ReInitDisk", disk(1), error={"code": "OperationDenied"})
-    with simulated(fleet(MANY), failing) as sim:
+    with simulated(fleet(FLEET_SIZE), failing) as sim:
         second = at_the(2, ended)
         done, _ = kill_and_resume(sim, tmp_path, second, max_parallel=2, stop_after_failures=1)
         done.check()
 
     assert done.outcomes["failed"] == [1]
-    assert done.outcomes["refused"] == [n for n in range(MANY) if n > 1 and n not in done.outcomes["done"]]
+    assert done.outcomes["refused"] == [n for n in range(FLEET_SIZE) if n > 1 and n not in done.outcomes["done"]]
     assert len(done.outcomes["done"]) <= 3
 
 
 def test_a_whole_fleet_resumed_asks_again_only_when_nothing_is_down(tmp_path: Path) -> None:
     """A question after a wave is put when the machines that were left down are back."""
-    with simulated(fleet(MANY)) as sim:
+    with simulated(fleet(FLEET_SIZE)) as sim:
         done, _ = kill_and_resume(sim, tmp_path, at_the(3, accepted("ReInitDisk")), waves=((4, False),), pause="wave")
         done.check()
 
-    assert done.outcomes == {"done": list(range(MANY))}
+    assert done.outcomes == {"done": list(range(FLEET_SIZE))}

@@ -16,7 +16,7 @@ from safe_reinit.simulator import Simulator
 from tests.commands import Command, command, until
 
 DISK, INSTANCE = "d-sim-web1-data", "i-sim-web1"
-STRANGER = 12345
+STRANGER_UID = 12345
 """A user and a group that are nobody's here."""
 ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
 
@@ -67,12 +67,12 @@ def journal(killed: Killed, tmp_path: Path) -> Path:
 
 def give_away(path: Path) -> None:
     """Make somebody else the owner."""
-    os.chown(path, STRANGER, -1)
+    os.chown(path, STRANGER_UID, -1)
 
 
 def lend(path: Path) -> None:
     """Let another group write it."""
-    os.chown(path, -1, STRANGER)
+    os.chown(path, -1, STRANGER_UID)
     path.chmod(path.stat().st_mode | 0o020)
 
 
@@ -98,7 +98,7 @@ def link_of_another(journal: Path) -> None:
     for file in journal.parent.glob("journal.db*"):
         file.rename(real.with_name(file.name.replace("journal.db", "real.db")))
     journal.symlink_to(real)
-    os.chown(journal, STRANGER, -1, follow_symlinks=False)
+    os.chown(journal, STRANGER_UID, -1, follow_symlinks=False)
 
 
 WAYS = {

@@ -26,7 +26,7 @@ from tests.conftest import KEY, CommandLine, where_is
 
 pytestmark = pytest.mark.virtual_time
 
-SHORT = 1.5
+SHORT_LEASE = 1.5
 """Real seconds of a lease in the real process that is paused."""
 
 CHILD = """
@@ -107,14 +107,14 @@ def test_a_real_process_that_was_stopped_past_its_lease_ends_its_run(
     simulator.do({"hold": held})
     words = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(CHILD), simulator.url, str(tmp_path / "j.db")]
     with subprocess.Popen(
-        [*words, str(SHORT)], text=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [*words, str(SHORT_LEASE)], text=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     ) as child:  # fmt: skip
         try:
             until(status(simulator, kind, name, expected))
             child.send_signal(signal.SIGSTOP)
             simulator.do({"release": held})
-            time.sleep(SHORT + 1)  # the lease runs out; longer is no less a pause
+            time.sleep(SHORT_LEASE + 1)  # the lease runs out; longer is no less a pause
             child.send_signal(signal.SIGCONT)
             out, err = child.communicate(timeout=120)
         finally:

@@ -17,10 +17,10 @@ import pytest
 from safe_reinit.simulator import Simulator
 from tests.commands import Command, command, state
 
-COUNT = 12
+FLEET_SIZE = 12
 WORLD = {
-    "instances": {f"i-{number}": {"name": f"lab{number}"} for number in range(COUNT)},
-    "disks": {f"d-{number}": {"instance": f"i-{number}"} for number in range(COUNT)},
+    "instances": {f"i-{number}": {"name": f"lab{number}"} for number in range(FLEET_SIZE)},
+    "disks": {f"d-{number}": {"instance": f"i-{number}"} for number in range(FLEET_SIZE)},
 }
 CHANGING = ("StopInstance", "StopInstances", "ReInitDisk", "StartInstance", "StartInstances")
 
@@ -39,7 +39,7 @@ def changing(run: Command) -> list[str]:
 @pytest.mark.parametrize("verb", ["Start", "Stop"])
 def test_a_key_that_may_not_is_refused_before_anything_is_stopped(tmp_path: Path, verb: str) -> None:
     """Twelve machines whose key may stop but not start them, or the other way round: exit 3, and no call was sent."""
-    disks = [word for number in range(COUNT) for word in ("--disk", f"d-{number}")]
+    disks = [word for number in range(FLEET_SIZE) for word in ("--disk", f"d-{number}")]
     with Simulator(world=denying(f"{verb}Instance", f"{verb}Instances"), speed=1) as simulator:
         run = command(simulator.url, tmp_path)
         accept = ["--accept", "no-recent-snapshot", "--accept", "kept-snapshots"]

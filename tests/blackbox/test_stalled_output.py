@@ -46,7 +46,7 @@ pytestmark = pytest.mark.virtual_time
 
 Way = Literal["nothing", "SIGTERM", "cancel"]
 WAYS = pytest.mark.parametrize("way", ["nothing", "SIGTERM", "cancel"])
-LIMIT = 31.0
+EXIT_LIMIT = 31.0
 """Seconds that a process lasts at most after its run, with what is rounded."""
 
 
@@ -73,7 +73,7 @@ def came_back(way: Way, sim: Simulator, child: subprocess.Popen[Any], run: Comma
     """Check that the run comes to its end with the machine running, and then its process, though nobody reads."""
     code = child.wait(COMMAND_TIMEOUT)
     (result,) = listed(run, path)
-    assert since(result["ended_at"]) <= LIMIT
+    assert since(result["ended_at"]) <= EXIT_LIMIT
     assert (power(sim), wipes(sim)) == ("Running", 1 if way == "nothing" else 0)
     assert code == result["exit_code"] == (0 if way == "nothing" else 4)
 
@@ -108,7 +108,7 @@ def test_a_report_that_nobody_reads_can_be_had_later(sim: Simulator, run: Comman
     (result,) = listed(run, path)
     run_id = result["run_id"]
 
-    assert (code, since(result["ended_at"]) <= LIMIT) == (0, True)
+    assert (code, since(result["ended_at"]) <= EXIT_LIMIT) == (0, True)
     assert f"safe-reinit show {run_id} --journal {path} --report FILE" in child.stderr.read()
     for name in ("again.json", "again.md", "again.html", "again.txt"):
         shown = run("show", run_id, "--report", str(tmp_path / name), journal=path)

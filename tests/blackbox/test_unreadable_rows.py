@@ -23,7 +23,7 @@ from tests.servers import Request
 
 pytestmark = pytest.mark.virtual_time
 
-COUNT = 12
+FLEET_SIZE = 12
 BAD = [None, float("nan"), 1e999, -1, 40.0, "forty", {"GiB": 40}]
 
 Alter = Callable[[Request, dict[str, Any]], None]
@@ -52,7 +52,7 @@ class Altered:
 
 def world() -> dict[str, Any]:
     """Return machines with one data disk each, a snapshot of each, and a stranger's disk with one."""
-    numbers = range(COUNT)
+    numbers = range(FLEET_SIZE)
     return {
         "durations": {"stop": 6, "wipe": 8, "start": 6, "snapshot": 8},
         "instances": {f"i-{n}": {"status": "Running", "key_pair": "ops"} for n in numbers},
@@ -87,7 +87,7 @@ def bad(outer: str, name: str, key: str, field: str, value: object) -> Alter:
     return alter
 
 
-FLEET = (*(word for n in range(COUNT) for word in ("--disk", f"d-{n}")), "--max-disks", str(COUNT))
+FLEET = (*(word for n in range(FLEET_SIZE) for word in ("--disk", f"d-{n}")), "--max-disks", str(FLEET_SIZE))
 ACCEPT = ("--stop-instance", "--accept", "fstab-may-name-disk")
 
 
@@ -124,7 +124,9 @@ def test_another_disk_is_planned_all_the_same(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     planned = [job for job in result["jobs"] if job["outcome"] == "planned"]
-    assert {disk["disk_id"] for job in planned for disk in job["disks"]} == {f"d-{n}" for n in range(COUNT) if n != 3}
+    assert {disk["disk_id"] for job in planned for disk in job["disks"]} == {
+        f"d-{n}" for n in range(FLEET_SIZE) if n != 3
+    }
 
 
 def test_a_strangers_row_refuses_no_plan(tmp_path: Path) -> None:
@@ -152,7 +154,7 @@ def test_one_row_strands_no_fleet(tmp_path: Path) -> None:
 
     assert {each["status"] for each in state["instances"].values()} == {"Running"}, err
     assert child.returncode == 7
-    assert [len(state["disks"][f"d-{n}"]["wipes"]) for n in range(COUNT)] == [n != 3 for n in range(COUNT)]
+    assert [len(state["disks"][f"d-{n}"]["wipes"]) for n in range(FLEET_SIZE)] == [n != 3 for n in range(FLEET_SIZE)]
     assert result["i-3"]["outcome"] == "failed"
     assert "the row of d-3 cannot be read: Size is null" in result["i-3"]["error"]["message"]
 

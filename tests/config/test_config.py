@@ -17,7 +17,7 @@ from safe_reinit.config import BY_NAME, SETTINGS, Settings, resolve
 from safe_reinit.config.file import load
 from safe_reinit.errors import UsageError
 
-NOBODY = 65534
+NOBODY_UID = 65534
 
 
 def shown(capsys: pytest.CaptureFixture[str], *argv: str) -> dict[str, dict[str, Any]]:
@@ -241,7 +241,7 @@ def test_a_file_that_others_may_write_is_refused(tmp_path: Path, mode: int) -> N
     file.write_text("quiet: true\n")
     file.chmod(mode)
     if os.getuid() == 0:
-        os.chown(file, -1, NOBODY)
+        os.chown(file, -1, NOBODY_UID)
     elif not mode & 0o002:
         pytest.skip("only root can give a file to another group")
 
@@ -266,7 +266,7 @@ def test_a_file_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.
     file = tmp_path / "c.yaml"
     file.write_text("quiet: true\n")
     if os.getuid() == 0:
-        os.chown(file, NOBODY, -1)
+        os.chown(file, NOBODY_UID, -1)
     else:
         stranger = os.getuid() + 1
         monkeypatch.setattr(os, "getuid", lambda: stranger)
@@ -282,7 +282,7 @@ def powerless(file: Path) -> Iterator[None]:
     if os.getuid() != 0:
         yield
         return
-    os.seteuid(NOBODY)
+    os.seteuid(NOBODY_UID)
     try:
         yield
     finally:

@@ -64,7 +64,7 @@ from tests import values
 E = TypeVar("E", Describe, Recheck, SendAttempts)
 
 RUN = "r-1"
-BEGIN = 1000.0
+RUN_BEGAN = 1000.0
 TAKES = {"Stopping": 4.0, "Starting": 4.0, "ReIniting": 6.0}
 BECOMES = {"Stopping": "Stopped", "Starting": "Running", "ReIniting": "In_use"}
 OK = Accepted("REQUEST")
@@ -156,12 +156,12 @@ class Steps:
         journal_outage: float = 0.0,
         **rollout: Any,
     ) -> None:
-        self.at = BEGIN
+        self.at = RUN_BEGAN
         self.planned = [a_job(number, disks, power) for number in range(count)]
         kept = limits or Limits()
         if not shows_start_time:
             self.planned = [replace(job, expected={}) for job in self.planned]
-        states = [begin(job, kept, at=BEGIN, run_id=RUN, options=options) for job in self.planned]
+        states = [begin(job, kept, at=RUN_BEGAN, run_id=RUN, options=options) for job in self.planned]
         if down:
             stop = Step("done", tries=1, first_at=900.0, at=900.0, start_time=values.YESTERDAY)
             states = [replace(each, stop=stop, instance_status="Stopped") for each in states]
@@ -182,7 +182,7 @@ class Steps:
         self.effects: list[Effect] = []
         self.took = 0.0
         """How long it takes to answer a Describe or a Recheck."""
-        self.wake_at = BEGIN
+        self.wake_at = RUN_BEGAN
         self.agreed = True
         self.begin(states)
 

@@ -35,7 +35,7 @@ from tests.core.runs import Steps
 
 FULL = Failure(None, "The disk is full.")
 SHORT = Limits(stop=60.0, snapshot=60.0, reinit=80.0, start=90.0, retry=40.0)
-STEPS = 4000
+MAX_STEPS = 4000
 """Steps after which every run has ended."""
 
 
@@ -71,10 +71,10 @@ class Disturbed(Steps):
 
     def carry_out(self) -> None:
         """Carry everything out to the end of the run."""
-        for number in range(STEPS):
+        for number in range(MAX_STEPS):
             if self.run.is_over:
                 return
-            self.calm = 1.0 if number > STEPS // 4 else self.calm
+            self.calm = 1.0 if number > MAX_STEPS // 4 else self.calm
             self.go_on()
         raise AssertionError(f"it does not end: {[each for each in self.states if each.error is None]}")
 

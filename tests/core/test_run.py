@@ -63,14 +63,14 @@ from safe_reinit.model import (
     error_codes,
 )
 from tests import values
-from tests.core.runs import BEGIN, OK, RUN, Steps, a_disk, backed_up, kinds, whole_run
+from tests.core.runs import OK, RUN, RUN_BEGAN, Steps, a_disk, backed_up, kinds, whole_run
 
 STOP: Final = "StopInstance"
 WIPE: Final = "ReInitDisk"
 START: Final = "StartInstance"
 FULL = Failure(None, "The disk is full.", hint="Let it be written again.")
 REMOVED = Failure(None, "It was removed.", hint="Find out what became of it.")
-MANY = 12
+FLEET_SIZE = 12
 
 
 def refused(code: str, status: int = 403, message: str = "", **more: Any) -> AttemptRefused:
@@ -148,12 +148,12 @@ def test_an_intention_is_committed_before_its_call() -> None:
 
 def test_only_what_has_changed_is_written_down_and_all_of_it_at_once() -> None:
     """However many jobs: one recheck, one commit and one call, and an unchanged job is in no commit."""
-    run = Steps(MANY, closed=[3])
+    run = Steps(FLEET_SIZE, closed=[3])
     run.to(Recheck)
     (recheck,) = run.pending
     assert isinstance(recheck, Recheck)
     commits = [each for each in run.answer(recheck) if isinstance(each, Commit)]
-    open_ = [number for number in range(MANY) if number != 3]
+    open_ = [number for number in range(FLEET_SIZE) if number != 3]
 
     assert [position for position, _ in commits[0].states] == open_
     assert {each.stop.state for _, each in commits[0].states} == {"asked"}
@@ -162,20 +162,20 @@ def test_only_what_has_changed_is_written_down_and_all_of_it_at_once() -> None:
     assert [each.position for each in call.attempts] == open_
     answered = run.answer(call)
     assert [kind for kind in kinds(answered) if kind == "Commit"] == ["Commit"]
-    assert [each.stop.state for each in run.states].count("accepted") == MANY - 1
+    assert [each.stop.state for each in run.states].count("accepted") == FLEET_SIZE - 1
     names = [each.event for each in run.effects if isinstance(each, Emit) and each.event in ("intend", "answer")]
-    assert names == ["intend"] * (MANY - 1) + ["answer"] * (MANY - 1)
+    assert names == ["intend"] * (FLEET_SIZE - 1) + ["answer"] * (FLEET_SIZE - 1)
 
 
 def test_wipes_share_a_recheck_and_a_commit_and_are_a_call_each() -> None:
     """ECS wipes one disk a call: each is a call by itself, so that one that hangs holds up no other."""
-    run = down(MANY)
+    run = down(FLEET_SIZE)
     recheck = run.to(Recheck, WIPE)
-    assert len(recheck.commands) == MANY
+    assert len(recheck.commands) == FLEET_SIZE
     effects = run.answer(recheck)
 
-    assert [len(each.attempts) for each in effects if isinstance(each, SendAttempts)] == [1] * MANY
-    assert [len(each.states) for each in effects if isinstance(each, Commit)] == [MANY]
+    assert [len(each.attempts) for each in effects if isinstance(each, SendAttempts)] == [1] * FLEET_SIZE
+    assert [len(each.states) for each in effects if isinstance(each, Commit)] == [FLEET_SIZE]
 
 
 def test_a_closed_job_is_left_alone() -> None:
@@ -300,7 +300,7 @@ def test_what_is_written_down_twice_is_no_second_call() -> None:
 @pytest.mark.parametrize("action", [STOP, WIPE])
 def test_a_journal_that_is_lost_at_the_intentions_stops_the_calls(action: str) -> None:
     """What is not written down is not sent, for none of them, and every job turns back."""
-    run = Steps(MANY, down=action == WIPE)
+    run = Steps(FLEET_SIZE, down=action == WIPE)
     effects = run.answer(run.to(Recheck), commit=JournalLost(REMOVED))
 
     assert not [each for each in effects if isinstance(each, SendAttempts)]
@@ -310,13 +310,13 @@ def test_a_journal_that_is_lost_at_the_intentions_stops_the_calls(action: str) -
     assert "Keep this output" in run.messages[0]
     assert ("i-0" in run.messages[0]) == (action == WIPE), "the machines that are down are named"
     again = [each for each in effects if isinstance(each, Commit)][1]
-    assert [position for position, _ in again.states] == list(range(MANY)), "what was not written is written next"
+    assert [position for position, _ in again.states] == list(range(FLEET_SIZE)), "what was not written is written next"
 
 
 @pytest.mark.parametrize("action", [STOP, WIPE])
 def test_a_journal_that_is_lost_while_facts_are_checked_leaves_nothing_to_send(action: str) -> None:
     """Once the journal is lost, what a recheck finds intends nothing any more, of whatever job."""
-    run = Steps(MANY, down=action == WIPE)
+    run = Steps(FLEET_SIZE, down=action == WIPE)
     recheck = run.to(Recheck)
     run.step(JournalLost(REMOVED))
     effects = run.answer(recheck)
@@ -354,7 +354,7 @@ def test_an_answer_counts_though_it_cannot_be_written() -> None:
 @pytest.mark.parametrize("action", [STOP, WIPE])
 def test_a_journal_that_comes_back_in_time_costs_only_the_wait(action: str) -> None:
     """While the journal is away nothing is sent and no job turns back; then each call is checked again, and sent."""
-    run = Steps(MANY, down=action == WIPE, journal_outage=120.0)
+    run = Steps(FLEET_SIZE, down=action == WIPE, journal_outage=120.0)
     run.answer(run.to(Recheck), commit=JournalAway(FULL))
     away_until, sent = run.at + 100.0, list(run.calls)
     run.journal = JournalAway(FULL)
@@ -365,7 +365,7 @@ def test_a_journal_that_comes_back_in_time_costs_only_the_wait(action: str) -> N
     run.journal = Committed()
     run.finish()
 
-    assert run.calls.count(WIPE) == MANY
+    assert run.calls.count(WIPE) == FLEET_SIZE
     assert all(state.outcome(each) == "done" for each in run.states)
     assert len(run.messages) == 2
     assert "at most 120 s (journal_outage)" in run.messages[0]
@@ -399,7 +399,7 @@ def test_no_limit_passes_while_the_journal_is_away() -> None:
     run.journal = JournalAway(FULL)
     run.finish(most=4000)
 
-    assert run.at > BEGIN + 3600.0
+    assert run.at > RUN_BEGAN + 3600.0
     assert run.calls == [START]
     assert run.machines[0].status == "Running"
 
@@ -423,7 +423,7 @@ def test_a_run_that_only_waits_for_its_journal_sleeps_between_its_tries() -> Non
 
 def test_a_journal_that_is_away_is_tried_once_a_tick() -> None:
     """However much happens meanwhile, the database is not asked more often than every two seconds."""
-    run = Steps(MANY, down=True, journal_outage=1000.0)
+    run = Steps(FLEET_SIZE, down=True, journal_outage=1000.0)
     run.journal = JournalAway(FULL)
     began = run.at
     while run.at < began + 200.0:
@@ -438,7 +438,7 @@ def test_a_journal_that_is_away_is_tried_once_a_tick() -> None:
 
 def test_a_run_that_is_cancelled_before_it_begins_calls_nothing() -> None:
     """Nobody is touched, and each job knows why; to cancel twice is to cancel once."""
-    run = Steps(MANY, max_parallel=2)
+    run = Steps(FLEET_SIZE, max_parallel=2)
     run.step(CancelRequested())
     before = run.states
     run.step(CancelRequested())
@@ -447,7 +447,7 @@ def test_a_run_that_is_cancelled_before_it_begins_calls_nothing() -> None:
     assert run.calls == []
     assert before == run.states
     assert all(each.interrupted and not each.tried for each in run.states)
-    assert [each["outcome"] for each in run.reported("done")] == ["refused"] * MANY
+    assert [each["outcome"] for each in run.reported("done")] == ["refused"] * FLEET_SIZE
 
 
 def test_a_run_that_is_cancelled_brings_its_machines_back() -> None:
@@ -508,7 +508,7 @@ def test_a_wipe_that_is_under_way_is_not_cancelled() -> None:
 @pytest.mark.parametrize("action", [STOP, WIPE])
 def test_calls_that_are_withheld_are_no_tries(action: str) -> None:
     """What was intended and not sent is taken back: no try, no phase, and nothing outstanding."""
-    run = Steps(MANY, down=action == WIPE)
+    run = Steps(FLEET_SIZE, down=action == WIPE)
     run.to(SendAttempts, action)
     calls = [each for each in run.pending if isinstance(each, SendAttempts)]
     run.pending.clear()
@@ -516,7 +516,7 @@ def test_calls_that_are_withheld_are_no_tries(action: str) -> None:
     for call in calls:
         run.step(Answered(call.number, (AttemptWithheld(),) * len(call.attempts)))
 
-    assert [each["code"] for each in run.reported("answer")] == ["NotSent"] * MANY
+    assert [each["code"] for each in run.reported("answer")] == ["NotSent"] * FLEET_SIZE
     for known in run.states:
         assert not outstanding(known)
         assert (known.disks[0].tries, known.disks[0].state, known.disks[0].fence) == (0, "todo", None)
@@ -604,14 +604,14 @@ def test_drift_ends_the_job_before_the_call_and_says_what_it_is() -> None:
 
 def test_drift_of_one_ends_that_one_alone() -> None:
     """Of a batch the one whose facts changed ends before the stop; the others are stopped by one call."""
-    run = Steps(MANY)
+    run = Steps(FLEET_SIZE)
     recheck = run.to(Recheck)
-    found = [run.fresh(number) for number in range(MANY)]
+    found = [run.fresh(number) for number in range(FLEET_SIZE)]
     found[5] = Drifted(("d-5 is not shown any more",), "Running")  # type: ignore[call-overload]
     run.answer(recheck, *found)
     (call,) = [each for each in run.pending if isinstance(each, SendAttempts)]
 
-    assert [each.position for each in call.attempts] == [number for number in range(MANY) if number != 5]
+    assert [each.position for each in call.attempts] == [number for number in range(FLEET_SIZE) if number != 5]
     assert [number for number, each in enumerate(run.states) if each.turned_back] == [5]
 
 
@@ -1019,14 +1019,14 @@ def test_a_lost_answer_to_a_repeatable_call_is_asked_again() -> None:
 
 def test_each_of_many_has_its_own_answer() -> None:
     """Of a batch one is refused, one is busy, of one nothing is told; each of the others is stopped."""
-    run = Steps(MANY)
+    run = Steps(FLEET_SIZE)
     call = run.to(SendAttempts, STOP)
-    answers: list[Any] = [OK] * MANY
+    answers: list[Any] = [OK] * FLEET_SIZE
     answers[1:4] = [refused("InstanceLockedForSecurity"), refused("IncorrectInstanceStatus"), AttemptUnanswered()]
     run.answer(call, *answers)
     states = dict(enumerate(each.stop.state for each in run.states))
 
-    assert states == {**dict.fromkeys(range(MANY), "accepted"), 1: "failed", 2: "again", 3: "lost"}
+    assert states == {**dict.fromkeys(range(FLEET_SIZE), "accepted"), 1: "failed", 2: "again", 3: "lost"}
     assert [number for number, each in enumerate(run.states) if each.turned_back] == [1]
 
 
@@ -1035,13 +1035,13 @@ def test_each_of_many_has_its_own_answer() -> None:
 )
 def test_a_call_refused_as_a_whole_is_made_for_each_alone(code: str) -> None:
     """Any of the others may be the reason, so nobody fails by it: each is called by itself the next time."""
-    run = Steps(MANY)
+    run = Steps(FLEET_SIZE)
     answer = refused(code, 404, action="StopInstances")
-    run.answer(run.to(SendAttempts, STOP), *[answer] * MANY, batched=True)
+    run.answer(run.to(SendAttempts, STOP), *[answer] * FLEET_SIZE, batched=True)
 
     assert not any(each.turned_back for each in run.states)
-    assert [(each.stop.state, each.stop.tries) for each in run.states] == [("again", 1)] * MANY
-    assert [each["code"] for each in run.reported("answer")] == [code] * MANY
+    assert [(each.stop.state, each.stop.tries) for each in run.states] == [("again", 1)] * FLEET_SIZE
+    assert [each["code"] for each in run.reported("answer")] == [code] * FLEET_SIZE
 
     called: list[list[int]] = []
     while len(called) < 2:
@@ -1080,13 +1080,13 @@ def test_a_job_that_is_accepted_alone_is_called_with_the_others_again() -> None:
 )
 def test_what_befalls_the_whole_call_befalls_each(outcome: Any, shown: str, alone: bool) -> None:
     """A lost or passing answer to the whole call is that for each; what is busy may be one, so each goes alone."""
-    run = Steps(MANY)
-    run.answer(run.to(SendAttempts, STOP), *[outcome] * MANY, batched=True)
+    run = Steps(FLEET_SIZE)
+    run.answer(run.to(SendAttempts, STOP), *[outcome] * FLEET_SIZE, batched=True)
 
-    assert [each.stop.state for each in run.states] == [shown] * MANY
+    assert [each.stop.state for each in run.states] == [shown] * FLEET_SIZE
     assert not any(each.turned_back for each in run.states)
     if shown == "again":
-        assert len(run.to(SendAttempts, STOP).attempts) == (1 if alone else MANY)
+        assert len(run.to(SendAttempts, STOP).attempts) == (1 if alone else FLEET_SIZE)
 
 
 def test_power_cuts_for_many_are_one_call_of_their_own() -> None:
@@ -1147,14 +1147,14 @@ def test_a_wipe_that_waited_for_the_quota_is_checked_before_it_is_sent() -> None
     run = Steps(2, down=True)
     run.change(1, stop=Step(), instance_status="Running")
     run.machines[1].status = "Running"
-    run.at = BEGIN + 19.5  # half a second before a minute is over
+    run.at = RUN_BEGAN + 19.5  # half a second before a minute is over
     run.step()
     run.step(Exchanged("ReInitDisk", "Throttling.User"))
     beginning = next(each for each in run.pending if isinstance(each, Recheck))
     (describe,) = (each for each in run.pending if isinstance(each, Describe))
     run.answer(describe)
     assert run.calls == []
-    run.at = BEGIN + 21.0
+    run.at = RUN_BEGAN + 21.0
     run.answer(beginning)
 
     assert run.calls == [], "the quota that was seen has no place for the wipe of another machine"
@@ -1168,7 +1168,7 @@ def test_what_the_quota_holds_back_waits_and_says_so() -> None:
     run.step(Exchanged("ReInitDisk", "Throttling.User"))
     run.finish()
 
-    assert run.at >= BEGIN + 20.0
+    assert run.at >= RUN_BEGAN + 20.0
     assert "ECS throttles the calls, or their quota is used up" in {each["why"] for each in run.reported("wait")}
     assert state.outcome(run.state) == "done"
 
@@ -1289,7 +1289,7 @@ def test_a_machine_without_start_time_is_observed_while_its_stage_waits() -> Non
                 observed.append(run.at)
     run.finish()
 
-    assert observed[0] == BEGIN
+    assert observed[0] == RUN_BEGAN
     assert len(observed) > 2
     assert all(later - earlier <= 15.0 for earlier, later in pairwise(observed))
     assert [state.outcome(each) for each in run.states] == ["done"] * 3
@@ -1326,7 +1326,7 @@ def test_a_gap_before_its_stage_ends_a_machine_without_start_time(pauses: float)
 def test_what_was_confirmed_counts_until_the_first_observation(late: float) -> None:
     """A first observation long after the confirmation says nothing of the time between them."""
     run = Steps(power="Stopped", shows_start_time=False)
-    run.at = BEGIN + late
+    run.at = RUN_BEGAN + late
     run.finish()
 
     assert state.outcome(run.state) == ("done" if late == 15.0 else "refused")
@@ -1335,9 +1335,9 @@ def test_what_was_confirmed_counts_until_the_first_observation(late: float) -> N
 @pytest.mark.parametrize("first", [True, False])
 def test_a_deadline_that_passes_while_facts_are_checked_is_heard(first: bool) -> None:
     """What has not been touched when the deadline passes is not touched any more, also with its recheck under way."""
-    run = Steps(deadline=values.NOW + timedelta(seconds=BEGIN + 9.0))
+    run = Steps(deadline=values.NOW + timedelta(seconds=RUN_BEGAN + 9.0))
     recheck = run.to(Recheck) if first else run.to_recheck(STOP)
-    run.at = BEGIN + 10.0
+    run.at = RUN_BEGAN + 10.0
     if first:
         run.step()
     run.answer(recheck)

@@ -45,16 +45,16 @@ from safe_reinit.model import (
 )
 from tests import values
 
-TICK = 2.0
+TICK_LENGTH = 2.0
 FAILED = Failed(Failure(None, "It failed."))
-QUOTA = 5
+WIPE_QUOTA = 5
 """Wipes in 60 seconds, in these tests."""
 
 
 @pytest.fixture(autouse=True)
 def _small_wipe_quota(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the quota be small, so that a small fleet uses it up."""
-    monkeypatch.setitem(rate_limits.LIMITS, "ReInitDisk", QUOTA)
+    monkeypatch.setitem(rate_limits.LIMITS, "ReInitDisk", WIPE_QUOTA)
 
 
 def a_job(position: int, disks: int = 1, power: str = "Running", limits: Limits | None = None) -> Job:
@@ -157,7 +157,7 @@ def test_no_job_begins_without_a_slot_for_each_of_its_wipes() -> None:
 
 def test_a_job_that_never_fits_begins_alone() -> None:
     """More disks than the quota has in a minute: such a job waits until no machine is down, and others wait for it."""
-    fleet = Fleet(1, QUOTA + 2, 1)
+    fleet = Fleet(1, WIPE_QUOTA + 2, 1)
     fleet.admit()
     assert fleet.begun == [0]
 
@@ -168,7 +168,7 @@ def test_a_job_that_never_fits_begins_alone() -> None:
 
 def test_a_job_that_fits_waits_for_its_room_and_is_not_overtaken() -> None:
     """A job of many disks is not starved by small ones behind it."""
-    fleet = Fleet(1, QUOTA, 1)
+    fleet = Fleet(1, WIPE_QUOTA, 1)
     fleet.admit()
     assert fleet.begun == [0]
 
@@ -183,7 +183,7 @@ def test_a_job_that_fits_waits_for_its_room_and_is_not_overtaken() -> None:
 
 def test_a_job_that_turned_back_gives_its_slots_back() -> None:
     """Where no wipe will come any more, nobody waits for its place."""
-    fleet = Fleet(QUOTA, QUOTA)
+    fleet = Fleet(WIPE_QUOTA, WIPE_QUOTA)
     fleet.admit()
     fleet.stop(0)
     fleet.jobs[0].state = evolve(fleet.jobs[0].state, FAILED)
@@ -211,7 +211,7 @@ def test_a_job_of_two_disks_begins_after_throttling_though_nobody_probes() -> No
     fleet.limits.record("ReInitDisk", "Throttling.User", fleet.at)
     fleet.begin(0)
     for _ in range(100):
-        fleet.at += TICK
+        fleet.at += TICK_LENGTH
         fleet.admit()
 
     assert fleet.begun == [0, 1]
@@ -219,7 +219,7 @@ def test_a_job_of_two_disks_begins_after_throttling_though_nobody_probes() -> No
 
 def test_the_time_a_stop_takes_lets_machines_be_stopped_ahead() -> None:
     """Once it is known how long a stop takes, a machine is stopped so that its wipe is ready when its slot is free."""
-    fleet = Fleet(QUOTA, QUOTA)
+    fleet = Fleet(WIPE_QUOTA, WIPE_QUOTA)
     fleet.admit()
     fleet.end(0)
     fleet.scheduler._usual["stop"] = 21.0
@@ -284,7 +284,7 @@ def test_machines_of_a_fleet_gather_to_be_stopped_together(monkeypatch: pytest.M
     for ended in range(9, 13):
         fleet.admit()
         begun.append(len(fleet.begun))
-        fleet.at += TICK
+        fleet.at += TICK_LENGTH
         fleet.jobs[ended].end()
     assert begun == [40, 40, 40, 47]
 
@@ -460,7 +460,7 @@ def test_while_a_duration_is_unknown_some_scouts_are_observed() -> None:
     fleet = many(60)
     for job in fleet.jobs[30:]:
         job.waiting = ("reinit", 1020.0)
-    fleet.at += TICK
+    fleet.at += TICK_LENGTH
     due = [job.position for job in fleet.due()]
 
     assert due == [*range(20), *range(30, 50)]
@@ -513,7 +513,7 @@ def test_what_is_in_doubt_is_observed_often_enough_for_the_fence(doubt: str, wai
         job.waiting, job.call = None, 1
     times = []
     for _ in range(30):
-        fleet.at += TICK
+        fleet.at += TICK_LENGTH
         if job in fleet.due():
             times.append(fleet.at)
             job.observed_at = fleet.at
@@ -530,7 +530,7 @@ def test_an_observation_that_failed_is_repeated_on_the_next_tick() -> None:
         fleet.scheduler.observed(
             job, Observation(fleet.at, values.NOW, answered=False), Wait("stop", "an observation", 1020.0, 600)
         )
-    fleet.at += TICK
+    fleet.at += TICK_LENGTH
 
     assert len(fleet.due()) == 60
     assert fleet.jobs[0].waiting == ("stop", 1020.0)
@@ -587,10 +587,10 @@ def test_a_fleet_of_which_nothing_is_expected_is_observed_on_the_next_tick() -> 
     fleet = many(60)
     fleet.due()
 
-    assert fleet.scheduler.due_at(fleet.at) == fleet.at + TICK
+    assert fleet.scheduler.due_at(fleet.at) == fleet.at + TICK_LENGTH
 
 
-@pytest.mark.parametrize(("next_at", "seconds"), [(1031.0 + TICK, TICK), (1080.0, 2 * TICK)])
+@pytest.mark.parametrize(("next_at", "seconds"), [(1031.0 + TICK_LENGTH, TICK_LENGTH), (1080.0, 2 * TICK_LENGTH)])
 def test_what_takes_longer_than_was_expected_is_observed_on_every_second_tick(next_at: float, seconds: float) -> None:
     """Where machines differ, not all are observed on every tick, but where their own next observation is due."""
     fleet = many(60)
@@ -647,7 +647,7 @@ def test_scouts_of_a_start_are_observed_on_every_second_tick() -> None:
     for job in fleet.jobs:
         job.observed_at, job.waiting = fleet.at, ("start", fleet.at)
     for _ in range(10):
-        fleet.at += TICK
+        fleet.at += TICK_LENGTH
         due = fleet.due()
         times += [fleet.at] if due else []
         for job in due:
@@ -708,7 +708,7 @@ def test_what_only_takes_time_from_now_on_is_observed_on_the_next_tick() -> None
     fleet.scheduler.called(fleet.jobs[:2], "ReInitDisk", fleet.at, made=True)
 
     assert fleet.due() == [fleet.jobs[1]]
-    fleet.at += TICK
+    fleet.at += TICK_LENGTH
     assert fleet.due() == fleet.jobs[:2]
 
 
@@ -779,10 +779,10 @@ def test_who_waits_for_the_quota_is_not_observed_but_called_when_there_is_a_slot
     fleet.stop(*range(30))
     for job in fleet.jobs:
         job.waiting = None
-    assert parted(fleet, "ReInitDisk") == (QUOTA, 25)
-    for job in fleet.jobs[:QUOTA]:  # on their way
+    assert parted(fleet, "ReInitDisk") == (WIPE_QUOTA, 25)
+    for job in fleet.jobs[:WIPE_QUOTA]:  # on their way
         send([job], Command("ReInitDisk", "d"), job.position)
-    fleet.at += TICK
+    fleet.at += TICK_LENGTH
     assert fleet.due() == []
     assert [job.position for job in fleet.due(ending=True)] == list(range(5, 30))
 
@@ -931,7 +931,7 @@ class SimulatedFleet:
 
     def tick(self) -> None:
         """Let one tick pass."""
-        self.at += TICK
+        self.at += TICK_LENGTH
         now = self.at
         for machine in self.machines:
             machine.pass_time(now)
@@ -958,7 +958,7 @@ class SimulatedFleet:
                 job.end()
         let, held = self.scheduler.paced(decided, now)
         for each in held:
-            self.machines[each.job.position].held_for += TICK
+            self.machines[each.job.position].held_for += TICK_LENGTH
         for each in let:
             seen = self.observe(each.job.position, whole=True)  # the recheck
             self._apply(each.job, Observed(seen))
@@ -1070,7 +1070,7 @@ def test_no_machine_waits_down_for_the_quota(disks: list[int], stops: float) -> 
     fleet.run()
 
     for machine in fleet.machines:
-        assert machine.held_for <= 1.5 + TICK * (1 + machine.disks), "1.5 s is how far ahead it is stopped"
+        assert machine.held_for <= 1.5 + TICK_LENGTH * (1 + machine.disks), "1.5 s is how far ahead it is stopped"
     assert [job.outcome for job in fleet.jobs] == ["done"] * len(disks)
 
 

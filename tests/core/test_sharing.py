@@ -26,7 +26,7 @@ from safe_reinit.core.inputs import (
 from safe_reinit.core.jobs import Due, Job
 from safe_reinit.core.rate_limits import RateLimiter
 from safe_reinit.model import Command, Failure, InUse, Measurement, Options, Room, Step
-from tests.core.runs import BEGIN, Steps
+from tests.core.runs import RUN_BEGAN, Steps
 
 WIPE = "ReInitDisk"
 
@@ -243,13 +243,13 @@ def test_a_machine_is_stopped_in_time_for_a_slot_by_how_long_others_saw_it_take(
         """Beside runs that have just used the quota up, and know how long it takes to stop a machine."""
 
         def step_once(self, *inputs: Input) -> list[Effect]:
-            self.others = InUse(taken=((WIPE, self.at - BEGIN, 5),), took=tuple(took.items()))
+            self.others = InUse(taken=((WIPE, self.at - RUN_BEGAN, 5),), took=tuple(took.items()))
             return super().step_once(*inputs)
 
     run = After()
     run.to(SendAttempts, "StopInstance")
 
-    assert 0.0 <= run.at - BEGIN - stopped_after < 4.0
+    assert 0.0 <= run.at - RUN_BEGAN - stopped_after < 4.0
 
 
 def test_the_room_is_what_the_run_itself_keeps_to() -> None:

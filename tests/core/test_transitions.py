@@ -67,7 +67,7 @@ T = 1000.0
 LIMITS = Limits(stop=100.0, snapshot=100.0, reinit=200.0, start=100.0, retry=50.0, force_stop_after=10.0)
 FENCE = Fence(values.YESTERDAY, "Stopped", values.LONG_AGO, INSTANCE)
 
-WALKS = 500
+WALK_COUNT = 500
 Change = Event | Callable[[JobState], JobState]
 """An event, or what a resume does."""
 
@@ -506,7 +506,7 @@ def walked(seed: int) -> set[tuple[str, str, str, str]]:
 
 def test_nothing_else_happens() -> None:
     """Whatever happens to a job, in whatever order: each change of a state is in the table, with its cause."""
-    kept = set[tuple[str, str, str, str]]().union(*map(walked, range(WALKS)))
+    kept = set[tuple[str, str, str, str]]().union(*map(walked, range(WALK_COUNT)))
 
     assert kept <= TABLE
     assert len(kept) > 0.7 * len(TABLE), "the walks do not reach what the table names any more"

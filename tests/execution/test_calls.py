@@ -18,7 +18,7 @@ from safe_reinit.model import Accepted, Command, SafetySnapshot, Step
 from tests import values
 from tests.execution.worlds import (
     DONE,
-    MANY,
+    FLEET_SIZE,
     OPTIONS,
     RESET,
     RESTORE,
@@ -223,7 +223,7 @@ def test_each_of_many_has_its_own_answer() -> None:
     locked = Refused("InstanceLockedForSecurity", 403, "", "R", action="StopInstances")
     world.cloud.answers = {"i-1": locked, "i-3": None}
     answer = world.make(*[world.attempt(each, n) for n, each in enumerate(of_each(world, "StopInstance"))])
-    expected: list[inputs.AttemptOutcome] = [OK] * MANY
+    expected: list[inputs.AttemptOutcome] = [OK] * FLEET_SIZE
     expected[1], expected[3] = outcome_of(locked), inputs.AttemptUnanswered()
 
     assert answer.outcomes == tuple(expected)
@@ -366,7 +366,7 @@ def test_once_an_api_throttles_the_rest_of_the_batch_is_withheld() -> None:
     world.clock.at += 1.0
     outcomes = [world.make(each).outcomes[0] for each in attempts]
 
-    assert outcomes == [outcome_of(refused)] + [AttemptWithheld()] * (MANY - 1)
+    assert outcomes == [outcome_of(refused)] + [AttemptWithheld()] * (FLEET_SIZE - 1)
     assert world.cloud.acts == ["ReInitDisk"]
     again = replace(attempts[1], observation=replace(attempts[1].observation, at=world.clock.at))
     assert world.make(again).outcomes == (OK,)

@@ -27,7 +27,7 @@ from tests.cloudlike import TinyClock
 from tests.execution.worlds import World, many, one
 
 SHORT = Limits(stop=30.0, reinit=40.0, start=60.0)
-LONG = 60.0
+WAIT_LIMIT = 60.0
 """Real seconds that a condition is waited for at most: it is no bound of what is tested."""
 
 
@@ -423,7 +423,7 @@ def threads() -> Iterator[None]:
     """Check that none of the threads of a run is left behind."""
     before = set(threading.enumerate())
     yield
-    until = boottime() + LONG
+    until = boottime() + WAIT_LIMIT
     while left := [each.name for each in threading.enumerate() if each not in before]:  # what hung goes on first
         assert boottime() < until, f"{left} are left behind"
         threading.Event().wait(0.01)
@@ -486,7 +486,7 @@ def test_a_run_goes_on_while_somebody_is_asked() -> None:
 
     def ask(question: str) -> bool:
         asked.append(question)
-        before, until = checks[0], boottime() + LONG
+        before, until = checks[0], boottime() + WAIT_LIMIT
         while checks[0] < before + 5 and boottime() < until:
             threading.Event().wait(0.01)
         return checks[0] >= before + 5
@@ -508,7 +508,7 @@ def test_a_run_that_is_asked_to_end_waits_for_no_answer() -> None:
     def ask(_question: str) -> bool:
         heard.driver.stop.set()
         heard.driver.wake.set()
-        return released.wait(LONG)
+        return released.wait(WAIT_LIMIT)
 
     heard = Heard(world, world.book, ask=ask)
     heard.driver()
@@ -537,13 +537,13 @@ def test_a_question_that_fails_while_the_run_renews_its_lease_ends_the_run_as_it
 
     def ask(_question: str) -> bool:
         asked.set()
-        go_on.wait(LONG)
+        go_on.wait(WAIT_LIMIT)
         raise ZeroDivisionError
 
     def held() -> bool:
         if asked.is_set():
             go_on.set()
-            until = boottime() + LONG
+            until = boottime() + WAIT_LIMIT
             while heard.driver._ask_failed is None and boottime() < until:
                 threading.Event().wait(0.001)
         return check()
@@ -565,17 +565,17 @@ def test_a_leaf_that_hangs_keeps_nobody_waiting_who_leaves(name: str) -> None:
 
     def hang() -> None:
         hangs.set()
-        goes_on.wait(LONG)
+        goes_on.wait(WAIT_LIMIT)
 
     obey(world, once(name, hang))
     heard = Heard(world, world.book)
     running = threading.Thread(target=heard.driver, daemon=True)
     running.start()
-    assert hangs.wait(LONG)
+    assert hangs.wait(WAIT_LIMIT)
     heard.driver.stop.set()
     heard.driver.leave.set()
     heard.driver.wake.set()
-    running.join(LONG)
+    running.join(WAIT_LIMIT)
     ended = not running.is_alive()
     heard.driver.turn_back()
     written = world.book.saved[-1][0]

@@ -30,7 +30,7 @@ from safe_reinit.planning.describe import Round
 from safe_reinit.planning.facts import read_facts
 from tests import values
 from tests.cloudlike import TinyClock, TinyCloud
-from tests.execution.worlds import MANY, World, many, of_each
+from tests.execution.worlds import FLEET_SIZE, World, many, of_each
 
 
 def named(cloud: TinyCloud) -> list[str]:
@@ -138,7 +138,7 @@ def date(world: World, moment: datetime | None) -> None:
 
 
 @pytest.mark.parametrize("status", ["Running", "Stopped"])
-@pytest.mark.parametrize("count", [1, MANY])
+@pytest.mark.parametrize("count", [1, FLEET_SIZE])
 def test_plan_recheck_and_observation_show_the_same(count: int, status: str) -> None:
     """Whatever a guard needs is in each of them: instance, disks, snapshots, and the Date of DescribeInstances."""
     world = many(count, status)
@@ -227,10 +227,10 @@ def test_without_the_right_to_list_each_disk_is_asked_for_its_snapshots() -> Non
     denied = Refused("Forbidden.RAM", 403, "", "r")
     cloud = many().cloud
     cloud.snapshots_by_disk["d-3"], cloud.failing = (growing,), {"list_snapshots": [denied]}
-    jobs = [begun([f"d-{n}"], f"i-{n}") for n in range(MANY)]
+    jobs = [begun([f"d-{n}"], f"i-{n}") for n in range(FLEET_SIZE)]
     seen = observe_jobs(cloud, TinyClock(), jobs)
 
-    assert [each.progressing for each in seen] == [(growing,) if n == 3 else () for n in range(MANY)]
+    assert [each.progressing for each in seen] == [(growing,) if n == 3 else () for n in range(FLEET_SIZE)]
     assert all(each.answered for each in seen)
 
 
@@ -250,7 +250,7 @@ def test_without_the_right_to_list_each_disk_is_asked_for_its_snapshots() -> Non
 )
 def test_a_row_that_cannot_be_read_hides_only_what_it_is_about(name: str, action: str, names: tuple[str, ...]) -> None:
     """The job that a row is about is not seen, and why is told; one that names nothing may be any that is not shown."""
-    jobs = [begun([f"d-{n}"], f"i-{n}") for n in range(MANY if name == "list_snapshots" else 2)]
+    jobs = [begun([f"d-{n}"], f"i-{n}") for n in range(FLEET_SIZE if name == "list_snapshots" else 2)]
     jobs[0] = replace(jobs[0], snapshots=(SafetySnapshot("d-0", "token", snapshot_id="s-0"),))
     cloud = many().cloud
     growing = values.a_snapshot(snapshot_id="s-growing", source_disk_id="d-0", status="progressing")

@@ -34,7 +34,7 @@ from tests import values
 from tests.cloudlike import TinyClock, TinyCloud, facts_for
 from tests.execution.worlds import (
     DONE,
-    MANY,
+    FLEET_SIZE,
     OPTIONS,
     RESET,
     RESTORE,
@@ -440,7 +440,7 @@ def test_what_was_found_of_a_machine_stands_while_the_others_are_read_once_more(
     slow(world, 30.0, "describe_disks", times=1)
     found = world.recheck(*of_each(world, "ReInitDisk"))
 
-    assert [type(each) for each in found] == [Drifted, *[Fresh] * (MANY - 1)]
+    assert [type(each) for each in found] == [Drifted, *[Fresh] * (FLEET_SIZE - 1)]
     assert len(world.asked("describe_instances")) == 2
     assert "i-0" not in world.asked("describe_instances")[1]
 
@@ -644,7 +644,7 @@ def test_the_recheck_before_the_wipes_of_many_shows_their_safety_snapshots() -> 
     found = world.recheck(*of_each(world, "ReInitDisk"))
     due = [n for n, each in enumerate(found) if world.agrees(each, Command("ReInitDisk", f"d-{n}"), n)]
 
-    assert due == list(range(1, MANY))
+    assert due == list(range(1, FLEET_SIZE))
 
 
 def test_safety_snapshots_that_are_being_made_cost_no_call_a_disk() -> None:
@@ -666,7 +666,7 @@ def test_a_snapshot_that_begins_before_the_stop_is_seen_by_a_slow_recheck_too() 
     due = [n for n, each in enumerate(found) if world.agrees(each, Command("StopInstance", f"i-{n}"), n)]
 
     assert len(world.asked("describe_instances")) == 2, "once more"
-    assert due == [n for n in range(MANY) if n != 5]
+    assert due == [n for n in range(FLEET_SIZE) if n != 5]
 
 
 def test_a_region_full_of_snapshots_in_progress_is_asked_disk_by_disk() -> None:
@@ -678,7 +678,7 @@ def test_a_region_full_of_snapshots_in_progress_is_asked_disk_by_disk() -> None:
     world.cloud.listed = 3
     found = world.recheck(*of_each(world, "StopInstance"))
 
-    assert len(world.asked("describe_snapshots_of")) == MANY
+    assert len(world.asked("describe_snapshots_of")) == FLEET_SIZE
     assert all(isinstance(each, Fresh) for each in found)
 
 

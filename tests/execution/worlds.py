@@ -57,7 +57,7 @@ UNTAG = Command("UntagResources", values.INSTANCE_ID)
 SNAPSHOT = Command("CreateSnapshot", values.DISK_ID)
 DONE = Step("done", tries=1, first_at=900.0, at=900.0)
 RESTORE = "s-bp1fresh"
-MANY = 12
+FLEET_SIZE = 12
 """So many jobs that the region is listed."""
 
 Found = Fresh | Drifted | Unobserved
@@ -250,7 +250,7 @@ def undoing() -> World:
     return one(options=options, snapshots=shots)
 
 
-def many(count: int = MANY, status: str = "Running") -> World:
+def many(count: int = FLEET_SIZE, status: str = "Running") -> World:
     """Return many machines, each with a disk and a fresh snapshot; ``status`` is what they are now."""
     options, clock, numbers = Options(stop_instance=True), TinyClock(), range(count)
     source = values.a_snapshot(snapshot_id="s-origin", source_disk_id="d-origin")

@@ -157,10 +157,10 @@ def test_the_rights_to_stop_and_start_are_asked_where_they_will_be_needed(status
 # ------------------------------------------------------------------------------------------------ looks at many
 
 
-MANY = 12
+FLEET_SIZE = 12
 
 
-def fleet(count: int = MANY, **more: Any) -> tuple[TinyCloud, list[str]]:
+def fleet(count: int = FLEET_SIZE, **more: Any) -> tuple[TinyCloud, list[str]]:
     """Return a cloud with many machines of a disk each, each with a snapshot, and the ids of the disks."""
     numbers = range(count)
     disks = [values.a_disk(disk_id=f"d-{n}", instance_id=f"i-{n}") for n in numbers]
@@ -186,7 +186,7 @@ def test_a_plan_for_many_lists_the_region() -> None:
         "dry_run StopInstances",
         "dry_run StartInstances",
     ]
-    assert [each.snapshots[0].snapshot_id for each in seen.values()] == [f"s-{n}" for n in range(MANY)]
+    assert [each.snapshots[0].snapshot_id for each in seen.values()] == [f"s-{n}" for n in range(FLEET_SIZE)]
     assert {each.disk_id: len(each.neighbours) for each in seen.values()} == {**dict.fromkeys(ids, 0), "d-3": 1}
     assert all(each.dry_run_codes["StopInstance"] == "DryRunOperation" for each in seen.values())
 
@@ -196,11 +196,11 @@ def test_a_region_with_more_than_was_listed_is_asked_for_what_is_open() -> None:
     cloud, ids = fleet(listed=8)
     seen = seen_of(cloud, ids)
 
-    assert [each.snapshots[0].snapshot_id for each in seen.values()] == [f"s-{n}" for n in range(MANY)]
+    assert [each.snapshots[0].snapshot_id for each in seen.values()] == [f"s-{n}" for n in range(FLEET_SIZE)]
     assert [ids_ for name, ids_ in cloud.asked if name == "describe_snapshots_of"] == [
-        (f"d-{n}",) for n in range(8, MANY)
+        (f"d-{n}",) for n in range(8, FLEET_SIZE)
     ]
-    assert len([name for name in named(cloud) if name == "describe_disks_of"]) == MANY
+    assert len([name for name in named(cloud) if name == "describe_disks_of"]) == FLEET_SIZE
 
 
 def test_a_disk_without_snapshots_is_counted_before_that_is_believed() -> None:
@@ -221,7 +221,7 @@ def test_without_the_right_to_list_each_is_asked() -> None:
     seen = seen_of(cloud, ids)
 
     assert all(each.snapshots and not each.unseen for each in seen.values())
-    assert len([name for name in named(cloud) if name == "describe_disks_of"]) == MANY
+    assert len([name for name in named(cloud) if name == "describe_disks_of"]) == FLEET_SIZE
 
 
 @pytest.mark.parametrize("denied", ["i-0", "i-5", "i-11"])
@@ -236,7 +236,7 @@ def test_a_right_that_is_missing_for_one_of_many_is_that_ones(denied: str) -> No
         str(each.instance and each.instance.instance_id): each.dry_run_codes["StopInstance"] for each in seen.values()
     }
 
-    assert codes == {f"i-{n}": "Forbidden.RAM" if f"i-{n}" == denied else "DryRunOperation" for n in range(MANY)}
+    assert codes == {f"i-{n}": "Forbidden.RAM" if f"i-{n}" == denied else "DryRunOperation" for n in range(FLEET_SIZE)}
 
 
 class Counted(str):
@@ -268,7 +268,7 @@ def compared(count: int) -> int:
 
 def test_what_is_listed_is_not_searched_for_each_of_many() -> None:
     """Eight times the machines take about eight times the comparisons, and not sixty-four times."""
-    some, many = compared(MANY), compared(8 * MANY)
+    some, many = compared(FLEET_SIZE), compared(8 * FLEET_SIZE)
 
     assert some > 0
     assert many < 12 * some

@@ -16,7 +16,7 @@ from safe_reinit.report.html import to_html
 from tests.browser import CHROMIUM, Browser
 from tests.fleets import a_job, a_report
 from tests.report.test_report import HOSTILE, hostile
-from tests.report.test_report_html import MANY, every_outcome
+from tests.report.test_report_html import FLEET_SIZE, every_outcome
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (Debian: apt-get install chromium)")
 
@@ -24,7 +24,7 @@ LONG = "w" * 128
 PAGES = {
     "one": to_html(a_report(a_job(1))),
     "every outcome": to_html(every_outcome()),
-    "many": to_html(a_report(*(a_job(n, "done", n) for n in range(MANY)), a_job(99, "failed"))),
+    "many": to_html(a_report(*(a_job(n, "done", n) for n in range(FLEET_SIZE)), a_job(99, "failed"))),
     "long names": to_html(hostile(LONG)[1]),
     "hostile names": to_html(
         hostile("".join(HOSTILE) + "<img src='http://127.0.0.1:9/x'><script>alert(1)</script>")[1]

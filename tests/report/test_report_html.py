@@ -28,7 +28,7 @@ from tests.report.test_report import HOSTILE, every_kind, hostile
 from tests.values import NOW
 
 ALL = ("done", "failed", "unknown", "not-restarted", "stranded", "refused")
-MANY = 25
+FLEET_SIZE = 25
 """So many jobs that the looks are counted and what went well is folded."""
 
 
@@ -57,7 +57,7 @@ def of_class(page: str, tag: str, name: str) -> list[ElementTree.Element]:
 PAGES = {
     **every_kind(),
     "every outcome": every_outcome(),
-    "many": a_report(*(a_job(n) for n in range(MANY))),
+    "many": a_report(*(a_job(n) for n in range(FLEET_SIZE))),
     "hostile": hostile("<b>&\"'")[1],
 }
 
@@ -141,12 +141,12 @@ def alike(page: str) -> list[str]:
 
 def test_of_many_what_went_well_is_folded() -> None:
     """Over 20 jobs the card of one that is done is folded, and the first that failed are open."""
-    page = to_html(a_report(*(a_job(n) for n in range(MANY)), a_job(99, "failed")))
+    page = to_html(a_report(*(a_job(n) for n in range(FLEET_SIZE)), a_job(99, "failed")))
     cards = {card.get("id"): card.find("details") for card in tree(page).iter("article")}
     groups = of_class(page, "details", "alike")
 
     assert [name for name, inside in cards.items() if inside is not None and "open" in inside.attrib] == ["j1"]
-    assert len(cards) == MANY + 1
+    assert len(cards) == FLEET_SIZE + 1
     assert ["open" in group.attrib for group in groups] == [True, False]
     assert "7 more reads" in text_of(page)
 
@@ -158,7 +158,7 @@ def test_instances_to_which_the_same_happened_share_a_row() -> None:
         replace(job, error=Failure("NoStock", f"{job.instance_id} was refused.", hint=f"Ask for {job.instance_name}."))
         for job in failed
     ]
-    groups = alike(to_html(a_report(*(a_job(n) for n in range(MANY)), *same, a_job(99, "failed"))))
+    groups = alike(to_html(a_report(*(a_job(n) for n in range(FLEET_SIZE)), *same, a_job(99, "failed"))))
 
     assert [re.search(r"[\d,]+ instances?", each)[0] for each in groups] == [
         "10 instances",
@@ -172,12 +172,12 @@ def test_instances_to_which_the_same_happened_share_a_row() -> None:
 
 def test_many_findings_of_a_check_show_once_what_they_have_in_common() -> None:
     """Over 10 findings of a check are one text with all subjects; what each says by itself is folded below."""
-    page = to_html(a_report(*(a_job(n) for n in range(MANY))))
+    page = to_html(a_report(*(a_job(n) for n in range(FLEET_SIZE))))
     (subjects, *_) = of_class(page, "ul", "subjects")
 
-    assert len(list(subjects.iter("li"))) == MANY
+    assert len(list(subjects.iter("li"))) == FLEET_SIZE
     assert text_of(page).count("Each by itself") == 3
-    assert text_of(page).count("Take one.") == MANY + 1
+    assert text_of(page).count("Take one.") == FLEET_SIZE + 1
 
 
 def test_every_link_leads_to_a_card() -> None:
@@ -264,7 +264,7 @@ def test_the_page_says_that_this_is_no_erasure() -> None:
     assert "1 rolled back" in text_of(to_html(undo))
 
 
-@pytest.mark.parametrize("count", [1, MANY])
+@pytest.mark.parametrize("count", [1, FLEET_SIZE])
 def test_the_page_says_which_snapshots_keep_the_old_data(count: int) -> None:
     """Of each disk that was wiped it is told which snapshots of it are left."""
     report = a_report(*(a_job(n) for n in range(count)))

@@ -22,7 +22,7 @@ from tests.plans.test_plan import a_plan as a_plan_of_one
 from tests.report.test_report import ended, of_run
 from tests.values import LONG_AGO
 
-MANY = 30
+FLEET_SIZE = 30
 PLACE = " in cn-hangzhou, account 1, as user/night"
 
 
@@ -163,7 +163,7 @@ def test_the_last_line_does_not_call_lost_what_a_safety_snapshot_keeps(count: in
     assert shown(plan)[-1].endswith(text)
 
 
-@pytest.mark.parametrize("count", [2, 5, MANY])
+@pytest.mark.parametrize("count", [2, 5, FLEET_SIZE])
 @pytest.mark.parametrize("refused", [False, True])
 def test_every_disk_is_named_once(count: int, refused: bool) -> None:
     """However many there are, each disk stands in one place, behind the name of its machine, refused or not."""
@@ -222,7 +222,7 @@ def test_one_machine_among_many_is_named_in_the_singular() -> None:
 
 def test_machines_are_grouped_by_what_happens_to_them() -> None:
     """Machines with the same steps stand together, below what is done to them; how many there are comes first."""
-    lines = shown(a_plan(MANY, NO_CANARY, stopped=range(10)))
+    lines = shown(a_plan(FLEET_SIZE, NO_CANARY, stopped=range(10)))
     stays = lines.index("  10 instances, each stays stopped")
     stops = lines.index("  20 instances, each stopped and started, down at most 1h")
 
@@ -257,7 +257,7 @@ def test_disks_that_differ_have_headings_or_rows_of_their_own() -> None:
 
 def test_what_is_lost_of_a_machine_without_start_time_is_reported() -> None:
     """Nothing but observations shows its use, so the plan says from when they count."""
-    plan = a_plan(MANY, NO_CANARY, stopped=range(MANY))
+    plan = a_plan(FLEET_SIZE, NO_CANARY, stopped=range(FLEET_SIZE))
     plan = replace(plan, jobs=tuple(replace(job, expected={}) for job in plan.jobs))
 
     assert shown(plan)[5] == (
@@ -268,7 +268,7 @@ def test_what_is_lost_of_a_machine_without_start_time_is_reported() -> None:
 
 def test_the_end_says_it_again() -> None:
     """What would be lost stands at the end, where the question comes; a refused plan has no question."""
-    plan = a_plan(MANY)
+    plan = a_plan(FLEET_SIZE)
     refused = replace(plan, findings=(a_finding("disk-locked", "block", "d-1"), a_finding("spot", "risk", "i-1")))
     lost = "WIPE these 30 disks: everything written to them is lost."
 
@@ -278,7 +278,7 @@ def test_the_end_says_it_again() -> None:
 
 def test_a_power_cut_is_called_one() -> None:
     """A forced stop is said of many machines as of one."""
-    plan = replace(a_plan(MANY), limits=Limits(force_stop_after=300.0))
+    plan = replace(a_plan(FLEET_SIZE), limits=Limits(force_stop_after=300.0))
 
     assert any("POWER CUT" in line for line in shown(plan))
 
@@ -348,7 +348,7 @@ def test_disks_that_share_the_downtime_are_named() -> None:
 )
 def test_the_order_of_the_run_is_shown(rollout: Rollout, text: str) -> None:
     """Canary, waves, the cap and what ends the run early stand in one line."""
-    line = next(line for line in shown(a_plan(MANY, rollout)) if "In order: " in line)
+    line = next(line for line in shown(a_plan(FLEET_SIZE, rollout)) if "In order: " in line)
 
     assert text in line
 
@@ -365,7 +365,7 @@ def findings() -> tuple[Finding, ...]:
 
 def test_findings_of_one_check_are_one() -> None:
     """The same check over many is one line with a count; what stands against the run comes first."""
-    plan = replace(a_plan(MANY), findings=findings(), options=Options(stop_instance=True, accept=("spot",)))
+    plan = replace(a_plan(FLEET_SIZE), findings=findings(), options=Options(stop_instance=True, accept=("spot",)))
     lines = shown(plan)
 
     assert lines[:5] == [
@@ -383,7 +383,7 @@ def test_findings_of_one_check_are_one() -> None:
 
 def test_every_finding_is_shown_where_that_is_asked_for() -> None:
     """With --verbose each finding stands by itself with its own message, still the worst first."""
-    lines = shown(replace(a_plan(MANY), findings=findings()), full=True)
+    lines = shown(replace(a_plan(FLEET_SIZE), findings=findings()), full=True)
     found = [line for line in lines if line.startswith(("  block: ", "  risk: ", "  info: "))]
 
     assert len(found) == len(findings())
@@ -393,7 +393,7 @@ def test_every_finding_is_shown_where_that_is_asked_for() -> None:
 
 def test_refused_disks_stand_below_what_refuses_them() -> None:
     """Disks with the same blocks and risks that refuse the run stand together, before those that nothing refuses."""
-    lines = shown(replace(a_plan(MANY), findings=findings(), options=Options(accept=("spot",))))
+    lines = shown(replace(a_plan(FLEET_SIZE), findings=findings(), options=Options(accept=("spot",))))
     locked, old, fine = (
         lines.index(f"  {title}:")
         for title in ("Refused by disk-locked", "Refused by no-recent-snapshot", "Not refused themselves")
@@ -413,7 +413,7 @@ def skipping(plan: Plan, count: int) -> Plan:
     return replace(plan, jobs=plan.jobs[:-count], skipped=out, skipped_findings=(*found, result))
 
 
-@pytest.mark.parametrize(("jobs", "full"), [(4, False), (MANY, False), (MANY, True)])
+@pytest.mark.parametrize(("jobs", "full"), [(4, False), (FLEET_SIZE, False), (FLEET_SIZE, True)])
 def test_what_is_left_out_is_named_with_the_reason(jobs: int, full: bool) -> None:
     """What --skip-refused leaves out comes first: all named, with what refuses it, apart from what is wiped."""
     lines = shown(skipping(a_plan(jobs), 2), full=full)
@@ -454,7 +454,7 @@ def texts(result: Any, *, full: bool = False) -> list[str]:
 
 def test_what_went_well_is_counted() -> None:
     """Machines that are done share one line; with --verbose each has its own."""
-    result = a_report(*(a_job(number) for number in range(MANY)))
+    result = a_report(*(a_job(number) for number in range(FLEET_SIZE)))
 
     assert texts(result)[0] == "30 instances done: 30 disks wiped"
     assert not any("lab-0001" in line for line in texts(result))
@@ -481,7 +481,7 @@ def test_what_went_wrong_has_a_line_of_its_own(outcome: Any) -> None:
 def test_what_was_not_touched_for_one_reason_shares_a_line() -> None:
     """Machines that were never begun are counted, with the reason once."""
     why = replace(a_job(0, "refused").error, message="Not begun: the canary did not succeed.", code=None)  # type: ignore[type-var]
-    never = [replace(a_job(number, "refused"), error=why, phases=()) for number in range(1, MANY)]
+    never = [replace(a_job(number, "refused"), error=why, phases=()) for number in range(1, FLEET_SIZE)]
     result = a_report(a_job(0, "failed"), *never)
 
     line = "29 instances (i-bp000001, i-bp000002 and 27 more) refused, untouched: "
@@ -490,8 +490,8 @@ def test_what_was_not_touched_for_one_reason_shares_a_line() -> None:
 
 def test_the_snapshots_that_keep_old_data_are_counted() -> None:
     """What a wipe does not take away is said once, with how many disks it is about."""
-    kept = [a_finding("kept-snapshots", "info", f"d-bp{number:06}") for number in range(MANY)]
-    result = a_report(*(a_job(number) for number in range(MANY)), findings=tuple(kept))
+    kept = [a_finding("kept-snapshots", "info", f"d-bp{number:06}") for number in range(FLEET_SIZE)]
+    result = a_report(*(a_job(number) for number in range(FLEET_SIZE)), findings=tuple(kept))
 
     assert [line for line in texts(result) if line.startswith("  ")] == [
         "  30 safety snapshots taken by this run; the JSON report or --verbose lists each.",
@@ -502,16 +502,16 @@ def test_the_snapshots_that_keep_old_data_are_counted() -> None:
 
 def test_a_plan_of_many_says_that_nothing_happened() -> None:
     """The report of a dry run counts the disks, which it has not touched."""
-    result = a_report(*(replace(a_job(number, "planned"), phases=()) for number in range(MANY)), run_id=None)
+    result = a_report(*(replace(a_job(number, "planned"), phases=()) for number in range(FLEET_SIZE)), run_id=None)
 
     assert texts(result)[0] == "30 instances planned: 30 disks untouched"
 
 
 def test_the_next_command_can_be_read() -> None:
     """A command that names many disks is shortened where it is read, and whole where it is run from."""
-    disks = [word for number in range(MANY) for word in ("--disk", f"d-{number}")]
+    disks = [word for number in range(FLEET_SIZE) for word in ("--disk", f"d-{number}")]
     command = shlex.join(["safe-reinit", *disks, "--reason", "a b", "--confirm", "ffffffff"])
-    result = a_report(*(a_job(number) for number in range(MANY)), next=(command,))
+    result = a_report(*(a_job(number) for number in range(FLEET_SIZE)), next=(command,))
 
     assert texts(result)[-1] == "next: safe-reinit --disk d-0 [--disk ... 29 more] --reason 'a b' --confirm ffffffff"
     assert json.loads(report.dump_document(report.to_json(result)))["next"] == [command]

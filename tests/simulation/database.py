@@ -22,15 +22,15 @@ from psycopg import errors
 from safe_reinit.journal import postgres
 from tests.postgresql import Server
 from tests.simulation.scheduler import Process, Scheduler
-from tests.simulation.storage import JOURNAL_OUTAGE, POLL, WRITES, Storage
+from tests.simulation.storage import JOURNAL_OUTAGE, POLL_INTERVAL, WRITES, Storage
 
-LIMIT = 10.0
+LOCK_TIMEOUT = 10.0
 """Seconds for which the program has the server wait for a lock, and lets a transaction be idle."""
-HANGS = 10.0
+HANG_TIMEOUT = 10.0
 """Seconds after which a connection over which nothing comes back counts as lost, as the program asks for it."""
-CONNECTS = 5.0
+CONNECT_TIMEOUT = 5.0
 """Seconds for which the program waits for a new connection."""
-_ANSWERS = 0.02
+_ANSWER_WAIT = 0.02
 """Real seconds after which a statement that was not answered is seen to wait for a lock, or not."""
 _numbers: Iterator[int] = itertools.count(1)
 
@@ -53,7 +53,7 @@ class _Connection(postgres.TimedConnection):
     """Of its transaction."""
     spoke = 0.0
     """When it carried out its last statement."""
-    lock_timeout = LIMIT
+    lock_timeout = LOCK_TIMEOUT
     """For how long its transaction waits for a lock."""
 
     @property
@@ -76,7 +76,7 @@ class _Connection(postgres.TimedConnection):
 
     def wait(self, gen: Any, *_: Any, **more: Any) -> Any:
         """Wait for an answer: in real time it comes."""
-        return psycopg.Connection.wait(self, self.database.watched(self, gen), interval=_ANSWERS, **more)
+        return psycopg.Connection.wait(self, self.database.watched(self, gen), interval=_ANSWER_WAIT, **more)
 
 
 class Database(Storage):
@@ -188,7 +188,7 @@ class Database(Storage):
     def connect(self, **options: Any) -> _Connection:
         """Connect, as far as nothing is wrong."""
         self._read_clock()
-        if not self._is_reached(CONNECTS):
+        if not self._is_reached(CONNECT_TIMEOUT):
             raise errors.ConnectionTimeout("connection timeout expired")
         if self.scheduler.now < self.down_until:
             raise psycopg.OperationalError("connection refused")
@@ -206,8 +206,8 @@ class Database(Storage):
         self._read_clock()
         if query == "BEGIN":
             self.point("writing")
-        if not self._is_reached(HANGS):
-            self._lose(connection, "could not receive data from server: Connection timed out", ends_in=LIMIT)
+        if not self._is_reached(HANG_TIMEOUT):
+            self._lose(connection, "could not receive data from server: Connection timed out", ends_in=LOCK_TIMEOUT)
         if connection.dropped:
             self._lose(connection, "server closed the connection unexpectedly")
         if query.startswith(WRITES) and self.scheduler.now < self.full_until:
@@ -254,14 +254,14 @@ class Database(Storage):
             def reading() -> None:
                 if connection.number != number:
                     return
-                if connection.spoke + LIMIT <= self.scheduler.now:
+                if connection.spoke + LOCK_TIMEOUT <= self.scheduler.now:
                     self.end(connection)
                 else:
-                    self.scheduler.at(connection.spoke + LIMIT, reading)
+                    self.scheduler.at(connection.spoke + LOCK_TIMEOUT, reading)
 
-            self.scheduler.at(self.scheduler.now + LIMIT, reading)
+            self.scheduler.at(self.scheduler.now + LOCK_TIMEOUT, reading)
         elif query in ("COMMIT", "ROLLBACK"):
-            connection.number, connection.lock_timeout = 0, LIMIT
+            connection.number, connection.lock_timeout = 0, LOCK_TIMEOUT
 
     def watched(self, connection: _Connection, answer: Any) -> Generator[Any, Any, Any]:
         """Wait for an answer: on virtual time once the server says that it waits for a lock."""
@@ -275,7 +275,7 @@ class Database(Storage):
                         cancelled = True
                         connection.cancel()
                     else:
-                        self.scheduler.sleep(POLL)
+                        self.scheduler.sleep(POLL_INTERVAL)
                 expected = answer.send(ready)
         except StopIteration as end:
             return end.value

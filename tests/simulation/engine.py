@@ -23,15 +23,15 @@ from tests.simulation.threads import Threads
 
 T = TypeVar("T")
 
-HEARTBEAT = 20.0
+HEARTBEAT_TIMEOUT = 20.0
 """Seconds without a sign of life after which another worker is given a shard."""
-STEP = 120.0
+STEP_TIMEOUT = 120.0
 """Seconds within which a step of the workflow is to be answered."""
-ANSWERS = 5.0
+SERVER_WAIT = 5.0
 """Seconds for which a server that is away is waited for."""
 _READ_INTERVAL = 1.0
 _BACKS_OFF = (1.0, 5.0)
-_ATTEMPTS = 10
+_MAX_ATTEMPTS = 10
 """Attempts after which somebody sees that there will never be another end."""
 
 
@@ -187,7 +187,7 @@ class Engine:
 
     def _activity(self, shard: int | None, does: Callable[[Shards, Attempt], T]) -> T:
         """Have workers do something until one of them has done it, or it was refused."""
-        limit, wait = STEP if shard is None else HEARTBEAT, _BACKS_OFF[0]
+        limit, wait = STEP_TIMEOUT if shard is None else HEARTBEAT_TIMEOUT, _BACKS_OFF[0]
         while True:
             self._while_away()
             attempt, results = self._begin(shard, does)
@@ -276,13 +276,13 @@ class Temporal:
     def give_up(self) -> None:
         """End each workflow whose last attempts have all failed."""
         for each in self.engines.values():
-            last = [attempt for attempt in each.attempts if attempt.ended][-_ATTEMPTS:]
-            if len(last) == _ATTEMPTS and all(attempt.error is not None for attempt in last):
+            last = [attempt for attempt in each.attempts if attempt.ended][-_MAX_ATTEMPTS:]
+            if len(last) == _MAX_ATTEMPTS and all(attempt.error is not None for attempt in last):
                 each.terminate()
 
     def _answers(self) -> None:
         if self.scheduler.now < self.away_until:
-            self.scheduler.sleep(ANSWERS)
+            self.scheduler.sleep(SERVER_WAIT)
             raise RunRefused(f"The Temporal server {self.address} does not answer.", hint="Nothing was begun there.")
 
     def _reachable(self, _settings: object) -> Temporal:

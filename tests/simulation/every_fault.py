@@ -261,7 +261,7 @@ def _odd(shape: str, action: str, does: str, more: Fault) -> Case:
 
 # ----------------------------------------------------------------------------------------- crashes, people, the host
 
-_AFTER = 12.0
+_CRASH_PAUSE = 12.0
 """Seconds from a crash until somebody else does anything: what was under way has ended."""
 _BACK_AFTER = 90.0
 
@@ -313,7 +313,7 @@ def _crashed(shape: str, moment: Moment, world: str, fault: Case | None = None) 
     scenario = {**(fault.scenario if fault else SHAPES[shape])}
     scenario["host"] = [{"when": _when(moment), "does": "crash", "back_after": _BACK_AFTER}]
     if MEANWHILE[world]:
-        scenario["people"] = [{"when": {**_when(moment), "delay": _AFTER}, "does": MEANWHILE[world]}]
+        scenario["people"] = [{"when": {**_when(moment), "delay": _CRASH_PAUSE}, "does": MEANWHILE[world]}]
     what = f"killed at {moment.point} {moment.action} {moment.nth}"
     pair = f"killed at {moment.point} {moment.action}"
     if fault is not None:
@@ -368,8 +368,8 @@ def _drawn(name: str, shape: str) -> Fault:
 
 # ------------------------------------------------------------------------------------------------------------ fleets
 
-FLEETS = 20
-_MACHINES = 50
+FLEET_COUNT = 20
+_FLEET_SIZE = 50
 _STRUCK = ("StopInstances", "StopInstance", "ReInitDisk", "ReInitDisk", "StartInstances", "StartInstance")
 _MOMENTS = (
     ("arrived", "ReInitDisk"),
@@ -381,10 +381,10 @@ _MOMENTS = (
 
 def fleets() -> Iterator[Case]:
     """Draw fleets: faults with a chance at every call, up to two kills, and people at some machines before a resume."""
-    for number in range(FLEETS):
+    for number in range(FLEET_COUNT):
         rng, kills = random.Random(f"fleet {number}"), number % 3
         scenario = _shape(
-            {disk_id: f"i-{machine}" for machine in range(_MACHINES) for disk_id in _disks_of(machine)},
+            {disk_id: f"i-{machine}" for machine in range(_FLEET_SIZE) for disk_id in _disks_of(machine)},
             canary=rng.choice((None, 1)), waves=rng.choice((None, [10, 100], [20])),
         )  # fmt: skip
         scenario["seed"] = number
@@ -398,10 +398,14 @@ def fleets() -> Iterator[Case]:
             when = {"point": point, "action": action, "nth": rng.randint(1, 20) + 20 * kill, "delay": 0.0}
             scenario["host"].append({"when": when, "does": "crash", "back_after": _BACK_AFTER})
             does = MEANWHILE[rng.choice(("used", "detached", "locked", "nobody"))]
-            scenario["people"] += [{"when": {**when, "delay": _AFTER}, "does": does}] if does else []
+            scenario["people"] += [{"when": {**when, "delay": _CRASH_PAUSE}, "does": does}] if does else []
         result = f"a fleet, killed {kills} times"
         yield Case(
-            f"fleet {number}: {_MACHINES} machines, killed {kills} times", result, result, scenario, ("crash",)[:kills]
+            f"fleet {number}: {_FLEET_SIZE} machines, killed {kills} times",
+            result,
+            result,
+            scenario,
+            ("crash",)[:kills],
         )
 
 

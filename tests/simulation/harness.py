@@ -50,7 +50,7 @@ from tests.simulation.judge import (
 from tests.simulation.network import Network
 from tests.simulation.options import ACCEPTED, ASSUMPTIONS, Scenario, has_only_pauses, has_only_slow_reads
 from tests.simulation.patching import cooperative
-from tests.simulation.scheduler import BEGIN, Process, Scheduler, Stalled, Task, VirtualClock
+from tests.simulation.scheduler import BEGIN_TIME, Process, Scheduler, Stalled, Task, VirtualClock
 from tests.simulation.storage import JOURNAL_OUTAGE, File, Storage
 
 KEYS = {
@@ -62,7 +62,7 @@ KEYS = {
 SECRET = KEYS["now"][1]
 LIMITS = {"timeout_stop": "2m", "timeout_snapshot": "4m", "timeout_reinit": "3m", "timeout_start": "2m"}
 """What the program may wait for each phase in a scenario: short, so that giving up is tried as often as success."""
-LONGEST = 4 * 3600.0
+RUN_LIMIT = 4 * 3600.0
 """Virtual seconds in which a run ends whatever happens: far more than its limits add up to."""
 TIMES_RESUMED = 4
 _MEMORY = Path("/dev/shm")
@@ -147,7 +147,7 @@ class Simulation:
 
     def __post_init__(self) -> None:
         seed = self.scenario["seed"]
-        self.scheduler = Scheduler(seed, BEGIN + random.Random(f"begin {seed}").random() * 3600)
+        self.scheduler = Scheduler(seed, BEGIN_TIME + random.Random(f"begin {seed}").random() * 3600)
         keys = [{"id": key, "secret": secret} for key, secret in KEYS.values()]
         keys[-1]["account"] = people.OTHER_ACCOUNT
         world = {**self.scenario["world"], "keys": keys}
@@ -194,7 +194,7 @@ class Simulation:
 
     def note(self, who: str, text: str) -> None:
         """Add a line to the trace."""
-        self.trace.append(f"{self.scheduler.now - BEGIN:10.3f}  {who:<10} {text}")
+        self.trace.append(f"{self.scheduler.now - BEGIN_TIME:10.3f}  {who:<10} {text}")
 
     def _point(self, point: str, action: str, process: Process, dry_run: bool) -> None:
         """Let happen what waits for this moment of this call."""
@@ -664,7 +664,7 @@ class Simulation:
                 break
             if self._unrecorded is not None:  # what no journal knows nobody can carry: somebody ends that
                 self._temporal.give_up()
-            if self.scheduler.now > began + LONGEST:
+            if self.scheduler.now > began + RUN_LIMIT:
                 raise Stalled(f"the shards of {self.run_id} have not ended")
             self.scheduler.advance(1.0)
         for each in self._attempts:
@@ -677,7 +677,7 @@ class Simulation:
             first = left[0]
             assert first.task is not None
             try:
-                self.scheduler.run(first.task, self.scheduler.now + LONGEST)
+                self.scheduler.run(first.task, self.scheduler.now + RUN_LIMIT)
             except Stalled:
                 if first.interrupt is None or first.interrupt.asked or not self._waits_for_nobody():
                     raise
@@ -906,7 +906,7 @@ def simulate(scenario: Scenario, *, through_sdk: bool = False, server: Server | 
                 patch.dict(os.environ, _environment(folder), clear=True),
                 patch.object(journal_place, "default_journal", lambda _: folder / "journal.db"),
                 patch.object(
-                    sqlite, "_RESERVE_SIZE", virtual.ROOM
+                    sqlite, "_RESERVE_SIZE", virtual.JOURNAL_ROOM
                 ),  # what a disk that fills up takes, the storage decides
                 cooperative(scheduler, more=simulation.storage.replaced()),
                 inprocess.connected({inprocess.HOST: simulation.network}),

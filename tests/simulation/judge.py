@@ -32,23 +32,23 @@ BY_LISTS = ("down-unsaid", "false-power", "no-way-on", "left-down", "false-intac
 _LOCK_TAG = "safe-reinit:run"
 _WIPES = ("ReInitDisk", "ResetDisk")
 _BRINGS_BACK = ("StartInstance", "UntagResource")
-_SLACK = 90.0
+_LIMIT_SLACK = 90.0
 """Seconds beyond a limit within which its passing is noticed: a look that hangs, and the one after it."""
-_DEADLINE = 60.0
+_ARRIVAL_LIMIT = 60.0
 """S4: seconds after which a request arrives no more."""
 _MOST_LAG = 20.0
 """S2: a lag of so many seconds is known to be too long before our stop is shown."""
 _ASSUMED_LAG = 5.0
 """S2: by so many seconds what is shown is assumed to be late where nothing says so."""
-_POLLS = 4.0
+_POLL_TIME = 4.0
 """Seconds within which a run that polls its own stop notices that it is shown."""
-_HEARD = 15.0
+_HEARING_TIME = 15.0
 """Seconds within which every process of a run hears what the journal has for it."""
 _FINAL = ("OperationDenied",)
 """Refusals of a wipe that no time heals."""
 _CANARY_FROM = 10
 """With more jobs than these there is a canary unless another number is asked for."""
-_FLIGHT = 2.0
+_SENDING_TIME = 2.0
 """Seconds from deciding to send a call to its leaving."""
 
 
@@ -220,7 +220,7 @@ class Evidence:
     def late(self) -> set[str]:
         """The request ids of calls that arrived after every deadline."""
         arrived = {call.request_id: call.at for call in self.engine.calls} if "S4" in self.broken else {}
-        return {each.request_id for each in self.sent if arrived.get(each.request_id, 0.0) > each.at + _DEADLINE}
+        return {each.request_id for each in self.sent if arrived.get(each.request_id, 0.0) > each.at + _ARRIVAL_LIMIT}
 
     def disk(self, disk_id: str) -> Disk | None:
         """Return a disk as it truly is."""
@@ -294,7 +294,7 @@ def _lag_known_at(evidence: Evidence, lag: float) -> float:
         for call in evidence.engine.calls
         if call.action == "DescribeInstances" and evidence.ours(call) and call.http_status == 200
     )
-    return stopped + known + _POLLS if stopped and shown else math.inf
+    return stopped + known + _POLL_TIME if stopped and shown else math.inf
 
 
 def judge_end(evidence: Evidence) -> list[Violation]:
@@ -665,7 +665,7 @@ def _after_failures(evidence: Evidence) -> Iterator[Violation]:
     paused = any(session.paused for session in evidence.sessions)
     left = {each.request_id: each.at for each in evidence.sent}
     for call, name in _stops(evidence):
-        if left.get(call.request_id, 0.0) > closed + (math.inf if paused or evidence.outages else _HEARD):
+        if left.get(call.request_id, 0.0) > closed + (math.inf if paused or evidence.outages else _HEARING_TIME):
             yield Violation("begun-after-failures", f"{name} was stopped after {most} jobs had failed", call.at)
 
 
@@ -676,7 +676,7 @@ def _after_cancel(evidence: Evidence) -> Iterator[Violation]:
         return
     for each in evidence.sent:
         own = each.process in evidence.starts
-        if own and _is(each, "StopInstance", *_WIPES) and each.at > evidence.cancelled + _HEARD:
+        if own and _is(each, "StopInstance", *_WIPES) and each.at > evidence.cancelled + _HEARING_TIME:
             late = each.at - evidence.cancelled
             yield Violation("begun-after-cancel", f"{each.action} was sent {late:.1f} s after the run was cancelled")
 
@@ -747,11 +747,11 @@ def _limits(evidence: Evidence) -> Iterator[Violation]:
         for job in jobs if first and not evidence.disturbed and not (session.paused or session.stepped) else ():
             for phase in job["phases"]:
                 took = _seconds(phase)
-                if took > bounds[phase["name"]] + _SLACK + evidence.away:
+                if took > bounds[phase["name"]] + _LIMIT_SLACK + evidence.away:
                     text = f"{phase['name']} of {job['instance_id']} took {took:.0f} s of {bounds[phase['name']]:.0f} s"
                     yield Violation("over-limit", text)
         # One machine goes through all of them; those of a rollout one after the other.
-        whole = sum(bounds.values()) + 2 * limits["retry"] + 150 + 35 + _SLACK + evidence.away
+        whole = sum(bounds.values()) + 2 * limits["retry"] + 150 + 35 + _LIMIT_SLACK + evidence.away
         took = session.ended - session.began - session.paused
         if took > whole * max(1, len(jobs)):
             yield Violation("over-limit", f"a process of the run took {took:.0f} s of {whole:.0f} s at most")
@@ -809,7 +809,7 @@ def _unrecorded(evidence: Evidence) -> Iterator[Violation]:
         if not _is(each, "StopInstance", "CreateSnapshot", *_WIPES) or each.process not in evidence.starts:
             continue
         for since, until in (*gone, *evidence.outages):
-            if since + _FLIGHT < each.at < until and evidence.starts[each.process] < since:
+            if since + _SENDING_TIME < each.at < until and evidence.starts[each.process] < since:
                 yield Violation("sent-unrecorded", f"{each.action} was sent though the journal could not be written")
 
 

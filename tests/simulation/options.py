@@ -88,18 +88,18 @@ OFTEN = {
     "lost answer": 4, "lost request": 4, "refused": 4, "late answer": 2,
 }  # fmt: skip
 """How many times as often as others these are drawn."""
-SLOW = 8.0
+ANSWER_DELAY = 8.0
 """Seconds by which an answer may be late that still comes within the time limit of a Describe call."""
-QUIET = 0.04
+QUIET_SHARE = 0.04
 """The share of seeds in which nothing happens but pauses."""
 ONLY_PAUSES = "nothing but a pause"
-UNWATCHED = 0.02
+UNWATCHED_SHARE = 0.02
 """The share of seeds in which a machine that shows no StartTime is used during a pause."""
 PAUSED_UNWATCHED = "pause over a machine without StartTime"
-BESIDE = 0.03
+BESIDE_SHARE = 0.03
 """The share of seeds in which a run of other machines uses the same journal, and neither lets two be down at once."""
 RUN_BESIDE = "run beside"
-SHARDED = 0.05
+SHARDED_SHARE = 0.05
 """The share of seeds whose run is cut into shards, which several workers carry."""
 IN_SHARDS = "shards"
 DENIED = "OperationDenied"
@@ -142,17 +142,17 @@ def expand(seed: int, journal: str = "sqlite", *, sharded: bool = False) -> Scen
                 scenario["answers" if "does" in drawn else "faults"].append(drawn)
             else:
                 scenario[part].append({"when": _moment(rng, scenario), **drawn})
-    if rng.random() < QUIET:
+    if rng.random() < QUIET_SHARE:
         _only_pauses(rng, scenario)
     else:
         _break(rng, scenario, breaks)
-        if rng.random() < UNWATCHED:
+        if rng.random() < UNWATCHED_SHARE:
             _paused_unwatched(rng, scenario)
         if journal == "postgresql":
             _database(rng, scenario)
-    if rng.random() < BESIDE:
+    if rng.random() < BESIDE_SHARE:
         _run_beside(rng, scenario)
-    if rng.random() < SHARDED or sharded:  # last, so that it changes nothing of the other seeds
+    if rng.random() < SHARDED_SHARE or sharded:  # last, so that it changes nothing of the other seeds
         _in_shards(rng, scenario)
     return scenario
 
@@ -271,7 +271,9 @@ def has_only_pauses(scenario: Scenario) -> bool:
 def has_only_slow_reads(scenario: Scenario) -> bool:
     """Return whether nothing happens but Describe calls that are answered late, and before anybody stops waiting."""
     nothing = not any(scenario[part] for part in ("answers", "people", "host", "beyond"))
-    slow = all(each["action"] in DESCRIBES and each.get("delay", math.inf) <= SLOW for each in scenario["faults"])
+    slow = all(
+        each["action"] in DESCRIBES and each.get("delay", math.inf) <= ANSWER_DELAY for each in scenario["faults"]
+    )
     machines = scenario["world"]["instances"].values()
     able = not any(machine.get("ignores_stop") for machine in machines) and scenario["network"]["back"][1] <= 0.2
     return nothing and slow and able and bool(scenario["faults"])

@@ -17,7 +17,7 @@ from greenlet import getcurrent, greenlet
 
 from safe_reinit.simulator.state.clock import SimulatedClock
 
-BEGIN = 1_780_000_000.0
+BEGIN_TIME = 1_780_000_000.0
 """Virtual time begins near the present, so that certificates and signatures are of no other age than the program."""
 
 _STEPS_AT_ONE_MOMENT = 200_000

@@ -23,7 +23,7 @@ from tests.simulation.scheduler import Process, Scheduler
 WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "DROP")
 JOURNAL_OUTAGE = 120.0 + 20.0
 """Seconds for which a journal that is away is waited for, and the last try to write it."""
-POLL = 0.25
+POLL_INTERVAL = 0.25
 """Virtual seconds after which a lock that somebody has is tried again."""
 
 
@@ -256,7 +256,7 @@ class File(Storage):
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or self.scheduler.now >= until or self.scheduler.current is None:
                     raise
-            self.scheduler.sleep(POLL)
+            self.scheduler.sleep(POLL_INTERVAL)
 
     def _now(self, sql: str, execute: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
         if sql.startswith("BEGIN IMMEDIATE") and self.scheduler.now < self.locked_until:

@@ -22,15 +22,15 @@ from tests.simulation.harness import simulate
 from tests.simulation.options import CLOUD, HOST
 from tests.simulation.test_simulation import story_of
 
-CHUNKS = 8
+CHUNK_COUNT = 8
 """So that workers share the cases: each takes about two seconds."""
 SLOW_CHUNKS = 80
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("chunk", range(CHUNK_COUNT))
 def test_no_fault_and_no_crash_breaks_a_promise(chunk: int) -> None:
     """Whatever goes wrong at whatever call or commit, and whatever others do then, the run or its resume ends well."""
-    for case in in_suite()[chunk::CHUNKS]:
+    for case in in_suite()[chunk::CHUNK_COUNT]:
         see(case)
 
 

@@ -50,9 +50,9 @@ TIGHT = Limits(stop=30.0, reinit=30.0, start=30.0, snapshot=30.0, retry=30.0)
 NONE = Limits(stop=1e9, reinit=1e9, start=1e9, snapshot=1e9, retry=1e9)
 OBSERVATION_INTERVAL, GAP = 5, 25
 """Cloud seconds between two looks, and between two in which somebody could have used the machine."""
-_OLD = 35.0
+_LONG_AGO = 35.0
 """Cloud seconds from which on a moment is as good as any earlier one: longer than every limit."""
-DEPTH = 12
+MAX_DEPTH = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,9 +476,9 @@ def key(world: World) -> int:
         return None if moment is None else max(min(now - moment, old), -OBSERVATION_INTERVAL)
 
     def limited(moment: float | None) -> object:
-        return ago(moment, _OLD) if tight else moment is None
+        return ago(moment, _LONG_AGO) if tight else moment is None
 
-    last = _OLD if tight else float(GAP)
+    last = _LONG_AGO if tight else float(GAP)
     wipes = tuple(
         (wipe.state, bool(wipe.tries), ago(wipe.at, last) if wipe.state in ("accepted", "lost") else None,
          ago(wipe.due, 0.0), limited(wipe.refused_since), wipe.reiniting, min(wipe.reads, 4),
@@ -536,7 +536,7 @@ def test_everything_that_can_happen(
     """In every world that can be reached no rule is broken, nothing lost that nobody agreed to lose, no lie told."""
     first = begin(disks, power=power, on_unknown=on_unknown, limits=limits, most=most, whole=whole)
     near = 6 if disks == 1 else 5
-    depth = near if bound == "near" else DEPTH
+    depth = near if bound == "near" else MAX_DEPTH
     count, deep, ends = explored(first, depth, limit=60_000 if disks == 1 else 20_000)
 
     assert deep == depth or disks == 2  # of two disks there are too many worlds to go so deep
@@ -625,10 +625,10 @@ def test_a_guard_that_is_off_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wipes, "_may_resend", lambda *_: True)
 
     with pytest.raises(AssertionError, match="a wipe again"):
-        explored(begin(1, power="Stopped", on_unknown="ask"), DEPTH)
+        explored(begin(1, power="Stopped", on_unknown="ask"), MAX_DEPTH)
 
 
 def test_a_missing_read_before_the_call_is_found() -> None:
     """Without the look that holds the facts against the plan, the search finds a wipe of what somebody wrote."""
     with pytest.raises(AssertionError, match="lost what somebody wrote"):
-        explored(begin(1, power="Stopped", on_unknown="ask"), DEPTH, drift=False)
+        explored(begin(1, power="Stopped", on_unknown="ask"), MAX_DEPTH, drift=False)

@@ -23,7 +23,7 @@ from safe_reinit.temporal.activities import Activities
 from safe_reinit.temporal.worker import WorkerSettings
 from safe_reinit.temporal.workflow import CarryRequest, RunWorkflow
 from tests.temporalhistories import FOLDER
-from tests.temporals import DIGEST, LONG, Remembering, Run, Temporal, wait_for, working
+from tests.temporals import DIGEST, LONG_HISTORY, Remembering, Run, Temporal, wait_for, working
 
 _numbers = itertools.count()
 
@@ -228,7 +228,7 @@ def test_a_long_history_goes_on_in_a_new_one(run: Run) -> None:
     assert carried(run, shards) == "done"
     assert sorted(each for each in shards.asked if "begin" in each) == sorted(f"begin {shard}" for shard in range(15))
     assert shards.asked.count("next") > 2
-    assert len(run.events()) < LONG
+    assert len(run.events()) < LONG_HISTORY
 
 
 def test_the_workflow_can_be_found_and_read(run: Run) -> None:
