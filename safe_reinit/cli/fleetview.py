@@ -18,7 +18,7 @@ from ..core.rate_limits import LIMITS
 from ..core.waves import has_canary, stages
 from ..model import Call, Event, Plan, PlannedJob
 from ..model.error_codes import throttled
-from ..model.job import WIPES
+from ..model.job import PHASE_OF, WIPES
 from ..model.letters import printable
 from ..report.text import duration
 
@@ -27,10 +27,6 @@ PHASES = (WAITING, "wait-snapshot", "wait-start", "stop", "snapshot", "reinit", 
 """The phases of an open job, in order."""
 OUTCOMES = ("done", "failed", "partial", "not-restarted", "stranded", "unknown", "refused")
 """The ways in which a job can end."""
-_PHASE_OF = {
-    "StopInstance": "stop", "CreateSnapshot": "snapshot", "ReInitDisk": "reinit", "ResetDisk": "reinit",
-    "StartInstance": "start",
-}  # fmt: skip
 _MINUTE = 60.0
 _LATE_AFTER = 5.0
 """Cloud seconds, more than two ticks: a phase that takes this much longer than any so far is unusual."""
@@ -141,7 +137,7 @@ class FleetView:
             self._on_to(job, data["phase"], now, seen_begin=not self._resumed or job.at != WAITING)
             job.wait = (data["phase"], now - data["elapsed"], data["limit"]) if data.get("limit") else None
         elif event.event == "intend":
-            self._on_to(job, _PHASE_OF.get(data["action"], ""), now, seen_begin=True)
+            self._on_to(job, PHASE_OF.get(data["action"], ""), now, seen_begin=True)
         elif event.event == "answer" and data["action"] in WIPES and data["code"] == "OK":
             _record(self._wiped_at, now)
         return None

@@ -73,6 +73,7 @@ from ..model import JobReport as JobReport
 from ..model import Key as Key
 from ..model import LastRun as LastRun
 from ..model import Level as Level
+from ..model import LimitName as LimitName
 from ..model import Limits as Limits
 from ..model import Match as Match
 from ..model import Operator as Operator

@@ -31,5 +31,5 @@ steps again with the results. For each job, in this order:
 | ``guards`` | what holds a call back |
 | ``freshness``, ``polling`` | how old an observation may be; what is described, and when |
 | ``jobs``, ``scheduler``, ``waves``, ``rate_limits`` | what a fleet needs beyond one machine |
-| ``reports`` | the events that people and machines read |
+| ``reports``, ``waits`` | the events that people and machines read; what is waited for, and until when |
 """

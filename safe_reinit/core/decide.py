@@ -197,24 +197,23 @@ def waiting(job: JobState, observation: Observation) -> Wait:
 
 
 def _wait(job: JobState, what: str, observation: Observation) -> Wait:
-    """Return the wait, with its limit, for the phase that the job is in."""
-    limits = job.limits
+    """Return the wait of the phase that the job is in."""
     since: float | None
     phase: PhaseName
     if job.start.state != "none":
-        phase, since, limit = "start", job.start.first_at, limits.start
+        phase, since = "start", job.start.first_at
     elif any(wipe.tries for wipe in job.disks):
         began = [wipe.at for wipe in job.disks if wipe.at is not None]
-        phase, since, limit = "reinit", min(began, default=None), limits.reinit
+        phase, since = "reinit", min(began, default=None)
     elif any(safety.step.tries for safety in job.snapshots):
         begun = [safety.step.first_at for safety in job.snapshots if safety.step.first_at is not None]
-        phase, since, limit = "snapshot", min(begun, default=None), limits.snapshot
+        phase, since = "snapshot", min(begun, default=None)
     elif job.stop.state != "none":
-        phase, since, limit = "stop", job.stop.first_at, limits.stop
+        phase, since = "stop", job.stop.first_at
         if job.turned_back_at is not None:  # its time is over, or the job waits for the start instead
-            since, limit = job.turned_back_at, limits.start
+            since = job.turned_back_at
     elif job.snapshot_wait_since is not None and observation.progressing:
-        phase, since, limit = "wait-snapshot", job.snapshot_wait_since, limits.snapshot
+        phase, since = "wait-snapshot", job.snapshot_wait_since
     else:
-        phase, since, limit = "reinit" if job.power_before == "Stopped" else "stop", None, limits.stop
-    return Wait(phase, what, observation.at if since is None else since, limit)
+        phase, since = "reinit" if job.power_before == "Stopped" else "stop", None
+    return Wait(phase, what, observation.at if since is None else since)

@@ -52,8 +52,8 @@ class Job:
     """Why the call that is due could not be sent, for people."""
     reported: StateData | None = None
     """The state that was last reported."""
-    reported_wait: WaitData | None = None
-    """The wait that was last reported."""
+    reported_wait: tuple[WaitData, float] | None = None
+    """The wait that was last reported, and when (cloud seconds)."""
     held: Due | None = None
     """The call that was decided on its last observation and waits for the quota or for other runs."""
     held_since: float | None = None

@@ -121,7 +121,7 @@ def next_at(
     if need.instance > observation.instance_requested or need.disks > observation.disks_requested:
         return at  # what is needed now was not asked for, and the machine may be down in the meantime
     if action.phase == "wait-start":  # it is known how long that takes
-        return at + min(max(TICK_INTERVAL, action.limit), max_interval(job))
+        return at + min(max(TICK_INTERVAL, action.left), max_interval(job))
     elapsed = at - action.since
     first = TICK_INTERVAL if elapsed or waits_for(job) is None else _FIRST_AFTER
     interval = max(first, _interval(action.phase, elapsed, at, usual.get(action.phase), down_since))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from ..model import Command, DoneData, EventName, Failure, JobState, Observation, StateData, Wait, WaitData
 from ..model.events import done_data
+from .decide import decide
 from .freshness import is_slow, slowly
-from .inputs import Emit
+from .inputs import Attempt, Emit
 from .jobs import Job
 from .snapshots import leaves_tag
 from .state import is_pending, outcome
+from .waits import awaited, limit
 
 
 class Reports:
@@ -49,18 +52,32 @@ class Reports:
         why = observation.why or why or (slowly(observation) if is_slow(observation, self._rate) else "")
         if not why and job.state.error is not None:  # from then on it waits only for the power
             why = job.state.error.message.rstrip(".")
-        job.reported_wait = _wait_data(wait, job.state, observation, why)
-        self._emit("wait", job.state.instance_id, None, job.reported_wait)
+        self._wait(job, wait, observation, observation.at, why)
 
-    def late(self, jobs: Iterable[Job]) -> None:
+    def answered(self, job: Job, attempt: Attempt, answer: Mapping[str, object], at: float) -> None:
+        """Report the answer to a call, and what its job waits for from then on."""
+        self.call("answer", attempt.command, answer)
+        action = decide(job.state, attempt.observation)
+        if isinstance(action, Wait):
+            outdated = replace(attempt.observation, answered=False, instance=None, disks_requested=False)
+            self._wait(job, action, outdated, at)
+
+    def late(self, jobs: Iterable[Job], at: float) -> None:
         """Report for each wait that ECS has not answered yet, so that nobody takes the last report for the present."""
         for job in jobs:
             if job.reported_wait is not None:
-                data = {**job.reported_wait, "why": "ECS has not answered yet"}
-                self._emit("wait", job.state.instance_id, None, data)
+                data, reported_at = job.reported_wait
+                elapsed = round(data["elapsed"] + at - reported_at, 1)
+                more = {"elapsed": elapsed, "why": "ECS has not answered yet"}
+                self._emit("wait", job.state.instance_id, None, {**data, **more})
+
+    def _wait(self, job: Job, wait: Wait, observation: Observation, at: float, why: str = "") -> None:
+        data = _wait_data(wait, job.state, observation, at, why)
+        job.reported_wait = data, at
+        self._emit("wait", job.state.instance_id, None, data)
 
     def call(self, event: EventName, command: Command, data: Mapping[str, object]) -> None:
-        """Report the intention of a call, or its answer."""
+        """Report a call: its intention, or its answer."""
         disk = command.subject if command.of_disk else None
         instance = None if disk else command.subject
         self._emit(event, instance, disk, {"action": command.action, "force": command.force, **data})
@@ -112,13 +129,15 @@ def _done_data(job: JobState, observation: Observation | None) -> DoneData:
     return done_data(came_to, job.instance_status, failure, data, pending=is_pending(job), tag_left=tag_left)
 
 
-def _wait_data(wait: Wait, job: JobState, observation: Observation, why: str = "") -> WaitData:
+def _wait_data(wait: Wait, job: JobState, observation: Observation, at: float, why: str) -> WaitData:
     """Return the data of the event for a wait; ``why`` says what holds the job up, if that is known."""
+    most = limit(wait, job, observation)
     return {
         "phase": wait.phase,
-        "for": wait.what,
-        "elapsed": round(max(0.0, observation.at - wait.since), 1),  # it may have been asked for before the answer came
-        "limit": wait.limit,
+        "for": awaited(wait, job),
+        "elapsed": round(max(0.0, at - (most.since if most else wait.since)), 1),  # it may be older than the answer
+        "limit": round(most.seconds, 1) if most else 0.0,
+        "limit_of": most.of if most else None,
         "why": why,
         "seen": observation.answered,
         "instance": observation.instance.status if observation.instance else job.instance_status,

@@ -261,7 +261,7 @@ class Run:
                     self._limits.close(answer.action or attempt.command.action, self._now.at, answer.retry_after)
             event, reported = outcomes.event_of(attempt, answer, self._now, batched=batched)
             self._apply(job, event)
-            self._reports.call("answer", attempt.command, reported)
+            self._reports.answered(job, attempt, reported, self._now.at)
             made += [] if isinstance(answer, inputs.AttemptWithheld) else [job]
         if attempts:
             self.scheduler.called(made, attempts[0].command.action, self._now.at, made=bool(made))
@@ -310,7 +310,7 @@ class Run:
         at = self._now.at
         if not (self._describing.under_way or at < self.scheduler.due_at(self._tick_at)):
             self._tick()
-        self._reports.late(self._describing.late(at))
+        self._reports.late(self._describing.late(at), at)
         self._rechecks.keep(self._commits.still_decided)  # nobody waits for a call that is no longer the right one
         self._commits.drop_overtaken()
         recheck = self._rechecks.next(next(self._numbers), at, calling=bool(self._calling), may=not self._outage.lasts)

@@ -242,7 +242,7 @@ class Scheduler:
         job.held_since = at if job.held_since is None else job.held_since
         job.next_at = max(job.next_at, due.observation.at + job.max_interval)
         wait = waiting(job.state, due.observation)
-        return Wait(wait.phase, "other runs", job.held_since, 0.0), others
+        return Wait(wait.phase, "other runs", job.held_since), others
 
     def news(self) -> str:
         """Return, once for each set of other runs, why they keep the next machine from beginning."""

@@ -5,24 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..model import ActionName, Command, JobState, PhaseName, SafetySnapshot, Step, Wipe, error_codes
+from ..model.job import PHASE_OF
 from .state import replace
 
 REPEATABLE: frozenset[ActionName] = frozenset({"CreateSnapshot", "TagResources", "UntagResources"})
 """Calls that may be sent again if an answer is lost: because of their ClientToken, or because twice is as good as once.
 """
 
-_PHASES: dict[ActionName, PhaseName] = {
-    "StopInstance": "stop",
-    "CreateSnapshot": "snapshot",
-    "ReInitDisk": "reinit",
-    "ResetDisk": "reinit",
-    "StartInstance": "start",
-}
-
 
 def phase_of(command: Command) -> PhaseName | None:
-    """Return the phase that a call belongs to; a tag belongs to none."""
-    return _PHASES.get(command.action)
+    """Return the phase that a call belongs to, if it belongs to one."""
+    return PHASE_OF.get(command.action)
 
 
 def steps_of(job: JobState) -> tuple[Step, ...]:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .events import FindingEvent as FindingEvent
     from .events import IntendData as IntendData
     from .events import IntendEvent as IntendEvent
+    from .events import LimitName as LimitName
     from .events import ReadEvent as ReadEvent
     from .events import StateData as StateData
     from .events import StateEvent as StateEvent

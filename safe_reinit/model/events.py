@@ -17,6 +17,10 @@ from .report import Call, Outcome
 EventName = Literal["read", "finding", "intend", "call", "answer", "wait", "state", "done", "dropped"]
 
 
+LimitName = Literal["wait", "graceful-stop", "downtime", "sending", "retries", "silence"]
+"""What a limit of a job is for; ``WaitData`` explains each."""
+
+
 class IntendData(TypedDict):
     """The call that is about to be sent."""
 
@@ -50,9 +54,13 @@ class WaitData(_For):
     phase: PhaseName | Literal["wait-start"]
     """``wait-start``: the run changes nothing until the minute in which the instance was started is over."""
     elapsed: float
-    """Cloud seconds since the wait began."""
+    """Cloud seconds since this limit began to count; without a limit, since the wait began."""
     limit: float
-    """Cloud seconds; 0 is no limit."""
+    """Cloud seconds: of the limits that count now, the one that ends first. 0: the run waits without a limit."""
+    limit_of: LimitName | None
+    """What it is for: this ``wait``, which ends then; the ``graceful-stop``, before a forced one; the ``downtime``
+    before the last wipe is sent; ``sending`` all wipes; the ``retries`` of a call; the ``silence`` of ECS. ``null``:
+    there is none."""
     why: str
     """What delays it, such as an ECS that does not answer, answers slowly or throttles, or another run; ``""`` if
     nothing does."""

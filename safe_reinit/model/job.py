@@ -23,6 +23,11 @@ ActionName = Literal[
 ]
 WIPES = ("ReInitDisk", "ResetDisk")
 """The calls that change what is on a disk."""
+PHASE_OF: Mapping[str, PhaseName] = {
+    "StopInstance": "stop", "CreateSnapshot": "snapshot", "ReInitDisk": "reinit", "ResetDisk": "reinit",
+    "StartInstance": "start",
+}  # fmt: skip
+"""By call: the phase that it belongs to; a tag belongs to none."""
 PhaseResult = Literal["ok", "refused", "timeout", "unknown"]
 
 
@@ -387,12 +392,13 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Observe again later; ``what`` says what is waited for, ``limit`` the cloud seconds it may take in all."""
+    """Observe again later; ``what`` says what is waited for. Times: cloud seconds."""
 
     phase: WaitName
     what: str
     since: float
-    limit: float
+    left: float = 0.0
+    """How much longer it takes, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)

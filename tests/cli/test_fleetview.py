@@ -24,7 +24,7 @@ from safe_reinit.cli.live import Forgiving, table
 from safe_reinit.cli.progress import Progress
 from safe_reinit.clock import Clock
 from safe_reinit.config import resolve
-from safe_reinit.model import Call, Event, EventName, Limits, Plan, Rollout
+from safe_reinit.model import Call, Event, EventName, Plan, Rollout
 from safe_reinit.model.events import make_event
 from safe_reinit.simulator import Simulator
 from tests import virtual
@@ -636,25 +636,6 @@ def test_a_dumb_terminal_is_written_lines_to(terminal: Open, fleet: Simulator) -
     assert person.end() == 7
     assert "lab-0 done in" in person.shown
     assert "6 jobs: " in person.shown
-
-
-def test_a_stop_is_waited_for_until_the_power_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    """With --force-stop-after that is the limit of a wait for the guest; once it has passed, that of the whole stop."""
-    progress = Progress(resolve({}, {}, None), Clock())
-    progress.of(replace(a_plan(1), limits=Limits(force_stop_after=300.0)))
-    wait = {
-        "phase": "stop", "for": "Stopped", "limit": 600.0, "why": "ECS throttles DescribeInstances", "seen": True,
-        "instance": "Stopping", "disks": {}, "progress": [],
-    }  # fmt: skip
-    for elapsed in (12.0, 360.0):
-        progress.event(happened("wait", "i-0", None, {**wait, "elapsed": elapsed}))
-        progress.settle()
-    progress.close()
-
-    assert [line.partition(": ")[2].partition(";")[0] for line in capsys.readouterr().err.splitlines()] == [
-        "waits until ECS shows it as Stopped, 12s of at most 5m until a forced stop",
-        "waits until ECS shows it as Stopped, 6m of at most 10m",
-    ]
 
 
 def test_what_was_never_begun_is_reported_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,9 +14,15 @@ from tests.fleets import a_plan
 
 NOW = 1000.0
 WAIT: dict[str, Any] = {
-    "phase": "stop", "for": "Stopped", "elapsed": 12.0, "limit": 600.0, "why": "", "seen": True,
+    "phase": "stop", "for": "Stopped", "elapsed": 12.0, "limit": 600.0, "limit_of": "wait", "why": "", "seen": True,
     "instance": "Stopping", "disks": {"d-0": "In_use"}, "progress": [],
 }  # fmt: skip
+AFTER: dict[str, dict[str, Any]] = {
+    "StopInstance": {},
+    "ReInitDisk": {"phase": "reinit", "for": "In_use", "limit": 1800.0},
+    "StartInstance": {"phase": "start", "for": "Running", "limit": 900.0},
+}
+"""What a run says that it waits for once this call was accepted."""
 
 
 class Seen:
@@ -32,6 +38,8 @@ class Seen:
     def answered(self, action: str, subject: str = "i-0", at: float = NOW, code: str = "OK") -> None:
         """Answer a call."""
         self._event("answer", subject, {"action": action, "force": False, "code": code}, at)
+        unseen = {"elapsed": 0.0, "seen": False, "instance": "", "disks": {}}
+        self._event("wait", "i-0" if subject == "d-0" else subject, {**WAIT, **unseen, **AFTER[action]}, at)
 
     def accepted(self, action: str, subject: str = "i-0", at: float = NOW) -> None:
         """Send a call, and accept it."""
@@ -86,10 +94,10 @@ def test_what_ecs_shows_stands_beside_it() -> None:
     assert seen.line() == "1/3 lab-0 (now Stopping): waits until ECS shows it as Stopped, 12s of at most 10m"
 
     seen.waits(seen=False, why="ECS has not answered yet")
-    assert seen.line() == (
-        "1/3 lab-0 (last seen Stopping): waits until ECS shows it as Stopped, 12s of at most 10m; "
-        "ECS has not answered yet"
-    )
+    text = "1/3 lab-0 (last seen Stopping): waits until ECS shows it as Stopped, 12s of at most 10m; "
+    assert seen.line() == f"{text}ECS has not answered yet"
+    seen.waits(seen=False, instance="", why="ECS has not answered yet")
+    assert seen.line() == f"{text}ECS has not answered yet"
 
 
 def test_of_a_wipe_the_status_of_the_disk_is_shown() -> None:
@@ -107,21 +115,21 @@ def test_of_a_wipe_the_status_of_the_disk_is_shown() -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        (
-            {"for": "an observation", "phase": "reinit", "instance": ""},
-            "is wiped, and waits until ECS shows that it can",
-        ),
+        ({"for": "the start", "phase": "reinit", "instance": ""}, "is wiped, and waits until ECS shows that it can"),
         ({"for": "an observation", "phase": "reinit", "disks": {"d-0": "ReIniting"}}, "shows its present state"),
         ({"for": "an observation", "phase": "reinit", "seen": False}, "waits until ECS answers"),
         ({"for": "accomplished", "phase": "snapshot", "progress": ["40%"]}, "its safety snapshot is complete (40%)"),
         ({"for": "the snapshot", "phase": "wait-snapshot", "progress": ["9%"]}, "another snapshot of its disk"),
         ({"for": "the tag"}, "waits until ECS shows what became of its lock tag"),
         (
-            {"for": "the next try", "why": "ECS throttles"},
-            "waits until it can try the next call, 12s of at most 10m; ECS",
+            {"for": "the next try", "why": "ECS throttles", "limit": 300.0, "limit_of": "retries"},
+            "waits until it can try the next call, 12s of at most 5m of retries; ECS",
         ),
         ({"for": "an answer"}, "waits for the answer of ECS to ReInitDisk"),
-        ({"for": "other runs", "limit": 0.0}, "waits for other runs, 12s without a limit; nothing was stopped"),
+        (
+            {"for": "other runs", "limit": 0.0, "limit_of": None},
+            "waits for other runs, 12s without a limit; nothing was stopped",
+        ),
     ],
 )
 def test_no_word_of_the_core_is_shown(changes: dict[str, Any], text: str) -> None:
@@ -134,28 +142,35 @@ def test_no_word_of_the_core_is_shown(changes: dict[str, Any], text: str) -> Non
     assert "an observation" not in seen.line()
 
 
-def test_an_observation_after_a_call_is_of_what_that_does() -> None:
-    """While what ECS shows is older than its answer, the line says what it is to show next."""
+@pytest.mark.parametrize(
+    ("limit_of", "text"),
+    [
+        ("wait", "1m of at most 15m"),
+        ("graceful-stop", "1m of at most 15m until a forced stop"),
+        ("downtime", "1m of at most 15m down before the wipe"),
+        ("sending", "1m of at most 15m to send its wipes"),
+        ("retries", "1m of at most 15m of retries"),
+        ("silence", "1m of at most 15m without an answer"),
+    ],
+)
+def test_a_limit_says_what_it_is_for(limit_of: str, text: str) -> None:
+    """The limit is the one that the run says applies, and the line has what it limits."""
     seen = Seen()
-    seen.accepted("StopInstance")
-    seen.waits(**{"for": "an observation", "elapsed": 2.0, "instance": "Running"})
+    seen.waits(elapsed=60.0, limit=900.0, limit_of=limit_of)
 
-    assert seen.line() == "1/3 lab-0 (now Running): waits until ECS shows it as Stopped, 2s of at most 10m"
+    assert seen.line().endswith(f", {text}")
 
 
-def test_the_limit_is_the_one_that_applies() -> None:
-    """Before the stop only retries count, after it the time until the wipe, after the wipe that of the start."""
+def test_a_wait_without_a_limit_counts_from_its_first_report() -> None:
+    """Where the run has nothing to count from, the time goes on through its reports, and begins again with another."""
     seen = Seen()
-    seen.waits(**{"for": "the next try", "elapsed": 0.0, "instance": "Running"})
-    assert seen.line(NOW + 30).endswith("30s of at most 5m")
+    unlimited = {"elapsed": 0.0, "limit": 0.0, "limit_of": None}
+    for at in (NOW, NOW + 10):
+        seen.waits(at, **{"for": "the next try"}, **unlimited)
+    assert seen.line(NOW + 10).endswith("the next call, 10s")
 
-    seen.accepted("StopInstance")
-    seen.waits(**{"for": "the next try", "elapsed": 60.0, "instance": "Stopped"})
-    assert seen.line().endswith("1m of at most 15m down before the wipe")
-
-    seen.accepted("ReInitDisk", "d-0")
-    seen.waits(**{"for": "an observation", "phase": "reinit", "elapsed": 61.0, "limit": 1800.0})
-    assert seen.line().endswith("0s of at most 15m")
+    seen.waits(NOW + 10, **{"for": "the tag"}, **unlimited)
+    assert seen.line(NOW + 10).endswith("its lock tag, 0s")
 
 
 def test_a_run_that_goes_on_has_the_step_it_is_in() -> None:
@@ -167,11 +182,10 @@ def test_a_run_that_goes_on_has_the_step_it_is_in() -> None:
 
 
 def test_a_power_cut_has_a_step_of_its_own() -> None:
-    """A graceful stop is waited for until the power is cut; that is the next step."""
+    """A graceful stop is one step, and the power cut the next."""
     seen = Seen(limits=Limits(force_stop_after=300.0))
     seen.accepted("StopInstance")
     assert seen.line().startswith("1/4 ")
-    assert seen.line().endswith("0s of at most 5m until a forced stop")
 
     seen.sent("StopInstance", force=True)
     assert seen.line().startswith("2/4 ")
@@ -180,9 +194,9 @@ def test_a_power_cut_has_a_step_of_its_own() -> None:
 def test_a_start_a_moment_ago_is_reported() -> None:
     """The wait for the minute of the last start counts down to its end, however often it is reported."""
     seen = Seen()
-    minute = {"phase": "wait-start", "for": "30s after the minute of the last start", "elapsed": 0.0}
-    seen.waits(**minute, limit=40.0, instance="Running")
-    seen.waits(NOW + 10, **minute, limit=30.0, instance="Running")
+    minute = {"phase": "wait-start", "for": "30s after the minute of the last start", "limit": 40.0}
+    seen.waits(**minute, elapsed=0.0, instance="Running")
+    seen.waits(NOW + 10, **minute, elapsed=10.0, instance="Running")
 
     assert seen.line(NOW + 10) == (
         "1/3 lab-0 (now Running): was started a moment ago, so the run changes nothing until a further start would "
@@ -196,7 +210,9 @@ def test_a_refused_call_says_with_what() -> None:
     seen.sent("StopInstance")
     seen.answered("StopInstance", code="ServiceUnavailable")
 
-    assert seen.line().endswith("0s; ECS answered StopInstance with ServiceUnavailable")
+    assert seen.line().endswith("0s of at most 10m; ECS answered StopInstance with ServiceUnavailable")
+    seen.waits()
+    assert seen.line().endswith("12s of at most 10m")
 
 
 def test_each_machine_has_a_line_until_it_ends() -> None:

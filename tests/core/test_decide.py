@@ -436,33 +436,33 @@ def test_a_lost_wipe_is_sent_again_only_behind_its_fence(
 @pytest.mark.parametrize(
     ("known", "status", "expected"),
     [
-        (ready(stop=Step("again", 1, 990.0, 990.0, due=1000.5)), "Running", ("stop", "Stopped", 990.0, 600.0)),
-        (ready(stop=Step("lost", 1, 990.0, 990.0), interrupted=True), "Running", ("stop", "Stopped", 990.0, 600.0)),
+        (ready(stop=Step("again", 1, 990.0, 990.0, due=1000.5)), "Running", ("stop", "Stopped", 990.0)),
+        (ready(stop=Step("lost", 1, 990.0, 990.0), interrupted=True), "Running", ("stop", "Stopped", 990.0)),
         (ready(stop=Step("accepted", 1, 990.0, 990.0), interrupted=True), "Stopping",
-         ("stop", "Stopped", 990.0, 600.0)),
-        (ready(stop=Step("accepted", 1)), "Running", ("stop", "Stopped", 1000.0, 600.0)),
-        (ready(stop=Step("asked", 1, 990.0)), "Running", ("stop", "an answer", 990.0, 600.0)),
-        (ready(stop=Step("accepted", 1, 990.0, 990.0)), "Stopping", ("stop", "Stopped", 990.0, 600.0)),
-        (ready(stop=Step(), power_before="Stopped"), "Starting", ("reinit", "Stopped", 1000.0, 600.0)),
-        (ready(stop=Step()), "Starting", ("stop", "Stopped", 1000.0, 600.0)),
-        (ready(disks=(Wipe(DATA, "accepted", 1, at=980.0),)), "Stopped", ("reinit", "In_use", 980.0, 1800.0)),
+         ("stop", "Stopped", 990.0)),
+        (ready(stop=Step("accepted", 1)), "Running", ("stop", "Stopped", 1000.0)),
+        (ready(stop=Step("asked", 1, 990.0)), "Running", ("stop", "an answer", 990.0)),
+        (ready(stop=Step("accepted", 1, 990.0, 990.0)), "Stopping", ("stop", "Stopped", 990.0)),
+        (ready(stop=Step(), power_before="Stopped"), "Starting", ("reinit", "Stopped", 1000.0)),
+        (ready(stop=Step()), "Starting", ("stop", "Stopped", 1000.0)),
+        (ready(disks=(Wipe(DATA, "accepted", 1, at=980.0),)), "Stopped", ("reinit", "In_use", 980.0)),
         (ready(disks=(Wipe(DATA, "todo", 1, at=980.0, due=1001.0),)), "Stopped",
-         ("reinit", "the next try", 980.0, 1800.0)),
+         ("reinit", "the next try", 980.0)),
         (ready(snapshots=(SafetySnapshot(DATA, "token", Step("accepted", 1, 970.0, 970.0), "s-1"),)), "Stopped",
-         ("snapshot", "accomplished", 970.0, 3600.0)),
+         ("snapshot", "accomplished", 970.0)),
         (ready(start=Step("accepted", 1, 960.0, 960.0), disks=(Wipe(DATA, "done", 1),)), "Starting",
-         ("start", "Running", 960.0, 900.0)),
+         ("start", "Running", 960.0)),
         (ready(stop=Step(), tag_value=RUN, tag=Step("accepted", 1, 950.0, 950.0)), "Running",
-         ("stop", "the tag", 1000.0, 600.0)),
+         ("stop", "the tag", 1000.0)),
     ],
     ids=str,
 )  # fmt: skip
-def test_a_wait_says_for_what_since_when_and_how_long(known: JobState, status: str, expected: tuple[Any, ...]) -> None:
-    """A person who watches is told the phase, what is waited for, since when, and the limit of it."""
+def test_a_wait_says_for_what_and_since_when(known: JobState, status: str, expected: tuple[Any, ...]) -> None:
+    """A person who watches is told the phase, what is waited for, and since when."""
     action = decide(known, seeing(status))
 
     assert isinstance(action, Wait)
-    assert (action.phase, action.what, action.since, action.limit) == expected
+    assert (action.phase, action.what, action.since) == expected
 
 
 UNSEEN: dict[str, Any] = {"answered": False, "instance": None, "disks": {}}
@@ -495,16 +495,16 @@ def test_a_job_that_has_come_to_its_end_is_not_looked_at_any_more(changes: dict[
 @pytest.mark.parametrize("shown", [{"answered": False}, {"instance": None}, {"at": 900.5}], ids=str)
 def test_each_thing_that_spoils_an_observation_keeps_a_call_from_being_sent(shown: dict[str, Any]) -> None:
     """A look that failed, shows no instance, or began before the last answer about the power is waited out."""
-    assert decide(ready(), seeing(**shown)) == Wait("stop", "an observation", 900.0, 600.0)
+    assert decide(ready(), seeing(**shown)) == Wait("stop", "an observation", 900.0)
 
 
 def test_a_wait_without_a_beginning_begins_now() -> None:
-    """Where the record has no time to count from, the limit runs from the look that is there."""
-    assert decide(before_the_stop(), seeing(**UNSEEN)) == Wait("stop", "an observation", 1000.0, 600.0)
-    assert decide(ready(stop=Step("asked", 1)), seeing("Running")) == Wait("stop", "an answer", 1000.0, 600.0)
-    assert decide(ready(disks=(Wipe(DATA, "accepted", 1),)), seeing()) == Wait("reinit", "In_use", 1000.0, 1800.0)
+    """Where the record has no time to count from, the wait counts from the look that is there."""
+    assert decide(before_the_stop(), seeing(**UNSEEN)) == Wait("stop", "an observation", 1000.0)
+    assert decide(ready(stop=Step("asked", 1)), seeing("Running")) == Wait("stop", "an answer", 1000.0)
+    assert decide(ready(disks=(Wipe(DATA, "accepted", 1),)), seeing()) == Wait("reinit", "In_use", 1000.0)
     waiting = SafetySnapshot(DATA, "token", Step("accepted", 1), "s-1")
-    assert decide(ready(snapshots=(waiting,)), seeing()) == Wait("snapshot", "accomplished", 1000.0, 3600.0)
+    assert decide(ready(snapshots=(waiting,)), seeing()) == Wait("snapshot", "accomplished", 1000.0)
 
 
 def test_the_end_says_what_it_still_waits_for() -> None:
@@ -512,23 +512,23 @@ def test_the_end_says_what_it_still_waits_for() -> None:
     ended = backed_up(disks=(Wipe(DATA, "done", 1),), start=Step("done", 1), instance_status="Running")
     again = replace(ended, untag=Step("again", 1, 990.0, 990.0, due=1000.5))
 
-    assert decide(ended, seeing(**UNSEEN)) == Wait("start", "an observation", 1000.0, 900.0)
-    assert decide(again, seeing("Running", **SAFE)) == Wait("start", "the next try", 1000.0, 900.0)
+    assert decide(ended, seeing(**UNSEEN)) == Wait("start", "an observation", 1000.0)
+    assert decide(again, seeing("Running", **SAFE)) == Wait("start", "the next try", 1000.0)
 
 
-def test_a_wait_for_somebody_elses_snapshot_has_its_own_limit() -> None:
-    """Before anything was touched a snapshot that is being created is waited for, as long as snapshots may take."""
+def test_a_wait_for_somebody_elses_snapshot_is_a_phase_of_its_own() -> None:
+    """Before anything was touched a snapshot that is being created is waited for."""
     shot = (values.a_snapshot(status="progressing"),)
     waiting = replace(before_the_stop(), snapshot_wait_since=940.0)
 
-    assert decide(waiting, seeing("Running", progressing=shot)) == Wait("wait-snapshot", "the snapshot", 940.0, 3600.0)
-    assert decide(before_the_stop(), seeing("Running", progressing=shot)) == Wait("stop", "the snapshot", 1000.0, 600.0)
+    assert decide(waiting, seeing("Running", progressing=shot)) == Wait("wait-snapshot", "the snapshot", 940.0)
+    assert decide(before_the_stop(), seeing("Running", progressing=shot)) == Wait("stop", "the snapshot", 1000.0)
     assert decide(waiting, seeing("Running")) == Command("StopInstance", INSTANCE)
 
 
 def test_a_machine_that_somebody_else_starts_is_observed_until_it_runs() -> None:
     """One that we stopped is back only once it is Running; another one is not ours to wait for."""
-    assert decide(wiped(), seeing("Starting")) == Wait("reinit", "Running", 1000.0, 1800.0)
+    assert decide(wiped(), seeing("Starting")) == Wait("reinit", "Running", 1000.0)
     assert decide(wiped(), seeing("Running")) == Finish()
     assert decide(wiped(), seeing("Pending")) == Finish()
     assert decide(replace(wiped(), leave_stopped=True), seeing("Starting")) == Finish()

@@ -883,7 +883,7 @@ def test_a_snapshot_is_done_when_it_is_shown_accomplished() -> None:
     known = evolve_observed(snapping(), observing(2, snapshots=shots("progressing")))
 
     assert (known.snapshots[0].step.state, known.snapshots[0].progress) == ("accepted", "40%")
-    assert decide(known, observing(2, snapshots=shots("progressing"))) == Wait("snapshot", "accomplished", T, 100.0)
+    assert decide(known, observing(2, snapshots=shots("progressing"))) == Wait("snapshot", "accomplished", T)
 
     seen = observing(4, snapshots=shots("accomplished"))
     known = evolve_observed(known, seen)

@@ -131,7 +131,7 @@ DOUBTS: dict[str, Callable[[], JobState]] = {
 def test_what_is_in_doubt_is_observed_often_enough_for_the_fence(doubt: str) -> None:
     """With a tick and the lag, and after one observation that failed, less than breaks the fence: and on each tick."""
     job = DOUBTS[doubt]()
-    waits = Wait("stop", "Stopped", T - 900.0, 1800.0)
+    waits = Wait("stop", "Stopped", T - 900.0)
 
     assert is_doubtful(job)
     assert not is_doubtful(wiping("done", losses=1)), "what is proven is in doubt no more"
@@ -196,7 +196,7 @@ def interval(
     """
     asked = THE_DISKS if phase == "reinit" else THE_INSTANCE
     down_since = None if down_before is None else T - down_before
-    wait = Wait(phase, "x", T, 1800.0)
+    wait = Wait(phase, "x", T)
     return round(next_at(job, observed(T + waited, asked), wait, usual, down_since) - (T + waited), 2)
 
 
@@ -320,14 +320,14 @@ AGAIN: dict[str, Any] = {"tries": 1, "first_at": T - 80.0, "at": T}
 )
 def test_a_call_that_is_due_again_does_not_wait_for_an_observation(job: JobState, phase: Any) -> None:
     """The machine is observed when the call is due, however long it has been waited for."""
-    wait = Wait(phase, "the next try", T - 80.0, 1800.0)
+    wait = Wait(phase, "the next try", T - 80.0)
 
     assert next_at(job, observed(T), wait, NOTHING) == T + 5.0
 
 
 def test_what_is_due_at_once_waits_for_the_tick_and_what_was_due_for_nothing() -> None:
     """A call is made no more often than each tick, and one that did not become possible is no reason to hurry."""
-    wait = Wait("reinit", "the next try", T - 30.0, 1800.0)
+    wait = Wait("reinit", "the next try", T - 30.0)
     soon, late, past = (
         replace(a_job(stop=STOPPED), disks=(Wipe(DISK, "todo", 1, due=due),)) for due in (T + 0.5, T + 500.0, T)
     )
@@ -339,7 +339,7 @@ def test_what_is_due_at_once_waits_for_the_tick_and_what_was_due_for_nothing() -
 
 def test_a_machine_that_waits_for_us_is_never_observed_too_late() -> None:
     """However long it has waited for its next try, the interval stays within what the fence allows."""
-    wait = Wait("reinit", "the next try", T - 900.0, 1800.0)
+    wait = Wait("reinit", "the next try", T - 900.0)
 
     assert next_at(a_job(stop=STOPPED), observed(T), wait, NOTHING) == T + max_interval(a_job(stop=STOPPED))
 
@@ -353,7 +353,7 @@ def test_a_machine_that_waits_for_us_is_never_observed_too_late() -> None:
 )
 def test_what_was_not_asked_for_and_is_needed_now_is_observed_at_once(job: JobState, asked: Needs) -> None:
     """No machine stays down because its observation was of something else, however long the wait before took."""
-    long_since = Wait("reinit", "an observation", T - 1600.0, 1800.0)
+    long_since = Wait("reinit", "an observation", T - 1600.0)
 
     assert next_at(job, observed(T, asked), long_since, NOTHING) == T
     assert next_at(job, observed(T), long_since, NOTHING) > T
@@ -367,14 +367,14 @@ def test_what_is_no_wait_is_observed_on_the_next_tick(action: Any) -> None:
 
 def test_an_observation_that_failed_is_repeated_on_the_next_tick() -> None:
     """Nothing is known of it, so no interval grows by it."""
-    wait = Wait("reinit", "an observation", T - 900.0, 1800.0)
+    wait = Wait("reinit", "an observation", T - 900.0)
 
     assert next_at(wiping("accepted"), observed(T, answered=False), wait, NOTHING) == T + TICK_INTERVAL
 
 
 def test_our_own_stop_is_observed_on_each_tick_until_it_shows() -> None:
     """The lag of ECS is sampled by it; once the machine is seen Stopping the interval grows."""
-    wait = Wait("stop", "Stopped", T - 80.0, 600.0)
+    wait = Wait("stop", "Stopped", T - 80.0)
     stop = Step("accepted", tries=1, first_at=T - 80.0, at=T - 80.0)
 
     assert next_at(a_job(stop=stop), observed(T, THE_INSTANCE), wait, NOTHING) == T + TICK_INTERVAL

@@ -1364,9 +1364,27 @@ def test_an_observation_that_is_late_is_reported() -> None:
     run.wait(9.9)
     assert len(run.reported("wait")) == reported
     run.wait(0.1)
-    assert run.reported("wait")[-1]["why"] == "ECS has not answered yet"
+    before, late = run.reported("wait")[-2:]
+    assert late == {**before, "why": "ECS has not answered yet", "elapsed": late["elapsed"]}
+    assert late["elapsed"] >= before["elapsed"] + 10.0, "the time goes on, though nothing was observed"
     run.wait(10.0)
     assert len(run.reported("wait")) == reported + 1, "and only once"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "limit_of"),
+    [(OK, "wait"), (refused("Throttling"), "retries"), (Unanswered(), "wait")],
+    ids=lambda each: getattr(each, "code", type(each).__name__),
+)
+def test_from_its_answer_on_it_is_reported_what_a_call_waits_for(outcome: Any, limit_of: str) -> None:
+    """The first observation may come later; until then nobody need guess what is waited for, and how long."""
+    run = Steps()
+    run.answer(run.to(Call, STOP), outcome)
+    wait = run.reported("wait")[-1]
+
+    assert (wait["for"], wait["limit"], wait["limit_of"]) == ("Stopped", 600.0, limit_of)
+    assert (wait["seen"], wait["disks"]) == (False, {"d-0": "In_use"})
+    assert wait["elapsed"] <= 2.0
 
 
 def test_no_step_is_asked_for_at_once_while_the_facts_of_a_job_are_read() -> None:

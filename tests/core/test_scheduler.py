@@ -528,7 +528,7 @@ def test_an_observation_that_failed_is_repeated_on_the_next_tick() -> None:
     fleet.at += 45.0
     for job in fleet.due():
         fleet.scheduler.observed(
-            job, Observation(fleet.at, values.NOW, answered=False), Wait("stop", "an observation", 1020.0, 600)
+            job, Observation(fleet.at, values.NOW, answered=False), Wait("stop", "an observation", 1020.0)
         )
     fleet.at += TICK_LENGTH
 
@@ -539,7 +539,7 @@ def test_an_observation_that_failed_is_repeated_on_the_next_tick() -> None:
 def test_the_shortest_time_seen_is_the_usual_one() -> None:
     """How long a phase takes is learnt from those who went on, and then each is observed when its time has come."""
     fleet = many(60)
-    wiping = Wait("reinit", "In_use", 1049.0, 1800)
+    wiping = Wait("reinit", "In_use", 1049.0)
     fleet.scheduler.observed(fleet.jobs[0], values.an_observation(1050.0), wiping)
     fleet.scheduler.observed(fleet.jobs[1], values.an_observation(1060.0), wiping)
     assert fleet.scheduler._usual == {"stop": 30.0}
@@ -560,7 +560,7 @@ def test_what_the_first_one_took_at_least_says_who_else_may_have_ended() -> None
         job.waiting = ("stop", 1023.0)
     fleet.jobs[0].observed_at, fleet.at = 1048.0, 1050.0
     fleet.due()
-    fleet.scheduler.observed(fleet.jobs[0], values.an_observation(1050.0), Wait("reinit", "a try", 1050.0, 1800))
+    fleet.scheduler.observed(fleet.jobs[0], values.an_observation(1050.0), Wait("reinit", "a try", 1050.0))
     assert fleet.scheduler.due_at(fleet.at) == fleet.at
 
     fleet.jobs[0].call = 1
@@ -617,7 +617,7 @@ def test_a_machine_whose_wipe_is_seen_to_have_ended_is_observed_at_once_and_alon
     for each in fleet.jobs:
         each.observed_at = fleet.at
     seen = replace(values.an_observation(fleet.at), instance=None, instance_requested=False)
-    fleet.scheduler.observed(job, seen, Wait("reinit", "an observation", 1021.0, 1800))
+    fleet.scheduler.observed(job, seen, Wait("reinit", "an observation", 1021.0))
     fleet.scheduler._first_durations = {}
 
     assert fleet.scheduler.due_at(fleet.at) == fleet.at
@@ -665,8 +665,8 @@ def test_what_is_no_usual_time_is_not_measured(how: str) -> None:
         job.state = evolve(job.state, FAILED)
     else:
         job.waiting = None
-        fleet.scheduler.observed(job, values.an_observation(1022.0), Wait("stop", "the tag", 1022.0, 600))
-    fleet.scheduler.observed(job, values.an_observation(1024.0), Wait("reinit", "In_use", 1023.0, 1800))
+        fleet.scheduler.observed(job, values.an_observation(1022.0), Wait("stop", "the tag", 1022.0))
+    fleet.scheduler.observed(job, values.an_observation(1024.0), Wait("reinit", "In_use", 1023.0))
 
     assert fleet.scheduler._usual == {}
 
@@ -682,7 +682,7 @@ def test_a_call_that_was_made_is_observed_at_once() -> None:
     fleet.scheduler.called([stopped], "StopInstance", fleet.at, made=True)
     assert fleet.due() == [stopped]
 
-    fleet.scheduler.observed(stopped, values.an_observation(fleet.at), Wait("stop", "Stopped", 1020.0, 900))
+    fleet.scheduler.observed(stopped, values.an_observation(fleet.at), Wait("stop", "Stopped", 1020.0))
     assert fleet.due() == []
 
 
@@ -803,7 +803,7 @@ def test_what_was_held_back_and_is_observed_is_decided_again() -> None:
     throttle(fleet, "ReInitDisk")
     assert parted(fleet, "ReInitDisk") == (0, 30)
     seen = Observation(fleet.at, values.NOW, answered=True)
-    fleet.scheduler.observed(fleet.jobs[0], seen, Wait("reinit", "the next try", fleet.at, 600))
+    fleet.scheduler.observed(fleet.jobs[0], seen, Wait("reinit", "the next try", fleet.at))
     fleet.scheduler.observed(fleet.jobs[1], seen, Command("ReInitDisk", "d-1"))
 
     _, held = fleet.scheduler.paced([Due(fleet.jobs[1], Command("ReInitDisk", "d-1"), seen)], fleet.at)
