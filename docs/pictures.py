@@ -187,7 +187,7 @@ def _many(desk: Desk) -> dict[str, list[Text]]:
     file = desk.home / ".config" / "safe-reinit" / "config.yaml"
     file.parent.mkdir(parents=True)
     file.write_text(_LAB, "utf-8")
-    return {"fleet": desk.typed("--tag env=lab --system-disk --confirm lab", until="last minute: 1 ended")}
+    return {"fleet": desk.typed("--tag env=lab --system-disk --confirm lab", until="last minute: 1 machine ended")}
 
 
 def _badly(desk: Desk) -> dict[str, list[Text]]:

@@ -16,15 +16,22 @@ from typing import Any
 
 from ..core.rate_limits import LIMITS
 from ..core.waves import has_canary, stages
-from ..model import Call, Event, Plan, PlannedJob
+from ..model import Call, Event, LimitName, Plan, PlannedJob
 from ..model.error_codes import throttled
 from ..model.job import PHASE_OF, WIPES
 from ..model.letters import printable
+from ..report.many import count_of
 from ..report.text import duration
+from .machineview import LIMIT_WORDS
 
 WAITING = "waiting to begin"
 PHASES = (WAITING, "wait-snapshot", "wait-start", "stop", "snapshot", "reinit", "start")
 """The phases of an open job, in order."""
+_DOING = {
+    "wait-snapshot": "other snapshot", "wait-start": "just started", "stop": "stopping", "snapshot": "snapshotting",
+    "reinit": "wiping", "start": "starting",
+}  # fmt: skip
+"""By phase: what happens to a machine in it, in a person's words."""
 OUTCOMES = ("done", "failed", "partial", "not-restarted", "stranded", "unknown", "refused")
 """The ways in which a job can end."""
 _MINUTE = 60.0
@@ -50,8 +57,8 @@ class _Job:
     """When it reached its phase; ``None`` if another process saw that."""
     why: str = ""
     """What holds it up."""
-    wait: tuple[str, float, float] | None = None
-    """The phase in which it waits, since when, and how long that may take."""
+    wait: tuple[str, float, float, LimitName | None] | None = None
+    """The phase in which it waits, since when, how long that may take, and what that limit is for."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ class FleetView:
 
     def __init__(self, plan: Plan, ended: Mapping[str, str] | None = None) -> None:
         self._rollout = plan.rollout
-        self._verb = "rolled back" if plan.options.undo else "wiped"
+        self._undo = plan.options.undo
         self._resumed = ended is not None
         self._jobs = {
             job.instance_id or "": _Job(
@@ -135,7 +142,8 @@ class FleetView:
         job.why = str(data.get("why") or "") if event.event == "wait" else ""
         if event.event == "wait":
             self._on_to(job, data["phase"], now, seen_begin=not self._resumed or job.at != WAITING)
-            job.wait = (data["phase"], now - data["elapsed"], data["limit"]) if data.get("limit") else None
+            since = now - data.get("elapsed", 0.0)
+            job.wait = (data["phase"], since, data["limit"], data["limit_of"]) if data.get("limit") else None
         elif event.event == "intend":
             self._on_to(job, PHASE_OF.get(data["action"], ""), now, seen_begin=True)
         elif event.event == "answer" and data["action"] in WIPES and data["code"] == "OK":
@@ -248,21 +256,26 @@ class FleetView:
 
     # ------------------------------------------------------------------------------------------------------- words
 
+    def word(self, at: str) -> str:
+        """Return what happens to a machine in a phase, or its outcome, in a person's words."""
+        return "rolling back" if at == "reinit" and self._undo else _DOING.get(at, at)
+
     def time_text(self, now: float) -> str:
         """Return how long the run has taken, and how much longer it will take."""
         left = self.left(now)
         short = left is not None and left < _SHORT_TIME
-        still = "a few seconds left" if short else f"about {duration(left)} left" if left else "left: not known"
+        still = "a few seconds left" if short else f"about {duration(left)} left" if left else "end not known"
         return f"{duration(self.elapsed(now))} so far, {still}"
 
-    def rate_text(self, now: float) -> str:
-        """Return what happened in the last minute."""
+    def rate_texts(self, now: float) -> tuple[str, str]:
+        """Return what happened in the last minute: to machines, and how many wipes ECS accepted."""
         ended, wiped = self.rates(now)
-        return f"last minute: {ended} ended, {wiped} {self._verb}"
+        noun = "roll-back" if self._undo else "wipe"
+        return f"last minute: {count_of(ended, 'machine')} ended", f"last minute: {count_of(wiped, noun)} accepted"
 
     def throttled_text(self) -> str:
-        """Return how often ECS throttled calls."""
-        return f"{self.throttled} answer{'' if self.throttled == 1 else 's'} throttled"
+        """Return how often ECS throttled calls; ``""`` if it never did."""
+        return f"ECS throttled {count_of(self.throttled, 'call')}" if self.throttled else ""
 
     @property
     def trouble(self) -> str:
@@ -273,29 +286,30 @@ class FleetView:
     def trouble_text(self) -> str:
         """Return what holds machines up now, and how many."""
         count, why = sum(bool(job.why) for job in list(self._jobs.values())), self.trouble
-        return f"{count} machine{'' if count == 1 else 's'} waiting: {why}" if why else ""
+        return f"{count_of(count, 'machine')} delayed: {why}" if why else ""
 
     def longest_text(self, now: float) -> str:
         """Return which machine has waited longest for something with a limit, and that limit."""
         waits = [(wait, job.name) for job in list(self._jobs.values()) if (wait := job.wait) is not None]
         if not waits:
             return ""
-        (phase, since, limit), name = min(waits, key=lambda each: each[0][1])
-        return f"longest: {name}, {phase} {duration(now - since)} of at most {duration(limit)}"
+        (phase, since, limit, of), name = min(waits, key=lambda each: each[0][1])
+        most = f"{duration(limit)}{LIMIT_WORDS.get(of, '')}"
+        return f"longest wait: {name}, {self.word(phase)}, {duration(now - since)} of at most {most}"
 
     def total_text(self) -> str:
-        """Return the number of jobs and, if there are several stages, the present one."""
+        """Return the number of machines and, if there are several stages, the present one."""
         ends, ended = stages(self._rollout, self.total), sum(job.at in OUTCOMES for job in self._jobs.values())
         canary = has_canary(self._rollout, self.total)
         here, waves = min(bisect_right(ends, ended), len(ends) - 1), len(ends) - canary
         stage = "canary" if canary and not here else f"wave {here + 1 - canary}/{waves}" if waves > 1 else ""
-        return f"{self.total} jobs{f', {stage}' if stage else ''}"
+        return f"{count_of(self.total, 'machine')}{f', {stage}' if stage else ''}"
 
     def summary(self, now: float) -> str:
         """Return everything in one line, for outputs without a table."""
-        counts = ", ".join(f"{count} {phase}" for phase, count in self.counts() if count)
+        counts = ", ".join(f"{count} {self.word(at)}" for at, count in self.counts() if count)
         parts = (
-            self.rate_text(now), self.throttled_text(), self.time_text(now), self.longest_text(now),
+            *self.rate_texts(now), self.throttled_text(), self.time_text(now), self.longest_text(now),
             self.trouble_text(),
         )  # fmt: skip
         return f"{self.total_text()}: {counts}; {'; '.join(each for each in parts if each)}"

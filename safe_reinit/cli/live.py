@@ -116,7 +116,7 @@ def lines_screen(waiting: MachineView, now: Callable[[], float], stream: TextIO)
 
 
 def table(view: FleetView, now: float, width: int = _TABLE_WIDTH, *, bar: str = "█") -> RenderableType:
-    """Draw where the jobs are, how fast they get on, and for how long it goes on."""
+    """Draw where the machines are, how fast they get on, and for how long it goes on."""
     width = min(width, _TABLE_WIDTH)
     longest = max(0, width - len(WAITING) - _COUNT_WIDTH - 3)
     rows = Table.grid(padding=(0, 1))
@@ -126,9 +126,9 @@ def table(view: FleetView, now: float, width: int = _TABLE_WIDTH, *, bar: str = 
     for phase, count in view.counts():
         style = _style(phase) if count else "dim"
         long = max(1 if count else 0, round(longest * count / max(1, view.total)))
-        rows.add_row(Text(phase, style), Text(str(count), style), Text(bar * long, style))
-    more = filter(None, (view.longest_text(now), view.trouble_text()))
-    texts = (view.time_text(now), view.rate_text(now), view.throttled_text(), *more)
+        rows.add_row(Text(view.word(phase), style), Text(str(count), style), Text(bar * long, style))
+    more = filter(None, (view.throttled_text(), view.longest_text(now), view.trouble_text()))
+    texts = (view.time_text(now), *view.rate_texts(now), *more)
     line = f"{view.total_text()} ".ljust(width, "─" if bar == "█" else "-")
     return Group(Text(line, "dim"), rows, *map(Text, texts))
 

@@ -29,7 +29,7 @@ _WORDS = {
 }
 """By what is waited for, as events name it: the same in a person's words."""
 _JUST_STARTED = "was started a moment ago, so the run changes nothing until a further start would show"
-_LIMITS: dict[LimitName | None, str] = {
+LIMIT_WORDS: dict[LimitName | None, str] = {
     "graceful-stop": " until a forced stop",
     "downtime": " down before the wipe",
     "sending": " to send its wipes",
@@ -130,7 +130,7 @@ class MachineView:
             return  # this wait began when the call was sent
         if machine.since is None or data["limit"] or data["elapsed"] or machine.what != before:
             machine.since = now - data["elapsed"]
-        machine.limit, machine.until = data["limit"], _LIMITS.get(data["limit_of"], "")
+        machine.limit, machine.until = data["limit"], LIMIT_WORDS.get(data["limit_of"], "")
         if data["for"] == "other runs":
             machine.until = " without a limit; nothing was stopped"
 

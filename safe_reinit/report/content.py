@@ -10,8 +10,8 @@ from typing import Literal
 from ..model import DataState, DiskReport, JobReport, Report
 from ..model.codec import timestamp
 from ..model.run_id import RUN_ID
-from .many import FULL_DETAIL_LIMIT, NAMED_LIMIT, count_of
-from .text import becomes_text, breaks_promise, class_text, duration, is_undo, remains
+from .many import FULL_DETAIL_LIMIT, NAMED_LIMIT, count_of, groups
+from .text import WELL, becomes_text, breaks_promise, class_text, duration, is_undo, remains
 
 Part = Literal["next", "about", "instances", "left", "findings", "calls"]
 PARTS: dict[Part, str] = {
@@ -23,6 +23,9 @@ PARTS: dict[Part, str] = {
     "calls": "Calls",
 }
 """The parts of a document in order, with their titles."""
+
+_BEFORE_CONSENT: tuple[Part, ...] = ("about", "instances", "left", "next")
+"""The parts that come first in the document of a plan, in this order."""
 
 DISK_HEAD = ("Disk", "Data", "What it is now", "Accepted risks", "Safety snapshot")
 PHASE_HEAD = ("Phase", "From", "To", "Took", "Result")
@@ -57,7 +60,10 @@ def parts_of(report: Report) -> Iterator[Part]:
         "instances": report.jobs,
         "left": any(remains(report)),
     }
-    return (part for part in PARTS if has.get(part, True))
+    parts = [part for part in PARTS if has.get(part, True)]
+    if report.outcome == "planned":  # what would be lost is read before the command that does it
+        parts.sort(key=lambda part: _BEFORE_CONSENT.index(part) if part in _BEFORE_CONSENT else len(_BEFORE_CONSENT))
+    return iter(parts)
 
 
 def title(report: Report) -> str:
@@ -110,7 +116,13 @@ _RESUME_POWER = (
 
 
 def what_now(report: Report) -> Iterator[Value]:
-    """Yield what to do about machines and data that need somebody, before the commands."""
+    """Yield what to do about machines and data that need somebody, or what a plan costs, before the commands."""
+    if report.outcome == "planned" and report.plan:
+        disks = count_of(sum(len(job.disks) for job in report.jobs), "disk")
+        yield (
+            Text(f"This overwrites {disks}, as listed above. The value for --confirm, which is the consent to that: "),
+            Text(report.plan.confirm_with, "code"),
+        )  # fmt: skip
     resume = any(command.startswith("safe-reinit resume ") for command in report.next)
     if doubtful := [job for job in report.jobs if job.outcome == "unknown"]:
         yield from _about_doubt(doubtful, report, resume=resume)
@@ -141,6 +153,51 @@ def _about_doubt(jobs: Sequence[JobReport], report: Report, *, resume: bool) -> 
         min(sent, default=report.started_at), Text(" and "), report.ended_at,
         Text(f"; an event appears there after about ten minutes.{verdict}"),
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong with several machines in the same way.
+
+    Attributes:
+        jobs: those machines, the worst outcome first.
+        message: what happened; what only one of several is called is left out.
+        hint: what to do now, likewise; ``""`` if that is not known.
+
+    """
+
+    jobs: Sequence[JobReport]
+    message: str
+    hint: str
+
+
+def troubles(jobs: Sequence[JobReport]) -> list[Trouble]:
+    """Group the machines of which something went wrong by what that is, the most frequent first."""
+    failed = [job for job in jobs if job.error and job.outcome not in WELL]
+    alike = sorted(groups(failed, what_went_wrong), key=len, reverse=True)
+    return [Trouble(each, *_in_common(each)) for each in alike]
+
+
+def what_went_wrong(job: JobReport) -> tuple[object, ...]:
+    """Return what machines to which the same happened have in common: everything about it except their names."""
+    error = job.error
+    return (error.code, error.action, _general(error.message, job), _general(error.hint or "", job)) if error else ()
+
+
+def _in_common(jobs: Sequence[JobReport]) -> tuple[str, str]:
+    """Return the message and the hint of alike failures."""
+    texts = {(job.error.message, job.error.hint or "") for job in jobs if job.error}
+    first, error = jobs[0], jobs[0].error
+    if len(texts) == 1 or error is None:
+        return texts.pop()
+    return _general(error.message, first), _general(error.hint or "", first)
+
+
+def _general(text: str, job: JobReport) -> str:
+    """Remove from a text what only this machine is called."""
+    for name in (job.instance_id, job.instance_name, *(disk.disk_id for disk in job.disks)):
+        text = text.replace(name, "...") if name else text
+    return text
 
 
 @dataclass(frozen=True)
@@ -205,7 +262,6 @@ def about(report: Report) -> Iterator[tuple[str, Value]]:
         if used := plan.class_:
             class_name = class_text(used.name, used.allowed).removeprefix("class ")
             yield "Class", (Text(class_name, "name"), Text(" "), Text(used.sha256, "code"))
-        yield "Value for --confirm", (Text(plan.confirm_with, "code"),)
 
 
 def power(job: JobReport) -> str:

@@ -11,6 +11,7 @@ from ..model import Call, DiskReport, JobReport, Report
 from ..model.codec import timestamp
 from ..model.letters import printable
 from . import content
+from .many import count_of
 from .report_text import report_lines
 from .text import evidence_text, last_run_text, notices, remains, verb_of
 
@@ -33,12 +34,21 @@ def to_markdown(report: Report) -> str:
     for text in notices(report):
         lines += [f"**{_cell(text)}**", ""]
     lines.append(f"- Exit code: {report.exit_code}")
-    if report.error:
-        lines.append(f"- Error: {_cell(report.error.message)}")
-        lines += [f"- What now: {_cell(report.error.hint)}"] if report.error.hint else []
+    lines += _errors(report)
     for part in content.parts_of(report):
         lines += ["", f"## {content.PARTS[part]}", "", *_inside(part, report)]
     return "\n".join(lines) + "\n"
+
+
+def _errors(report: Report) -> Iterator[str]:
+    """Yield what went wrong: once for all machines that have it in common, if it did with several."""
+    troubles = content.troubles(report.jobs)
+    several = sum(len(each.jobs) for each in troubles) > 1
+    if report.error and not (several and any(job.error == report.error for job in report.jobs)):
+        yield f"- Error: {_cell(report.error.message)}"
+        yield from [f"- What now: {_cell(report.error.hint)}"] if report.error.hint else []
+    for each in troubles if several else ():
+        yield f"- Error of {count_of(len(each.jobs), 'instance')}: {_cell(f'{each.message} {each.hint}'.rstrip())}"
 
 
 def _inside(part: content.Part, report: Report) -> Iterator[str]:

@@ -187,7 +187,7 @@ def test_an_undo_speaks_of_rolling_back() -> None:
     seen = Seen(a_plan(undo="r-20260102T030405Z-4f2a"))
     seen.report(0, "answer", 1.0, disk=True, action="ResetDisk", code="OK")
 
-    assert seen.view.rate_text(2.0) == "last minute: 0 ended, 1 rolled back"
+    assert seen.view.rate_texts(2.0) == ("last minute: 0 machines ended", "last minute: 1 roll-back accepted")
 
 
 def test_a_run_that_goes_on_counts_what_ended_before() -> None:
@@ -208,11 +208,12 @@ def test_the_summary_says_everything_in_one_line() -> None:
     seen.done(1, 50.0)
 
     assert seen.view.summary(60.0) == (
-        "3 jobs: 1 waiting to begin, 1 stop, 1 done; last minute: 1 ended, 0 wiped; 0 answers throttled; "
-        "1m so far, left: not known"
+        "3 machines: 1 waiting to begin, 1 stopping, 1 done; last minute: 1 machine ended; "
+        "last minute: 0 wipes accepted; "
+        "1m so far, end not known"
     )
     seen.report(0, "wait", 61.0, phase="stop", why="ECS does not answer DescribeInstances")
-    assert seen.view.summary(61.0).endswith("; 1 machine waiting: ECS does not answer DescribeInstances")
+    assert seen.view.summary(61.0).endswith("; 1 machine delayed: ECS does not answer DescribeInstances")
 
 
 # --------------------------------------------------------------------------------------------------- the time left
@@ -241,7 +242,7 @@ def test_nothing_is_estimated_before_a_job_is_done() -> None:
     running(seen, (0, 1), 0.0)
     seen.done(0, 30.0, "failed")
 
-    assert before == "0s so far, left: not known"
+    assert before == "0s so far, end not known"
     assert seen.view.left(31.0) is None
 
 
@@ -265,7 +266,7 @@ def test_a_machine_that_is_late_is_no_moment_away() -> None:
 
     assert seen.view.left(44.0) == 60.0
     assert seen.view.left(46.0) is None
-    assert seen.view.time_text(160.0) == "2m40s so far, left: not known"
+    assert seen.view.time_text(160.0) == "2m40s so far, end not known"
 
 
 def test_a_machine_that_stays_in_its_stop_has_its_wipe_and_start_before_it() -> None:
@@ -315,7 +316,7 @@ def test_nothing_is_estimated_while_ecs_is_in_trouble() -> None:
 
     assert before is not None
     assert seen.view.left(101.0) is None
-    assert seen.view.trouble_text() == "1 machine waiting: ECS throttles DescribeInstances (Throttling)"
+    assert seen.view.trouble_text() == "1 machine delayed: ECS throttles DescribeInstances (Throttling)"
     seen.wait(1, "stop", 103.0)
     assert seen.view.trouble_text() == ""
 
@@ -323,13 +324,13 @@ def test_nothing_is_estimated_while_ecs_is_in_trouble() -> None:
 def test_the_longest_wait_is_shown_with_its_limit() -> None:
     """Of what is waited for under a limit, the table names the machine that has waited longest, until it is done."""
     seen = Seen(a_plan(3))
-    seen.report(0, "wait", 50.0, phase="stop", elapsed=5.0, limit=600.0)
-    seen.report(1, "wait", 50.0, phase="reinit", elapsed=30.0, limit=1800.0)
-    seen.report(2, "wait", 50.0, phase="stop", elapsed=40.0, limit=0.0)
+    seen.report(0, "wait", 50.0, phase="stop", elapsed=5.0, limit=600.0, limit_of="downtime")
+    seen.report(1, "wait", 50.0, phase="reinit", elapsed=30.0, limit=1800.0, limit_of="wait")
+    seen.report(2, "wait", 50.0, phase="stop", elapsed=40.0, limit=0.0, limit_of=None)
 
-    assert seen.view.longest_text(60.0) == "longest: lab-1, reinit 40s of at most 30m"
+    assert seen.view.longest_text(60.0) == "longest wait: lab-1, wiping, 40s of at most 30m"
     seen.done(1, 70.0)
-    assert seen.view.longest_text(75.0) == "longest: lab-0, stop 30s of at most 10m"
+    assert seen.view.longest_text(75.0) == "longest wait: lab-0, stopping, 30s of at most 10m down before the wipe"
 
 
 def test_the_stage_is_shown_where_there_are_several() -> None:
@@ -340,8 +341,8 @@ def test_the_stage_is_shown_where_there_are_several() -> None:
         seen.done(number, 10.0)
         heads.append(seen.view.total_text())
 
-    assert heads == ["5 jobs, canary", "5 jobs, wave 1/2", "5 jobs, wave 1/2", "5 jobs, wave 2/2"]
-    assert Seen(a_plan(5, Rollout(canary=0))).view.total_text() == "5 jobs"
+    assert heads == ["5 machines, canary", "5 machines, wave 1/2", "5 machines, wave 1/2", "5 machines, wave 2/2"]
+    assert Seen(a_plan(5, Rollout(canary=0))).view.total_text() == "5 machines"
 
 
 def test_machines_that_need_no_stop_teach_nothing_of_those_that_do() -> None:
@@ -423,7 +424,7 @@ def test_the_table_fits_its_terminal(width: int) -> None:
     assert max(map(len, lines)) <= width
     assert len(lines) == 1 + len(view.counts()) + 3
     assert re.search(r"^waiting to begin +9990 ", "\n".join(lines), re.M)
-    assert [line.split()[0] for line in lines[1:-3]] == [name.split()[0] for name, _ in view.counts()]
+    assert [line.split()[0] for line in lines[1:-3]] == [view.word(name).split()[0] for name, _ in view.counts()]
 
 
 def test_what_went_wrong_is_red() -> None:
@@ -494,7 +495,7 @@ def test_a_fleet_on_a_terminal_is_a_table_and_a_line_for_each(terminal: Open, fl
     """On a terminal, also on a narrow one, the counts are drawn while it runs, and each job has its line."""
     person = terminal(fleet, *command(fleet), columns=columns)
     person.wait_for("waiting to begin")
-    person.wait_for("answers throttled")
+    person.wait_for("last minute: ")
     code = person.end()
     shown = " ".join(plain(person.shown).split())
 
@@ -503,7 +504,9 @@ def test_a_fleet_on_a_terminal_is_a_table_and_a_line_for_each(terminal: Open, fl
         assert re.search(rf"lab-{number} done in \w+ \(i-{number}\)", shown)
     assert re.search(r"lab-4 FAILED after \w+ \(i-4\): .*DiskError", shown)
     assert re.search("\x1b\\[31m[^\x1b]*lab-4 FAILED", person.shown)
-    table_lines = [line for line in plain(person.shown).splitlines() if line.startswith(("6 jobs", "waiting", "done "))]
+    table_lines = [
+        line for line in plain(person.shown).splitlines() if line.startswith(("6 machines", "waiting", "done "))
+    ]
     assert max(len(line.rstrip()) for line in table_lines if "lab" not in line) <= 40
     assert "StopInstance i-0" not in shown
 
@@ -534,7 +537,7 @@ def test_another_size_ends_nothing(terminal: Open) -> None:
         assert person.end() == -signal.SIGINT, person.shown
         assert not [call for call in simulator.state()["calls"] if call["action"] == "StopInstances"]
     assert "Traceback" not in person.shown
-    assert "6 jobs" in plain(person.shown)
+    assert "6 machines" in plain(person.shown)
 
 
 def all_stopping(simulator: Simulator) -> None:
@@ -604,7 +607,7 @@ def test_without_a_terminal_each_job_has_a_line(command_line: CommandLine, fleet
     """Without a terminal there is a line for each finished job, a summary now and then, and no escape code."""
     ended = command_line(*command(fleet), env={**KEY, **where_is(fleet)})
     lines = [line[9:] for line in ended.err.splitlines() if re.match(r"\d\d:\d\d:\d\d ", line)]
-    summaries = [line for line in lines if line.startswith("6 jobs: ")]
+    summaries = [line for line in lines if line.startswith("6 machines: ")]
 
     assert ended.code == 7, ended.err
     assert "\x1b" not in ended.err
@@ -635,7 +638,7 @@ def test_a_dumb_terminal_is_written_lines_to(terminal: Open, fleet: Simulator) -
 
     assert person.end() == 7
     assert "lab-0 done in" in person.shown
-    assert "6 jobs: " in person.shown
+    assert "6 machines: " in person.shown
 
 
 def test_what_was_never_begun_is_reported_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,7 +68,7 @@ def test_a_canary_that_is_a_whole_region_is_asked_about(
 
 
 def test_the_table_counts_the_machines_of_all_regions(terminal: Open) -> None:
-    """Two machines in each of two regions are a table of four jobs, from the first to the last."""
+    """Two machines in each of two regions are a table of four, from the first to the last."""
     with simulated(world(2, 2)) as sim:
         person = terminal(sim, *LAB)
         person.wait_for("> ", after=person.wait_for("type the 8 characters of this plan: "))
@@ -76,8 +76,8 @@ def test_the_table_counts_the_machines_of_all_regions(terminal: Open) -> None:
 
         assert person.end() == 0, person.shown
         assert len(wiped(sim)) == 4
-    assert "4 jobs" in person.shown
-    assert "2 jobs" not in person.shown
+    assert "4 machines" in person.shown
+    assert "2 machines ─" not in person.shown
 
 
 def test_a_region_that_never_begins_is_reported_above_the_table(terminal: Open) -> None:

@@ -189,7 +189,16 @@ def test_a_fleet_on_its_way_is_in_sight(terminal: Open, size: tuple[int, int]) -
     of_fleet(terminal, size, reading)
     text = "\n".join(seen)
 
-    for row in ("4 jobs", "waiting to begin", "stop", "reinit", "done", "so far", "last minute", "throttled"):
+    for row in (
+        "4 machines",
+        "waiting to begin",
+        "stopping",
+        "wiping",
+        "done",
+        "so far",
+        "last minute",
+        "longest wait",
+    ):
         assert row in text, text
 
 

@@ -1373,13 +1373,13 @@ def test_an_observation_that_is_late_is_reported() -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "limit_of"),
-    [(OK, "wait"), (refused("Throttling"), "retries"), (Unanswered(), "wait")],
+    [(OK, "wait"), (refused("Throttling"), "retries"), (AttemptUnanswered(), "wait")],
     ids=lambda each: getattr(each, "code", type(each).__name__),
 )
 def test_from_its_answer_on_it_is_reported_what_a_call_waits_for(outcome: Any, limit_of: str) -> None:
     """The first observation may come later; until then nobody need guess what is waited for, and how long."""
     run = Steps()
-    run.answer(run.to(Call, STOP), outcome)
+    run.answer(run.to(SendAttempts, STOP), outcome)
     wait = run.reported("wait")[-1]
 
     assert (wait["for"], wait["limit"], wait["limit_of"]) == ("Stopped", 600.0, limit_of)

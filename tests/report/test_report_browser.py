@@ -244,6 +244,8 @@ def test_every_printed_page_of_a_simulated_run_is_marked(browser: Browser, tmp_p
         (tmp_path / "run.html").write_text(to_html(a_report(*many, simulated=simulated)), "utf-8")
         browser.open((tmp_path / "run.html").as_uri())
         shown = browser.evaluate("getComputedStyle(document.body, '::before').content")
+        layer = browser.evaluate("getComputedStyle(document.body, '::before').zIndex")
+        assert layer == ("-1" if simulated else "auto"), "it is behind the text, which stays readable"
         paper = browser.paper()
         found.append((shown, marks(paper), printed_pages(paper)))
     (shown, marked, pages), (unmarked, none, _) = found

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from safe_reinit.model import Call, JobReport, Report
+from safe_reinit.model import Call, Failure, JobReport, Report
 from safe_reinit.report import to_markdown
 from safe_reinit.report.html import to_html
 from tests.fleets import a_job, a_report
@@ -84,3 +84,49 @@ def test_a_run_that_is_not_real_is_marked_across_the_page() -> None:
 
     assert 'content:"SIMULATED"' in marked
     assert "SIMULATED" not in real
+
+
+def test_what_went_wrong_on_several_machines_is_grouped_at_the_top() -> None:
+    """Not only the first error stands there: each is there once, with how many machines it is of and two of them."""
+    stock = Failure("OperationDenied.NoStock", "The zone has no stock.", hint="Try later.")
+    jobs = [replace(a_job(n, "not-restarted"), error=stock) for n in range(3)]
+    jobs += [replace(a_job(n, "failed"), error=Failure("X", f"ECS refused d-bp00000{n}.")) for n in range(3, 5)]
+    report = a_report(a_job(9), *jobs, error=jobs[0].error)
+    (box,) = tree(to_html(report)).iter("header")
+    (failure,) = [each for each in box.iter("div") if each.get("class") == "failure"]
+    texts = ["".join(each.itertext()) for each in failure.iter("li")]
+
+    assert texts == [
+        "3 instances (lab-0000, lab-0001 and 1 more): The zone has no stock. Try later.",
+        "2 instances (lab-0003, lab-0004): ECS refused ....",
+    ]
+    markdown = to_markdown(report).replace("\\", "")
+    assert "- Error of 3 instances: The zone has no stock. Try later.\n" in markdown
+    assert "- Error of 2 instances: ECS refused ....\n" in markdown
+    assert "- Error: " not in markdown
+
+
+def test_many_different_errors_do_not_fill_the_top() -> None:
+    """The most frequent ones stand there; of the others only how many machines they are of."""
+    jobs = [replace(a_job(n, "failed"), error=Failure(f"Code{n}", f"Reason {n}.")) for n in range(9)]
+    root = tree(to_html(a_report(*jobs, error=Failure(None, "The run itself broke."))))
+    own, failure = [each for each in next(root.iter("header")).iter("div") if each.get("class") == "failure"]
+    texts = ["".join(each.itertext()) for each in failure.iter("li")]
+
+    assert "".join(own.itertext()) == "The run itself broke."
+    assert len(texts) == 6
+    assert texts[-1] == "4 instances: other errors, listed with each of them below."
+
+
+def test_the_value_for_confirm_stands_with_the_command() -> None:
+    """A plan shows it after what would be lost, right before the command; of a run that is over nobody needs it."""
+    command = "safe-reinit --disk d-bp000001 --confirm d-bp000001"
+    planned = a_report(a_job(1, "planned"), next=(command,))
+    sections = [each.get("id") for each in tree(to_html(planned)).iter("section")]
+
+    assert sections.index("about") < sections.index("instances") < sections.index("next") < sections.index("findings")
+    assert planned.plan is not None
+    text = "This overwrites 1 disk, as listed above. The value for --confirm, which is the consent to that: "
+    assert what_now(planned).startswith(f"{text}{planned.plan.confirm_with}{command}")
+    for document in (to_html(a_report(a_job(1))), to_markdown(a_report(a_job(1)))):
+        assert "value for --confirm" not in document.lower()

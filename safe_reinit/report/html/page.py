@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ...model import Report
 from .. import content
+from ..many import NAMED_LIMIT
 from ..text import NO_ERASURE, is_undo, notices, remains, verb_of
 from .evidence import calls, findings
 from .jobs import CARDS_LIMIT, cards, counts, headline, in_order, overview
@@ -17,6 +18,8 @@ from .words import badge, failure, link, meaning, plural, tone
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """Makes the browser itself refuse everything that a page without scripts, pictures and links does not need."""
+_MAX_TROUBLES = 5
+"""Up to this many different errors of many machines stand at the top."""
 _UNFOLDED_SNAPSHOTS = 20
 """Up to this many sentences about snapshots are shown unfolded."""
 
@@ -48,15 +51,37 @@ def _header(report: Report) -> Iterator[Markup]:
     yield tag("p", escaped(f"{meaning(report)} Exit code {report.exit_code}."))
     if report.jobs:
         yield tag("p", tag("strong", escaped(headline(report.jobs, verb_of(report)))))
-    if report.error:
-        yield failure(report.error, _whose(report))
+    yield from _errors(report)
 
 
-def _whose(report: Report) -> Markup:
-    """Link an error of one of several jobs to that job."""
+def _errors(report: Report) -> Iterator[Markup]:
+    """Yield what went wrong: an error of the run itself, and those of its machines, in groups if there are several."""
     jobs = in_order(report.jobs)
-    number = next((n for n, job in enumerate(jobs, 1) if job.error == report.error), 0)
-    return joined((link(jobs[number - 1], number), escaped(": "))) if number and len(jobs) > 1 else NOTHING
+    troubles = content.troubles(jobs)
+    if sum(len(each.jobs) for each in troubles) > 1:
+        if report.error and all(job.error != report.error for job in jobs):
+            yield failure(report.error)
+        yield _grouped(troubles, {id(job): number for number, job in enumerate(jobs, 1)})
+    elif report.error:
+        number = next((n for n, job in enumerate(jobs, 1) if job.error == report.error), 0)
+        whose = (link(jobs[number - 1], number), escaped(": ")) if number and len(jobs) > 1 else ()
+        yield failure(report.error, joined(whose))
+
+
+def _grouped(troubles: Sequence[content.Trouble], numbers: Mapping[int, int]) -> Markup:
+    """Write what went wrong once for all machines that have it in common, with their number."""
+    items = []
+    for each in troubles[:_MAX_TROUBLES]:
+        named = joined((link(job, numbers[id(job)]) for job in each.jobs[:NAMED_LIMIT]), ", ")
+        more = len(each.jobs) - NAMED_LIMIT
+        count = f"{plural(len(each.jobs), 'instance')} (", f" and {more:,} more" if more > 0 else "", "): "
+        text = tag("strong", escaped(count[0]), named, escaped(count[1] + count[2]), escaped(each.message))
+        items.append(tag("li", text, escaped(f" {each.hint}".rstrip())))
+    rest = troubles[_MAX_TROUBLES:]
+    if rest:
+        left = sum(len(each.jobs) for each in rest)
+        items.append(tag("li", escaped(f"{plural(left, 'instance')}: other errors, listed with each of them below.")))
+    return tag("div", tag("ul", *items), class_="failure")
 
 
 def _parts(report: Report) -> Iterator[Markup]:

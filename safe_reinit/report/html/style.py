@@ -54,6 +54,7 @@ dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),1f
 dt{color:var(--quiet);font-size:.85em}
 .failure dl{grid-template-columns:repeat(auto-fill,minmax(min(100%,18rem),1fr))}
 .failure dt{color:inherit}
+.failure ul{margin:.4rem 0;padding-left:1.2rem}
 dd{margin:0}
 table{width:100%;border-collapse:collapse;margin:.5rem 0 1rem;font-size:.93em}
 caption{padding:.25rem 0;text-align:left;color:var(--quiet)}
@@ -182,8 +183,8 @@ STYLE = Markup(
     f"@media screen and (max-width:56rem){{{_NARROW}{_labels()}}}\n@media print{{{_PAPER}}}\n"
 )
 MARK = Markup("""
-body::before{content:"SIMULATED";position:fixed;inset:0;z-index:1;display:grid;place-items:center;
- font-size:min(16vw,11rem);font-weight:700;color:var(--bad);opacity:.14;transform:rotate(-30deg);pointer-events:none;
+body::before{content:"SIMULATED";position:fixed;inset:0;z-index:-1;display:grid;place-items:center;
+ font-size:min(16vw,11rem);font-weight:700;color:var(--bad);opacity:.1;transform:rotate(-30deg);pointer-events:none;
  overflow-wrap:normal;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 """)
-"""The word across the window, and on each sheet of paper, for a run that is not real."""
+"""The word across the window and on each sheet of paper, behind the text, for a run that is not real."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from ...model import DataState, JobReport
+from ..content import what_went_wrong
 from ..many import groups
 from ..text import WELL
 from .jobs import power_element
@@ -41,9 +42,7 @@ def _inside(alike: Sequence[JobReport], numbers: Mapping[int, int]) -> Iterator[
 
 def _what_happened(job: JobReport) -> tuple[object, ...]:
     """Return what jobs in one row have in common: everything except their names."""
-    error = job.error
-    why = (error.code, error.action, _general(error.message, job), _general(error.hint or "", job)) if error else ()
-    return (*_what_became(job), why)
+    return (*_what_became(job), what_went_wrong(job))
 
 
 def _what_became(job: JobReport) -> tuple[object, ...]:
@@ -53,13 +52,6 @@ def _what_became(job: JobReport) -> tuple[object, ...]:
 
 def _data(job: JobReport) -> tuple[DataState, ...]:
     return tuple(disk.data for disk in job.disks)
-
-
-def _general(text: str, job: JobReport) -> str:
-    """Remove from a text what only this job is called."""
-    for name in (job.instance_id, job.instance_name, *(disk.disk_id for disk in job.disks)):
-        text = text.replace(name, "...") if name else text
-    return text
 
 
 def _title(alike: Sequence[JobReport], verb: str) -> Markup:
