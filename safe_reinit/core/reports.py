@@ -13,7 +13,7 @@ from .inputs import Attempt, Emit
 from .jobs import Job
 from .snapshots import leaves_tag
 from .state import is_pending, outcome
-from .waits import awaited, limit
+from .waits import awaited, next_limit
 
 
 class Reports:
@@ -131,7 +131,7 @@ def _done_data(job: JobState, observation: Observation | None) -> DoneData:
 
 def _wait_data(wait: Wait, job: JobState, observation: Observation, at: float, why: str) -> WaitData:
     """Return the data of the event for a wait; ``why`` says what holds the job up, if that is known."""
-    most = limit(wait, job, observation)
+    most = next_limit(wait, job, observation)
     return {
         "phase": wait.phase,
         "for": awaited(wait, job),

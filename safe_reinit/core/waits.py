@@ -36,7 +36,7 @@ def awaited(wait: Wait, job: JobState) -> str:
     return "Stopped" if job.stop.state == "accepted" else wait.what
 
 
-def limit(wait: Wait, job: JobState, observation: Observation) -> Limit | None:
+def next_limit(wait: Wait, job: JobState, observation: Observation) -> Limit | None:
     """Return the limit of a job that ends first; ``None`` if the run waits without one."""
     if wait.what in ("other runs", "an answer"):  # a call has a limit of its own, which the run does not know
         return None

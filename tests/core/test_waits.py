@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from safe_reinit.core.waits import Limit, awaited, limit
+from safe_reinit.core.waits import Limit, awaited, next_limit
 from safe_reinit.model import JobState, Limits, SafetySnapshot, Step, Wait, Wipe
 from tests.core.test_decide import DATA, RUN, SYSTEM, UNSEEN, before_the_stop, ready, seeing
 
@@ -86,7 +86,7 @@ def counted(**changes: Any) -> dict[str, Any]:
 )  # fmt: skip
 def test_the_limit_that_ends_first_is_reported(job: JobState, expected: Limit | None) -> None:
     """Of all limits that count in a state, people are told the one that passes first, and since when it counts."""
-    assert limit(OBSERVATION, job, seeing()) == expected
+    assert next_limit(OBSERVATION, job, seeing()) == expected
 
 
 @pytest.mark.parametrize(
@@ -102,18 +102,18 @@ def test_silence_of_ecs_has_a_limit(changes: dict[str, Any], shown: dict[str, An
     """While ECS shows nothing, what counts is since when; nobody waits long for other credentials before a stop."""
     job = ready(unseen_since=995.0, **changes)
 
-    assert limit(OBSERVATION, job, seeing(**UNSEEN, **shown)) == Limit(995.0, seconds, "silence")
+    assert next_limit(OBSERVATION, job, seeing(**UNSEEN, **shown)) == Limit(995.0, seconds, "silence")
 
 
 def test_the_minute_of_a_start_counts_from_when_it_was_first_waited_for() -> None:
     """Each observation says how much of it is left, and so the whole of it stays the same."""
     wait = Wait("wait-start", "30s after the minute of the last start", 1000.0, 25.0)
 
-    assert limit(wait, replace(before_the_stop(), unsettled_since=960.0), seeing()) == Limit(960.0, 65.0, "wait")
-    assert limit(wait, before_the_stop(), seeing()) == Limit(1000.0, 25.0, "wait")
+    assert next_limit(wait, replace(before_the_stop(), unsettled_since=960.0), seeing()) == Limit(960.0, 65.0, "wait")
+    assert next_limit(wait, before_the_stop(), seeing()) == Limit(1000.0, 25.0, "wait")
 
 
 @pytest.mark.parametrize("what", ["other runs", "an answer"])
 def test_what_the_run_sets_no_limit_to_has_none(what: str) -> None:
     """Other runs end when they end, and how long a call may take is not a limit of the run."""
-    assert limit(replace(OBSERVATION, what=what), ready(stop=ACCEPTED), seeing()) is None
+    assert next_limit(replace(OBSERVATION, what=what), ready(stop=ACCEPTED), seeing()) is None
