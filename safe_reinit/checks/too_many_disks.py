@@ -23,28 +23,27 @@ from ..model import DiskFacts, Finding
 from ._shared import RUN
 from .check import Check
 
-OF_RUN = "max_disks of the configuration, or --max-disks where the configuration has none,"
-"""What sets the limit if no class does."""
-
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
     """Yield what this check finds."""
     guard = facts.guard
     if guard.disks <= guard.max_disks:
         return
-    of_class = guard.class_ is not None and any(each.startswith("max_disks") for each in guard.class_.allowed)
-    where = f"max_disks of the class {guard.class_.name}" if guard.class_ and of_class else OF_RUN
-    yield finding(guard.disks, guard.max_disks, where)
+    of_class = guard.class_ is not None and guard.class_.limits_disks
+    yield finding(guard.disks, guard.max_disks, f"the class {guard.class_.name}" if guard.class_ and of_class else "")
 
 
-def finding(disks: int, max_disks: int, where: str) -> Finding:
-    """Return the finding for a number of disks; ``where`` is what sets the limit."""
+def finding(disks: int, max_disks: int, of_class: str = "") -> Finding:
+    """Return the finding for a number of disks; ``of_class`` is the class that sets the limit, if one does."""
+    how = f"add --max-disks {disks}. If the configuration sets max_disks, raise it there instead."
+    if of_class:
+        how = f"raise max_disks of {of_class} to {disks} in the configuration."
     return Finding(
         CHECK.name,
         "block",
         RUN,
         f"The run has {disks} disks, but its limit is {max_disks}.",
-        fix=f"Read the list; if all of them are meant, raise {where} to {disks}.",
+        fix=f"Read the list. If you mean all {disks} disks, {how}",
         fact={"Disks": disks, "MaxDisks": max_disks},
     )
 

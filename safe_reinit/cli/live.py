@@ -6,7 +6,7 @@ It is as narrow as the narrowest terminal that people use, so that another size 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from rich.console import Group, RenderableType
@@ -105,6 +105,30 @@ def lines_screen(waiting: MachineView, now: Callable[[], float], stream: TextIO)
     def draw(screen: Screen) -> Live:
         return Live(
             get_renderable=lambda: Group(*(Text(for_people(line)) for line in waiting.lines(now()))),
+            console=screen.console,
+            refresh_per_second=_DRAWS_PER_SECOND,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    return Screen(stream, draw)
+
+
+def reading_screen(answered: Sequence[str], stream: TextIO) -> Screen:
+    """Make the screen of a plan that takes long to make: how much of ECS has been read, and what came last.
+
+    Args:
+        answered: the actions of the requests that were answered so far.
+    """
+
+    def line() -> Text:
+        last = f"{len(answered)} requests answered, last {answered[-1]}" if answered else "no answer yet"
+        return Text(f"Reading ECS: {last}", "dim")
+
+    def draw(screen: Screen) -> Live:
+        return Live(
+            get_renderable=line,
             console=screen.console,
             refresh_per_second=_DRAWS_PER_SECOND,
             transient=True,

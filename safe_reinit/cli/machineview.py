@@ -28,7 +28,7 @@ _WORDS = {
     "other runs": "waits for other runs",
 }
 """By what is waited for, as events name it: the same in a person's words."""
-_JUST_STARTED = "was started a moment ago, so the run changes nothing until a further start would show"
+_JUST_STARTED = "was started a moment ago: waits until ECS can tell another start from that one"
 LIMIT_WORDS: dict[LimitName | None, str] = {
     "graceful-stop": " until a forced stop",
     "downtime": " down before the wipe",

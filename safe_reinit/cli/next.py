@@ -1,7 +1,8 @@
 """Which commands to continue with: the ``next`` of a report, derived from the command line that led to it.
 
 A suggested command would not be refused for the same reason. It never contains consent to a loss for people to copy:
-whoever accepts a risk or raises a limit must have read about it.
+whoever accepts a risk must have read about it. Only a command that plans raises the limit of disks, to their number:
+its plan lists them, and asks for consent to exactly those.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..errors import RunRefused, UsageError
 from ..journal import StoredRun
 from ..journal.place import default_journal
 from ..model import Finding, Plan, Report
+from ..model.error_codes import SUMMARIES
 from ..plans import plan_file
 from ..plans.plan_file import Saved
 from .consent import somebody_there
@@ -80,11 +82,9 @@ def after(result: Report, argv: Sequence[str], client: Client, plan: Plan | None
     if result.next:  # it continues elsewhere
         return result.next
     if result.run_id is None:
-        if result.plan is None and result.findings:  # refused before there was a plan, and would be refused again
-            return (shlex.join(["safe-reinit", "explain", result.findings[0].check]),)
-        return show_other(result, argv, client, plan) or after_plan(result.exit_code, argv, plan)
+        return show_other(result, argv, client, plan) or after_plan(result, argv, plan, client)
     if client.journal is None:
-        return ()
+        return _without_journal(result, argv)
     stored = client.stored(result.run_id)
     words = [["resume"]] if stored.open else [["show"]]
     if stored.open and result.outcome == "bug":
@@ -92,6 +92,14 @@ def after(result: Report, argv: Sequence[str], client: Client, plan: Plan | None
     if stored.open and result.outcome == "unknown":  # the command that changes nothing comes first
         words = [["resume"], *(["resume", "--verdict", each] for each in verdicts(stored)), ["show"]]
     return tuple(_of_run(action, result.run_id, argv, client, *more) for action, *more in words)
+
+
+def _without_journal(result: Report, argv: Sequence[str]) -> tuple[str, ...]:
+    """Return how to continue after a run that no journal keeps, so that it can be neither resumed nor shown."""
+    codes = [job.error.code for job in result.jobs if job.error and job.error.code in SUMMARIES]
+    if codes:
+        return (shlex.join(["safe-reinit", "explain", str(codes[0])]),)
+    return (_planning(_without(argv, ("--confirm",))),) if argv and argv[0].startswith("-") else ()
 
 
 def _of_run(action: str, run_id: str, argv: Sequence[str], client: Client, *more: str) -> str:
@@ -140,18 +148,22 @@ def verdicts(run: StoredRun) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------------------------ after a plan
 
 
-def after_plan(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to: str | None = None) -> tuple[str, ...]:
+def after_plan(
+    result: Report, argv: Sequence[str], plan: Plan | None, client: Client, saved_to: str | None = None
+) -> tuple[str, ...]:
     """Return the commands to continue with after a plan that was not run.
 
     If the plan could run, that is the command that runs it. If it is refused, the suggestion is the same plan with the
     options that change this, or, if there are none, an explanation of what refuses it.
     """
+    exit_code = result.exit_code
     if plan is not None and saved_to and exit_code == 0:
         return (apply_command(saved_to, plan, argv),)
     words = _without(argv[1:] if argv[:1] == ["plan"] else argv, ("--confirm", "--save"), ("--dry-run",))
-    if plan is not None and plan.blockers:
-        fixed = _fixed(words, plan.blockers)
-        return (_planning(fixed),) if fixed else (shlex.join(["safe-reinit", "explain", plan.blockers[0].check]),)
+    refusing = plan.blockers if plan is not None else [found for found in result.findings if found.level == "block"]
+    if refusing:
+        fixed = _fixed(words, refusing, client)
+        return (_planning(fixed),) if fixed else (shlex.join(["safe-reinit", "explain", refusing[0].check]),)
     lacks_consent = exit_code == RunRefused.exit_code and not _picked(argv, ("--confirm",)) and not somebody_there()
     if plan is not None and (exit_code == 0 or lacks_consent):
         return (shlex.join(["safe-reinit", *words, "--confirm", plan.confirm_with]),)
@@ -160,10 +172,10 @@ def after_plan(exit_code: int, argv: Sequence[str], plan: Plan | None, saved_to:
     return (_planning(words),)
 
 
-def after_rehearsal(exit_code: int, argv: Sequence[str], plan: Plan) -> tuple[str, ...]:
+def after_rehearsal(result: Report, argv: Sequence[str], plan: Plan, client: Client) -> tuple[str, ...]:
     """Return the commands to continue with after a rehearsal: those after the plan of the real machines."""
     words = _without(argv[1:], ("--faults",))
-    return after_plan(exit_code, words, plan) if plan.blockers or not exit_code else (_planning(words),)
+    return after_plan(result, words, plan, client) if plan.blockers or not result.exit_code else (_planning(words),)
 
 
 def _planning(words: Sequence[str]) -> str:
@@ -175,7 +187,7 @@ def _planning(words: Sequence[str]) -> str:
     return shlex.join(["safe-reinit", "plan", *words])
 
 
-def _fixed(words: Sequence[str], refusing: Sequence[Finding]) -> list[str]:
+def _fixed(words: Sequence[str], refusing: Sequence[Finding], client: Client) -> list[str]:
     """Return a command line without the options that refuse it, and with those that it lacks; none if it is alike."""
     if words[:1] == ["resume"]:  # whose plan is like that of its run
         return []
@@ -184,7 +196,15 @@ def _fixed(words: Sequence[str], refusing: Sequence[Finding]) -> list[str]:
     kept = _without(words, [name for name in wrong if name not in _KEPT_SWITCHES], wrong)
     missing = dict.fromkeys(_MISSING[check] for check in checks if check in _MISSING)
     fixed = [*kept, *(name for name in missing if name not in kept)]
+    for found in refusing:
+        if found.check == "too-many-disks" and _may_have_more(found, client):
+            fixed = [*_without(fixed, ("--max-disks",)), "--max-disks", str(found.fact["Disks"])]
     return fixed if fixed != list(words) else []
+
+
+def _may_have_more(found: Finding, client: Client) -> bool:
+    """Return whether an option lets a run have all its disks: neither their class nor the file forbids it."""
+    return "--max-disks" in found.fix and client.planner.max_disks_limit is None
 
 
 def _without(words: Sequence[str], options: Sequence[str], switches: Sequence[str] = ()) -> list[str]:

@@ -21,7 +21,7 @@ from ..config import Settings
 from ..errors import Error, UsageError
 from ..threads import Background
 from .files import refuse_other_report, replace_keeping_mode
-from .program import as_called, naming_journal, showable
+from .program import as_called, command_rows, naming_journal, showable
 from .signals import Signals
 
 if TYPE_CHECKING:
@@ -429,8 +429,9 @@ def _write_lines(styled: Iterable[Line], stream: TextIO) -> None:
             if not text:  # of which rich would make no line at all
                 console.print()
                 continue
-            if "next: " in text or text.startswith("or: "):  # broken into lines a command could not be copied
-                console.print(Text(whole, style=line.style), soft_wrap=True)
+            if "next: " in text or text.startswith("or: "):
+                for row in command_rows(whole, console.width):
+                    console.print(Text(row, style=line.style), soft_wrap=True)
                 continue
             indent = len(whole) - len(text)
             console.print(Padding(Text(text, style=line.style), (0, 0, 0, indent), expand=False))

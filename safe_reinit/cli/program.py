@@ -73,3 +73,32 @@ def naming_journal(text: str, argv: Sequence[str]) -> str:
     from ..journal.place import redacted  # noqa: PLC0415 - help stays cheap
 
     return re.sub(_OF_A_RUN, lambda found: shlex.join([*found[0].split(), "--journal", redacted(given[-1])]), text)
+
+
+_CONTINUED = " \\"
+"""What ends a row whose command goes on in the next one."""
+_WORD = re.compile(r"""(?:[^\s'"\\]|'[^']*'|"[^"]*"|\\.)+""")
+"""A word of a command, with the quotes around what is one argument."""
+
+
+def command_rows(line: str, width: int) -> list[str]:
+    """Break a line that ends with a command into rows that can be copied together: a shell reads them as one line.
+
+    Args:
+        line: what is shown: ``next: `` or ``or: ``, and the command.
+        width: the columns of the terminal; a word that is longer stays whole.
+    """
+    from rich.cells import cell_len  # noqa: PLC0415 - only on a terminal
+
+    begin = max(line.rfind(before) + len(before) for before in ("next: ", "or: ") if before in line)
+    first, *words = _WORD.findall(line[begin:])
+    if " ".join([first, *words]) != line[begin:]:  # not as this program writes commands
+        return [line]
+    rows = [line[:begin] + first]
+    for word in words:
+        room = width - (len(_CONTINUED) if word is not words[-1] else 0)
+        if cell_len(rows[-1]) + 1 + cell_len(word) <= room:
+            rows[-1] += f" {word}"
+        else:
+            rows.append(f"    {word}")
+    return [*(f"{row}{_CONTINUED}" for row in rows[:-1]), rows[-1]]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ _SUMMARY_INTERVAL = 30.0
 _FLUSH_TIMEOUT = 2.0
 """Real seconds that events have to be written before a run begins; whoever does not read them does not stop it."""
 _UNREAD = "they were not read in time."
+_SILENCE = 1.0
+"""Real seconds of reading after which a terminal says what is read: a slow cloud is no hung program."""
 _STEP_BY_STEP_LIMIT = 3
 """Up to so many jobs are each told of step by step."""
 
@@ -73,6 +76,8 @@ class Progress:
         self._waits: dict[str | None, tuple[object, float]] = {}
         self._names: dict[str, str] = {}
         self._waiting: MachineView | None = None
+        self._answered: list[str] | None = None
+        """The requests that were answered while a plan is made."""
         self._lines = Writer(
             "safe-reinit-progress", lambda lost: print_stderr(f"{lost} lines are not shown: {_UNREAD}")
         )
@@ -185,6 +190,35 @@ class Progress:
         finally:
             self._lines.must(go_on)
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Show on a terminal what is being read for a plan, once that takes more than a moment; then erase it."""
+        if not _draws() or self._quiet or self._verbose:
+            yield
+            return
+        ended, answered = threading.Event(), list[str]()
+        self._answered = answered
+
+        def draw() -> None:
+            if self._screen is None and not ended.is_set():
+                from .live import reading_screen  # noqa: PLC0415 - only on a terminal
+
+                self._screen = reading_screen(answered, sys.stderr)
+                self._screen.start()
+
+        def wait() -> None:
+            if not ended.wait(_SILENCE):
+                self._lines.put(draw)
+
+        threading.Thread(target=wait, name="safe-reinit-reading", daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
+            self._answered = None
+            self._lines.must(self._stop)
+            self._lines.flushed().wait()
+
     def findings(self, plan: Plan) -> None:
         """Report the plan's findings, and record what it is about."""
         self.of(plan)
@@ -193,6 +227,8 @@ class Progress:
 
     def call(self, call: Call) -> None:
         """Report one HTTP exchange."""
+        if (answered := self._answered) is not None:
+            answered.append(call.action)
         if self._is_earlier(call.at):
             if self._fleet is not None:
                 with self._lock:

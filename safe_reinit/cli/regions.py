@@ -68,7 +68,8 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         with naming_next(output, clients[0]):
             named_disks = len(set(selection.disk_ids))
             clients[0].planner.refuse_too_many(named_disks, request.Request(discovered=selection.discovered))
-            by_region = _discover(clients, selection, progress)
+            with progress.reading():
+                by_region = _discover(clients, selection, progress)
             total = sum(map(len, by_region.values()))
 
             def plan(client: Client) -> Plan:
@@ -78,7 +79,9 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
             clients = [client for client in clients if client.region in by_region]
             if len(clients) == 1:
                 return plan_and_run(clients[0], config, flags, lambda: plan(clients[0]), output, progress)
-            return _Regions(clients, [plan(client) for client in clients], config, flags, output, progress)()
+            with progress.reading():
+                plans = [plan(client) for client in clients]
+            return _Regions(clients, plans, config, flags, output, progress)()
 
 
 def _refuse_fixed_endpoint(config: Settings, client: Client) -> None:
@@ -230,7 +233,7 @@ class _Regions:
 
     def _report_plans(self, why: Error | None) -> int:
         result = self._of_plans(why, dry_run=True)
-        result = replace(result, next=after_plan(result.exit_code, self.output.argv, self._whole))
+        result = replace(result, next=after_plan(result, self.output.argv, self._whole, self.clients[0]))
         if self.output.form == "text" and self.output.says(result.exit_code):
             self._show(self.output.stream)
         self.output.report(result)

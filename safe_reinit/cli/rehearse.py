@@ -57,7 +57,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
 
         def refused(error: Error) -> Report:
             result = real.own_runs.report_of(plan, begun, calls_of(plan), dry_run=True, error=error)
-            return replace(result, next=after_rehearsal(result.exit_code, output.argv, plan))
+            return replace(result, next=after_rehearsal(result, output.argv, plan, real))
 
         with reporting(refused):
             raise report.refusal(plan)
@@ -71,7 +71,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         twin = selection.plan(client, flags, password, progress.call, disk_ids)
         products = _run_twin(client, twin, plan, progress, output)
         progress.close()
-    output.report(replace(products, next=after_rehearsal(products.exit_code, output.argv, plan)))
+    output.report(replace(products, next=after_rehearsal(products, output.argv, plan, real)))
     return products.exit_code
 
 

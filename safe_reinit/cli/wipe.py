@@ -62,7 +62,8 @@ def plan_and_run(  # noqa: PLR0913 - the parts of one command
         replacing: the open run that this one replaces, once the plan is confirmed.
     """
     begun = report.started(output.began, client.region, config.reason)
-    plan = make()
+    with progress.reading():
+        plan = make()
     dry_run = bool(flags.get("dry_run"))
     with reporting(lambda error: client.own_runs.report_of(plan, begun, calls_of(plan), dry_run=dry_run, error=error)):
         earlier = client.own_runs.done_before(plan)
@@ -130,7 +131,7 @@ def _report_plan(client: Client, plan: Plan, begun: report.Started, output: Outp
     result = client.own_runs.report_of(plan, begun, calls_of(plan), dry_run=True)
     refused = report.refusal(plan) if result.exit_code else client.own_runs.why_not_now(plan)
     later = show_other(result, output.argv, client, plan) if refused is not None else ()
-    result = replace(result, next=later or after_plan(result.exit_code, output.argv, plan, saved_to))
+    result = replace(result, next=later or after_plan(result, output.argv, plan, client, saved_to))
     if output.form == "text" and output.says(result.exit_code):
         output.plan(plan, output.stream)
     output.report(result)

@@ -123,6 +123,11 @@ class RunClass:
     on_unknown: Literal["ask", "retry"] | None = None
     """Where the class says so."""
 
+    @property
+    def limits_disks(self) -> bool:
+        """Whether the class says how many disks a run may have, which no option can raise."""
+        return any(each.startswith("max_disks") for each in self.allowed)
+
 
 @dataclass(frozen=True)
 class Guard:

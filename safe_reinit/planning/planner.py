@@ -12,6 +12,7 @@ from ..checks import too_many_disks
 from ..checks.target_rules import TargetRequest, settle, widest_limit
 from ..cloud.interface import Cloud, OnCall
 from ..cloud.locate import make_cloud
+from ..config import Settings
 from ..error_mapping import safely, with_report
 from ..errors import RunRefused, UsageError
 from ..journal import StoredRun
@@ -29,6 +30,11 @@ class Planner:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
+
+    @property
+    def max_disks_limit(self) -> int | None:
+        """The limit of disks in the configuration, if no option may raise it."""
+        return self._setup.settings.of(Settings.max_disks).at_most
 
     def discover_disks(self, search: Search, on_call: OnCall | None = None) -> Sequence[str]:
         """Return the ids of the disks that a search finds; see ``discover.discover_disks``.
@@ -138,8 +144,8 @@ class Planner:
             pending_starts=tuple(pending_starts),
             was_on=tuple((disk.disk_id, job.instance_id) for job in plan.jobs for disk in job.disks if job.instance_id),
         )
-        by_class = any(each.startswith("max_disks") for each in granted)
-        target_request = TargetRequest(options, frozenset({"snapshot"}), None if by_class else plan.guard.max_disks)
+        most = None if used and used.limits_disks else plan.guard.max_disks
+        target_request = TargetRequest(options, frozenset({"snapshot"}), most)
         disk_ids = [disk.disk_id for job in plan.jobs for disk in job.disks]
         return self._plan(disk_ids, target_request, plan.reason, on_call)
 
@@ -192,7 +198,7 @@ class Planner:
         if disks <= max(most, IDS_PER_CALL):
             return
         by_class = most > widest_limit(replace(rules, classes=()), target_request)
-        found = too_many_disks.finding(disks, most, "max_disks of their class" if by_class else too_many_disks.OF_RUN)
+        found = too_many_disks.finding(disks, most, "their class" if by_class else "")
         error = RunRefused(
             f"{found.check}: {found.subject}: {found.message} Nothing was asked of ECS, so no other check was made.",
             hint=found.fix,

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ..model import Becomes, Finding, PlannedDisk, PlannedJob
 from ..model.letters import printable
 from . import text
-from .many import FULL_DETAIL_LIMIT, count_of, groups
+from .many import FULL_DETAIL_LIMIT, count_of, groups, in_columns
 from .text import Line, name_of
 
 Target = tuple[PlannedJob, PlannedDisk]
-_ROW_WIDTH = 80
-"""The width of a terminal that as many disks as possible share a row of."""
-_GAP = "  "
 _MAX_KINDS = 6
 """Up to so many different sizes and origins of disks have a heading each; of more, what they have in common has one."""
 _MAX_EACH = 12
@@ -129,12 +125,8 @@ def _rows(alike: Sequence[Target], names: Mapping[int, str], *, each: bool = Fal
     """
     differing = _differing(alike) if each and len(alike) <= _MAX_EACH else lambda _: ()
     cells = [(names[id(job)], disk.disk_id, *differing(disk)) for job, disk in alike]
-    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
-    room = (_ROW_WIDTH - 4 + len(_GAP)) // (sum(widths) + len(widths) - 1 + len(_GAP))
-    in_row = max(1, room) if len(names) > FULL_DETAIL_LIMIT else 1
-    padded = [" ".join(map(_padded, cell, widths)) for cell in cells]
-    for first in range(0, len(padded), in_row):
-        yield Line(f"    {_GAP.join(padded[first : first + in_row])}".rstrip())
+    packed = len(names) > FULL_DETAIL_LIMIT
+    yield from (Line(f"    {row}") for row in in_columns(cells, packed=packed))
 
 
 def _differing(alike: Sequence[Target]) -> Callable[[PlannedDisk], tuple[str, ...]]:
@@ -158,12 +150,3 @@ def _names(jobs: Sequence[PlannedJob]) -> dict[int, str]:
         else name_of(job)
         for job in jobs
     }
-
-
-def _padded(name: str, width: int) -> str:
-    return name + " " * max(0, width - _width(name))
-
-
-def _width(name: str) -> int:
-    """Count the columns that a terminal gives a text: letters of East Asia take two."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in name)

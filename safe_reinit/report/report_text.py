@@ -5,15 +5,18 @@ Everything that is summed up here is listed in the JSON report, and on the termi
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ..model import DiskReport, JobReport, Report
 from . import text
 from .content import next_steps
-from .many import FULL_DETAIL_LIMIT, count_of, groups, named
+from .many import FULL_DETAIL_LIMIT, count_of, groups, in_columns, named
 from .text import WELL, Line, name_of
 
+_ID = re.compile(r"\b[di]-[\w-]+")
 _NOT_SEEN = "was not seen at the end (it was released, or the permission to read it is missing)"
 
 
@@ -25,12 +28,12 @@ def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
         full: show every machine separately, however many there are.
 
     """
-    in_full = full or len(report.jobs) <= FULL_DETAIL_LIMIT
+    in_full = full or len(report.jobs) <= 1
     yield from (Line(line, "bold") for line in text.notices(report))
     yield from _each(report) if in_full else _in_common(report)
     yield from (Line(f"  {line}") for line in (text.remains(report) if in_full else _remains(report)))
     yield _outcome(report)
-    yield from next_lines([command if in_full else _shortened(command) for command in report.next], report.outcome)
+    yield from _next(report, full=full)
 
 
 def ending_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
@@ -38,7 +41,12 @@ def ending_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
     in_full = full or len(report.jobs) <= FULL_DETAIL_LIMIT
     yield from (Line(f"  {line}") for line in (_each_last_run(report) if in_full else _last_runs(report)))
     yield _outcome(report)
-    yield from next_lines([command if in_full else _shortened(command) for command in report.next], report.outcome)
+    yield from _next(report, full=full)
+
+
+def _next(report: Report, *, full: bool) -> Iterator[Line]:
+    short = not full and len(report.jobs) > FULL_DETAIL_LIMIT
+    yield from next_lines([_shortened(command) if short else command for command in report.next], report.outcome)
 
 
 def _each_last_run(report: Report) -> Iterator[str]:
@@ -51,7 +59,19 @@ def _outcome(report: Report) -> Line:
     line = f"{report.outcome} (exit code {report.exit_code})"
     if report.run_id:
         line += f"  run {report.run_id}, {text.duration((report.ended_at - report.started_at).total_seconds())}"
+        down = [time for job in report.jobs if (time := _downtime(job, report)) is not None]
+        if len(report.jobs) > 1 and down:
+            line += f"; {count_of(len(down), 'instance')} down for at most {text.duration(max(down))}"
     return Line(line, outcome_style(report.outcome))
+
+
+def _downtime(job: JobReport, report: Report) -> float | None:
+    """Return for how long the run had a machine down so far (s); ``None`` if it did not stop it."""
+    stop = next((phase for phase in job.phases if phase.name == "stop"), None)
+    if stop is None:
+        return None
+    ends = [phase.ended_at for phase in job.phases if phase.name == "start" and job.power_after == "Running"]
+    return ((ends[-1] if ends and ends[-1] else report.ended_at) - stop.started_at).total_seconds()
 
 
 def outcome_style(outcome: str) -> str:
@@ -98,43 +118,76 @@ def _in_common(report: Report) -> Iterator[Line]:
 
 
 def machine_lines(report: Report) -> Iterator[Line]:
-    """Count the machines that went well, and name each of the others."""
-    well_first = sorted(report.jobs, key=lambda job: job.outcome not in WELL)
-    for jobs in groups(well_first, _alike):
+    """Show machines by what happened to them, those that need somebody first: what is alike is said once."""
+    alike = sorted(groups(report.jobs, lambda job: _alike(job, report)), key=lambda jobs: jobs[0].outcome in WELL)
+    outcomes = Counter(job.outcome for jobs in alike for job in jobs)
+    if len(outcomes) > 1:
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+        yield Line(f"{len(report.jobs)} instances: {counts}", "bold")
+    for jobs in alike:
         yield from _well(jobs, report) if jobs[0].outcome in WELL else _not_well(jobs, report)
 
 
-def _alike(job: JobReport) -> tuple[object, ...]:
-    """Return what may share a line: what went well, and what was untouched for the same reason."""
-    message = job.error.message if job.error else ""
-    return (job.outcome, *(() if job.outcome in WELL else (message, "" if _untouched(job) else job.instance_id)))
-
-
-def _untouched(job: JobReport) -> bool:
-    return job.outcome == "refused"
+def _alike(job: JobReport, report: Report) -> tuple[object, ...]:
+    """Return all that is said of a machine but its name and those of its disks."""
+    if job.outcome in WELL:
+        return job.outcome, tuple(sorted({text.evidence_text(disk, text.verb_of(report)) for disk in job.disks}))
+    return job.outcome, tuple(sorted({_state(disk, report) for disk in job.disks})), _power(job), _why(job)
 
 
 def _well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
-    disks = count_of(sum(len(job.disks) for job in jobs), "disk")
-    data = f"{disks} {text.verb_of(report)}" if jobs[0].outcome == "done" else f"{disks} untouched"
-    yield Line(f"{count_of(len(jobs), 'instance')} {jobs[0].outcome}: {data}", outcome_style(jobs[0].outcome))
+    disks = [disk for job in jobs for disk in job.disks]
+    known = " and ".join(dict.fromkeys(text.evidence_text(disk, text.verb_of(report)) for disk in disks))
+    did = f"{text.verb_of(report)}{f' ({known})' if known else ''}" if jobs[0].outcome == "done" else "untouched"
+    style = outcome_style(jobs[0].outcome)
+    yield Line(f"{count_of(len(jobs), 'instance')} {jobs[0].outcome}: {count_of(len(disks), 'disk')} {did}", style)
+    if jobs[0].outcome == "done" and len(report.jobs) <= FULL_DETAIL_LIMIT:
+        yield from _rows(jobs)
 
 
 def _not_well(jobs: Sequence[JobReport], report: Report) -> Iterator[Line]:
-    first = jobs[0]
-    why = ""
-    if error := first.error:
-        code = f" ({error.code})" if error.code and error.code not in error.message else ""
-        why = f": {error.message}{code}"
-    if len(jobs) > 1:
+    first, why = jobs[0], _why(jobs[0], its_own=len(jobs) == 1)
+    style = outcome_style(first.outcome)
+    if len(jobs) == 1:
+        disks = ", ".join(f"{disk.disk_id} {_state(disk, report)}" for disk in first.disks)
+        yield Line(f"{name_of(first)} {first.outcome}: {disks}{_power(first)}{why}", style)
+    elif first.outcome == "refused":
         things, ids = named(str(job.instance_id) for job in jobs)
-        yield Line(f"{things} ({ids}) {first.outcome}, untouched{why}", outcome_style(first.outcome))
-        return
-    broken = text.breaks_promise(first)
-    power = f", {first.power_after}" if first.power_after else ", power not seen" if broken else ""
-    power += f" (should be {first.power_promised})" if broken else ""
-    disks = ", ".join(f"{disk.disk_id} {_state(disk, report)}" for disk in first.disks)
-    yield Line(f"{name_of(first)} {first.outcome}: {disks}{power}{why}", outcome_style(first.outcome))
+        yield Line(f"{things} ({ids}) {first.outcome}, untouched{why}", style)
+    else:
+        states = Counter(_state(disk, report) for job in jobs for disk in job.disks)
+        data = ", ".join(f"{count_of(count, 'disk')} {state}" for state, count in states.items())
+        yield Line(f"{len(jobs)} instances {first.outcome}: {data}{_power(first)}{why}", style)
+        yield from _rows(jobs)
+
+
+def _rows(jobs: Sequence[JobReport]) -> Iterator[Line]:
+    """Name machines with their disks, and the safety snapshots that the run took of them."""
+    kept = any(disk.safety_snapshot for job in jobs for disk in job.disks)
+
+    def snapshot(disk: DiskReport) -> tuple[str, ...]:
+        return (f"safety snapshot {disk.safety_snapshot}" if disk.safety_snapshot else "",) if kept else ()
+
+    cells = [(name_of(job), disk.disk_id, *snapshot(disk)) for job in jobs for disk in job.disks]
+    yield from (Line(f"    {row}") for row in in_columns(cells, packed=len(jobs) > FULL_DETAIL_LIMIT))
+
+
+def _power(job: JobReport) -> str:
+    broken = text.breaks_promise(job)
+    power = f", {job.power_after}" if job.power_after else ", power not seen" if broken else ""
+    return power + (f" (should be {job.power_promised})" if broken else "")
+
+
+def _why(job: JobReport, *, its_own: bool = False) -> str:
+    """Return why a machine did not end well; without its own ids, where several ended so for the same reason."""
+    if job.error is None:
+        return ""
+    code = f" ({job.error.code})" if job.error.code and job.error.code not in job.error.message else ""
+    message = job.error.message
+    if not its_own:
+        ids = {job.instance_id or "": "the instance", **{disk.disk_id: "the disk" for disk in job.disks}}
+        message = _ID.sub(lambda found: ids.get(found[0], found[0]), message)
+    return f": {message}{code}"
 
 
 def _state(disk: DiskReport, report: Report) -> str:

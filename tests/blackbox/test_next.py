@@ -56,6 +56,8 @@ def refusing(document: dict[str, Any]) -> set[str]:
         ("instance-running", "--disk d-sim-web1-data"),
         ("no-recent-snapshot", "--disk d-sim-no-recent-snapshot"),
         ("no-login-set", "--disk d-sim-no-login-set --stop-instance"),
+        ("too-many-disks", "--tag env=lab --data-disks --stop-instance"),
+        ("too-many-disks", "--tag env=lab --data-disks --stop-instance --max-disks=2"),
         ("option-for-system-disk-only", "--disk d-sim-web1-data --stop-instance --key-pair ops-key"),
         ("option-for-system-disk-only", "--disk d-sim-web1-data --stop-instance --security-enhancement=Active"),
         ("option-for-system-disk-only", "--disk d-sim-web1-data --stop-instance --password-env NEW_PASSWORD"),
@@ -102,15 +104,42 @@ def test_what_no_option_changes_is_explained(run_command: Command) -> None:
 
 
 def test_a_risk_is_accepted_by_nobody_but_a_person(run_command: Command) -> None:
-    """No command that is printed accepts a risk, or lets a run have more disks: whoever read of it writes that."""
+    """No command that is printed accepts a risk; only one that plans and confirms nothing raises the limit of disks."""
     disks = [word for number in (1, 2, 3) for word in ("--disk", f"d-sim-lab-web-{number}-data")]
     for words in (["--disk", "d-sim-spot", "--stop-instance"], [*disks, "--stop-instance", "--max-disks", "1"]):
         refused = run_command("plan", *words, "--endpoint", run_command.url, "--output", "json", journal=None)
         assert refused.returncode == 3, refused.stderr
         assert "--accept" not in " ".join(document_of(refused)["next"])
-        assert not [
-            each for each in document_of(refused)["next"] if "--max-disks" in each and "--max-disks 1" not in each
-        ]
+        assert all(
+            each.startswith("safe-reinit plan ") and "--confirm" not in each
+            for each in document_of(refused)["next"]
+            if "--max-disks" in each
+        )
+
+
+def test_a_limit_that_no_option_raises_is_explained(run_command: Command, tmp_path: Path) -> None:
+    """Where the file says how many disks a run may have, no command with --max-disks is named: it would be refused."""
+    config = tmp_path / "lab.yaml"
+    config.write_text("max_disks: 2\n")
+    config.chmod(0o600)
+    words = ("plan", "--tag", "env=lab", "--data-disks", "--stop-instance", "--config", str(config))
+    refused = run_command(*words, "--endpoint", run_command.url, "--output", "json", journal=None)
+
+    assert "too-many-disks" in refusing(document_of(refused)), refused.stderr
+    assert document_of(refused)["next"] == ["safe-reinit explain too-many-disks"]
+
+
+def test_after_a_run_that_no_journal_keeps_its_code_is_explained(run: Command, tmp_path: Path) -> None:
+    """A simulated run can be neither resumed nor shown; if its machine is not started, what ECS said is explained."""
+    faults = tmp_path / "faults.yaml"
+    code = "OperationDenied.NoStock"
+    fault = {"action": "StartInstance", "nth": "every", "dry_run": False, "error": {"code": code, "status": 403}}
+    faults.write_text(json.dumps([fault]))
+    words = ("--simulate", "--disk", "d-sim-web1-data", "--stop-instance", "--confirm", "d-sim-web1-data")
+    ended = run(*words, "--timeout-start", "30s", "--faults", str(faults), "--output", "json", journal=None)
+
+    assert ended.returncode == 6, ended.stderr
+    assert document_of(ended)["next"] == [f"safe-reinit explain {code}"]
 
 
 def test_a_run_that_nobody_can_confirm_names_the_command_that_is_confirmed(

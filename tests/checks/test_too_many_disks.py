@@ -22,8 +22,7 @@ def test_one_too_many(disks: int, most: int) -> None:
 
     assert f"{disks} disks" in found.message
     assert str(most) in found.message
-    assert "--max-disks" in found.fix
-    assert found.fix.endswith(f"to {disks}.")
+    assert f"add --max-disks {disks}." in found.fix
 
 
 def test_one_too_many_for_a_class() -> None:

@@ -199,8 +199,8 @@ def test_a_start_a_moment_ago_is_reported() -> None:
     seen.waits(NOW + 10, **minute, elapsed=10.0, instance="Running")
 
     assert seen.line(NOW + 10) == (
-        "1/3 lab-0 (now Running): was started a moment ago, so the run changes nothing until a further start would "
-        "show, 10s of at most 40s"
+        "1/3 lab-0 (now Running): was started a moment ago: waits until ECS can tell another start from that one, "
+        "10s of at most 40s"
     )
 
 

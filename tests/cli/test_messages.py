@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_a_group_without_a_command_shows_its_own(capsys: pytest.CaptureFixture[s
 def test_a_plan_is_laid_out_on_a_terminal(
     terminal: Open, simulator: Simulator, columns: int, colour: dict[str, str]
 ) -> None:
-    """What is broken into lines stays under its beginning; a command to copy is not broken; NO_COLOR is kept to."""
+    """What is broken into lines stays under its beginning, a shell reads a broken command as one, NO_COLOR is kept."""
     argv = ("--disk", "d-sim-no-recent-snapshot", "--stop-instance", "--dry-run", "--reason", "a long reason " * 6)
     person = terminal(simulator, *argv, columns=columns, **colour)
     assert person.end() == 3
@@ -104,8 +105,10 @@ def test_a_plan_is_laid_out_on_a_terminal(
 
     assert all(line.startswith("  ") for line in plan if line)
     assert max(map(len, plan)) <= columns
-    following = [line for line in lines if line.startswith("next: ")]
-    assert len(following) == 1
-    assert following[0].endswith("a long reason ' --snapshot")
+    following = lines[next(place for place, line in enumerate(lines) if line.startswith("next: ")) :]
+    rows = following[: next(place for place, line in enumerate(following) if not line.endswith("\\")) + 1]
+    assert [len(line) <= columns for line in rows].count(False) <= 1, "only an argument that is longer stays whole"
+    words = shlex.split(" ".join(row.removesuffix("\\") for row in rows))
+    assert words[-3:] == ["--reason", "a long reason " * 6, "--snapshot"]
     assert bool(re.search(r"\x1b\[(\d+;)*3\d", person.shown)) == (not colour)
     assert not re.search(r"\x1b\[(\d+;)*4\d", person.shown), "the ground is the person's own"

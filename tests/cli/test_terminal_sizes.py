@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyte
 import pytest
@@ -15,6 +16,7 @@ from safe_reinit.simulator import Simulator
 from tests import virtual
 from tests.blackbox.worlds import DISK, RUN, TARGET, WORLD, power
 from tests.cli.test_fleetview import a_world, command
+from tests.commands import command as run_of
 from tests.commands import until
 from tests.terminals import Open, Terminal
 
@@ -22,6 +24,8 @@ pytestmark = pytest.mark.virtual_time
 SMALL = ((80, 24), (40, 20))
 SIZES = pytest.mark.parametrize("size", SMALL, ids=["80x24", "40x20"])
 WIDE = (400, 200)
+_COMMAND = re.compile(r"next: (?:[^\r\n]*\\\r\n)*[^\r\n\x1b]*")
+"""A command to copy, in whose rows a long word, such as the path of a journal, stays whole."""
 QUESTION = "type the instance's name: web1"
 
 
@@ -34,7 +38,7 @@ class Shown:
 
     def _screen(self) -> pyte.HistoryScreen:
         screen = pyte.HistoryScreen(*self.size, history=10_000, ratio=1)
-        pyte.Stream(screen).feed(re.sub(r"next: .*?(?=\r\n|\x1b)", "", self.written))  # a command that is to be copied
+        pyte.Stream(screen).feed(_COMMAND.sub("", self.written))
         return screen
 
     @property
@@ -157,6 +161,21 @@ def test_the_same_is_in_sight_on_a_real_terminal(terminal: Open, size: tuple[int
 
     assert f"WIPE {DISK} (data disk, 40 GiB) on web1: everything written to it is lost." in text
     assert QUESTION in text
+
+
+def test_a_slow_cloud_is_shown_while_a_plan_is_made(terminal: Open, tmp_path: Path) -> None:
+    """After a second of silence a terminal says what is read, and nothing of that stays; a pipe gets none of it."""
+    slow = {"fault": {"action": "DescribeSnapshots", "nth": "every", "delay": 5.0}}
+    with virtual.simulate(world=WORLD) as sim:
+        sim.do(slow)
+        person = terminal(sim, "plan", *TARGET, columns=80)
+        assert person.end() == 0, person.shown
+        piped = run_of(sim.url, tmp_path)("plan", *TARGET, "--endpoint", sim.url, journal=None)
+
+    assert re.search(r"Reading ECS: \d+ requests answered, last Describe", person.shown)
+    assert "Reading ECS" not in Shown(person.shown, (80, 24)).text
+    assert piped.returncode == 0, piped.stderr
+    assert "Reading ECS" not in piped.stdout + piped.stderr
 
 
 @SIZES

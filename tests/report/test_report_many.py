@@ -456,26 +456,56 @@ def test_what_went_well_is_counted() -> None:
     """Machines that are done share one line; with --verbose each has its own."""
     result = a_report(*(a_job(number) for number in range(FLEET_SIZE)))
 
-    assert texts(result)[0] == "30 instances done: 30 disks wiped"
+    assert texts(result)[0] == "30 instances done: 30 disks wiped (ECS showed the wipe begin and end)"
     assert not any("lab-0001" in line for line in texts(result))
     assert any("lab-0001" in line for line in texts(result, full=True))
 
 
 @pytest.mark.parametrize("outcome", ["failed", "unknown", "not-restarted", "stranded"])
 def test_what_went_wrong_has_a_line_of_its_own(outcome: Any) -> None:
-    """Each machine that is not done is named, with its disks, its power, the message and the code."""
+    """Each machine that is not done is named first, with its disks, its power, the message and the code."""
     result = a_report(*(a_job(number) for number in range(10)), a_job(11, outcome), a_job(12, outcome))
     lines = [line for line in report.report_lines(result) if "lab-001" in line.text]
     data = {"unknown": "UNKNOWN", "not-restarted": "wiped"}.get(outcome, "intact")
     power = {"failed": "Running", "unknown": "Stopped", "not-restarted": "Starting", "stranded": "Stopping"}[outcome]
     owes = "" if power == "Running" else " (should be Running)"
 
-    assert texts(result)[0] == "10 instances done: 10 disks wiped"
+    assert texts(result)[0] == f"12 instances: 2 {outcome}, 10 done"
+    assert texts(result)[3] == "10 instances done: 10 disks wiped (ECS showed the wipe begin and end)"
     assert [line.text for line in lines] == [
         f"lab-00{each} (i-bp0000{each}) {outcome}: d-bp0000{each} {data}, {power}{owes}: Message {each}. (Code{each})"
         for each in (11, 12)
     ]
     assert {line.style for line in lines} == {"bold red"}
+
+
+def test_what_went_wrong_for_one_reason_is_said_once() -> None:
+    """25 machines that ECS does not start for the same reason share a sentence, and each is named below it."""
+    bad = [a_job(number, "not-restarted") for number in range(25)]
+    errors = [Failure("NoStock", f"ECS refused StartInstance of {job.instance_id}.", None, None, None) for job in bad]
+    jobs = [replace(job, error=error) for job, error in zip(bad, errors, strict=True)]
+    lines = texts(a_report(a_job(30), *jobs))
+
+    assert lines[:2] == [
+        "26 instances: 25 not-restarted, 1 done",
+        "25 instances not-restarted: 25 disks wiped, Starting (should be Running): "
+        "ECS refused StartInstance of the instance. (NoStock)",
+    ]
+    assert all(sum(f"({job.instance_id}) {job.disks[0].disk_id}" in line for line in lines) == 1 for job in jobs)
+    assert len(lines) < 40
+
+
+def test_the_end_of_a_few_machines_names_each_once() -> None:
+    """What happened to all of a few machines is one sentence, with their snapshots, the time and the downtime."""
+    result = a_report(*(a_job(number) for number in range(3)))
+    lines = texts(result)
+
+    assert lines[0] == "3 instances done: 3 disks wiped (ECS showed the wipe begin and end)"
+    assert lines[1:4] == [
+        f"    lab-000{each} (i-bp00000{each}) d-bp00000{each} safety snapshot s-safe00000{each}" for each in range(3)
+    ]
+    (outcome,) = (line for line in lines if line.startswith("done (exit code 0)"))
+    assert re.search(r"; 3 instances down for at most \w+$", outcome), outcome
 
 
 def test_what_was_not_touched_for_one_reason_shares_a_line() -> None:
