@@ -465,7 +465,7 @@ def test_a_list_of_disks_may_begin_with_a_byte_order_mark(real: Command, tmp_pat
         out, err = child.communicate(timeout=COMMAND_TIMEOUT)
 
     assert child.returncode == 0, err
-    assert f"ReInitDisk    {DISK}" in out
+    assert f"WIPE {DISK} " in out
 
 
 @pytest.mark.real_time

@@ -375,7 +375,7 @@ def test_a_power_cut_is_an_intention_of_its_own() -> None:
 
     assert_true(done, state)
     assert done.outcome == "done"
-    assert "2/4 StopInstance  i-web ForceStop, a POWER CUT, if it is still Stopping after 10s" in text
+    assert "2/4 StopInstance ForceStop, a POWER CUT, if it is still Stopping after 10s" in text
     result = [
         (event.event, event.data["force"])
         for event in done.events
