@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from safe_reinit.cli.program import command_rows
 from safe_reinit.simulator import Simulator
 from tests.terminals import Open
 
@@ -82,3 +84,30 @@ def test_what_controls_a_terminal_is_written_out_in_a_message(terminal: Open, si
 
         assert "\\x1b[31m" in person.shown
         assert "\nsafe-reinit: done" not in person.shown
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--disk", "d-bp1example", "--reason", "a b  c", "--confirm", "d-bp1example"],
+        ["--reason", 'it\'s \\ "quoted" $x', "--password-env", "实验室 的"],
+        ["--disk", "d-" + "x" * 60],
+    ],
+)
+def test_a_command_in_rows_is_one_to_a_shell(words: list[str], width: int) -> None:
+    """Copied from a terminal of any width, a command has the words that it had; only a longer word is too wide."""
+    line = f"next: {shlex.join(['echo', *words])}"
+    rows = command_rows(line, width)
+    copied = "\n".join(rows).removeprefix("next: ").replace("echo", "printf '%s\\n'", 1)
+    read = subprocess.run(["/bin/sh", "-c", copied], capture_output=True, text=True, check=True).stdout
+
+    assert read.splitlines() == words
+    assert width < 80 or all(len(row) <= width for row in rows)
+
+
+def test_what_is_no_command_of_ours_stays_one_row() -> None:
+    """A line with a quote that nothing closes is not broken, since no word of it may be lost."""
+    line = "next: safe-reinit --disk d-1 it's [--disk ... 29 more] and so on, for longer than a row"
+
+    assert command_rows(line, 40) == [line]
