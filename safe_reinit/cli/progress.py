@@ -73,6 +73,8 @@ class Progress:
         self._reported_at: float | None = None
         self._troubles: dict[str, float] = {}
         self._not_begun: set[str] = set()
+        self._last_why = ""
+        """Why the last job that failed did, without its own id."""
         self._waits: dict[str | None, tuple[object, float]] = {}
         self._names: dict[str, str] = {}
         self._waiting: MachineView | None = None
@@ -312,13 +314,16 @@ class Progress:
             screen.stop()
 
     def _ended(self, event: Event, ended: Ended) -> None:
-        """Report one job that has ended; of those that were never begun only why, once."""
-        text = ended.text
+        """Report one job that has ended: why, only if the failure before it had another reason."""
+        text, why = ended.text, ended.why.replace(ended.instance_id, "")
         if ended.took is None:
             if ended.why in self._not_begun:
                 return
             self._not_begun.add(ended.why)
             text = f"{ended.name} and others {ended.outcome.upper()}: {ended.why}"
+        elif why and why == self._last_why:
+            text = replace(ended, why="for the same reason").text
+        self._last_why = why or self._last_why
         self.print_line(printable(f"{event.at:%H:%M:%S} {text}"), "" if ended.well else "red")
 
     # ------------------------------------------------------------------------------------------------- few machines

@@ -658,6 +658,23 @@ def test_what_was_never_begun_is_reported_once(capsys: pytest.CaptureFixture[str
     ]
 
 
+def test_machines_that_fail_for_one_reason_say_it_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of machines that fail one after the other for the same reason, each has a line, and the first one says why."""
+    progress = Progress(resolve({}, {}, None), Clock())
+    progress.of(a_plan(5))
+    stop = {"action": "StopInstance", "force": False, "attempt": 1}
+    for number, why in enumerate(("ECS refused StartInstance of {}.",) * 3 + ("{} was released.",)):
+        failed = {"outcome": "failed", "power": "Stopped", "code": None, "message": why.format(f"i-{number}")}
+        progress.event(happened("intend", f"i-{number}", None, stop))
+        progress.event(happened("done", f"i-{number}", None, failed))
+    progress.close()
+    reasons = [line.partition("): ")[2] for line in capsys.readouterr().err.splitlines() if "FAILED" in line]
+
+    assert reasons == [
+        "ECS refused StartInstance of i-0.", "for the same reason", "for the same reason", "i-3 was released.",
+    ]  # fmt: skip
+
+
 def test_what_happened_before_a_run_is_followed_is_counted_and_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """Who joins a run that others carry sees each machine where it is, and for how long it has been there."""
     clock = Clock()
