@@ -33,7 +33,7 @@ _SUMMARY_INTERVAL = 30.0
 _FLUSH_TIMEOUT = 2.0
 """Real seconds that events have to be written before a run begins; whoever does not read them does not stop it."""
 _UNREAD = "they were not read in time."
-_SILENCE = 1.0
+_SILENCE_LIMIT = 1.0
 """Real seconds of reading after which a terminal says what is read: a slow cloud is no hung program."""
 _STEP_BY_STEP_LIMIT = 3
 """Up to so many jobs are each told of step by step."""
@@ -209,7 +209,7 @@ class Progress:
                 self._screen.start()
 
         def wait() -> None:
-            if not ended.wait(_SILENCE):
+            if not ended.wait(_SILENCE_LIMIT):
                 self._lines.put(draw)
 
         threading.Thread(target=wait, name="safe-reinit-reading", daemon=True).start()
