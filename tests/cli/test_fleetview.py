@@ -658,7 +658,7 @@ def test_what_was_never_begun_is_reported_once(capsys: pytest.CaptureFixture[str
     ]
 
 
-def test_machines_that_fail_for_one_reason_say_it_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_machines_that_fail_for_one_reason_share_it(capsys: pytest.CaptureFixture[str]) -> None:
     """Of machines that fail one after the other for the same reason, each has a line, and the first one says why."""
     progress = Progress(resolve({}, {}, None), Clock())
     progress.of(a_plan(5))

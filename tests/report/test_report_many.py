@@ -479,7 +479,7 @@ def test_what_went_wrong_has_a_line_of_its_own(outcome: Any) -> None:
     assert {line.style for line in lines} == {"bold red"}
 
 
-def test_what_went_wrong_for_one_reason_is_said_once() -> None:
+def test_what_went_wrong_for_one_reason_shares_a_sentence() -> None:
     """25 machines that ECS does not start for the same reason share a sentence, and each is named below it."""
     bad = [a_job(number, "not-restarted") for number in range(25)]
     errors = [Failure("NoStock", f"ECS refused StartInstance of {job.instance_id}.", None, None, None) for job in bad]
@@ -495,7 +495,7 @@ def test_what_went_wrong_for_one_reason_is_said_once() -> None:
     assert len(lines) < 40
 
 
-def test_the_end_of_a_few_machines_names_each_once() -> None:
+def test_the_end_of_several_machines_names_each_once() -> None:
     """What happened to all of a few machines is one sentence, with their snapshots, the time and the downtime."""
     result = a_report(*(a_job(number) for number in range(3)))
     lines = texts(result)
