@@ -236,6 +236,7 @@ _RULES = (
 """What holds for all runs: no argument takes the place of what a file says of it."""
 _FOR_COMMANDS = (
     Settings.password_env, Settings.temporal_deployment, Settings.worker_metrics, Settings.worker_health,
+    Settings.scheduled_runs,
 )  # fmt: skip
 
 

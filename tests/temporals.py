@@ -19,6 +19,7 @@ from temporalio.client import Client, WorkflowHandle
 from safe_reinit.cli.health import serve_health
 from safe_reinit.errors import RunRefused
 from safe_reinit.model import Stage
+from safe_reinit.temporal.activities import Activities, Begin
 from safe_reinit.temporal.carrier import WorkflowCarrier, workflow_id
 from safe_reinit.temporal.server import SERVER_TIMEOUT, Server
 from safe_reinit.temporal.worker import Serving, WorkerSettings
@@ -285,7 +286,14 @@ class Working:
             raise self._failed[0]
 
 
-def start_worker(server: Server, shards: Any, settings: WorkerSettings, health: str = "") -> Working:
+def no_schedule(name: str, _due: str) -> str:
+    """Begin no run: the workers of most tests have none to begin."""
+    raise AssertionError(name)
+
+
+def start_worker(
+    server: Server, shards: Any, settings: WorkerSettings, health: str = "", begin: Begin = no_schedule
+) -> Working:  # fmt: skip
     """Start a worker, and wait until it has begun to poll."""
     begun: list[tuple[Serving, asyncio.AbstractEventLoop, asyncio.Event]] = []
     failed: list[BaseException] = []
@@ -298,7 +306,7 @@ def start_worker(server: Server, shards: Any, settings: WorkerSettings, health: 
             begun.append((serving, asyncio.get_running_loop(), end))
             changed.set()
 
-        serving = Serving(server, settings, shards, end)
+        serving = Serving(server, settings, Activities(shards, begin), end)
         await serving.connect()
         async with serve_health(health, serving.health) if health else nullcontext():
             await serving.run(ready)
@@ -319,9 +327,11 @@ def start_worker(server: Server, shards: Any, settings: WorkerSettings, health: 
 
 
 @contextmanager
-def working(server: Server, shards: Any, settings: WorkerSettings, health: str = "") -> Iterator[Working]:
+def working(
+    server: Server, shards: Any, settings: WorkerSettings, health: str = "", begin: Begin = no_schedule
+) -> Iterator[Working]:  # fmt: skip
     """Let a worker of this process serve while the block lasts."""
-    worker = start_worker(server, shards, settings, health)
+    worker = start_worker(server, shards, settings, health, begin)
     try:
         yield worker
     finally:

@@ -6,9 +6,10 @@ import asyncio
 import sys
 
 from safe_reinit.model import Stage
+from safe_reinit.temporal.activities import Activities
 from safe_reinit.temporal.server import Server
 from safe_reinit.temporal.worker import Serving, WorkerSettings
-from tests.temporals import Remembering
+from tests.temporals import Remembering, no_schedule
 
 
 def _report(what: str, shard: int) -> None:
@@ -17,7 +18,9 @@ def _report(what: str, shard: int) -> None:
 
 
 async def _serve(shards: Remembering) -> None:
-    serving = Serving(Server(sys.argv[1]), WorkerSettings(sys.argv[2]), shards, asyncio.Event())
+    serving = Serving(
+        Server(sys.argv[1]), WorkerSettings(sys.argv[2]), Activities(shards, no_schedule), asyncio.Event()
+    )
     await serving.connect()
     await serving.run(lambda _: None)
 

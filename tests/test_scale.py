@@ -17,6 +17,7 @@ import yaml
 
 from safe_reinit import config
 from safe_reinit.cli.app import run
+from safe_reinit.temporal.workflow import SCHEDULED
 from tests import blocks, virtual
 from tests.blocks import ROOT
 from tests.temporals import ATTRIBUTES, PROGRAM, Temporal
@@ -68,10 +69,8 @@ def grace(capsys: pytest.CaptureFixture[str]) -> int:
 
 
 def test_each_command_of_the_page_is_understood() -> None:
-    """Every line of the page that runs safe-reinit parses, the crontab's, too."""
+    """Every line of the page that runs safe-reinit parses."""
     lines = [re.sub(r"(&( worker_\d=\$!)?|\|.*)$", "", each) for each in commands("safe-reinit")]
-    crontabs = [each.text for each in blocks.blocks(PAGE) if each.language == "cron"]
-    lines += [line.split(" ", 5)[5] for each in crontabs for line in each.splitlines() if line[0].isdigit()]
 
     assert len(lines) > 8
     assert [blocks.parsed(each) for each in lines] == [1] * len(lines)
@@ -91,6 +90,21 @@ def test_the_configuration_of_the_page_is_for_the_services_of_the_page(tmp_path:
         assert words[words.index("--address") + 1] == settings.temporal
         assert words[words.index("--namespace") + 1] == settings.temporal_namespace
     assert {f"{name}=Keyword" for name in ATTRIBUTES} == {each for each in started if each.endswith("=Keyword")}
+
+
+def test_the_schedule_of_the_page_names_a_run_of_the_page(tmp_path: Path) -> None:
+    """Its input is a name in the workers' configuration, whose options consent with an unattended class of the page."""
+    (block,) = (each for each in blocks.blocks(PAGE) if each.language == "yaml")
+    runs = yaml.safe_load(block.text)["scheduled_runs"]
+    (create,) = (words for words in map(shlex.split, commands("temporal")) if words[1:3] == ["schedule", "create"])
+    line = runs[json.loads(create[create.index("--input") + 1])]
+
+    assert blocks.parsed(f"safe-reinit {line}") == 1
+    words = shlex.split(line)
+    assert configuration(tmp_path).classes[words[words.index("--confirm") + 1]]["unattended"]
+    assert create[create.index("--type") + 1] == SCHEDULED
+    queues = re.findall(r"task queue (\S+)\.", PAGE.read_text("utf-8"))
+    assert create[create.index("--task-queue") + 1] in queues
 
 
 def test_the_world_of_the_page_has_its_machines(tmp_path: Path) -> None:

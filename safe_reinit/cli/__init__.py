@@ -8,7 +8,7 @@
 | ``rehearse``, ``regions``, ``verify`` | a plan on a simulated twin; a plan over several regions; ``verify-cloud`` |
 | ``history``, ``run_list``, ``run_story``, ``waits`` | the commands about runs: end or hold them, list them, show one |
 | ``explain``, ``settings``, ``ram_policy``, ``example`` | the commands that only explain |
-| ``worker``, ``health`` | a worker, and its health over HTTP |
+| ``worker``, ``health``, ``scheduled`` | a worker, its health over HTTP, and the runs that it begins for a Schedule |
 | ``options``, ``help``, ``examples``, ``contract`` | options, their help, lines to type, and all of it for programs |
 | ``selection``, ``journals``, ``planfile``, ``files`` | which disks, journal, plan file; which files may be written |
 | ``consent`` | the question before a run |

@@ -282,6 +282,12 @@ show: Callable[[F], F] = _stack(
 """The options of a command that shows a run."""
 worker: Callable[[F], F] = _stack(*_of("Where"), *_but(_of("Temporal"), Settings.runner), *_CONFIG)
 """The options of a worker."""
+scheduled: Callable[[F], F] = _stack(
+    *_TARGET[:1], *_TARGET[2:], *_CONFIRM[1:], *_CONSENT,
+    *_but(_of("Consent", "Logging in after a system disk is wiped"), Settings.password_env), *_CLOUD,
+    *_of("Waiting", "Many machines"),
+)  # fmt: skip
+"""The options of a scheduled run: those of a run that a worker can begin; it says itself where it records the run."""
 output: Callable[[F], F] = _stack(
     _option("--output", metavar="text|json", default=None, help="The format of the result.")
 )

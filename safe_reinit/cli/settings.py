@@ -75,12 +75,16 @@ def _showable(setting: Setting[Any], value: Any) -> Any:  # noqa: ANN401 - each 
 
 
 def _settings(flags: Mapping[str, Any]) -> Settings:
-    """Resolve the settings, and check that what classes accept can be accepted."""
+    """Resolve the settings, and check the risks that classes accept and the options of scheduled runs."""
     config = resolve(flags, os.environ, flags.get("config"))
     if config.classes:
         from ..planning.request import target_rules_of  # noqa: PLC0415 - the checks are needed only where there are classes
 
         target_rules_of(config)
+    if config.scheduled_runs:
+        from .scheduled import ScheduledRuns  # noqa: PLC0415 - only where there are any
+
+        ScheduledRuns(flags, config)
     return config
 
 

@@ -20,10 +20,11 @@ from ..config import Settings, resolve
 from ..error_mapping import refusal_of
 from ..temporal import demand_sdk
 from .output import print_stderr
+from .scheduled import ScheduledRuns
 from .signals import NUMBERS, end_by_sigint
 
 if TYPE_CHECKING:
-    from ..execution.shards import Shards
+    from ..temporal.activities import Activities
     from ..temporal.server import Server
     from ..temporal.worker import Serving, WorkerSettings
 
@@ -45,10 +46,11 @@ def command(flags: Mapping[str, Any]) -> int:
     """Serve until a signal ends it, and return the exit code."""
     config = resolve(flags, os.environ, flags.get("config"))
     demand_sdk("A worker")
+    from ..temporal.activities import Activities  # noqa: PLC0415 - an extra
     from ..temporal.server import queue_of, server_of  # noqa: PLC0415 - an extra
     from ..temporal.worker import WorkerSettings  # noqa: PLC0415 - an extra
 
-    server, client = server_of(config), connect(config=config)
+    server, client, scheduled = server_of(config), connect(config=config), ScheduledRuns(flags, config)
     client.own_runs.demand_shared()
     account, region = _account(config, client.clock), client.region
     settings = WorkerSettings(
@@ -57,7 +59,8 @@ def command(flags: Mapping[str, Any]) -> int:
     )  # fmt: skip
     whom = f"account {account} in {region}"
     with _log_to_stderr():
-        asyncio.run(_serve(server, settings, client.own_runs.shards(print_stderr), config.worker_health or "", whom))
+        activities = Activities(client.own_runs.shards(print_stderr), scheduled.begin)
+        asyncio.run(_serve(server, settings, activities, config.worker_health or "", whom))
     return 0
 
 
@@ -89,7 +92,7 @@ def _account(config: Settings, clock: Clock) -> str:
             raise refusal_of(error) from None
 
 
-async def _serve(server: Server, settings: WorkerSettings, shards: Shards, health: str, whom: str) -> None:
+async def _serve(server: Server, settings: WorkerSettings, activities: Activities, health: str, whom: str) -> None:
     from ..temporal.worker import Serving  # noqa: PLC0415 - an extra
     from .health import serve_health  # noqa: PLC0415 - see above
 
@@ -112,7 +115,7 @@ async def _serve(server: Server, settings: WorkerSettings, shards: Shards, healt
             command = server.command_for(serving.version)
             print_stderr(f"This worker gets no runs until its version {serving.version.build_id} is current: {command}")
 
-    serving = Serving(server, settings, shards, end)
+    serving = Serving(server, settings, activities, end)
     await serving.connect()
     async with serve_health(health, serving.health) if health else nullcontext():
         await serving.run(ready)

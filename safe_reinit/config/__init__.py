@@ -8,7 +8,7 @@ it.
 |---|---|
 | ``table`` | one row for each setting, which says everything about it |
 | ``setting`` | what a row is; ``Settings`` are frozen and typed: ``settings.timeout_stop`` |
-| ``readers``, ``nested`` | how one value is read; how the target rules are read: allow, protect, classes |
+| ``readers``, ``nested`` | how one value is read; how settings with members are read, such as allow |
 | ``file``, ``problems`` | reads the file; collects its errors |
 | ``arguments`` | the settings as typed arguments for Python programs, generated from the table |
 | ``wording`` | messages for Python programs: they name the argument in place of the option |

@@ -1,4 +1,4 @@
-"""The settings that say which targets are allowed: allow, protect, classes.
+"""The settings with members: allow, protect and classes, which say which targets are allowed, and scheduled_runs.
 
 A reader returns a valid setting in the form of the file. ``target_rules`` turns it into values, which are imported only
 then, so that a problem in a file is reported without them.
@@ -55,6 +55,18 @@ def classes(value: object) -> Any:  # noqa: ANN401 - as the file has it
     """Read the classes, in order."""
     reading = Reading()
     _classes(reading, value)
+    reading.end()
+    return value
+
+
+def scheduled_runs(value: object) -> Any:  # noqa: ANN401 - as the file has it
+    """Read the options of each run that a Schedule may begin; the command line says what they mean."""
+    reading = Reading()
+    members = reading.members("", value)
+    for name in members:
+        if not re.fullmatch(_CLASS_NAME, name):
+            reading.add(f".{name}", "not a name of letters, digits, _ and -")
+        reading.one("", members, name, _options, None)
     reading.end()
     return value
 
@@ -204,6 +216,15 @@ def _term(value: object) -> str:
     if not plain(term).isalpha():
         raise ValueError("not a word of letters; for a pattern use names")
     return term
+
+
+def _options(value: object) -> list[str]:
+    import shlex  # noqa: PLC0415 - only where there is a scheduled run
+
+    try:
+        return shlex.split(text(value))
+    except ValueError as problem:
+        raise ValueError(f"not a line of options such as --tag env=lab: {problem}") from None
 
 
 def _hours(value: object) -> Hours:

@@ -274,6 +274,16 @@ class Settings(Table):
         read.address, None, "the address where a worker reports whether it polls (/healthz)",
         group="Temporal", metavar="HOST:PORT", sample="127.0.0.1:8080",
     )
+    scheduled_runs: Setting[Mapping[str, str]] = Setting(
+        nested.scheduled_runs, {},
+        "the runs that a Temporal Schedule may have a worker begin: the options of each, by its name",
+        group=FILE_ONLY, nested=True, unset="none",
+        sample='{lab: "--tag env=lab --system-disk --confirm lab --deadline 3h --reason nightly"}',
+        notes=(
+            "The options are those of the command line. A Schedule sends only the name, so it cannot choose a target. "
+            "A worker reads them when it starts.",
+        ),
+    )
     plan_expires: Setting[float] = Setting(
         read.duration, 86400.0, "how long after it was made a saved plan can be applied",
         group=FILE_ONLY, sample="24h",

@@ -263,6 +263,20 @@ class Runs:
             return already_done(found)
         return None
 
+    def of_key(self, key: str) -> StoredRun | None:
+        """Return the last run that began under a key, without its jobs; ``None`` if none did, or it was pruned.
+
+        Raises:
+            UsageError: the journal cannot be read.
+        """
+        endpoint = self._setup.connection.local_url
+
+        def read(journal: Reader) -> StoredRun | None:
+            use = journal.use_of_key(key)
+            return journal.run(use.run_id, jobs=False) if use is not None and use.endpoint == endpoint else None
+
+        return self._read(read, None)
+
     def why_not_now(self, plan: Plan) -> Error | None:
         """Return why a run of this plan may not begin now, as far as the configuration and the journal say.
 

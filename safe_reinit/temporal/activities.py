@@ -16,7 +16,10 @@ from .. import logs
 from ..errors import Error, RunRefused, UsageError
 from ..execution.shards import Shards
 from ..model import Stage
-from .workflow import CANCEL, CARRY, NEXT_STAGE, CarryRequest
+from .workflow import BEGIN, CANCEL, CARRY, NEXT_STAGE, CarryRequest
+
+Begin = Callable[[str, str], str]
+"""Begins the run that the configuration has under a name, for the time in RFC 3339 that it was due; returns its id."""
 
 
 class Activities:
@@ -29,20 +32,20 @@ class Activities:
         hand_over: once set, this worker stops working on its shards, and another one takes them over.
     """
 
-    def __init__(self, shards: Shards) -> None:
+    def __init__(self, shards: Shards, begin: Begin) -> None:
         self.hand_over = threading.Event()
-        self._shards = shards
+        self._shards, self._begin = shards, begin
 
     @activity.defn(name=NEXT_STAGE, no_thread_cancel_exception=True)
     def next_stage(self, request: CarryRequest) -> Stage:
         """Return what to carry out next."""
-        with _failures(request, NEXT_STAGE):
+        with _failures(f"{request.run_id}, {NEXT_STAGE}"):
             return self._shards.next_stage(request.run_id, request.digest)
 
     @activity.defn(name=CARRY, no_thread_cancel_exception=True)
     def carry(self, request: CarryRequest, shard: int) -> None:
         """Carry out a shard to its end."""
-        with _failures(request, f"shard {shard}"):
+        with _failures(f"{request.run_id}, shard {shard}"):
             ended = self._shards.carry(request.run_id, shard, request.digest, _heartbeat(), self.hand_over)
         if not ended:
             raise ApplicationError(
@@ -53,8 +56,14 @@ class Activities:
     @activity.defn(name=CANCEL, no_thread_cancel_exception=True)
     def cancel(self, request: CarryRequest) -> None:
         """Ask a run to end."""
-        with _failures(request, CANCEL):
+        with _failures(f"{request.run_id}, {CANCEL}"):
             self._shards.cancel(request.run_id)
+
+    @activity.defn(name=BEGIN, no_thread_cancel_exception=True)
+    def begin(self, name: str, due: str) -> str:
+        """Begin a run."""
+        with _failures(f"scheduled run {name!r}"):
+            return self._begin(name, due)
 
 
 def _heartbeat() -> Callable[[], None]:
@@ -64,7 +73,7 @@ def _heartbeat() -> Callable[[], None]:
 
 
 @contextmanager
-def _failures(request: CarryRequest, what: str) -> Iterator[None]:
+def _failures(what: str) -> Iterator[None]:
     """Report to the server and the log only what a person may read about a failure."""
     try:
         yield
@@ -72,7 +81,7 @@ def _failures(request: CarryRequest, what: str) -> Iterator[None]:
         text, hint, kind = _unexpected(failed), "", "bug"
         if isinstance(failed, Error):
             text, hint, kind = str(failed), failed.hint, failed.outcome
-        logs.worker(f"{request.run_id}, {what}: {text} {hint}".rstrip())
+        logs.worker(f"{what}: {text} {hint}".rstrip())
         # A setting or journal that cannot be used may be so only now, or only for this worker; a refusal applies to
         # all.
         refused = isinstance(failed, RunRefused) and not isinstance(failed, UsageError)

@@ -20,7 +20,6 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from .. import logs
 from ..errors import Error
-from ..execution.shards import Shards
 from ..version import VERSION
 from . import workflow
 from .activities import Activities
@@ -61,7 +60,7 @@ class Serving:
     Args:
         server: the server.
         settings: how to serve.
-        shards: carries out the shards.
+        activities: what it does.
         end: set to take no new work: work in progress is finished, and the rest left to other workers.
 
     Attributes:
@@ -69,12 +68,12 @@ class Serving:
         version: its version there; the deployment is "" if Temporal does not manage its version.
     """
 
-    def __init__(self, server: Server, settings: WorkerSettings, shards: Shards, end: asyncio.Event) -> None:
+    def __init__(self, server: Server, settings: WorkerSettings, activities: Activities, end: asyncio.Event) -> None:
         self.identity = f"{os.getpid()}@{socket.gethostname()}"
         self.version = WorkerDeploymentVersion(settings.deployment, settings.build_id or build_id())
         self._server, self._settings, self._end = server, settings, end
         self._runtime = runtime(settings.metrics)
-        self._activities = Activities(shards)
+        self._activities = activities
         self._workers: list[Worker] = []
         self._stamp: tuple[object, ...] = ()
         self._client: Client
@@ -175,8 +174,8 @@ class Serving:
         does, queue = self._activities, self._settings.queue
         return [
             Worker(
-                self._client, task_queue=queue, workflows=[workflow.RunWorkflow],
-                activities=[does.next_stage, does.cancel], activity_executor=steps,
+                self._client, task_queue=queue, workflows=[workflow.RunWorkflow, workflow.ScheduledWorkflow],
+                activities=[does.next_stage, does.cancel, does.begin], activity_executor=steps,
                 max_concurrent_activities=_MAX_STEPS, **common,
             ),
             Worker(

@@ -20,8 +20,8 @@ from temporalio.common import RetryPolicy, SearchAttributeKey
 with workflow.unsafe.imports_passed_through():
     from ..model.shared import Stage
 
-WORKFLOW = "safe-reinit-run"
-NEXT_STAGE, CARRY, CANCEL = "next-stage", "carry", "cancel"
+WORKFLOW, SCHEDULED = "safe-reinit-run", "safe-reinit-scheduled"
+NEXT_STAGE, CARRY, CANCEL, BEGIN = "next-stage", "carry", "cancel", "begin"
 READ_AGAIN = "read-again"
 RUN = SearchAttributeKey.for_keyword("SafeReinitRun")
 ACCOUNT = SearchAttributeKey.for_keyword("SafeReinitAccount")
@@ -38,6 +38,15 @@ _SHARD: dict[str, Any] = {
     "heartbeat_timeout": timedelta(seconds=20),
     "retry_policy": _RETRY,
 }
+_BEGIN: dict[str, Any] = {
+    # A refusal is final. Otherwise there are other attempts, and after half an hour the last one fails the workflow.
+    "start_to_close_timeout": timedelta(minutes=10),
+    "schedule_to_close_timeout": timedelta(minutes=30),
+    "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=1)),
+}
+_DUE = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
+"""When the Schedule should have started a workflow; the server sets it."""
+_MAX_NAME = 64
 
 
 def carrying_queue(queue: str) -> str:
@@ -144,3 +153,17 @@ class RunWorkflow:
         info = workflow.info()
         full = info.get_current_history_length() >= _MAX_EVENTS or info.is_continue_as_new_suggested()
         return full and self._cancelling is None
+
+
+@workflow.defn(name=SCHEDULED)
+class ScheduledWorkflow:
+    """One time of a Temporal Schedule, which has a worker begin a run of its own configuration."""
+
+    @workflow.run
+    async def run(self, name: Any = "") -> str:  # noqa: ANN401 - anything else would never fail, but hang
+        """Begin the run that workers have under a name, once for each time, and return its id."""
+        info = workflow.info()
+        due = info.typed_search_attributes.get(_DUE) or info.start_time
+        given = [str(name)[:_MAX_NAME], due.isoformat(timespec="seconds")]
+        run_id: str = await workflow.execute_activity(BEGIN, args=given, summary=given[0], **_BEGIN)
+        return run_id

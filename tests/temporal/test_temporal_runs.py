@@ -23,7 +23,7 @@ from safe_reinit.temporal.activities import Activities
 from safe_reinit.temporal.worker import WorkerSettings
 from safe_reinit.temporal.workflow import CarryRequest, RunWorkflow
 from tests.temporalhistories import FOLDER
-from tests.temporals import DIGEST, LONG_HISTORY, Remembering, Run, Temporal, wait_for, working
+from tests.temporals import DIGEST, LONG_HISTORY, Remembering, Run, Temporal, no_schedule, wait_for, working
 
 _numbers = itertools.count()
 
@@ -306,7 +306,8 @@ def test_no_cancellation_by_temporal_ends_a_shard(why: str) -> None:
     shards = Remembering([Stage((0,))], slow=frozenset({0}))
     environment = ActivityEnvironment()
     carrying = threading.Thread(
-        target=lambda: environment.run(Activities(shards).carry, CarryRequest("run-1", DIGEST), 0), daemon=True
+        target=lambda: environment.run(Activities(shards, no_schedule).carry, CarryRequest("run-1", DIGEST), 0),
+        daemon=True,
     )
     carrying.start()
     shards.has("begin 0")
