@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -128,3 +129,78 @@ def safely(
             on_exit(error)
 
     return notify
+
+
+def modules_of(error: BaseException) -> dict[str, int]:
+    """Return the modules that an error passed through, each with its last line."""
+    trace, lines_of = error.__traceback__, dict[str, int]()
+    while trace is not None:
+        lines_of[trace.tb_frame.f_globals.get("__name__", "")] = trace.tb_lineno
+        trace = trace.tb_next
+    return lines_of
+
+
+def unexpected(error: Exception) -> Error:
+    """Return, for people, what an error is that nobody has foreseen, and where; its text could contain a secret."""
+    ours = [f"{name}:{line}" for name, line in modules_of(error).items() if name.startswith("safe_reinit")]
+    return Error(f"An unexpected {type(error).__name__} at {ours[-1] if ours else 'an unknown place'}.")
+
+
+_TLS_FILES = "Correct temporal_tls_ca, temporal_tls_cert and temporal_tls_key."
+_NO_TLS = "No TLS connection to the Temporal server {address}: "
+_OF_TEMPORAL: tuple[tuple[str, type[RunRefused | UsageError], str, str], ...] = (
+    (
+        r"NOT_FOUND.*[Nn]amespace", RunRefused, "The Temporal server {address} has no namespace {namespace}.",
+        "Correct temporal_namespace, or create it: temporal operator namespace create -n {namespace}",
+    ),
+    (
+        r"Unauthenticated|UNAUTHENTICATED|PermissionDenied|PERMISSION_DENIED", RunRefused,
+        "The Temporal server {address} refuses access to the namespace {namespace} with {shown}.",
+        "Correct temporal_api_key_file or temporal_tls_cert, or have them given access to the namespace.",
+    ),
+    (
+        r"PrivateKeyParseError|InconsistentKeys|NoCertificatesPresented|CertificateParseError", UsageError,
+        "The client certificate for the Temporal server {address} cannot be used: a file is not PEM, or the key "
+        "belongs to another certificate.",
+        "Correct temporal_tls_cert and temporal_tls_key.",
+    ),
+    (
+        r"InvalidContentType|InvalidMessage", RunRefused, f"{_NO_TLS}what listens there does not use TLS.",
+        "Correct temporal (HOST:PORT), or leave the TLS settings out.",
+    ),
+    (r"NotValidForName", RunRefused, f"{_NO_TLS}its certificate is for another name.", "Correct temporal (HOST:PORT)."),
+    (r"Expired", RunRefused, f"{_NO_TLS}its certificate has expired.", "Have it renewed."),
+    (r"InvalidCertificate", RunRefused, f"{_NO_TLS}its certificate is not from a CA that is trusted here.", _TLS_FILES),
+    (
+        r"Alert|PeerIncompatible|connection closed|UnexpectedEof|HandshakeEof|ConnectionReset|BrokenPipe", RunRefused,
+        "The Temporal server {address} closes the connection at once. It may need TLS or another client certificate.",
+        f"Set temporal_tls if it needs TLS. {_TLS_FILES}",
+    ),
+    (
+        r"dns error|[Ii]nvalid ?[Uu]ri|invalid authority", RunRefused,
+        "The name of the Temporal server {address} cannot be found.", "Correct temporal (HOST:PORT).",
+    ),
+)  # fmt: skip
+"""What a failure says, and what people are told then; the first match counts."""
+
+
+def temporal_error(status: str, text: str, **names: str) -> RunRefused | UsageError:
+    """Return, for people, why a Temporal server did not do what it was asked.
+
+    Args:
+        status: the gRPC status with which it answered; ``""`` if it did not.
+        text: the text of the failure, of which nothing is repeated: it may contain what was sent.
+        names: ``address`` and ``namespace``, and what was ``shown`` to be let in.
+    """
+    for pattern, kind, sentence, hint in _OF_TEMPORAL:
+        if re.search(pattern, f"{status} {text}", re.DOTALL):
+            return kind(sentence.format(**names), hint=hint.format(**names))
+    if status in ("", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN"):
+        return RunRefused(
+            f"The Temporal server {names['address']} does not answer.",
+            hint="Check that it runs and can be reached from here, then try again. The journal has every run.",
+        )
+    return RunRefused(
+        f"The Temporal server {names['address']} refused the request ({status}).",
+        hint="Try again; the server's log says why.",
+    )

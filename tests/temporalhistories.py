@@ -12,8 +12,8 @@ from pathlib import Path
 from temporalio.client import WorkflowFailureError
 
 from safe_reinit.model import Stage
-from safe_reinit.temporal.worker import WorkerSettings, build_id
-from tests.temporals import Remembering, Run, Temporal, temporal_or_skip, working
+from safe_reinit.temporal.worker import build_id
+from tests.temporals import Remembering, Run, Temporal, WorkerSettings, temporal_or_skip, working
 
 FOLDER = Path(__file__).parent / "histories"
 STAGES = (Stage((0,)), Stage(question="Go on with 199 machines?"), Stage((1, 2, 3), at_once=2))

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,12 +17,13 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 
 from safe_reinit.cli.health import serve_health
+from safe_reinit.config import changed_by_arguments, resolve
 from safe_reinit.errors import RunRefused
 from safe_reinit.model import Stage
 from safe_reinit.temporal.activities import Activities, Begin
 from safe_reinit.temporal.carrier import WorkflowCarrier, workflow_id
 from safe_reinit.temporal.server import SERVER_TIMEOUT, Server
-from safe_reinit.temporal.worker import Serving, WorkerSettings
+from safe_reinit.temporal.worker import Serving
 from tests.servers import refused_port
 
 T = TypeVar("T")
@@ -32,6 +33,27 @@ DIGEST = "5e" * 32
 LONG_HISTORY = 60
 """Events after which the server suggests that a history is long: production's is 4,096."""
 PROGRAM = Path(sys.executable).parent / "temporal"
+
+
+def server_at(address: str, **settings: Any) -> Server:
+    """Return the server at an address; ``temporal_`` is left out in the names of the settings."""
+    given = {f"temporal_{name}": value for name, value in settings.items()}
+    return Server(resolve({"temporal": address, **given}, {}, {}))
+
+
+def having(server: Server, **settings: Any) -> Server:
+    """Return a server with other settings, by their whole names."""
+    return Server(changed_by_arguments(server.settings, settings))
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """How a worker of the tests serves; without a version, as that of the code."""
+
+    queue: str
+    deployment: str = ""
+    build_id: str = ""
+    metrics: str = ""
 
 
 class Temporal:
@@ -45,7 +67,7 @@ class Temporal:
     @property
     def server(self) -> Server:
         """How it is reached."""
-        return Server(f"127.0.0.1:{self.port}")
+        return server_at(f"127.0.0.1:{self.port}")
 
     def start(self, *words: str) -> None:
         """Start it, and wait until it serves."""
@@ -306,7 +328,10 @@ def start_worker(
             begun.append((serving, asyncio.get_running_loop(), end))
             changed.set()
 
-        serving = Serving(server, settings, Activities(shards, begin), end)
+        given = {"temporal_deployment": settings.deployment or None, "worker_metrics": settings.metrics or None}
+        serving = Serving(having(server, **given), settings.queue, Activities(shards, begin), end)
+        if settings.build_id:
+            serving.version = replace(serving.version, build_id=settings.build_id)
         await serving.connect()
         async with serve_health(health, serving.health) if health else nullcontext():
             await serving.run(ready)

@@ -7,9 +7,8 @@ import sys
 
 from safe_reinit.model import Stage
 from safe_reinit.temporal.activities import Activities
-from safe_reinit.temporal.server import Server
-from safe_reinit.temporal.worker import Serving, WorkerSettings
-from tests.temporals import Remembering, no_schedule
+from safe_reinit.temporal.worker import Serving
+from tests.temporals import Remembering, no_schedule, server_at
 
 
 def _report(what: str, shard: int) -> None:
@@ -18,9 +17,7 @@ def _report(what: str, shard: int) -> None:
 
 
 async def _serve(shards: Remembering) -> None:
-    serving = Serving(
-        Server(sys.argv[1]), WorkerSettings(sys.argv[2]), Activities(shards, no_schedule), asyncio.Event()
-    )
+    serving = Serving(server_at(sys.argv[1]), sys.argv[2], Activities(shards, no_schedule), asyncio.Event())
     await serving.connect()
     await serving.run(lambda _: None)
 

@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "checks", "clock", "cloud", "core", "error_mapping", "errors", "interrupt", "journal", "logs", "model",
         "planning", "plans", "report",
     },
-    "temporal": {"config", "core", "errors", "execution", "logs", "model", "plans", "version"},
+    "temporal": {"config", "core", "error_mapping", "errors", "execution", "logs", "model", "plans", "version"},
     "client": {
         "clock", "cloud", "config", "error_mapping", "errors", "execution", "interrupt", "journal", "model", "planning",
         "report", "temporal",

@@ -418,12 +418,14 @@ def _command(argv: Sequence[str], output: Output) -> int | Error:
         return RunRefused("Interrupted before anything was changed.", hint="")
     except Error as raised:
         return raised
-    except Exception as unexpected:  # noqa: BLE001 - a traceback could show a secret
-        through = _modules(unexpected)
-        if isinstance(unexpected, OSError) and "click.utils" in through:  # the help, or a question, which click writes
-            written = unwritten("stderr" if "click.termui" in through else "stdout", unexpected)
+    except Exception as error:  # noqa: BLE001 - a traceback could show a secret
+        from ..error_mapping import modules_of, unexpected  # noqa: PLC0415 - help stays cheap
+
+        through = modules_of(error)
+        if isinstance(error, OSError) and "click.utils" in through:  # the help, or a question, which click writes
+            written = unwritten("stderr" if "click.termui" in through else "stdout", error)
             return 0 if isinstance(written, UnreadError) else written
-        return Error(f"An unexpected {type(unexpected).__name__} at {_place(unexpected)}.")
+        return unexpected(error)
 
 
 def _invoke(argv: Sequence[str], program: str, **context: Any) -> int:  # noqa: ANN401 - click's own
@@ -434,17 +436,3 @@ def _invoke(argv: Sequence[str], program: str, **context: Any) -> int:  # noqa: 
 
 def _program() -> str:
     return "python -m safe_reinit" if sys.argv[0].endswith("__main__.py") else "safe-reinit"
-
-
-def _modules(error: BaseException) -> dict[str, int]:
-    """Return the modules that an error passed through, each with its last line."""
-    trace, lines_of = error.__traceback__, dict[str, int]()
-    while trace is not None:
-        lines_of[trace.tb_frame.f_globals.get("__name__", "")] = trace.tb_lineno
-        trace = trace.tb_next
-    return lines_of
-
-
-def _place(error: BaseException) -> str:
-    ours = [f"{name}:{line}" for name, line in _modules(error).items() if name.startswith("safe_reinit")]
-    return ours[-1] if ours else "an unknown place"

@@ -26,7 +26,7 @@ from .signals import NUMBERS, end_by_sigint
 if TYPE_CHECKING:
     from ..temporal.activities import Activities
     from ..temporal.server import Server
-    from ..temporal.worker import Serving, WorkerSettings
+    from ..temporal.worker import Serving
 
 _ENDING = (
     "Stopping: the worker begins no more machines, finishes those that it has begun and starts them again. Other "
@@ -47,20 +47,15 @@ def command(flags: Mapping[str, Any]) -> int:
     config = resolve(flags, os.environ, flags.get("config"))
     demand_sdk("A worker")
     from ..temporal.activities import Activities  # noqa: PLC0415 - an extra
-    from ..temporal.server import queue_of, server_of  # noqa: PLC0415 - an extra
-    from ..temporal.worker import WorkerSettings  # noqa: PLC0415 - an extra
+    from ..temporal.server import Server, queue_of  # noqa: PLC0415 - an extra
 
-    server, client, scheduled = server_of(config), connect(config=config), ScheduledRuns(flags, config)
+    server, client, scheduled = Server(config), connect(config=config), ScheduledRuns(flags, config)
     client.own_runs.demand_shared()
     account, region = _account(config, client.clock), client.region
-    settings = WorkerSettings(
-        queue_of(config, account, region), config.temporal_deployment or "",
-        metrics=config.worker_metrics or "",
-    )  # fmt: skip
-    whom = f"account {account} in {region}"
+    whom, queue = f"account {account} in {region}", queue_of(config, account, region)
     with _log_to_stderr():
         activities = Activities(client.own_runs.shards(print_stderr), scheduled.begin)
-        asyncio.run(_serve(server, settings, activities, config.worker_health or "", whom))
+        asyncio.run(_serve(server, queue, activities, whom))
     return 0
 
 
@@ -92,7 +87,7 @@ def _account(config: Settings, clock: Clock) -> str:
             raise refusal_of(error) from None
 
 
-async def _serve(server: Server, settings: WorkerSettings, activities: Activities, health: str, whom: str) -> None:
+async def _serve(server: Server, queue: str, activities: Activities, whom: str) -> None:
     from ..temporal.worker import Serving  # noqa: PLC0415 - an extra
     from .health import serve_health  # noqa: PLC0415 - see above
 
@@ -110,12 +105,13 @@ async def _serve(server: Server, settings: WorkerSettings, activities: Activitie
             loop.add_signal_handler(number, got, number)
 
     def ready(serving: Serving) -> None:
-        print_stderr(f"Working for {whom} at {server.text}, task queue {settings.queue}.")
-        if settings.deployment:
+        where = f"the Temporal server {server.address} (namespace {server.namespace})"
+        print_stderr(f"Working for {whom} at {where}, task queue {queue}.")
+        if serving.version.deployment_name:
             command = server.command_for(serving.version)
             print_stderr(f"This worker gets no runs until its version {serving.version.build_id} is current: {command}")
 
-    serving = Serving(server, settings, activities, end)
+    serving, health = Serving(server, queue, activities, end), server.settings.worker_health
     await serving.connect()
     async with serve_health(health, serving.health) if health else nullcontext():
         await serving.run(ready)

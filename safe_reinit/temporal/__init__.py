@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..core.resuming import Verdict
     from ..execution.session import Session
     from ..model import Call, OnUnknown, Plan, Report
-    from .server import Server
 
 
 def demand_sdk(who: str = "The runner temporal") -> None:
@@ -53,15 +52,16 @@ def run_on_workers(
     """
     demand_sdk()
     from ..execution import shards  # noqa: PLC0415 - see above
+    from .carrier import follow  # noqa: PLC0415 - an extra
 
     shards.demand_carriable(session, plan)
-    server = _reachable(settings)
-    shards.record_shards(session, plan, run_id, calls, on_unknown)
-    return _carried(session, settings, server, run_id, joins=False)
+    return follow(
+        session, settings, run_id, lambda: shards.record_shards(session, plan, run_id, calls, on_unknown), joins=False
+    )
 
 
 def resume_on_workers(session: Session, settings: Settings, run_id: str, verdict: Verdict | None) -> Report:
-    """Have workers carry out what is open in a run, and follow it; see ``execution.shards.resume``.
+    """Have workers carry out what is open in a run, and follow it; see ``execution.shards.resume_shards``.
 
     Raises:
         UsageError: the SDK is not installed, or the server or the journal cannot be used.
@@ -74,31 +74,6 @@ def resume_on_workers(session: Session, settings: Settings, run_id: str, verdict
     if ended is not None:
         return ended
     demand_sdk()
-    server = _reachable(settings)
-    session.journal.reopen(run_id)
-    return _carried(session, settings, server, run_id, joins=True)
+    from .carrier import follow  # noqa: PLC0415 - an extra
 
-
-def _reachable(settings: Settings) -> Server:
-    """Return the server that the settings name, once it has answered."""
-    import asyncio  # noqa: PLC0415 - most runs are carried here
-
-    from .server import server_of  # noqa: PLC0415 - an extra
-
-    server = server_of(settings)
-    asyncio.run(server.connect())
-    return server
-
-
-def _carried(session: Session, settings: Settings, server: Server, run_id: str, *, joins: bool) -> Report:
-    """Have a run of shards carried out, follow it to its end, and return its report."""
-    from ..execution.following import Following  # noqa: PLC0415 - see above
-    from ..plans import shards  # noqa: PLC0415 - see above
-    from .carrier import WorkflowCarrier  # noqa: PLC0415 - an extra
-    from .server import queue_of  # noqa: PLC0415 - an extra
-
-    run = session.stored(run_id)
-    digest = shards.digest_of_shards(each.digest for each in session.journal.shards(run_id))
-    queue = queue_of(settings, run.account, run.region)
-    carrier = WorkflowCarrier(server, queue, run_id, digest, run.account, run.region, len(run.jobs))
-    return Following(session, run, carrier, joins=joins)()
+    return follow(session, settings, run_id, lambda: session.journal.reopen(run_id), joins=True)

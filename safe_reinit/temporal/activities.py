@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from .. import logs
+from ..error_mapping import unexpected
 from ..errors import Error, RunRefused, UsageError
 from ..execution.shards import Shards
 from ..model import Stage
@@ -78,17 +77,9 @@ def _failures(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as failed:  # noqa: BLE001 - its text may hold what must not leave this host
-        text, hint, kind = _unexpected(failed), "", "bug"
-        if isinstance(failed, Error):
-            text, hint, kind = str(failed), failed.hint, failed.outcome
-        logs.worker(f"{what}: {text} {hint}".rstrip())
+        error = failed if isinstance(failed, Error) else unexpected(failed)
+        logs.worker(f"{what}: {error} {error.hint}".rstrip())
         # A setting or journal that cannot be used may be so only now, or only for this worker; a refusal applies to
         # all.
-        refused = isinstance(failed, RunRefused) and not isinstance(failed, UsageError)
-        raise ApplicationError(text, hint, type=kind, non_retryable=refused) from None
-
-
-def _unexpected(error: Exception) -> str:
-    """Return the class of an unexpected error and the line it comes from; its text may contain a secret."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"An unexpected {type(error).__name__} at {Path(last.filename).name}:{last.lineno}."
+        refused = isinstance(error, RunRefused) and not isinstance(error, UsageError)
+        raise ApplicationError(str(error), error.hint, type=error.outcome, non_retryable=refused) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from temporalio.runtime import (
 from temporalio.service import RPCError, TLSConfig
 
 from ..config import Settings
+from ..error_mapping import temporal_error
 from ..errors import RunRefused, UsageError
 from .workflow import carrying_queue
 
@@ -40,42 +40,6 @@ NO_VERSION = WorkerDeploymentVersion("", "")
 """The version of a worker whose version Temporal does not manage."""
 _POLLED_WITHIN = timedelta(seconds=90)
 """A poll lasts a minute: a worker that has not polled for longer is gone."""
-_FILES = "Correct temporal_tls_ca, temporal_tls_cert and temporal_tls_key."
-_NO_TLS = "No TLS connection to the Temporal server {address}: "
-_WRONG: tuple[tuple[str, type[RunRefused | UsageError], str, str], ...] = (
-    (
-        r"NOT_FOUND.*[Nn]amespace", RunRefused, "The Temporal server {address} has no namespace {namespace}.",
-        "Correct temporal_namespace, or create it: temporal operator namespace create -n {namespace}",
-    ),
-    (
-        r"Unauthenticated|UNAUTHENTICATED|PermissionDenied|PERMISSION_DENIED", RunRefused,
-        "The Temporal server {address} refuses access to the namespace {namespace} with {shown}.",
-        "Correct temporal_api_key_file or temporal_tls_cert, or have them given access to the namespace.",
-    ),
-    (
-        r"PrivateKeyParseError|InconsistentKeys|NoCertificatesPresented|CertificateParseError", UsageError,
-        "The client certificate for the Temporal server {address} cannot be used: a file is not PEM, or the key "
-        "belongs to another certificate.",
-        "Correct temporal_tls_cert and temporal_tls_key.",
-    ),
-    (
-        r"InvalidContentType|InvalidMessage", RunRefused, f"{_NO_TLS}what listens there does not use TLS.",
-        "Correct temporal (HOST:PORT), or leave the TLS settings out.",
-    ),
-    (r"NotValidForName", RunRefused, f"{_NO_TLS}its certificate is for another name.", "Correct temporal (HOST:PORT)."),
-    (r"Expired", RunRefused, f"{_NO_TLS}its certificate has expired.", "Have it renewed."),
-    (r"InvalidCertificate", RunRefused, f"{_NO_TLS}its certificate is not from a CA that is trusted here.", _FILES),
-    (
-        r"Alert|PeerIncompatible|connection closed|UnexpectedEof|HandshakeEof|ConnectionReset|BrokenPipe", RunRefused,
-        "The Temporal server {address} closes the connection at once. It may need TLS or another client certificate.",
-        f"Set temporal_tls if it needs TLS. {_FILES}",
-    ),
-    (
-        r"dns error|[Ii]nvalid ?[Uu]ri|invalid authority", RunRefused,
-        "The name of the Temporal server {address} cannot be found.", "Correct temporal (HOST:PORT).",
-    ),
-)  # fmt: skip
-"""What a failure says, and what people are told then; the first match counts."""
 
 
 class _OnlySentences(DefaultFailureConverter):
@@ -87,38 +51,46 @@ class _OnlySentences(DefaultFailureConverter):
 
 
 _SENT = replace(DataConverter.default, failure_converter_class=_OnlySentences)
+_FILES = (
+    Settings.temporal_tls_ca, Settings.temporal_tls_cert, Settings.temporal_tls_key, Settings.temporal_api_key_file,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Server:
-    """Where the server is, and what is needed to connect. Files are named and not read, because they rotate."""
+    """The server that the settings name. The files that they name are read for each connection, because they rotate.
 
-    address: str
-    """``HOST:PORT``."""
-    namespace: str = "default"
-    tls: bool = False
-    """Whether TLS is used even if none of the files below implies it."""
-    ca: str = ""
-    """A file with the CA certificates to trust; by default those of the system."""
-    cert: str = ""
-    key: str = ""
-    """The files with our certificate and its key (mTLS)."""
-    api_key_file: str = ""
+    Raises:
+        UsageError: they name no server, or only half of a certificate and key.
+    """
+
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        if not self.settings.temporal:
+            raise UsageError("No Temporal server given.", hint="Set temporal: HOST:PORT, or give --temporal.")
+        if bool(self.settings.temporal_tls_cert) is not bool(self.settings.temporal_tls_key):
+            raise UsageError("A client certificate needs its key, and a key its certificate.",
+                             hint="Set both temporal_tls_cert and temporal_tls_key.")  # fmt: skip
 
     @property
-    def text(self) -> str:
-        """Its name for people."""
-        return f"the Temporal server {self.address} (namespace {self.namespace})"
+    def address(self) -> str:
+        """``HOST:PORT``."""
+        return str(self.settings.temporal)
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the workers."""
+        return self.settings.temporal_namespace
 
     def command_for(self, version: WorkerDeploymentVersion) -> str:
         """Return the command with which a person gives this version of workers the work."""
-        options = ["--address", self.address, "--namespace", self.namespace]
-        if self.tls:
-            options += ["--tls"]
-        files = {"--tls-ca-path": self.ca, "--tls-cert-path": self.cert, "--tls-key-path": self.key}
-        options += [each for option, name in files.items() if name for each in (option, name)]
+        given = self.settings
+        options = ["--address", self.address, "--namespace", self.namespace, *(["--tls"] if given.temporal_tls else [])]
+        for option, row in zip(("--tls-ca-path", "--tls-cert-path", "--tls-key-path"), _FILES, strict=False):
+            options += [option, name] if (name := given.of(row).value) else []
         which = ["--deployment-name", version.deployment_name, "--build-id", version.build_id]
-        key = f' --api-key "$(cat {shlex.quote(self.api_key_file)})"' if self.api_key_file else ""
+        key = f' --api-key "$(cat {shlex.quote(given.temporal_api_key_file)})"' if given.temporal_api_key_file else ""
         return shlex.join(["temporal", "worker", "deployment", "set-current-version", *options, *which]) + key
 
     async def connect(self, runs_on: Runtime | None = None, identity: str | None = None) -> Client:
@@ -128,14 +100,10 @@ class Server:
             UsageError: a file cannot be read or used.
             RunRefused: the server does not answer, or refuses the connection.
         """
-        secret = self._read(self.api_key_file, "temporal_api_key_file")
-        tls: TLSConfig | bool = self.tls or bool(secret)
-        if self.ca or self.cert:
-            tls = TLSConfig(
-                server_root_ca_cert=self._read(self.ca, "temporal_tls_ca"),
-                client_cert=self._read(self.cert, "temporal_tls_cert"),
-                client_private_key=self._read(self.key, "temporal_tls_key"),
-            )
+        ca, cert, key, secret = self.read()
+        tls: TLSConfig | bool = self.settings.temporal_tls or bool(secret)
+        if ca or cert:
+            tls = TLSConfig(server_root_ca_cert=ca, client_cert=cert, client_private_key=key)
         try:
             async with asyncio.timeout(SERVER_TIMEOUT):
                 client = await Client.connect(
@@ -147,60 +115,28 @@ class Server:
             raise self.explain(error) from None
         return client
 
-    def stamp(self) -> tuple[object, ...]:
-        """Return a value that changes when a file is replaced."""
-        stamps: list[object] = []
-        for name in filter(None, (self.ca, self.cert, self.key, self.api_key_file)):
+    def read(self) -> tuple[bytes | None, ...]:
+        """Return the present content of the files; ``None`` for one that is not used.
+
+        Raises:
+            UsageError: one cannot be read.
+        """
+        content = list[bytes | None]()
+        for row in _FILES:
+            name = self.settings.of(row).value
             try:
-                stat = Path(name).stat()
-                stamps.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
-            except OSError:
-                stamps.append(None)
-        return tuple(stamps)
+                content.append(Path(name).read_bytes() if name else None)
+            except OSError as error:
+                raise UsageError(f"{name} cannot be read: {error.strerror}.", hint=f"Correct {row.name}.") from None
+        return tuple(content)
 
     def explain(self, error: BaseException) -> RunRefused | UsageError:
         """Return, for people, why the server did not do what it was asked; nothing that was sent is repeated."""
         status = error.status.name if isinstance(error, RPCError) else ""
-        with_what = "this API key" if self.api_key_file else "this client certificate" if self.cert else "no key"
-        names = {"address": self.address, "namespace": self.namespace, "shown": with_what}
-        for pattern, kind, sentence, hint in _WRONG:
-            if re.search(pattern, f"{status} {error}", re.DOTALL):
-                return kind(sentence.format(**names), hint=hint.format(**names))
-        if status in ("", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN"):
-            return RunRefused(
-                f"The Temporal server {self.address} does not answer.",
-                hint="Check that it runs and can be reached from here, then try again. The journal has every run.",
-            )
-        return RunRefused(
-            f"The Temporal server {self.address} refused the request ({status}).",
-            hint="Try again; the server's log says why.",
-        )
-
-    def _read(self, name: str, setting: str) -> bytes | None:
-        if not name:
-            return None
-        try:
-            return Path(name).read_bytes()
-        except OSError as error:
-            raise UsageError(f"{name} cannot be read: {error.strerror}.", hint=f"Correct {setting}.") from None
-
-
-def server_of(settings: Settings) -> Server:
-    """Return the server that the settings name.
-
-    Raises:
-        UsageError: they name none, or only half of a certificate and key.
-    """
-    if not settings.temporal:
-        raise UsageError("No Temporal server given.", hint="Set temporal: HOST:PORT, or give --temporal.")
-    if bool(settings.temporal_tls_cert) is not bool(settings.temporal_tls_key):
-        raise UsageError("A client certificate needs its key, and a key its certificate.",
-                         hint="Set both temporal_tls_cert and temporal_tls_key.")  # fmt: skip
-    return Server(
-        settings.temporal, settings.temporal_namespace, settings.temporal_tls,
-        settings.temporal_tls_ca or "", settings.temporal_tls_cert or "", settings.temporal_tls_key or "",
-        settings.temporal_api_key_file or "",
-    )  # fmt: skip
+        given = self.settings
+        key = "this API key" if given.temporal_api_key_file else ""
+        shown = key or ("this client certificate" if given.temporal_tls_cert else "no key")
+        return temporal_error(status, str(error), address=self.address, namespace=self.namespace, shown=shown)
 
 
 def queue_of(settings: Settings, account: str, region: str) -> str:
@@ -217,39 +153,27 @@ class Pollers:
     current: frozenset[str]
     """Those to which the server gives tasks: they have the current version."""
 
-    @property
-    def makes_current(self) -> WorkerDeploymentVersion:
-        """The version that could be made current: the last one, by name, of those in a deployment."""
-        return max(self.versions.values(), key=lambda each: (each.deployment_name, each.build_id), default=NO_VERSION)
-
 
 async def pollers(client: Client, queue: str) -> Pollers:
     """Return the workers that poll for everything a run needs."""
-    kinds = {
-        queue: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-        carrying_queue(queue): TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-    }
-    everyone, current = [], []
-    for name, kind in kinds.items():
+    everyone, current, since = [], [], datetime.now(UTC) - _POLLED_WITHIN
+    for name, kind in (
+        (queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
+        (carrying_queue(queue), TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+    ):
         request = DescribeTaskQueueRequest(
             namespace=client.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind
         )
         answer = await client.workflow_service.describe_task_queue(request, timeout=timedelta(seconds=SERVER_TIMEOUT))
-        since = datetime.now(UTC) - _POLLED_WITHIN
         live = [each for each in answer.pollers if each.last_access_time.ToDatetime(UTC) > since]
         everyone.append({each.identity: _version(each.deployment_options) for each in live})
-        versioning = answer.versioning_info
-        ramping = [versioning.ramping_deployment_version] if versioning.ramping_version_percentage else []
-        given = {
-            WorkerDeploymentVersion(each.deployment_name, each.build_id)
-            for each in (versioning.current_deployment_version, *ramping)
-        }
-        current.append({identity for identity, version in everyone[-1].items() if version in given})
-    both = set.intersection(*map(set, everyone))
-    return Pollers(
-        {identity: version for identity, version in everyone[0].items() if identity in both},
-        frozenset(both.intersection(*current)),
-    )
+        routing = answer.versioning_info
+        ramping = [routing.ramping_deployment_version] if routing.ramping_version_percentage else []
+        given = [routing.current_deployment_version, *ramping]
+        versions = {WorkerDeploymentVersion(each.deployment_name, each.build_id) for each in given}
+        current.append({identity for identity, version in everyone[-1].items() if version in versions})
+    both = everyone[0].keys() & everyone[1].keys()
+    return Pollers({identity: everyone[0][identity] for identity in both}, frozenset(current[0] & current[1]))
 
 
 def _version(options: WorkerDeploymentOptions) -> WorkerDeploymentVersion:
@@ -265,12 +189,9 @@ def runtime(metrics: str = "") -> Runtime:
     log.addHandler(logging.NullHandler())  # else Python shows it to whoever has set no logging up
     forwarding = LogForwardingConfig(log, append_target_to_name=False)
     log_settings = LoggingConfig(TelemetryFilter(core_level="ERROR", other_level="ERROR"), forwarding=forwarding)
+    prometheus = PrometheusConfig(bind_address=metrics) if metrics else None
     try:
-        return Runtime(
-            telemetry=TelemetryConfig(
-                logging=log_settings, metrics=PrometheusConfig(bind_address=metrics) if metrics else None
-            )
-        )
+        return Runtime(telemetry=TelemetryConfig(logging=log_settings, metrics=prometheus))
     except (RuntimeError, ValueError):
         raise UsageError(
             f"The worker cannot listen on {metrics} for metrics.",

@@ -6,9 +6,8 @@ import asyncio
 import hashlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,21 +33,6 @@ _BEAT = timedelta(seconds=8)
 """The shortest time between heartbeats: one may be lost before the worker counts as silent."""
 
 
-@dataclass(frozen=True)
-class WorkerSettings:
-    """How a worker serves."""
-
-    queue: str
-    deployment: str = ""
-    """The name of the worker deployment, if Temporal manages the versions of workers; otherwise it gives tasks to any
-    worker.
-    """
-    build_id: str = ""
-    """The version of this worker there; ``""`` for the version of the code."""
-    metrics: str = ""
-    """The ``HOST:PORT`` where Prometheus finds the metrics of the SDK."""
-
-
 def build_id() -> str:
     """Return the version of this worker: that of the package, and a digest of the workflow."""
     return f"{VERSION}-{hashlib.sha256(Path(workflow.__file__).read_bytes()).hexdigest()[:8]}"
@@ -59,7 +43,7 @@ class Serving:
 
     Args:
         server: the server.
-        settings: how to serve.
+        queue: the task queue.
         activities: what it does.
         end: set to take no new work: work in progress is finished, and the rest left to other workers.
 
@@ -68,14 +52,13 @@ class Serving:
         version: its version there; the deployment is "" if Temporal does not manage its version.
     """
 
-    def __init__(self, server: Server, settings: WorkerSettings, activities: Activities, end: asyncio.Event) -> None:
+    def __init__(self, server: Server, queue: str, activities: Activities, end: asyncio.Event) -> None:
         self.identity = f"{os.getpid()}@{socket.gethostname()}"
-        self.version = WorkerDeploymentVersion(settings.deployment, settings.build_id or build_id())
-        self._server, self._settings, self._end = server, settings, end
-        self._runtime = runtime(settings.metrics)
-        self._activities = activities
+        self.version = WorkerDeploymentVersion(server.settings.temporal_deployment or "", build_id())
+        self._server, self._queue, self._activities, self._end = server, queue, activities, end
+        self._runtime = runtime(server.settings.worker_metrics or "")
         self._workers: list[Worker] = []
-        self._stamp: tuple[object, ...] = ()
+        self._files: tuple[bytes | None, ...] = ()
         self._client: Client
         self._trouble = ""
 
@@ -86,28 +69,20 @@ class Serving:
             UsageError: a file cannot be used, or the address for metrics is in use.
             RunRefused: the server does not answer, or refuses the connection.
         """
-        stamp = self._server.stamp()
+        files = self._server.read()
         self._client = await self._server.connect(self._runtime, self.identity)
-        self._stamp = stamp
+        self._files = files
         for worker in self._workers:
             worker.client = self._client
 
-    async def refresh(self) -> None:
-        """Connect again if a key or certificate was replaced; if that fails, keep the present connection."""
-        if self._server.stamp() != self._stamp:
-            try:
-                await self.connect()
-            except Error as error:
-                logs.worker(f"A key or certificate was replaced, but the new one cannot be used: {error} {error.hint}")
-
     async def check(self) -> None:
         """Load replaced files, and log, once each, that the server does not answer and that it answers again."""
-        await self.refresh()
-        trouble = ""
         try:
-            await pollers(self._client, self._settings.queue)
-        except RPCError as error:
-            trouble = str(self._server.explain(error))
+            if self._server.read() != self._files:
+                await self.connect()
+        except Error as error:  # the present connection may still be good
+            logs.worker(f"A key or certificate was replaced, but the new one cannot be used: {error} {error.hint}")
+        _, trouble = await self._is_seen()
         if trouble and not self._trouble:
             logs.worker(f"{trouble} This worker continues its shards, and starts their machines again.")
         if self._trouble and not trouble:
@@ -118,11 +93,15 @@ class Serving:
         """Return whether this worker polls, as the server recently saw it, and a sentence about it."""
         if self._end.is_set():
             return False, "This worker is stopping: it finishes its shards and takes no new ones."
+        polling, trouble = await self._is_seen()
+        return polling, trouble or ("ready" if polling else "The Temporal server has not seen this worker poll.")
+
+    async def _is_seen(self) -> tuple[bool, str]:
+        """Return whether the server recently saw this worker poll, or why it cannot be asked."""
         try:
-            polling = self.identity in (await pollers(self._client, self._settings.queue)).versions
+            return self.identity in (await pollers(self._client, self._queue)).versions, ""
         except RPCError as error:
             return False, str(self._server.explain(error))
-        return polling, "ready" if polling else "The Temporal server has not seen this worker poll."
 
     async def run(self, ready: Callable[[Serving], None]) -> None:
         """Poll until ``end`` is set, and then until this worker has stopped working on its shards.
@@ -134,8 +113,12 @@ class Serving:
             UsageError: the server cannot be used with these settings.
             RunRefused: the server does not answer, or refuses the connection.
         """
+        does, workflows = self._activities, [workflow.RunWorkflow, workflow.ScheduledWorkflow]
         with ThreadPoolExecutor(_MAX_STEPS) as steps, ThreadPoolExecutor(MAX_SHARDS) as carrying:
-            self._workers = self._make(steps, carrying)
+            self._workers = [  # shards wait for hours, so they have slots of their own
+                self._make(self._queue, steps, _MAX_STEPS, [does.next_stage, does.cancel, does.begin], workflows),
+                self._make(workflow.carrying_queue(self._queue), carrying, MAX_SHARDS, [does.carry]),
+            ]
             running = [asyncio.create_task(worker.run()) for worker in self._workers]
             checking = asyncio.create_task(self._check_again_and_again())
             ending = asyncio.create_task(self._end.wait())
@@ -147,39 +130,26 @@ class Serving:
                 await worker.shutdown()
             checking.cancel()
             ended = await asyncio.gather(*running, return_exceptions=True)
-        for why in ended:
-            if isinstance(why, BaseException):
-                raise self._server.explain(why) from None
+        for why in filter(None, ended):
+            raise self._server.explain(why) from None
 
     async def _check_again_and_again(self) -> None:
         while True:
             await asyncio.sleep(_CHECK_INTERVAL)
             await self.check()
 
-    def _make(self, steps: ThreadPoolExecutor, carrying: ThreadPoolExecutor) -> list[Worker]:
-        """Make the worker for workflows and their steps, and the one for shards, which wait for hours."""
+    def _make(
+        self, queue: str, executor: ThreadPoolExecutor, slots: int, activities: Sequence[Callable[..., Any]],
+        workflows: Sequence[type] = (),
+    ) -> Worker:  # fmt: skip
         # If a run stayed with the version that began it, it could not continue after the last worker of that version
         # has ended, and its machines would stay down. So it follows the current version.
         versioned = WorkerDeploymentConfig(
-            self.version,
-            use_worker_versioning=True,
-            default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+            self.version, use_worker_versioning=True, default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE
         )
-        common: dict[str, Any] = {
-            "identity": self.identity,
-            "deployment_config": versioned if self.version.deployment_name else None,
-            "max_heartbeat_throttle_interval": _BEAT,
-            "default_heartbeat_throttle_interval": _BEAT,
-        }
-        does, queue = self._activities, self._settings.queue
-        return [
-            Worker(
-                self._client, task_queue=queue, workflows=[workflow.RunWorkflow, workflow.ScheduledWorkflow],
-                activities=[does.next_stage, does.cancel, does.begin], activity_executor=steps,
-                max_concurrent_activities=_MAX_STEPS, **common,
-            ),
-            Worker(
-                self._client, task_queue=workflow.carrying_queue(queue), activities=[does.carry],
-                activity_executor=carrying, max_concurrent_activities=MAX_SHARDS, **common,
-            ),
-        ]  # fmt: skip
+        return Worker(
+            self._client, task_queue=queue, activities=activities, workflows=workflows, activity_executor=executor,
+            max_concurrent_activities=slots, identity=self.identity,
+            deployment_config=versioned if self.version.deployment_name else None,
+            max_heartbeat_throttle_interval=_BEAT, default_heartbeat_throttle_interval=_BEAT,
+        )  # fmt: skip

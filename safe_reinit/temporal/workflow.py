@@ -11,7 +11,6 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from temporalio import workflow
@@ -23,10 +22,9 @@ with workflow.unsafe.imports_passed_through():
 WORKFLOW, SCHEDULED = "safe-reinit-run", "safe-reinit-scheduled"
 NEXT_STAGE, CARRY, CANCEL, BEGIN = "next-stage", "carry", "cancel", "begin"
 READ_AGAIN = "read-again"
-RUN = SearchAttributeKey.for_keyword("SafeReinitRun")
-ACCOUNT = SearchAttributeKey.for_keyword("SafeReinitAccount")
-REGION = SearchAttributeKey.for_keyword("SafeReinitRegion")
-OUTCOME = SearchAttributeKey.for_keyword("SafeReinitOutcome")
+RUN, ACCOUNT, REGION, OUTCOME = (
+    SearchAttributeKey.for_keyword(f"SafeReinit{name}") for name in ("Run", "Account", "Region", "Outcome")
+)
 
 _MAX_EVENTS = 1_000
 """A history with more events is continued in a new one: every worker that takes it over reads all of it."""
@@ -46,7 +44,6 @@ _BEGIN: dict[str, Any] = {
 }
 _DUE = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 """When the Schedule should have started a workflow; the server sets it."""
-_MAX_NAME = 64
 
 
 def carrying_queue(queue: str) -> str:
@@ -67,13 +64,13 @@ class RunWorkflow:
     """One run."""
 
     def __init__(self) -> None:
-        self._reads_requested = 0
+        self._read_requested = False
         self._cancelling: asyncio.Task[None] | None = None
 
     @workflow.signal(name=READ_AGAIN)
     def read_again(self) -> None:
         """Ask for the next stage again: somebody answered a question in the journal, or cancelled the run there."""
-        self._reads_requested += 1
+        self._read_requested = True
 
     @workflow.run
     async def run(self, request: CarryRequest) -> str:
@@ -100,7 +97,7 @@ class RunWorkflow:
     async def _carry(self, request: CarryRequest) -> Stage | None:
         """Carry out stage after stage, and return the last one; ``None`` to continue in a new history."""
         while True:
-            before = self._reads_requested
+            self._read_requested = False
             stage: Stage = await workflow.execute_activity(
                 NEXT_STAGE, request, result_type=Stage, summary="next stage", **_STEP
             )
@@ -111,13 +108,10 @@ class RunWorkflow:
             else:
                 workflow.set_current_details(f"Waits for an answer: {stage.question}" if stage.question else "")
                 with suppress(TimeoutError):  # whoever answered or cancelled may not have reached the server
-                    await workflow.wait_condition(partial(self._read_requested_since, before), timeout=stage.again_in)
+                    await workflow.wait_condition(lambda: self._read_requested, timeout=stage.again_in)
                 workflow.set_current_details("")
             if self._is_full():
                 return None
-
-    def _read_requested_since(self, before: int) -> bool:
-        return self._reads_requested != before
 
     async def _carry_shards(self, request: CarryRequest, stage: Stage) -> None:
         """Carry out shards until all have ended; none begins once the history is full or the run is cancelled."""
@@ -146,7 +140,7 @@ class RunWorkflow:
         another worker one whose own worker is lost.
         """
         await workflow.execute_activity(CANCEL, request, summary="end the run cleanly", **_STEP)
-        self._reads_requested += 1
+        self._read_requested = True
 
     def _is_full(self) -> bool:
         """Return whether to continue in a new history; never after a cancel."""
@@ -164,6 +158,6 @@ class ScheduledWorkflow:
         """Begin the run that workers have under a name, once for each time, and return its id."""
         info = workflow.info()
         due = info.typed_search_attributes.get(_DUE) or info.start_time
-        given = [str(name)[:_MAX_NAME], due.isoformat(timespec="seconds")]
+        given = [str(name)[:64], due.isoformat(timespec="seconds")]
         run_id: str = await workflow.execute_activity(BEGIN, args=given, summary=given[0], **_BEGIN)
         return run_id

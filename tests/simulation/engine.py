@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 from unittest.mock import patch
 
-from safe_reinit import temporal
 from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.execution.following import Carried
 from safe_reinit.execution.shards import Shards
 from safe_reinit.model import Stage
+from safe_reinit.temporal import carrier
 from safe_reinit.temporal.carrier import WorkflowCarrier
 from tests.simulation.scheduler import Process, Scheduler, Task
 from tests.simulation.threads import Threads
@@ -255,10 +255,10 @@ class Temporal:
     def in_place(self) -> Iterator[None]:
         """Let the program submit its runs here while the block lasts."""
         with (  # of a class a function is given the carrier, and a bound method is not
-            patch.object(temporal, "_reachable", self._reachable),
-            patch.object(WorkflowCarrier, "submit", lambda carrier: self._submit(carrier)),  # noqa: PLW0108 - see above
-            patch.object(WorkflowCarrier, "wake", lambda carrier: self._wake(carrier.run_id)),
-            patch.object(WorkflowCarrier, "describe", lambda carrier: self._describe(carrier.run_id)),
+            patch.object(carrier, "_reached", self._reached),
+            patch.object(WorkflowCarrier, "submit", lambda run: self._submit(run)),  # noqa: PLW0108 - see above
+            patch.object(WorkflowCarrier, "wake", lambda run: self._wake(run.run_id)),
+            patch.object(WorkflowCarrier, "describe", lambda run: self._describe(run.run_id)),
         ):
             yield
 
@@ -285,7 +285,7 @@ class Temporal:
             self.scheduler.sleep(SERVER_WAIT)
             raise RunRefused(f"The Temporal server {self.address} does not answer.", hint="Nothing was begun there.")
 
-    def _reachable(self, _settings: object) -> Temporal:
+    def _reached(self, _settings: object) -> Temporal:
         self._answers()
         return self
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,12 +22,11 @@ from safe_reinit.execution.runs import Runs
 from safe_reinit.journal import open_to_write
 from safe_reinit.model import Stage
 from safe_reinit.temporal.carrier import WorkflowCarrier
-from safe_reinit.temporal.worker import WorkerSettings
 from tests import postgresql
 from tests.blocks import ROOT, blocks
 from tests.servers import refused_port
 from tests.temporal.test_temporal_worker import get
-from tests.temporals import DIGEST, Remembering, Run, Temporal, wait_for, working
+from tests.temporals import DIGEST, Remembering, Run, Temporal, WorkerSettings, having, wait_for, working
 
 PAGE = ROOT / "docs/howto/workers.md"
 QUEUE = "safe-reinit-1000000000000001-cn-hangzhou"
@@ -101,7 +99,7 @@ def test_a_worker_serves_the_account_of_its_credentials_until_a_signal(
         f"Working for account 1000000000000001 in cn-hangzhou at the Temporal server {temporal.server.address}" in text
     )
     assert "SIGTERM: Stopping: the worker begins no more machines" in text
-    assert "run-command, shard 0: An unexpected OSError at test_temporal_command.py:" in text
+    assert "run-command, shard 0: An unexpected OSError at safe_reinit.temporal.activities:" in text
     assert not [word for word in ("hunter2", "Traceback") if word in text]
     assert shards.ended == {0}
 
@@ -114,7 +112,7 @@ def test_a_worker_of_a_deployment_says_how_it_becomes_current(
     monkeypatch.setattr(Runs, "shards", lambda _runs, _notify: Remembering([Stage((0,))]))
     port = refused_port()
 
-    server = replace(temporal.server, namespace="of-a-team")
+    server = having(temporal.server, temporal_namespace="of-a-team")
     assert temporal.program("operator", "namespace", "create", "--namespace", server.namespace)
     carrier = WorkflowCarrier(server, QUEUE, "run-d", DIGEST, "1", "cn-hangzhou", 1)
     result: list[str] = []
@@ -299,7 +297,7 @@ def test_the_page_of_workers_is_true(temporal: Temporal, capsys: pytest.CaptureF
     *prepares, makes_current = typed
     for words in prepares:  # a namespace that was just made is not found everywhere at once, as the page says
         wait_for(lambda words=words: temporal.program(*shlex.split(words)[1:]), 0.5)  # type: ignore[misc]
-    server = replace(temporal.server, namespace="wipes")
+    server = having(temporal.server, temporal_namespace="wipes")
     settings = WorkerSettings("queue-page", "safe-reinit", "0.1.0-4a779a10")
     with working(server, Remembering([Stage((0,))]), settings):
         wait_for(lambda: temporal.program(*shlex.split(makes_current.replace("\\\n", " "))[1:]), 0.5)

@@ -20,10 +20,19 @@ from safe_reinit.errors import RunRefused
 from safe_reinit.journal.database import AwayError
 from safe_reinit.model import Stage
 from safe_reinit.temporal.activities import Activities
-from safe_reinit.temporal.worker import WorkerSettings
 from safe_reinit.temporal.workflow import CarryRequest, RunWorkflow
 from tests.temporalhistories import FOLDER
-from tests.temporals import DIGEST, LONG_HISTORY, Remembering, Run, Temporal, no_schedule, wait_for, working
+from tests.temporals import (
+    DIGEST,
+    LONG_HISTORY,
+    Remembering,
+    Run,
+    Temporal,
+    WorkerSettings,
+    no_schedule,
+    wait_for,
+    working,
+)
 
 _numbers = itertools.count()
 
@@ -283,7 +292,7 @@ def test_a_failing_step_is_reported(run: Run) -> None:
         shown = wait_for(lambda: run.carrier.describe().text)
 
     assert shown.startswith("Temporal is at attempt ")
-    assert "An unexpected OSError at test_temporal_runs.py:" in shown
+    assert "An unexpected OSError at safe_reinit.temporal.activities:" in shown
 
 
 def test_a_worker_that_ends_hands_its_shard_over(run: Run) -> None:

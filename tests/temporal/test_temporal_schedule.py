@@ -6,7 +6,7 @@ import asyncio
 import shlex
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,13 +24,12 @@ from safe_reinit.errors import RunRefused, UsageError
 from safe_reinit.simulator import Simulator
 from safe_reinit.temporal.carrier import WorkflowCarrier
 from safe_reinit.temporal.server import Server
-from safe_reinit.temporal.worker import WorkerSettings
 from safe_reinit.temporal.workflow import SCHEDULED
 from tests import cloudlike
 from tests.blackbox.worlds import DISK, INSTANCE, QUICK, wipes
 from tests.blocks import ROOT, blocks
 from tests.conftest import changing
-from tests.temporals import Temporal, wait_for, working
+from tests.temporals import Temporal, WorkerSettings, having, wait_for, working
 
 T = TypeVar("T")
 PAGE = ROOT / "docs/scale.md"
@@ -82,7 +81,7 @@ class Host:
 @pytest.fixture
 def host(here: Path, temporal: Temporal) -> Host:
     """Return a host; each test has a namespace of its own."""
-    server = replace(temporal.server, namespace=f"of-{here.name}".replace("_", "-"))
+    server = having(temporal.server, temporal_namespace=f"of-{here.name}".replace("_", "-"))
     assert temporal.program("operator", "namespace", "create", "--namespace", server.namespace)
     return Host(here / "config.yaml", server)
 

@@ -6,21 +6,18 @@ import asyncio
 import socket
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
 from temporalio.common import WorkerDeploymentVersion
 
-from safe_reinit.config import resolve
 from safe_reinit.errors import Error, RunRefused, UsageError
 from safe_reinit.model import Stage
-from safe_reinit.temporal.server import Server, server_of
-from safe_reinit.temporal.worker import WorkerSettings
+from safe_reinit.temporal.server import Server
 from tests.grpcfront import Front, front_of, pem_of
 from tests.servers import Authority, authority, refused_port
-from tests.temporals import PROGRAM, Remembering, Run, Temporal, working
+from tests.temporals import PROGRAM, Remembering, Run, Temporal, WorkerSettings, having, server_at, working
 
 
 @pytest.fixture
@@ -33,7 +30,7 @@ def front(temporal: Temporal, test_authority: Authority) -> Iterator[Front]:
 @pytest.fixture
 def opening(front: Front, test_authority: Authority) -> Server:
     """Return what opens the front."""
-    return Server(front.address, ca=str(test_authority.bundle))
+    return server_at(front.address, tls_ca=str(test_authority.bundle))
 
 
 def refusal(server: Server) -> Error:
@@ -49,17 +46,17 @@ def test_a_server_that_is_not_there() -> None:
     """Nobody listens at the address."""
     address = f"127.0.0.1:{refused_port()}"
 
-    assert str(refusal(Server(address))) == f"The Temporal server {address} does not answer."
+    assert str(refusal(server_at(address))) == f"The Temporal server {address} does not answer."
 
 
 def test_a_name_that_nobody_knows() -> None:
     """The name of the host has no address."""
-    assert "cannot be found" in str(refusal(Server("temporal.invalid:7233")))
+    assert "cannot be found" in str(refusal(server_at("temporal.invalid:7233")))
 
 
 def test_a_namespace_that_is_not_there(temporal: Temporal) -> None:
     """The server answers, and has no such namespace."""
-    refused = refusal(replace(temporal.server, namespace="nowhere"))
+    refused = refusal(having(temporal.server, temporal_namespace="nowhere"))
 
     assert str(refused) == f"The Temporal server {temporal.server.address} has no namespace nowhere."
     assert "temporal operator namespace create -n nowhere" in refused.hint
@@ -67,12 +64,12 @@ def test_a_namespace_that_is_not_there(temporal: Temporal) -> None:
 
 def test_tls_where_there_is_none(temporal: Temporal) -> None:
     """A server without TLS is asked with it."""
-    assert "does not use TLS" in str(refusal(replace(temporal.server, tls=True)))
+    assert "does not use TLS" in str(refusal(having(temporal.server, temporal_tls=True)))
 
 
 def test_a_plain_server_is_refused_where_tls_is_configured(front: Front) -> None:
     """A server with TLS is asked without it."""
-    refused = refusal(Server(front.address))
+    refused = refusal(server_at(front.address))
 
     assert "closes the connection at once" in str(refused)
     assert "temporal_tls" in refused.hint
@@ -82,22 +79,22 @@ def test_a_certificate_of_an_unknown_authority(front: Front, tmp_path: Path) -> 
     """The CA that is trusted did not sign the server's certificate."""
     other = authority(tmp_path, "localhost")
 
-    assert "not from a CA that is trusted here" in str(refusal(Server(front.address, ca=str(other.bundle))))
+    assert "not from a CA that is trusted here" in str(refusal(server_at(front.address, tls_ca=str(other.bundle))))
 
 
 def test_a_certificate_for_another_name(front: Front, opening: Server) -> None:
     """The certificate is for the address, and not for the name."""
-    assert "for another name" in str(refusal(replace(opening, address=f"localhost:{front.port}")))
+    assert "for another name" in str(refusal(having(opening, temporal=f"localhost:{front.port}")))
 
 
 def test_a_client_certificate_that_is_missing(temporal: Temporal, test_authority: Authority) -> None:
     """The server wants a certificate; with one it lets us in."""
     cert, key = test_authority.chain, test_authority.chain  # each file has both
     with front_of(temporal.port, test_authority, wants_certificate=True) as front:
-        server = Server(front.address, ca=str(test_authority.bundle))
+        server = server_at(front.address, tls_ca=str(test_authority.bundle))
 
         assert "another client certificate" in str(refusal(server))
-        asyncio.run(replace(server, cert=str(cert), key=str(key)).connect())
+        asyncio.run(having(server, temporal_tls_cert=str(cert), temporal_tls_key=str(key)).connect())
 
 
 def test_a_key_of_another_certificate(opening: Server, test_authority: Authority, tmp_path: Path) -> None:
@@ -107,13 +104,15 @@ def test_a_key_of_another_certificate(opening: Server, test_authority: Authority
     torn = tmp_path / "torn.pem"
     torn.write_bytes(b"-----BEGIN")
 
-    assert "cannot be used" in str(refusal(replace(opening, cert=str(test_authority.chain), key=str(other))))
-    assert "cannot be used" in str(refusal(replace(opening, cert=str(torn), key=str(torn))))
+    assert "cannot be used" in str(
+        refusal(having(opening, temporal_tls_cert=str(test_authority.chain), temporal_tls_key=str(other)))
+    )
+    assert "cannot be used" in str(refusal(having(opening, temporal_tls_cert=str(torn), temporal_tls_key=str(torn))))
 
 
 def test_a_file_that_cannot_be_read(opening: Server, tmp_path: Path) -> None:
     """The file and its setting are named."""
-    refused = refusal(replace(opening, api_key_file=str(tmp_path / "key")))
+    refused = refusal(having(opening, temporal_api_key_file=str(tmp_path / "key")))
 
     assert str(refused) == f"{tmp_path / 'key'} cannot be read: No such file or directory."
     assert refused.hint == "Correct temporal_api_key_file."
@@ -125,7 +124,9 @@ def test_the_command_that_makes_a_version_current_reaches_the_server_as_the_work
     """It has the files of TLS and the key, and no secret; the program of Temporal knows each option."""
     (tmp_path / "a key").write_text("the secret")
     address, chain = f"127.0.0.1:{refused_port()}", str(test_authority.chain)
-    server = Server(address, ca=str(test_authority.bundle), cert=chain, key=chain, api_key_file=str(tmp_path / "a key"))
+    server = server_at(
+        address, tls_ca=str(test_authority.bundle), tls_cert=chain, tls_key=chain, api_key_file=str(tmp_path / "a key")
+    )
     command = server.command_for(WorkerDeploymentVersion("wipes", "1.0"))
 
     typed = ["bash", "-c", f"{PROGRAM.parent}/{command} --yes"]
@@ -137,10 +138,8 @@ def test_the_command_that_makes_a_version_current_reaches_the_server_as_the_work
 
 def test_half_a_client_certificate() -> None:
     """A certificate without its key is refused before anything is asked."""
-    settings = resolve({"temporal": "a:1", "temporal_tls_cert": "c.pem"}, {})
-
     with pytest.raises(UsageError, match="needs its key"):
-        server_of(settings)
+        server_at("a:1", tls_cert="c.pem")
 
 
 @pytest.mark.parametrize("status", [grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED])
@@ -149,9 +148,9 @@ def test_a_wrong_key(front: Front, opening: Server, tmp_path: Path, status: grpc
     key = tmp_path / "key"
     key.write_text("secret-1\n")
     front.keys, front.refuses = {"secret-2"}, status
-    refused = refusal(replace(opening, api_key_file=str(key)))
+    refused = refusal(having(opening, temporal_api_key_file=str(key)))
     key.write_text("secret-2\n")
-    asyncio.run(replace(opening, api_key_file=str(key)).connect())
+    asyncio.run(having(opening, temporal_api_key_file=str(key)).connect())
 
     assert "refuses access to the namespace default with this API key" in str(refused)
 
@@ -160,7 +159,7 @@ def test_a_wrong_key(front: Front, opening: Server, tmp_path: Path, status: grpc
 def test_a_server_that_says_nothing() -> None:
     """A server that takes the connection and stays silent is given ten seconds."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert "does not answer" in str(refusal(Server(f"127.0.0.1:{silent.getsockname()[1]}")))
+        assert "does not answer" in str(refusal(server_at(f"127.0.0.1:{silent.getsockname()[1]}")))
 
 
 def test_waking_up_a_run_that_is_not_there(temporal: Temporal) -> None:
@@ -178,14 +177,14 @@ def test_a_worker_takes_a_key_that_was_replaced(
     front.keys = {"secret-1"}
     shards = Remembering([Stage((0,)), Stage(question="?"), Stage((1,))])
     run = Run(temporal, "run-rotating", "queue-rotating")
-    with working(replace(opening, api_key_file=str(key)), shards, WorkerSettings(run.queue)) as worker:
+    with working(having(opening, temporal_api_key_file=str(key)), shards, WorkerSettings(run.queue)) as worker:
         run.submit()
         shards.has("end 0")
         key.write_text("secret-wrong")
-        worker.ask(worker.serving.refresh())
+        worker.ask(worker.serving.check())
         front.keys = {"secret-1", "secret-two"}
         key.write_text("secret-two")
-        worker.ask(worker.serving.refresh())
+        worker.ask(worker.serving.check())
         before = len(front.seen)
         shards.agreed = True
         run.carrier.wake()

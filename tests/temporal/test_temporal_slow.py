@@ -15,10 +15,18 @@ from temporalio.client import Client
 
 from safe_reinit.execution.following import Carried
 from safe_reinit.model import Stage
-from safe_reinit.temporal.worker import WorkerSettings
 from tests import temporalworker
 from tests.processes import ROOT
-from tests.temporals import Remembering, Run, Temporal, start_worker, temporal_or_skip, wait_for, working
+from tests.temporals import (
+    Remembering,
+    Run,
+    Temporal,
+    WorkerSettings,
+    start_worker,
+    temporal_or_skip,
+    wait_for,
+    working,
+)
 
 _numbers = itertools.count()
 _TIME_OUT = 500

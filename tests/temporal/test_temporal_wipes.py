@@ -15,13 +15,12 @@ from safe_reinit.journal import Reader, open_to_write
 from safe_reinit.model import Plan
 from safe_reinit.simulator import Simulator
 from safe_reinit.temporal.carrier import WorkflowCarrier, workflow_id
-from safe_reinit.temporal.worker import WorkerSettings
 from safe_reinit.threads import Background
 from tests import cloudlike
 from tests.blackbox.worlds import DISK, INSTANCE, QUICK, YOUNG, wipes
 from tests.servers import refused_port
 from tests.shardruns import written
-from tests.temporals import TEMPORAL_TIMEOUT, Temporal, wait_for, working
+from tests.temporals import TEMPORAL_TIMEOUT, Temporal, WorkerSettings, wait_for, working
 
 
 @pytest.fixture

@@ -14,10 +14,19 @@ from temporalio.service import RPCError
 
 from safe_reinit.errors import UsageError
 from safe_reinit.model import Stage
-from safe_reinit.temporal.worker import WorkerSettings, build_id
+from safe_reinit.temporal.worker import build_id
 from safe_reinit.version import VERSION
 from tests.servers import refused_port
-from tests.temporals import Remembering, Run, Temporal, start_worker, temporal_or_skip, wait_for, working
+from tests.temporals import (
+    Remembering,
+    Run,
+    Temporal,
+    WorkerSettings,
+    start_worker,
+    temporal_or_skip,
+    wait_for,
+    working,
+)
 
 _numbers = itertools.count()
 
