@@ -355,6 +355,14 @@ def test_a_mistake_is_an_error_where_it_is_made() -> None:
     assert world.to_dict() == before
 
 
+def test_what_somebody_did_is_not_lost_with_the_world(ecs: SimulatedEcs) -> None:
+    """A permission that was taken away stays away: adding to the world, which would begin anew, is an error."""
+    ecs.do({"deny": {"action": "ReInitDisk"}})
+
+    with pytest.raises(ValueError, match="has had its first call"):
+        ecs.world.add_disk("d-1", instance=INSTANCE)
+
+
 def test_the_world_takes_more_until_the_first_call(ecs: SimulatedEcs) -> None:
     """A test adds what only it needs, and faults that it has set stay; once there was a call, adding is an error."""
     ecs.refuse("ReInitDisk", "OperationDenied")
