@@ -94,7 +94,7 @@ class Side:
     """Where its journal is."""
 
 
-def world(
+def fleet_world(
     count: int, *, stop: float = STOP, wipe: float = WIPE, start: float = START, quota: int = WIPE_QUOTA
 ) -> dict[str, Any]:
     """Return a world of running machines with a data disk each that was made from a snapshot and has a fresh one."""
@@ -141,7 +141,7 @@ def counted(count: int, module: ModuleType, wipe_all: Callable[..., dict[str, An
     """Let a side do the work on virtual time, and count what it took."""
 
     def work() -> tuple[dict[str, Any], list[Call]]:
-        built = world(count)
+        built = fleet_world(count)
         with virtual.Simulator(built, travel=EXCHANGE_TIME) as simulator:
             text = wipe_all(simulator.url, REGION, list(built["disks"]))
             if text["outcome"] != "planned":
@@ -279,7 +279,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, database(enabled=not given.no_postgresql) as shared:
         folder = Path(name)
         path, file, config = folder / "world.json", folder / "disks", folder / "config.yaml"
-        built = world(count)
+        built = fleet_world(count)
         path.write_text(json.dumps(built), "utf-8")
         file.write_text("\n".join(built["disks"]), "utf-8")
         config.write_text(CONFIG.format(count=count), "utf-8")

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fleet import world, write
+from fleet import fleet_world, write
 from hosts_growth import Cost, growth, history, table
 from hosts_place import ROOT, Place, Row, Truth, begun, ended, judge, moment, place, wait_for
 from temporalio.api.common.v1 import WorkflowExecution
@@ -65,7 +65,7 @@ def has_workflow(there: Place, run_id: str) -> bool:
     return True
 
 
-def status(there: Place, run_id: str) -> str:
+def run_status(there: Place, run_id: str) -> str:
     """Name the status of the workflow of a run."""
     try:
         found = handle(there, run_id, lambda of: of.describe()).status
@@ -90,7 +90,7 @@ def count_of(there: Place, *actions: str) -> int:
 def lost(placed: Callable[..., Any], how: str, phase: str) -> Row:
     """Lose the worker of a shard; another one, which has nothing to do yet, takes the shard over."""
     faults = [{"action": "ReInitDisk", "delay": 5, "dry_run": False}] if phase == "mid-call" else []
-    with placed(world(12, stop=4, wipe=45, start=4), *faults) as there:
+    with placed(fleet_world(12, stop=4, wipe=45, start=4), *faults) as there:
         temporal, address = there.temporal_line()
         database, journal = there.database_line()
         first = there.worker(temporal=address, journal=journal)
@@ -148,7 +148,7 @@ def taken_at(there: Place, run_id: str) -> float:
 
 def two_submitters(placed: Callable[..., Any]) -> Row:
     """Have the same plan run by two at once: one run is begun, and the other one is refused."""
-    with placed(world(12, stop=4, wipe=10, start=4)) as there:
+    with placed(fleet_world(12, stop=4, wipe=10, start=4)) as there:
         there.worker()
         plan = there.plan("--canary", "0")
         both = [there.apply(plan), there.apply(plan)]
@@ -164,7 +164,7 @@ def two_submitters(placed: Callable[..., Any]) -> Row:
 
 def submitter_killed(placed: Callable[..., Any], step: str) -> Row:
     """Kill who began a run; whoever resumes it brings it to its end."""
-    with placed(world(12, stop=4, wipe=20, start=4)) as there:
+    with placed(fleet_world(12, stop=4, wipe=20, start=4)) as there:
         worker, _ = there.worker(), there.worker()
         line, address = there.temporal_line()
         plan = there.plan("--canary", "0")
@@ -208,7 +208,7 @@ def next_version(there: Place) -> Path:
 
 def versions(placed: Callable[..., Any], deployment: str) -> Row:
     """Let workers of two versions carry a run; with a deployment the next one is made current in its middle."""
-    with placed(world(12, stop=4, wipe=25, start=4)) as there:
+    with placed(fleet_world(12, stop=4, wipe=25, start=4)) as there:
         words = ["--temporal-deployment", deployment] if deployment else []
         old, new = there.worker(*words), there.worker(*words, cwd=next_version(there))
         if deployment:
@@ -226,7 +226,7 @@ def versions(placed: Callable[..., Any], deployment: str) -> Row:
         code = submitter.wait()
         ended(there, run_id)
         case = f"two versions{', a deployment' if deployment else ''}; the old one ends"
-        text = f"exit code {code}, of the old worker {old.wait(120.0)}; workflow {status(there, run_id)}"
+        text = f"exit code {code}, of the old worker {old.wait(120.0)}; workflow {run_status(there, run_id)}"
         return Row(case, judge(there, run_id), text)
 
 
@@ -239,7 +239,7 @@ def current(there: Place, deployment: str, build: str) -> bool:
 
 def cancelled_twice(placed: Callable[..., Any], where: str) -> Row:
     """Cancel a run twice in the middle of its wipes."""
-    with placed(world(24, stop=4, wipe=25, start=4)) as there:
+    with placed(fleet_world(24, stop=4, wipe=25, start=4)) as there:
         there.worker()
         submitter = there.apply(there.plan("--canary", "0", "--max-parallel", "12"))
         run_id = begun(there)
@@ -254,12 +254,12 @@ def cancelled_twice(placed: Callable[..., Any], where: str) -> Row:
         ended(there, run_id)
         time.sleep(3.0)
         return Row(f"cancelled twice {where}", judge(there, run_id),
-                   f"exit codes {codes}, of the submitter {code}; workflow {status(there, run_id)}")  # fmt: skip
+                   f"exit codes {codes}, of the submitter {code}; workflow {run_status(there, run_id)}")  # fmt: skip
 
 
 def ended_at_the_server(placed: Callable[..., Any], how: str) -> Row:
     """Terminate or delete the workflow of a run of many shards in the middle of its wipes; then resume the run."""
-    with placed(world(240, stop=4, wipe=25, start=4)) as there:
+    with placed(fleet_world(240, stop=4, wipe=25, start=4)) as there:
         there.worker()
         submitter = there.apply(there.plan("--canary", "0", "--max-parallel", "100"))
         run_id = begun(there)
@@ -292,7 +292,7 @@ def ended_at_the_server(placed: Callable[..., Any], how: str) -> Row:
 def canary_fails(placed: Callable[..., Any], count: int, *, cancels: bool) -> Row:
     """Let the canary of a run of many machines fail: all others stay as they are, and the workflow ends."""
     fault = {"action": "ReInitDisk", "dry_run": False, "subject": "d-fleet00001", "error": {"code": "OperationDenied"}}
-    with placed(world(count, stop=4, wipe=10, start=4), fault) as there:
+    with placed(fleet_world(count, stop=4, wipe=10, start=4), fault) as there:
         there.worker(), there.worker()
         began = time.monotonic()
         submitter = there.apply(there.plan("--canary", "1"))
@@ -308,7 +308,8 @@ def canary_fails(placed: Callable[..., Any], count: int, *, cancels: bool) -> Ro
         truth = judge(there, run_id)
         return Row(f"{count:,} machines, the canary fails{', cancelled meanwhile' if cancels else ''}", truth,
                    f"{took:.0f} s; exit code {code}, of cancel {cancel and cancel.wait()}; {len(touched)} touched; "
-                   f"{sum(events.values())} events, {actions} actions; workflow {status(there, run_id)}")  # fmt: skip
+                   f"{sum(events.values())} events, {actions} actions; "
+                   f"workflow {run_status(there, run_id)}")  # fmt: skip
 
 
 # Servers that are away.
@@ -316,7 +317,7 @@ def canary_fails(placed: Callable[..., Any], count: int, *, cancels: bool) -> Ro
 
 def away(placed: Callable[..., Any], which: str, seconds: float) -> Row:
     """Take a server away in the middle of a wipe."""
-    with placed(world(120, stop=4, wipe=40, start=4)) as there:
+    with placed(fleet_world(120, stop=4, wipe=40, start=4)) as there:
         there.worker(), there.worker()
         submitter = there.apply(there.plan("--canary", "0", "--max-parallel", "100"))
         run_id = begun(there)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from fleet import world
+from fleet import fleet_world
 from hosts_place import Place, Row, ended, judge, moment
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
@@ -84,7 +84,7 @@ def metric(port: int, name: str, label: str) -> int:
 
 def growth(placed: Callable[..., Any], count: int, runner: str, speed: float) -> Row:
     """Wipe many machines, by workers or by this process, on the same journal."""
-    with placed(world(count, stop=30, wipe=60, start=45), speed=speed) as there:
+    with placed(fleet_world(count, stop=30, wipe=60, start=45), speed=speed) as there:
         config = there.folder / "config.yaml"
         config.write_text("quota_share: 1.0\n")
         config.chmod(0o600)

@@ -43,7 +43,7 @@ def counted(count: int, carry: Carry, journal: Path) -> fleet.Counted:
     """Let a run be carried on virtual time, and count what it took after its plan."""
 
     def work() -> fleet.Counted:
-        built = fleet.world(count)
+        built = fleet.fleet_world(count)
         with virtual.Simulator(built, travel=fleet.EXCHANGE_TIME) as simulator:
             began = carry(simulator, journal, list(built["disks"]))
             wall = virtual.current().scheduler.now - began

@@ -34,7 +34,7 @@ REQUIRED_RATE = 2_000
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
-def world(folder: str) -> str:
+def write_world(folder: str) -> str:
     """Write the world: each disk on a machine of its own, all of them running."""
     path = Path(folder) / "world.yaml"
     instances = {f"i-bench{number:05}": {} for number in range(DISK_COUNT)}
@@ -135,7 +135,7 @@ def main() -> int:
     """Measure a few rounds and print the median; the exit code says whether it is enough."""
     cores = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "safe_reinit.simulator", "--world", world(folder)]
+        command = [sys.executable, "-m", "safe_reinit.simulator", "--world", write_world(folder)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
             os.sched_setaffinity(process.pid, {cores[0]})
             os.sched_setaffinity(0, {cores[-1]})

@@ -100,7 +100,7 @@ def dry_run(environment: dict[str, str]) -> None:
     )
 
 
-def run(environment: dict[str, str]) -> None:
+def one_run(environment: dict[str, str]) -> None:
     """Print how long a run takes beside the simulated work itself."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update({**environment, **fleet.environment(Path(folder))})
@@ -120,7 +120,7 @@ def main() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SAFE_", "ALIBABA_"))}
     startup(environment)
     dry_run(environment)
-    run(environment)
+    one_run(environment)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,12 @@ CHANGING = (
 Faults = Iterable[dict[str, Any]]
 
 
-def world(*, status: str = "Running", machines: Sequence[str] = (INSTANCE,), **more: Any) -> dict[str, Any]:
+def instance_status(sim: Simulator) -> str:
+    """Return the status of the machine."""
+    return str(sim.state()["instances"][INSTANCE]["status"])
+
+
+def lab_world(*, status: str = "Running", machines: Sequence[str] = (INSTANCE,), **more: Any) -> dict[str, Any]:
     """Return a world with a system disk, a data disk from a snapshot and a bystander on each machine.
 
     Each disk has a fresh snapshot and each machine a key pair, so that nothing stands against a wipe.
@@ -123,7 +128,7 @@ class Run:
 @contextmanager
 def simulated(given: dict[str, Any] | None = None, faults: Faults = ()) -> Iterator[Simulator]:
     """Start a simulator for one test."""
-    with virtual.simulate(given or world(), list(faults)) as sim:
+    with virtual.simulate(given or lab_world(), list(faults)) as sim:
         yield sim
 
 
@@ -138,7 +143,7 @@ def client(sim: Simulator, having: dict[str, Any] | None = None, **more: Any) ->
     return safe_reinit.connect(config=settings, **words)
 
 
-def run(
+def run_plan(
     sim: Simulator,
     disks: Sequence[str] = (DATA,),
     *,
@@ -199,7 +204,7 @@ def dying(moment: Callable[[Event], bool]) -> Iterator[Callable[[Event], None]]:
 def killed(sim: Simulator, moment: Callable[[Event], bool], disks: Sequence[str] = (DATA,), **more: Any) -> str:
     """Begin a run whose loop ends at a moment as if its process were gone: its record stays; gives its name."""
     with dying(moment) as note:
-        done = run(sim, disks, on_event=note, **more)
+        done = run_plan(sim, disks, on_event=note, **more)
     assert not [event for event in done.events if event.event == "done"], done.report.error
     return str(done.events[0].run_id)
 
@@ -503,7 +508,7 @@ ANSWERS = (
 
 
 class TinyRun:
-    """The loop of ``run`` and the guarded call of ``act`` over the model; it asserts the guards at every call."""
+    """The loop of ``run_plan`` and the guarded call of ``act`` over the model; it asserts the guards at every call."""
 
     def __init__(self, ecs: TinyEcs, *, leave_stopped: bool = False, force_stop_after: float | None = None) -> None:
         self.ecs = ecs

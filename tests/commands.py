@@ -93,7 +93,7 @@ class Command:
         self, *words: str, journal: str | Path | None, environment: dict[str, str] | None = None, text: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        done = processes.run(
+        done = processes.run_to_end(
             self.words(*words, journal=journal), env=self.environment(environment), stdin=text, cwd=self.folder
         )
         assert "ResourceWarning" not in done.stderr, done.stderr  # which a child can only tell, and not raise

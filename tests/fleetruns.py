@@ -151,7 +151,7 @@ def planned(
     )
 
 
-def run(
+def run_fleet(
     sim: Simulator,
     disks: list[str],
     *,

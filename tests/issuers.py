@@ -198,6 +198,6 @@ def wipes(around: Surroundings) -> int:
     return len(around.simulator.state()["disks"]["d-1"]["wipes"])
 
 
-def status(around: Surroundings) -> str:
+def instance_status(around: Surroundings) -> str:
     """Return the status of the machine."""
     return str(around.simulator.state()["instances"]["i-1"]["status"])

@@ -54,7 +54,9 @@ def own_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-def run(words: Sequence[str], *, stdin: str = "", timeout: float = 90, **more: Any) -> subprocess.CompletedProcess[str]:
+def run_to_end(
+    words: Sequence[str], *, stdin: str = "", timeout: float = 90, **more: Any
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; it writes no text but UTF-8."""
     usual = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with start(words, **{**usual, **more}) as child:

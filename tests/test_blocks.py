@@ -49,7 +49,7 @@ _POLL_INTERVAL = 0.1
 
 
 @cache
-def world() -> dict[str, Any]:
+def page_world() -> dict[str, Any]:
     """Return the default world with quick machines."""
     made: dict[str, Any] = yaml.safe_load(DEFAULT_WORLD.read_text("utf-8"))
     return {**made, "durations": {"stop": 1, "wipe": 8, "start": 1, "snapshot": 6}}
@@ -70,7 +70,7 @@ class Desk:
     def begin(self, block: Block) -> None:
         """Start a new simulator and a new journal, unless those of the block before go on."""
         if "keep" not in block.switches or self.simulator is None:
-            self.simulator = self.stack.enter_context(virtual.simulate(world(), speed=1))
+            self.simulator = self.stack.enter_context(virtual.simulate(page_world(), speed=1))
             self.names = {name: value for name, value in self.names.items() if not _RUN.fullmatch(name)}
             self.count += 1
         for fault in _listed(block, "faults"):

@@ -1,4 +1,4 @@
-"""The library: what ``plan`` and ``run`` promise to a program."""
+"""The library: what ``plan`` and ``run_plan`` promise to a program."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.cloudlike import (
     accepted,
     assert_true,
     client,
+    lab_world,
     once,
-    run,
+    run_plan,
     simulated,
     wipes,
-    world,
 )
 
 pytestmark = pytest.mark.virtual_time
@@ -124,7 +124,7 @@ def test_the_wrong_word_runs_nothing(word: str) -> None:
 
 def test_consent_is_compared_without_regard_to_case() -> None:
     """The id in other letters is the same consent."""
-    with simulated(world(status="Stopped")) as sim:
+    with simulated(lab_world(status="Stopped")) as sim:
         caller = client(sim)
         result = caller.run(caller.plan([DATA]), confirm=DATA.upper())
 
@@ -149,7 +149,7 @@ def test_a_plan_that_cannot_run_is_refused_whatever_is_confirmed() -> None:
 )
 def test_what_is_accepted_must_be_the_name_of_a_risk(names: list[str], error: type[Error] | None) -> None:
     """An unknown name is a usage error, a block cannot be accepted, and a risk that does not arise is ignored."""
-    with simulated(world(status="Stopped")) as sim:
+    with simulated(lab_world(status="Stopped")) as sim:
         caller = client(sim)
         if error is None:
             assert caller.plan([DATA], accept=names).runnable
@@ -173,8 +173,8 @@ def test_what_is_no_disk_id_is_never_sent(ids: Any) -> None:
 
 def test_a_disk_named_twice_is_planned_and_was_once() -> None:
     """The same id twice is one disk."""
-    with simulated(world(status="Stopped")) as sim:
-        done = run(sim, [DATA, DATA])
+    with simulated(lab_world(status="Stopped")) as sim:
+        done = run_plan(sim, [DATA, DATA])
         state = sim.state()
 
     assert_true(done, state)
@@ -224,7 +224,7 @@ def test_a_plan_with_other_expectations_is_not_run() -> None:
 def test_a_plan_of_another_account_is_not_run() -> None:
     """Credentials of another account than the plan's end the run before it changes anything."""
     other = [{"id": "one", "secret": "one"}, {"id": "two", "secret": "two", "account": "1000000000000077"}]
-    with simulated(world(keys=other)) as sim:
+    with simulated(lab_world(keys=other)) as sim:
         plan = client(sim).plan([DATA], stop_instance=True)
         with pytest.raises(RunRefused):
             client(sim, credentials=("two", "two")).run(plan, confirm=DATA)
@@ -238,11 +238,11 @@ def test_one_client_serves_several_threads() -> None:
     machines = (INSTANCE, "i-b", "i-c")
     disks = [DATA, f"{DATA}-b", f"{DATA}-c"]
     done: dict[str, Any] = {}
-    with simulated(world(machines=machines)) as sim:
+    with simulated(lab_world(machines=machines)) as sim:
         caller = client(sim)
 
         def one(disk_id: str) -> None:
-            done[disk_id] = run(sim, [disk_id], using=caller)
+            done[disk_id] = run_plan(sim, [disk_id], using=caller)
 
         threads = [threading.Thread(target=one, args=(disk_id,)) for disk_id in disks]
         for thread in threads:
@@ -281,7 +281,7 @@ def test_a_password_is_in_no_output() -> None:
 def test_events_show_intentions_before_answers() -> None:
     """For each changing call there is an intention, then an answer, and the end is told last."""
     with simulated() as sim:
-        done = run(sim)
+        done = run_plan(sim)
 
     result = [(event.event, event.data.get("action")) for event in done.events if event.event in ("intend", "answer")]
     assert result == [(name, act) for act in CHANGING for name in ("intend", "answer")]
@@ -292,7 +292,7 @@ def test_events_show_intentions_before_answers() -> None:
 def test_other_disks_of_the_machine_keep_their_data() -> None:
     """What shares the downtime is told in the plan and not touched."""
     with simulated() as sim:
-        done = run(sim)
+        done = run_plan(sim)
         state = sim.state()
 
     assert set(done.plan.jobs[0].sharing) == {SYSTEM, BYSTANDER}
@@ -303,7 +303,7 @@ def test_a_read_that_is_required_and_not_made_blocks(tmp_path: Path) -> None:
     """What the configuration requires to be seen, and cannot be, refuses the run before anything is touched."""
     file = tmp_path / "config.yaml"
     file.write_text("require_answers: [ess, kms]\n", "utf-8")
-    with simulated(world(disk={"encrypted": True, "kms_key": "k-1"})) as sim:
+    with simulated(lab_world(disk={"encrypted": True, "kms_key": "k-1"})) as sim:
         for right in ("ess:DescribeScalingInstances", "kms:DescribeKey", "ebs:DescribeDiskReplicaPairs"):
             sim.do({"deny": {"action": right}})
         caller = safe_reinit.connect(
@@ -331,7 +331,7 @@ def configured(sim: Any, tmp_path: Path, text: str, env: dict[str, str] | None =
 
 def test_a_class_allows_what_the_call_did_not(tmp_path: Path) -> None:
     """With a class for it, plan() needs no argument; the plan has the options in force and its limits."""
-    with simulated(world(instance={"tags": {"env": "lab"}})) as sim:
+    with simulated(lab_world(instance={"tags": {"env": "lab"}})) as sim:
         plan = configured(sim, tmp_path, CLASS).plan([DATA])
         without = client(sim).plan([DATA])
 
@@ -348,9 +348,9 @@ def test_what_a_lost_answer_means_comes_from_the_class_unless_it_is_given(
     tmp_path: Path, text: dict[str, str], on_unknown: str
 ) -> None:
     """The record of a run by class has what the class says, or what was said for this run."""
-    with simulated(world(status="Stopped", instance={"tags": {"env": "lab"}})) as sim:
+    with simulated(lab_world(status="Stopped", instance={"tags": {"env": "lab"}})) as sim:
         caller = configured(sim, tmp_path, CLASS, text)
-        result = run(sim, using=caller, stop_instance=False).report
+        result = run_plan(sim, using=caller, stop_instance=False).report
         with open_to_write(tmp_path / "j.db") as journal:
             stored = journal.run(str(result.run_id))
 
@@ -360,7 +360,7 @@ def test_what_a_lost_answer_means_comes_from_the_class_unless_it_is_given(
 
 def test_a_class_costs_no_call(tmp_path: Path) -> None:
     """Matching classes looks at nothing that was not looked at anyway."""
-    with simulated(world(instance={"tags": {"env": "lab"}})) as sim:
+    with simulated(lab_world(instance={"tags": {"env": "lab"}})) as sim:
         configured(sim, tmp_path, CLASS).plan([DATA])
         by_class = [call["action"] for call in sim.state()["calls"]]
         client(sim).plan([DATA], stop_instance=True)
@@ -376,8 +376,8 @@ def test_what_is_protected_while_the_machine_stops_is_not_wiped(
     tmp_path: Path, target: str, tags: dict[str, str]
 ) -> None:
     """A protecting tag, or the loss of the tag of the class, between plan and wipe saves the data: power comes back."""
-    with simulated(world(instance={"tags": {"env": "lab"}})) as sim:
-        done = run(
+    with simulated(lab_world(instance={"tags": {"env": "lab"}})) as sim:
+        done = run_plan(
             sim,
             using=configured(sim, tmp_path, CLASS),
             stop_instance=False,
@@ -394,7 +394,7 @@ def test_what_is_protected_while_the_machine_stops_is_not_wiped(
 def test_what_is_protected_before_the_first_call_is_refused() -> None:
     """A tag set between the plan and the run refuses the run: nothing was changed."""
     with simulated() as sim:
-        done = run(sim, between=lambda: sim.do({"change": DATA, "to": {"tags": {"safe-reinit:protect": ""}}}))
+        done = run_plan(sim, between=lambda: sim.do({"change": DATA, "to": {"tags": {"safe-reinit:protect": ""}}}))
         state = sim.state()
 
     assert done.outcome == "refused"
@@ -403,9 +403,9 @@ def test_what_is_protected_before_the_first_call_is_refused() -> None:
 
 def test_an_undo_is_guarded_and_allowed_as_a_wipe_is(tmp_path: Path) -> None:
     """The class of the disks allows the stop of an undo too, and what is protected by then is not rolled back."""
-    with simulated(world(instance={"tags": {"env": "lab"}})) as sim:
+    with simulated(lab_world(instance={"tags": {"env": "lab"}})) as sim:
         caller = configured(sim, tmp_path, CLASS)
-        result = run(sim, using=caller, stop_instance=False, snapshot=True).report
+        result = run_plan(sim, using=caller, stop_instance=False, snapshot=True).report
         allowed = caller.plan_undo(str(result.run_id))
         sim.do({"change": DATA, "to": {"tags": {"safe-reinit:protect": ""}}})
         refused = caller.plan_undo(str(result.run_id))
@@ -416,7 +416,7 @@ def test_an_undo_is_guarded_and_allowed_as_a_wipe_is(tmp_path: Path) -> None:
 
 def test_a_plan_is_not_run_under_other_guards(tmp_path: Path) -> None:
     """A plan that was made, or made to look as if, under another configuration of targets is to be made anew."""
-    with simulated(world(status="Stopped")) as sim:
+    with simulated(lab_world(status="Stopped")) as sim:
         ours = client(sim)
         plan = ours.plan([DATA])
         hollow = replace(plan, guard=replace(plan.guard, protect=replace(plan.guard.protect, tag="x")))
@@ -438,7 +438,7 @@ def test_a_number_of_disks_is_one_at_least(most: int) -> None:
 
 def test_more_disks_than_stated_are_refused() -> None:
     """max_disks of the call is what the run may have."""
-    with simulated(world(status="Stopped")) as sim:
+    with simulated(lab_world(status="Stopped")) as sim:
         caller = client(sim)
         plans = [caller.plan([DATA, SYSTEM], max_disks=most) for most in (1, 2)]
 
@@ -448,9 +448,9 @@ def test_more_disks_than_stated_are_refused() -> None:
 def test_a_second_wipe_needs_a_new_snapshot() -> None:
     """The snapshot that was fresh for the first run is older than the start which ended it: nothing is called."""
     with simulated() as sim:
-        first = run(sim)
-        second = run(sim)
-        third = run(sim, accept=["no-recent-snapshot"])
+        first = run_plan(sim)
+        second = run_plan(sim)
+        third = run_plan(sim, accept=["no-recent-snapshot"])
         state = sim.state()
 
     assert (first.outcome, second.outcome, third.outcome) == ("done", "refused", "done")
@@ -477,12 +477,12 @@ def test_how_old_a_snapshot_may_be_is_configured(tmp_path: Path, age: str, runna
 
 def test_an_undo_is_judged_by_what_an_undo_does(tmp_path: Path) -> None:
     """Without any snapshot --snapshot makes the way back; going it brings no login, image or fstab into question."""
-    bare = world(instance={"key_pair": ""})
+    bare = lab_world(instance={"key_pair": ""})
     bare |= {"disks": {name: {**disk, "snapshot": ""} for name, disk in bare["disks"].items()}, "snapshots": {}}
     with simulated(bare) as sim:
         caller = client(sim, journal=str(tmp_path / "j.db"))
         risks = ["fstab-may-name-disk", "no-login-set"]
-        done = run(sim, [DATA, SYSTEM], using=caller, snapshot=True, accept=risks)
+        done = run_plan(sim, [DATA, SYSTEM], using=caller, snapshot=True, accept=risks)
         undo = caller.plan_undo(str(done.report.run_id), stop_instance=True)
 
     assert done.outcome == "done"
@@ -511,7 +511,7 @@ def test_a_cloud_of_ones_own_makes_every_call(tmp_path: Path) -> None:
             cloud.close = lambda: closed.append(cloud)
             return cloud
 
-        result = run(sim, using=handed_in(tmp_path, make))
+        result = run_plan(sim, using=handed_in(tmp_path, make))
         state = sim.state()
 
     assert result.outcome == "done"
@@ -531,7 +531,7 @@ def test_a_cloud_of_ones_own_sends_nothing_after_its_run(tmp_path: Path) -> None
             clouds.append(ours(on_call, may_send))
             return clouds[-1]
 
-        done = run(sim, using=handed_in(tmp_path, make))
+        done = run_plan(sim, using=handed_in(tmp_path, make))
         with pytest.raises(NotSent, match=f"no longer holds run {done.report.run_id}"):
             clouds[-1].stop_instance(INSTANCE)
 

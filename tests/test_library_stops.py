@@ -12,7 +12,7 @@ import pytest
 
 import safe_reinit
 from tests import blocks
-from tests.cloudlike import DATA, accepted, client, once, run, simulated, world
+from tests.cloudlike import DATA, accepted, client, lab_world, once, run_plan, simulated
 
 PAGE = blocks.ROOT / "docs/howto/python.md"
 
@@ -30,7 +30,7 @@ def test_a_signal_ends_a_run_in_order(number: signal.Signals) -> None:
     """A signal during the run starts the machine again without a wipe, and the handler of before comes back."""
     before = signal.getsignal(number)
     with simulated() as sim, safe_reinit.Interrupt().on_signals() as stop:
-        done = run(sim, stop=stop, on_event=once(accepted("StopInstance"), lambda: os.kill(os.getpid(), number)))
+        done = run_plan(sim, stop=stop, on_event=once(accepted("StopInstance"), lambda: os.kill(os.getpid(), number)))
         state = sim.state()
 
     assert done.outcome == "failed"
@@ -74,7 +74,7 @@ def test_a_cancelled_task_ends_its_run_in_order(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(safe_reinit, "connect", lambda **_: caller, raising=False)
         await task
 
-    with simulated(world(instance={"started": "+1m"})) as sim:
+    with simulated(lab_world(instance={"started": "+1m"})) as sim:
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(cancelled(sim))
         state = sim.state()

@@ -18,7 +18,7 @@ from safe_reinit.config.wording import as_arguments
 from safe_reinit.errors import BY_OUTCOME, Error
 from safe_reinit.model.error_codes import TABLE
 from tests import virtual
-from tests.cloudlike import DATA, client, run, simulated, world
+from tests.cloudlike import DATA, client, lab_world, run_plan, simulated
 
 pytestmark = pytest.mark.virtual_time
 
@@ -97,8 +97,8 @@ def test_the_command_line_reads_of_options() -> None:
 def test_no_run_that_goes_wrong_names_an_option(fails: str) -> None:
     """Neither the exception of a run, nor its report, nor its events name an option."""
     fault = {"action": fails, "nth": "every", "error": {"code": "InvalidRegionId.NotFound"}}
-    with simulated(world(instance={"ignores_stop": not fails}), [fault] if fails else []) as sim:
-        done = run(sim, limits={"stop": 60.0, "start": 60.0})
+    with simulated(lab_world(instance={"ignores_stop": not fails}), [fault] if fails else []) as sim:
+        done = run_plan(sim, limits={"stop": 60.0, "start": 60.0})
 
     assert done.error is not None
     assert options(done.error) + options(done.report) == []
@@ -132,7 +132,7 @@ def test_no_refusal_names_an_option() -> None:
 
 def test_what_a_program_stores_names_options(tmp_path: Path) -> None:
     """A file and the journal have what the command line says, and whoever reads them reads it in their own words."""
-    with simulated(world(instance={"ignores_stop": True})) as sim:
+    with simulated(lab_world(instance={"ignores_stop": True})) as sim:
         ours, journal = client(sim, journal=tmp_path / "j.db"), {"journal": str(tmp_path / "j.db")}
         plan = ours.plan([DATA], stop_instance=True)
         plan.save(tmp_path / "p.json")
@@ -169,7 +169,7 @@ def test_no_notice_names_an_option(caplog: pytest.LogCaptureFixture) -> None:
     stop = safe_reinit.Interrupt(notices.append)
     caplog.set_level(logging.WARNING, "safe_reinit.journal")
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, simulated() as sim:
-        done = run(sim, using=client(sim, journal=f"{folder}/j.db"), stop=stop)
+        done = run_plan(sim, using=client(sim, journal=f"{folder}/j.db"), stop=stop)
 
     assert done.outcome == "done"
     assert [text for text in notices if "With journal=, name a file" in text] == notices == caplog.messages != []

@@ -22,7 +22,7 @@ PAGE = (Path(__file__).resolve().parent.parent / "docs" / "howto" / "python.md")
 PARTS = ("plan", "run", "calls", "retry", "journal")
 
 
-def run(simulator: Simulator, disk_id: str = "d-sim-web1-data") -> None:
+def run_one_disk(simulator: Simulator, disk_id: str = "d-sim-web1-data") -> None:
     """Plan and run one disk on the clock of the simulator."""
     client = connect(region=simulator.region, endpoint=simulator.url, credentials=simulator.access_key, clock=Clock(1))
     plan = client.plan([disk_id], stop_instance=True)
@@ -37,7 +37,7 @@ def logged(caplog: pytest.LogCaptureFixture, part: str) -> list[tuple[str, str]]
 def test_a_run_is_logged_at_info(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     """At INFO a run is its plan, its intentions, its changing calls and its end: no look, no wait."""
     caplog.set_level(logging.INFO, "safe_reinit")
-    run(simulator)
+    run_one_disk(simulator)
     calls = [text.split(":")[0] for _, text in logged(caplog, "calls")]
 
     assert calls == ["StopInstance i-sim-web1", "ReInitDisk d-sim-web1-data", "StartInstance i-sim-web1"]
@@ -50,7 +50,7 @@ def test_a_run_is_logged_at_info(simulator: Simulator, caplog: pytest.LogCapture
 def test_reads_and_waits_are_logged_at_debug(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     """At DEBUG the looks, the dry runs and the waits are there too, each with its RequestId or its phase."""
     caplog.set_level(logging.DEBUG, "safe_reinit")
-    run(simulator)
+    run_one_disk(simulator)
     debug = [text for level, text in logged(caplog, "calls") if level == "DEBUG"]
 
     assert any(
@@ -68,7 +68,7 @@ def test_what_goes_wrong_is_logged_at_warning(caplog: pytest.LogCaptureFixture) 
     refusing = {"action": "ReInitDisk", "error": {"code": "OperationDenied"}}
     caplog.set_level(logging.WARNING, "safe_reinit")
     with virtual.simulate(world, [refusing]) as simulator, pytest.raises(Error):
-        run(simulator, "d-1")
+        run_one_disk(simulator, "d-1")
 
     assert [text.split(",")[0] for _, text in logged(caplog, "calls")] == ["ReInitDisk d-1: OperationDenied"]
     assert [text.partition(" ")[2] for _, text in logged(caplog, "run")] == ["done i-1: failed"]
@@ -79,7 +79,7 @@ def test_a_read_that_is_repeated_is_logged(caplog: pytest.LogCaptureFixture) -> 
     throttled = {"action": "DescribeDisks", "nth": 1, "error": {"code": "Throttling"}}
     caplog.set_level(logging.INFO, "safe_reinit")
     with virtual.simulate(faults=[throttled]) as simulator:
-        run(simulator)
+        run_one_disk(simulator)
 
     assert re.fullmatch(r"DescribeDisks is repeated in \d+\.\d s", logged(caplog, "retry")[0][1])
 
@@ -87,7 +87,7 @@ def test_a_read_that_is_repeated_is_logged(caplog: pytest.LogCaptureFixture) -> 
 def test_the_page_names_the_loggers(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     """The page's table has every logger and no other, and whoever writes is one of them."""
     caplog.set_level(logging.DEBUG, "safe_reinit")
-    run(simulator)
+    run_one_disk(simulator)
 
     assert re.findall(r"^\| `safe_reinit\.([a-z]+)` \|", PAGE, re.M) == list(PARTS)
     assert {each.name for each in caplog.records if each.name.startswith("safe_reinit")} <= {
@@ -109,7 +109,7 @@ def test_a_handler_that_fails_ends_nothing(simulator: Simulator) -> None:
     ours.addHandler(broken)
     ours.setLevel(logging.DEBUG)
     try:
-        run(simulator)
+        run_one_disk(simulator)
     finally:
         ours.removeHandler(broken)
         ours.setLevel(logging.NOTSET)

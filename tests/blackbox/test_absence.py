@@ -7,18 +7,25 @@ from typing import Any
 import pytest
 
 from safe_reinit.model import Report
-from safe_reinit.simulator import Simulator
-from tests.cloudlike import DATA, INSTANCE, accepted, changes, client, once, resumed, run, showing, simulated, wipes
+from tests.cloudlike import (
+    DATA,
+    INSTANCE,
+    accepted,
+    changes,
+    client,
+    instance_status,
+    once,
+    resumed,
+    run_plan,
+    showing,
+    simulated,
+    wipes,
+)
 
 pytestmark = pytest.mark.virtual_time
 
 HIDDEN = {"action": "ecs:DescribeInstances"}
 """Without the right to it ECS answers DescribeInstances with an empty list."""
-
-
-def status(sim: Simulator) -> str:
-    """Return the status of the machine."""
-    return str(sim.state()["instances"][INSTANCE]["status"])
 
 
 def power(report: Report) -> str:
@@ -30,11 +37,11 @@ def power(report: Report) -> str:
 def test_an_empty_list_does_not_give_a_stopped_machine_up(when: str) -> None:
     """A machine that ECS does not list any more is started all the same, and is running at the end."""
     with simulated() as sim:
-        done = run(sim, on_event=once(accepted(when), lambda: sim.do({"deny": HIDDEN})))
+        done = run_plan(sim, on_event=once(accepted(when), lambda: sim.do({"deny": HIDDEN})))
         state = sim.state()
 
         assert changes(state).count("StartInstance") >= 1
-        assert status(sim) == "Running"
+        assert instance_status(sim) == "Running"
         assert wipes(state, DATA) == (when == "ReInitDisk")
         assert done.outcome in ("stranded", "not-restarted"), "it was not seen to run"
         assert power(done.report) == ""
@@ -54,10 +61,10 @@ def test_a_machine_that_is_listed_again_is_seen_to_run() -> None:
             hidden(event)
             shown(event)
 
-        done = run(sim, on_event=on_event)
+        done = run_plan(sim, on_event=on_event)
 
         assert done.outcome == "done"
-        assert power(done.report) == status(sim) == "Running"
+        assert power(done.report) == instance_status(sim) == "Running"
 
 
 def test_for_what_ecs_does_not_know_any_more_nothing_is_pending() -> None:
@@ -65,7 +72,7 @@ def test_for_what_ecs_does_not_know_any_more_nothing_is_pending() -> None:
     with simulated() as sim:
         released = once(showing(instance="Stopped"), lambda: sim.do({"delete_instance": INSTANCE}))
         ours = client(sim)
-        done = run(sim, on_event=released, using=ours)
+        done = run_plan(sim, on_event=released, using=ours)
         result = done.report.jobs[0].error
 
         assert done.outcome == "stranded"
@@ -81,10 +88,10 @@ def test_resume_starts_a_machine_that_is_not_listed() -> None:
     with simulated() as sim:
         ours = client(sim)
         locked = once(accepted("ReInitDisk"), lambda: sim.do({"lock": INSTANCE, "reason": "security"}))
-        done = run(sim, on_event=locked, using=ours, limits={"start": 60.0})
+        done = run_plan(sim, on_event=locked, using=ours, limits={"start": 60.0})
         sim.do({"unlock": INSTANCE})
         sim.do({"deny": HIDDEN})
         report = resumed(sim, done.report.run_id, using=ours)
 
         assert done.outcome == report.outcome == "not-restarted"
-        assert status(sim) == "Running"
+        assert instance_status(sim) == "Running"

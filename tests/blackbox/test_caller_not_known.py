@@ -10,7 +10,7 @@ import pytest
 
 from safe_reinit.errors import RunRefused
 from safe_reinit.simulator import Simulator
-from tests.cloudlike import DATA, INSTANCE, accepted, client, killed, resumed, run, simulated, wipes, world
+from tests.cloudlike import DATA, INSTANCE, accepted, client, killed, lab_world, resumed, run_plan, simulated, wipes
 from tests.cloudlike import answered as answer_to
 
 pytestmark = pytest.mark.virtual_time
@@ -29,7 +29,7 @@ AWAY: dict[str, dict[str, Any]] = {
 def cloud(**fault: Any) -> Iterator[Simulator]:
     """Start a simulator that does so at each GetCallerIdentity, if anything."""
     faults = [{"action": "GetCallerIdentity", "nth": "every", **fault}] if fault else []
-    with simulated(world(durations={"stop": 2, "wipe": 6, "start": 2, "snapshot": 2}), faults) as sim:
+    with simulated(lab_world(durations={"stop": 2, "wipe": 6, "start": 2, "snapshot": 2}), faults) as sim:
         yield sim
 
 
@@ -37,7 +37,7 @@ def cloud(**fault: Any) -> Iterator[Simulator]:
 def test_a_disk_is_wiped_though_the_caller_is_not_known(kind: str) -> None:
     """The plan says that it does not know the account, the run is done with the one key that there is."""
     with cloud(**AWAY[kind]) as sim:
-        done = run(sim, using=client(sim))
+        done = run_plan(sim, using=client(sim))
         state = sim.state()
 
     result = [found for found in done.plan.findings if found.subject == "GetCallerIdentity"]
@@ -86,7 +86,7 @@ def test_two_runs_of_one_instance_are_refused_where_one_does_not_know_its_accoun
         first = client(sim)
         killed(sim, accepted("StopInstance"), using=first)
         sim.do({"fault": {"action": "GetCallerIdentity", "nth": "every", "error": UNAVAILABLE}})
-        done = run(sim, using=client(sim))
+        done = run_plan(sim, using=client(sim))
         state = sim.state()
 
     assert (done.report.exit_code, wipes(state, DATA)) == (3, 0)

@@ -31,7 +31,7 @@ def drawn(scale: float, seed: str) -> dict[str, float]:
     return {name: round(scale * seconds * numbers.uniform(0.5, 1.5), 2) for name, seconds in USUAL.items()}
 
 
-def world(machines: list[dict[str, float]]) -> dict[str, Any]:
+def timed_world(machines: list[dict[str, float]]) -> dict[str, Any]:
     """Return machines with one disk each, and a fresh snapshot of it."""
     world: dict[str, Any] = {"instances": {}, "disks": {}, "snapshots": {}}
     for n, takes in enumerate(machines):
@@ -45,12 +45,12 @@ def world(machines: list[dict[str, float]]) -> dict[str, Any]:
 
 def run_one_after_the_other(folder: Path, machines: list[dict[str, float]]) -> tuple[int, float]:
     """Wipe the disk of each machine; give the calls of the last run, and its downtime by what ECS took."""
-    with virtual.simulate(world(machines), [], 1.0) as sim:
+    with virtual.simulate(timed_world(machines), [], 1.0) as sim:
         ours = command(sim.url, folder)
         for n in range(len(machines)):
             before = len(sim.state()["calls"])
             words = ("--disk", f"d-{n}", "--stop-instance", "--confirm", f"d-{n}", "--accept", "fstab-may-name-disk")
-            done = processes.run(
+            done = processes.run_to_end(
                 ours.words(*words, journal=folder / "journal.db"),
                 env=ours.environment(), cwd=folder, timeout=RUN_LIMIT,
             )  # fmt: skip
@@ -124,7 +124,7 @@ def test_no_request_is_made_twice_in_a_dry_run(tmp_path: Path, disks: list[str])
 def fleet_in_waves(folder: Path, count: int, quota: int) -> tuple[float, float, float]:
     """Wipe a disk of each of many machines; give calls a disk, and time and downtime by the least that is possible."""
     machines = [USUAL] * count
-    with virtual.Simulator({**world(machines), "rate_limits": {"ReInitDisk": quota}}, travel=0.1) as sim:
+    with virtual.Simulator({**timed_world(machines), "rate_limits": {"ReInitDisk": quota}}, travel=0.1) as sim:
         client = cloudlike.client(sim, journal=folder / "journal.db")
         plan = client.plan(
             [f"d-{n}" for n in range(count)], stop_instance=True, max_disks=count, accept=["fstab-may-name-disk"]

@@ -13,7 +13,7 @@ import pytest
 from safe_reinit.model import error_codes
 from safe_reinit.simulator import Simulator
 from safe_reinit.simulator.errors import CATALOGUE
-from tests.cloudlike import DATA, INSTANCE, Run, answered, client, once, run, simulated, world
+from tests.cloudlike import DATA, INSTANCE, Run, answered, client, lab_world, once, run_plan, simulated
 from tests.commands import Command, command
 from tests.servers import Answer, Request, Server, forward
 
@@ -26,7 +26,7 @@ QUICK = {"stop": 2, "wipe": 6, "start": 2, "snapshot": 2, "reset": 20}
 @contextmanager
 def cloud(*faults: dict[str, Any]) -> Iterator[Simulator]:
     """Start a simulator whose work is quickly done."""
-    with simulated(world(durations=QUICK), faults) as sim:
+    with simulated(lab_world(durations=QUICK), faults) as sim:
         yield sim
 
 
@@ -34,7 +34,7 @@ def carry_out(sim: Simulator, *disks: str, url: str = "", having: dict[str, Any]
     """Run; ``having`` are settings, ``url`` a server in front of it."""
     where = {"endpoint": url} if url else {}
     settings = {**where, **(having or {})} or None
-    return run(sim, disks or (DATA,), using=client(sim, settings), **more)
+    return run_plan(sim, disks or (DATA,), using=client(sim, settings), **more)
 
 
 def refused(action: str, code: str, **more: Any) -> dict[str, Any]:

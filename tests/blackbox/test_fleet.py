@@ -22,7 +22,7 @@ from safe_reinit.model import Event
 from safe_reinit.simulator import Simulator
 from tests import cloudlike, fleetruns
 from tests.cloudlike import Run, accepted, answered, dying, intended, once
-from tests.fleetruns import Fleet, disk, everything, fleet, instance, run, simulated
+from tests.fleetruns import Fleet, disk, everything, fleet, instance, run_fleet, simulated
 
 pytestmark = pytest.mark.virtual_time
 
@@ -53,7 +53,7 @@ def ended(event: Event) -> bool:
 def all_well(count: int) -> Fleet:
     """Make a run over so many machines that nothing befalls, for all tests that only read what it came to."""
     with simulated(fleet(count)) as sim:
-        return run(sim, everything(count))
+        return run_fleet(sim, everything(count))
 
 
 @pytest.mark.parametrize("count", [FLEET_SIZE, 40])
@@ -73,7 +73,7 @@ def test_two_disks_of_each_machine_share_one_stop_and_one_start() -> None:
     """However many disks a machine has, it goes down once and comes back once, when all of them are wiped."""
     letters = ("a", "b")
     with simulated(fleet(FLEET_SIZE, letters=letters)) as sim:
-        done = run(sim, everything(FLEET_SIZE, letters))
+        done = run_fleet(sim, everything(FLEET_SIZE, letters))
 
     assert done.outcomes == {"done": list(range(FLEET_SIZE))}
     for number in range(FLEET_SIZE):
@@ -85,7 +85,9 @@ def test_each_disk_of_a_fleet_has_its_safety_snapshot() -> None:
     fails = fault("CreateSnapshot", T_DISK, error={"code": "QuotaExceed.Snapshot", "status": 403})
     with simulated(fleet(FLEET_SIZE), fails) as sim:
         using = cloudlike.client(sim, having={"lock_tag": True})
-        done = run(sim, everything(FLEET_SIZE), using=using, options={"snapshot": True}, limits={"snapshot": 90.0})
+        done = run_fleet(
+            sim, everything(FLEET_SIZE), using=using, options={"snapshot": True}, limits={"snapshot": 90.0}
+        )
 
     assert done.outcomes == {"done": OTHERS, "failed": [TROUBLED_SPEED]}
     for n in OTHERS:
@@ -192,7 +194,7 @@ def test_one_machine_in_trouble_takes_nothing_from_the_others(what: str) -> None
     """Whatever befalls one, each of the others is stopped, wiped and started once, and none waits for it."""
     trouble = TROUBLES[what]
     with simulated(fleet(FLEET_SIZE, **trouble.world), *trouble.faults) as sim:
-        done = run(
+        done = run_fleet(
             sim,
             everything(FLEET_SIZE),
             limits=trouble.limits,
@@ -215,7 +217,7 @@ def test_a_call_that_hangs_keeps_no_other_from_being_made() -> None:
     """While the wipe of one disk hangs unanswered, every other one is sent, answered and seen to its end."""
     world = fleet(FLEET_SIZE)
     with simulated(world, fault("ReInitDisk", T_DISK, delay=45)) as sim:
-        done = run(sim, everything(FLEET_SIZE))
+        done = run_fleet(sim, everything(FLEET_SIZE))
 
     assert done.outcomes == {"done": list(range(FLEET_SIZE))}
     assert done.order(answered("ReInitDisk"))[-1] == TROUBLED_SPEED
@@ -234,7 +236,7 @@ def test_a_wipe_that_hangs_and_is_lost_is_watched_all_the_time() -> None:
         fleet(count),
         fault("ReInitDisk", T_DISK, **hangs),
     ) as sim:
-        done = run(sim, everything(count), max_parallel=count)
+        done = run_fleet(sim, everything(count), max_parallel=count)
 
     assert done.outcomes == {"done": list(range(count))}
 
@@ -250,7 +252,7 @@ def test_a_bug_in_one_call_is_that_jobs_alone(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(ChangingCalls, "reinit_disk", broken)
     with simulated(fleet(FLEET_SIZE)) as sim:
-        done = run(sim, everything(FLEET_SIZE), limits={"reinit": 60.0})
+        done = run_fleet(sim, everything(FLEET_SIZE), limits={"reinit": 60.0})
 
     assert done.outcomes == {"done": OTHERS, "unknown": [TROUBLED_SPEED]}
     assert done.report.exit_code == 5
@@ -267,7 +269,7 @@ def test_a_bug_in_judging_one_disk_is_that_jobs_alone(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(recheck, "drift_of", broken)
     with simulated(fleet(FLEET_SIZE)) as sim:
-        done = run(sim, everything(FLEET_SIZE))
+        done = run_fleet(sim, everything(FLEET_SIZE))
 
     assert done.outcomes == {"done": OTHERS, "refused": [TROUBLED_SPEED]}
     assert "ZeroDivisionError" in str(done.jobs[TROUBLED_SPEED].error)
@@ -282,7 +284,7 @@ def test_a_lost_answer_for_many_is_settled_by_looking(kind: str) -> None:
     what = {kind: 502 if kind == "html" else True}
     actions = ("StopInstances", "StartInstances")
     with simulated(fleet(FLEET_SIZE), *({"action": action, "dry_run": False, **what} for action in actions)) as sim:
-        done = run(sim, everything(FLEET_SIZE))
+        done = run_fleet(sim, everything(FLEET_SIZE))
 
     assert done.outcomes == {"done": list(range(FLEET_SIZE))}
     for action in actions:
@@ -298,7 +300,7 @@ def test_being_throttled_delays_and_harms_nobody(action: str) -> None:
     """A throttled API is left alone for its minute, and then the whole fleet goes on."""
     throttled = {"action": action, "dry_run": False, "nth": 2 if action == "ReInitDisk" else 1, "throttle": True}
     with simulated(fleet(FLEET_SIZE), throttled) as sim:
-        done = run(sim, everything(FLEET_SIZE))
+        done = run_fleet(sim, everything(FLEET_SIZE))
 
     assert done.outcomes == {"done": list(range(FLEET_SIZE))}
     for number in range(FLEET_SIZE):
@@ -309,7 +311,7 @@ def test_once_a_wipe_is_throttled_hardly_any_other_is_sent_in_that_minute() -> N
     """The first throttled answer stops the others: only what was on its way on another thread is refused with it."""
     count = 40
     with simulated(fleet(count, rate_limits={"ReInitDisk": 10})) as sim:
-        done = run(sim, everything(count))
+        done = run_fleet(sim, everything(count))
 
     assert done.outcomes == {"done": list(range(count))}
     refused = [moment(call["at"]) for call in done.sent("ReInitDisk") if call["code"].startswith("Throttling")]
@@ -322,7 +324,7 @@ def test_the_quota_is_kept_and_no_machine_waits_down_for_it(monkeypatch: pytest.
     monkeypatch.setitem(rate_limits.LIMITS, "ReInitDisk", 20)
     count = 36
     with simulated(fleet(count, rate_limits={"ReInitDisk": 20})) as sim:
-        done = run(sim, everything(count), quota_share=0.8, max_parallel=count)
+        done = run_fleet(sim, everything(count), quota_share=0.8, max_parallel=count)
 
     assert done.outcomes == {"done": list(range(count))}
     assert {call["code"] for call in done.sent("ReInitDisk")} == {""}
@@ -351,7 +353,7 @@ def moment(text: str) -> datetime:
 def test_a_canary_that_fails_is_the_only_one_touched() -> None:
     """Of more than ten one goes first by default; where it does not end done nothing is called for any other."""
     with simulated(fleet(FLEET_SIZE), fault("ReInitDisk", disk(0), error={"code": "OperationDenied"})) as sim:
-        done = run(sim, everything(FLEET_SIZE), canary=None)
+        done = run_fleet(sim, everything(FLEET_SIZE), canary=None)
 
     assert done.outcomes == {"failed": [0], "refused": list(range(1, FLEET_SIZE))}
     assert (done.report.outcome, done.report.exit_code) == ("partial", 7)
@@ -362,7 +364,7 @@ def test_a_canary_that_fails_is_the_only_one_touched() -> None:
 def test_a_canary_that_is_refused_leaves_everything_as_it_is() -> None:
     """A canary that may not even be stopped ends the run with 3: nothing was changed at all."""
     with simulated(fleet(FLEET_SIZE)) as sim:
-        done = run(sim, everything(FLEET_SIZE), canary=None, between=lambda: sim.do({"lock": instance(0)}))
+        done = run_fleet(sim, everything(FLEET_SIZE), canary=None, between=lambda: sim.do({"lock": instance(0)}))
 
     assert done.outcomes == {"refused": list(range(FLEET_SIZE))}
     assert (done.report.outcome, done.report.exit_code) == ("refused", 3)
@@ -371,7 +373,7 @@ def test_a_canary_that_is_refused_leaves_everything_as_it_is() -> None:
 def test_a_canary_goes_first_and_waves_follow() -> None:
     """Nobody of a wave is stopped before everybody of the one before has come to an end."""
     with simulated(fleet(FLEET_SIZE)) as sim:
-        done = run(sim, everything(FLEET_SIZE), canary=1, waves=((4, False), (50, True)))
+        done = run_fleet(sim, everything(FLEET_SIZE), canary=1, waves=((4, False), (50, True)))
 
     assert done.outcomes == {"done": list(range(FLEET_SIZE))}
     stopped, over = done.order(intended("StopInstance")), done.order(ended)
@@ -401,7 +403,7 @@ def test_no_more_than_so_many_are_down_at_once() -> None:
                 machines = sim.state()["instances"].values()
                 down.append(sum(one["status"] != "Running" for one in machines))
 
-        done = run(sim, everything(FLEET_SIZE), max_parallel=3, on_event=count)
+        done = run_fleet(sim, everything(FLEET_SIZE), max_parallel=3, on_event=count)
 
     assert done.outcomes == {"done": list(range(FLEET_SIZE))}
     assert max(down) == 3
@@ -412,7 +414,7 @@ def test_no_new_job_starts_once_so_many_have_failed(parallel: int) -> None:
     """The threshold is exact: what is in flight ends and gets its power back, and nothing else is touched."""
     faults = [fault("ReInitDisk", disk(n), error={"code": "OperationDenied"}) for n in (1, 3)]
     with simulated(fleet(FLEET_SIZE), *faults) as sim:
-        done = run(sim, everything(FLEET_SIZE), stop_after_failures=2, max_parallel=parallel)
+        done = run_fleet(sim, everything(FLEET_SIZE), stop_after_failures=2, max_parallel=parallel)
     begun = done.order(intended("StopInstance"))
     second = [place for place, event in enumerate(done.run.events)
               if answered("ReInitDisk")(event) and number(event) in (1, 3)][1]  # fmt: skip
@@ -444,7 +446,7 @@ def test_no_new_stop_begins_after_the_deadline() -> None:
         def jump() -> None:
             clock.ahead = timedelta(hours=3)
 
-        done = run(
+        done = run_fleet(
             sim,
             everything(FLEET_SIZE),
             using=cloudlike.client(sim, clock=clock),
@@ -461,7 +463,7 @@ def test_no_new_stop_begins_after_the_deadline() -> None:
 def test_a_deadline_that_has_passed_lets_nothing_begin() -> None:
     """Nothing was changed, and that is 3."""
     with simulated(fleet(FLEET_SIZE)) as sim:
-        done = run(sim, everything(FLEET_SIZE), deadline=Clock(1).now() - timedelta(seconds=1))
+        done = run_fleet(sim, everything(FLEET_SIZE), deadline=Clock(1).now() - timedelta(seconds=1))
 
     assert done.outcomes == {"refused": list(range(FLEET_SIZE))}
     assert done.report.exit_code == 3
@@ -478,7 +480,7 @@ def test_after_the_canary_somebody_decides(goes_on: bool) -> None:
             assert {one["status"] for one in sim.state()["instances"].values()} == {"Running"}
             return goes_on
 
-        done = run(sim, everything(FLEET_SIZE), canary=1, pause="canary", go_on=go_on)
+        done = run_fleet(sim, everything(FLEET_SIZE), canary=1, pause="canary", go_on=go_on)
 
     assert asked == [f"1 of {FLEET_SIZE} jobs have ended, 1 of them done."]
     others = {"done": list(range(FLEET_SIZE))} if goes_on else {"done": [0], "refused": list(range(1, FLEET_SIZE))}
@@ -494,7 +496,7 @@ def test_asked_to_end_what_has_begun_comes_back_and_the_rest_is_untouched(moment
     at = {"stopping": "StopInstance", "wiping": "ReInitDisk", "starting": "StartInstance"}[moment_]
     interrupt = Interrupt()
     with simulated(fleet(FLEET_SIZE)) as sim:
-        done = run(
+        done = run_fleet(
             sim, everything(FLEET_SIZE), stop=interrupt, max_parallel=4, on_event=once(accepted(at), interrupt.ask)
         )
     begun = done.order(intended("StopInstance"))
@@ -521,7 +523,7 @@ def test_who_asks_the_run_to_end_is_heard_by_calls_that_are_prepared(monkeypatch
     monkeypatch.setattr(ChangingCalls, "reinit_disk", asked_first)
     count = 30
     with simulated(fleet(count)) as sim:
-        done = run(sim, everything(count), stop=interrupt)
+        done = run_fleet(sim, everything(count), stop=interrupt)
 
     assert 1 <= len(done.sent("ReInitDisk")) <= 8
     assert len(done.outcomes["done"]) == len(done.sent("ReInitDisk"))
@@ -541,7 +543,7 @@ def test_without_a_journal_no_further_machine_is_wiped(monkeypatch: pytest.Monke
     monkeypatch.setattr(Journal, "write", writing)
     with simulated(fleet(FLEET_SIZE)) as sim:
         using = cloudlike.client(sim, journal=str(tmp_path / "j.db"))
-        done = run(
+        done = run_fleet(
             sim, everything(FLEET_SIZE), using=using, max_parallel=4, on_event=once(accepted("ReInitDisk"), gone.set)
         )
     place = next(i for i, event in enumerate(done.run.events) if accepted("ReInitDisk")(event))

@@ -18,7 +18,7 @@ from safe_reinit.cloud.connection import Connection
 from safe_reinit.errors import Error, UsageError
 from tests import blocks
 from tests.commands import until
-from tests.issuers import ACTS, FIRST, NEXT, RISKS, Surroundings, status, wipe, wipes
+from tests.issuers import ACTS, FIRST, NEXT, RISKS, Surroundings, instance_status, wipe, wipes
 from tests.servers import Authority
 
 PAGE = blocks.ROOT / "docs/howto/python.md"
@@ -94,7 +94,7 @@ def test_a_key_of_another_account_wipes_nothing(around: Surroundings, form: str)
 
     assert wipes(around) == 0
     assert OTHER[0] not in around.issuers.by(*ACTS)
-    assert status(around) == "Running"
+    assert instance_status(around) == "Running"
     assert report.outcome == "failed"
     assert report.error is not None
     assert "another caller" in report.error.message
@@ -111,7 +111,7 @@ def test_a_key_of_another_account_before_the_run_stops_nothing(around: Surroundi
         client.run(plan, confirm=plan.confirm_with)
 
     assert OTHER[0] not in around.issuers.by(*ACTS)
-    assert status(around) == "Running"
+    assert instance_status(around) == "Running"
 
 
 def test_an_object_that_fails_while_the_machine_is_down_wipes_nothing(around: Surroundings) -> None:
@@ -121,7 +121,7 @@ def test_an_object_that_fails_while_the_machine_is_down_wipes_nothing(around: Su
     wipe(lambda: setattr(keys, "raises", TimeoutError("fakemainsecret")), retry=60.0, credentials=keys.key)
 
     assert wipes(around) == 0
-    until(lambda: status(around) == "Running")
+    until(lambda: instance_status(around) == "Running")
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.cloudlike import DATA, INSTANCE, Run, assert_true, once, run, simulated, world
+from tests.cloudlike import DATA, INSTANCE, Run, assert_true, lab_world, once, run_plan, simulated
 
 pytestmark = pytest.mark.virtual_time
 
 
 def lagging(seconds: float, **more: Any) -> dict[str, Any]:
     """Return a world whose lists are so many seconds behind, with a wipe that is over before they show anything."""
-    return world(describe_lag=seconds, durations={"stop": 8, "wipe": 4, "start": 8, "snapshot": 20}, **more)
+    return lab_world(describe_lag=seconds, durations={"stop": 8, "wipe": 4, "start": 8, "snapshot": 20}, **more)
 
 
 def used_after_the_lost_answer(seconds: float) -> tuple[Run, Any]:
@@ -28,7 +28,7 @@ def used_after_the_lost_answer(seconds: float) -> tuple[Run, Any]:
             disk = sim.state()["disks"][DATA]
             return bool(disk["wipes"]) and disk["status"] == "In_use"
 
-        done = run(sim, on_event=once(wiped, use))
+        done = run_plan(sim, on_event=once(wiped, use))
         return done, sim.state()
 
 
@@ -45,7 +45,7 @@ def test_what_was_written_after_a_lost_answer_survives_lists_that_lag(seconds: f
 def test_where_lists_lag_too_long_nothing_is_wiped(seconds: float) -> None:
     """A lag of 20 s or more could hide that somebody uses the machine: it comes back, and the report says why."""
     with simulated(lagging(seconds)) as sim:
-        done = run(sim)
+        done = run_plan(sim)
         state = sim.state()
 
     assert_true(done, state)
@@ -58,7 +58,7 @@ def test_where_lists_lag_too_long_nothing_is_wiped(seconds: float) -> None:
 def test_a_shorter_lag_is_waited_for(seconds: float) -> None:
     """A lag of less than 20 s ends no run: what must hold, holds for so much longer."""
     with simulated(lagging(seconds)) as sim:
-        done = run(sim)
+        done = run_plan(sim)
         state = sim.state()
 
     assert_true(done, state)

@@ -28,15 +28,15 @@ from tests.cloudlike import (
     client,
     intended,
     killed,
+    lab_world,
     lock_tag,
     once,
     resumed,
-    run,
+    run_plan,
     set_tag,
     showing,
     simulated,
     wipes,
-    world,
 )
 from tests.commands import command
 from tests.samples import sampled
@@ -51,7 +51,7 @@ ROUND = ["TagResources", "StopInstance", "ReInitDisk", "StartInstance", "UntagRe
 
 def tagged(sim: Simulator, **more: Any) -> Run:
     """Make a run with the lock tag."""
-    return run(sim, using=more.pop("using", None) or client(sim, TAGGED), **more)
+    return run_plan(sim, using=more.pop("using", None) or client(sim, TAGGED), **more)
 
 
 def left(done: Run) -> bool:
@@ -67,7 +67,7 @@ def left(done: Run) -> bool:
 def test_the_instance_bears_the_tag_from_before_the_stop_to_the_end(status: str) -> None:
     """The tag of the run is there before anything else is done, and gone after everything else."""
     seen: dict[str, str | None] = {}
-    with simulated(world(status=status)) as sim:
+    with simulated(lab_world(status=status)) as sim:
 
         def note(event: Event) -> None:
             if event.event == "intend":
@@ -100,7 +100,7 @@ def test_the_plan_lists_it() -> None:
 
 def test_other_tags_stay() -> None:
     """The instance keeps the tags that it had."""
-    with simulated(world(instance={"tags": {"env": "lab"}})) as sim:
+    with simulated(lab_world(instance={"tags": {"env": "lab"}})) as sim:
         done = tagged(sim)
         request = ecs.DescribeInstancesRequest(region_id="cn-hangzhou", instance_ids=f'["{INSTANCE}"]')
         (row,) = sdk(sim).describe_instances(request).body.instances.instance
@@ -111,7 +111,7 @@ def test_other_tags_stay() -> None:
 
 def test_two_machines_bear_a_tag_each() -> None:
     """Each instance of a run is tagged and untagged by itself."""
-    with simulated(world(machines=(INSTANCE, "i-db"))) as sim:
+    with simulated(lab_world(machines=(INSTANCE, "i-db"))) as sim:
         done = tagged(sim, disks=(DATA, f"{DATA}-db"))
         state = sim.state()
         after = [lock_tag(sim, each) for each in (INSTANCE, "i-db")]
@@ -127,7 +127,7 @@ def test_two_machines_bear_a_tag_each() -> None:
 @pytest.mark.parametrize("lag", [3.0, 10.0])
 def test_a_tag_that_shows_late_is_waited_for(lag: float) -> None:
     """A Describe that lags behind shows the tag late, and nothing is stopped before it does."""
-    with simulated(world(describe_lag=lag)) as sim:
+    with simulated(lab_world(describe_lag=lag)) as sim:
         done = tagged(sim)
         state = sim.state()
 
@@ -140,9 +140,9 @@ def test_an_undo_bears_it_too() -> None:
     """An undo is a run like any other."""
     with simulated() as sim:
         caller = client(sim, TAGGED)
-        first = run(sim, using=caller, snapshot=True)
+        first = run_plan(sim, using=caller, snapshot=True)
         before = sim.state()
-        done = run(sim, using=caller, undoing=first.report.run_id)
+        done = run_plan(sim, using=caller, undoing=first.report.run_id)
         state = sim.state()
         after = lock_tag(sim)
 
@@ -240,7 +240,7 @@ PENDING_STARTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
 def test_while_something_is_pending_the_tag_stays_until_the_run_is_resumed(what: str) -> None:
     """A machine that is left down keeps the tag, which blocks others, and the resumed run takes it off at its end."""
     faults, instance, outcome = PENDING_STARTS[what]
-    with simulated(world(instance=instance), faults=faults) as sim:
+    with simulated(lab_world(instance=instance), faults=faults) as sim:
         caller = client(sim, TAGGED)
         done = tagged(sim, using=caller, limits={"stop": 20.0, "start": 30.0})
         name = done.report.run_id
@@ -314,7 +314,7 @@ def test_a_foreign_tag_blocks_before_anything(having: dict[str, Any]) -> None:
     """The tag of another run blocks every run on the instance, 3, whether it would tag itself or not."""
     with simulated() as sim:
         set_tag(sim, "r-other")
-        done = run(sim, using=client(sim, having))
+        done = run_plan(sim, using=client(sim, having))
         state = sim.state()
         after = lock_tag(sim)
 
@@ -328,7 +328,7 @@ def test_a_foreign_tag_blocks_before_anything(having: dict[str, Any]) -> None:
 def test_a_foreign_tag_that_appears_before_the_first_call_refuses_the_run(having: dict[str, Any]) -> None:
     """A tag that was put there between plan and run ends the run with 3, and stays."""
     with simulated() as sim:
-        done = run(sim, using=client(sim, having), between=lambda: set_tag(sim, "r-other"))
+        done = run_plan(sim, using=client(sim, having), between=lambda: set_tag(sim, "r-other"))
         state = sim.state()
         after = lock_tag(sim)
 
@@ -429,7 +429,7 @@ def test_a_tag_that_is_refused_stops_nothing(code: str) -> None:
 
 def test_an_instance_with_no_room_for_a_tag() -> None:
     """An instance with the 20 tags that it may have ends the run with 4, and keeps them."""
-    with simulated(world(instance={"tags": {f"k{number}": "v" for number in range(20)}})) as sim:
+    with simulated(lab_world(instance={"tags": {f"k{number}": "v" for number in range(20)}})) as sim:
         done = tagged(sim)
         state = sim.state()
 
@@ -627,7 +627,7 @@ def assert_apart(first: Host, second: Host, state: dict[str, Any], status: str) 
 @pytest.mark.parametrize("status", ["Running", "Stopped"])
 def test_who_begins_second_is_refused(status: str, tmp_path: Path) -> None:
     """A host that planned before the first tagged and begins afterwards sees the tag and changes nothing: 3."""
-    with simulated(world(status=status)) as sim:
+    with simulated(lab_world(status=status)) as sim:
         first, second = hosts(sim, tmp_path)
         began = threading.Event()
         first.on_event = lambda event: began.set() if accepted("TagResources")(event) else None
@@ -648,7 +648,7 @@ def test_who_begins_second_is_refused(status: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("turn", [1, -1])
 def test_of_two_that_begin_at_once_one_goes_on(turn: int, status: str, tmp_path: Path) -> None:
     """Begun at the same moment, exactly one of two hosts wipes, and no tag is left."""
-    with simulated(world(status=status)) as sim:
+    with simulated(lab_world(status=status)) as sim:
         first, second = hosts(sim, tmp_path)
         for host in (first, second)[::turn]:
             host.start()
@@ -692,7 +692,7 @@ def test_a_tag_on_its_way_for_however_long_leads_to_no_second_wipe(
     lands, landed, waiting = threading.Event(), threading.Event(), threading.Event()
     tag = ChangingCalls.tag_instance
 
-    with simulated(world(status=status)) as sim:
+    with simulated(lab_world(status=status)) as sim:
         first, second = hosts(sim, tmp_path)
 
         def late(self: ChangingCalls, instance_id: str, what: tuple[str, str], *, attempt: int = 1) -> Accepted:

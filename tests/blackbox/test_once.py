@@ -30,12 +30,6 @@ def sim() -> Iterator[Simulator]:
         yield started
 
 
-@pytest.fixture
-def run(sim: Simulator, tmp_path: Path) -> Command:
-    """Run commands against it."""
-    return command(sim.url, tmp_path)
-
-
 def changing(run: Command) -> list[str]:
     """List the changing calls that came over the API."""
     return [

@@ -57,7 +57,7 @@ def acts(simulator: Simulator) -> list[str]:
     ]
 
 
-def status(simulator: Simulator, kind: str, name: str, expected: str) -> Callable[[], bool]:
+def has_status(simulator: Simulator, kind: str, name: str, expected: str) -> Callable[[], bool]:
     """Return a question: whether the simulator shows this status."""
     return lambda: bool(simulator.state()[kind][name]["status"] == expected)
 
@@ -87,7 +87,7 @@ def test_a_process_that_was_stopped_past_its_lease_ends_its_run(
     simulator.do({"hold": held})
     words = ("--disk", DISK, "--stop-instance", "--confirm", DISK)
     child: Any = command_line.start(*words, env={**KEY, **where_is(simulator)})
-    until(status(simulator, kind, name, expected))
+    until(has_status(simulator, kind, name, expected))
     child.pause(lease.LEASE_DURATION + 15)
     simulator.do({"release": held})
     _, err = child.communicate()
@@ -111,7 +111,7 @@ def test_a_real_process_that_was_stopped_past_its_lease_ends_its_run(
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     ) as child:  # fmt: skip
         try:
-            until(status(simulator, kind, name, expected))
+            until(has_status(simulator, kind, name, expected))
             child.send_signal(signal.SIGSTOP)
             simulator.do({"release": held})
             time.sleep(SHORT_LEASE + 1)  # the lease runs out; longer is no less a pause

@@ -64,7 +64,7 @@ def test_a_server_that_is_back_in_time_is_gone_on_with(server: postgresql.Server
     with cloudlike.simulated() as sim:
         using = cloudlike.client(sim, journal=place)
         moments = then((accepted(action), lambda: server.stop("immediate")), (PENDING_STARTS[action], server.start))
-        done = cloudlike.run(sim, using=using, on_event=moments)
+        done = cloudlike.run_plan(sim, using=using, on_event=moments)
         state = sim.state()
 
     assert done.outcome == "done", done.report.error
@@ -83,7 +83,7 @@ def test_a_server_that_stays_away_leaves_no_machine_down(
     place = server.new()
     with cloudlike.simulated() as sim:
         using = cloudlike.client(sim, {"journal": place, "journal_outage": 30.0})
-        done = cloudlike.run(sim, using=using, on_event=once(accepted(action), lambda: server.stop("immediate")))
+        done = cloudlike.run_plan(sim, using=using, on_event=once(accepted(action), lambda: server.stop("immediate")))
         before = sim.state()
         kept = list((tmp_path / "spool").iterdir())
         server.start()

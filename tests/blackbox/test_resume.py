@@ -26,7 +26,7 @@ from safe_reinit.journal import open_to_read, open_to_write
 from safe_reinit.model import Step
 from safe_reinit.simulator import Simulator
 from tests import virtual
-from tests.commands import Command, command, quit_now, until
+from tests.commands import Command, quit_now, until
 from tests.conftest import ended_by
 from tests.simulator import support
 from tests.values import recoverable
@@ -62,12 +62,6 @@ def sim() -> Iterator[Simulator]:
     """Start a world of two machines."""
     with virtual.simulate(WORLD) as simulator:
         yield simulator
-
-
-@pytest.fixture
-def run(sim: Simulator, tmp_path: Path) -> Command:
-    """Run commands against it."""
-    return command(sim.url, tmp_path)
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ import pytest
 from safe_reinit.journal import open_to_write
 from safe_reinit.simulator import Simulator
 from tests import virtual
+from tests.cloudlike import INSTANCE, instance_status
 from tests.commands import Command, command, until
 from tests.values import recoverable
 
 pytestmark = pytest.mark.virtual_time
 
-INSTANCE = "i-web"
 DISK, OTHER = "d-web", "d-other"
 RUN = ("--disk", DISK, "--stop-instance", "--confirm", DISK)
 SOON = {"SAFE_REINIT_TIMEOUT_START": "1m"}
@@ -49,11 +49,6 @@ def changing(sim: Simulator) -> list[str]:
     ]
 
 
-def status(sim: Simulator) -> str:
-    """Return the status of the machine."""
-    return str(sim.state()["instances"][INSTANCE]["status"])
-
-
 def run_of(journal: Path) -> str:
     """Name the newest run of a journal."""
     with open_to_write(journal) as opened:
@@ -71,12 +66,12 @@ def killed_stopped(sim: Simulator, run: Command, journal: Path, *words: str) -> 
     sim.do({"hold": {"instance": INSTANCE}})
     child = run.start(*(words or RUN), journal=journal)
     try:
-        until(lambda: status(sim) == "Stopping")
+        until(lambda: instance_status(sim) == "Stopping")
     finally:
         child.kill()
         child.communicate()
     sim.do({"release": {"instance": INSTANCE}})
-    until(lambda: status(sim) == "Stopped")
+    until(lambda: instance_status(sim) == "Stopped")
     return run_of(journal)
 
 
@@ -139,7 +134,7 @@ def test_a_verdict_against_what_is_visible_is_refused(tmp_path: Path, verdict: s
         assert is_open(journal)
         sim.do({"release": {"disk": DISK}})
         assert run("resume", name, journal=journal).returncode == 0
-        assert (len(sim.state()["disks"][DISK]["wipes"]), status(sim)) == (1, "Running")
+        assert (len(sim.state()["disks"][DISK]["wipes"]), instance_status(sim)) == (1, "Running")
 
 
 @pytest.mark.parametrize("verdict", ["reinitialised", "intact"])
@@ -156,7 +151,7 @@ def test_a_verdict_on_what_no_report_asked_about_is_refused(tmp_path: Path, verd
         assert f"has not reported the outcome of {DISK}" in done.stderr
         assert changing(sim) == before
         assert run("resume", name, journal=journal).returncode == 0
-        assert (len(sim.state()["disks"][DISK]["wipes"]), status(sim)) == (1, "Running")
+        assert (len(sim.state()["disks"][DISK]["wipes"]), instance_status(sim)) == (1, "Running")
 
 
 @pytest.mark.parametrize(("verdict", "code"), [("reinitialised", 7), ("intact", 4)])
@@ -174,7 +169,7 @@ def test_a_verdict_sends_no_wipe_for_the_other_disks(tmp_path: Path, verdict: st
         assert changing(sim).count("ReInitDisk") == sent
         assert data[DISK] == verdict
         assert data[OTHER] in ("intact", "untouched")
-        assert status(sim) == "Running"
+        assert instance_status(sim) == "Running"
         assert not is_open(journal)
 
 
@@ -192,7 +187,7 @@ def test_what_today_protects_is_not_wiped_by_a_resumed_run(tmp_path: Path, how: 
         assert done.returncode == 4, done.stderr
         assert "by the current configuration" in done.stderr
         assert sim.state()["disks"][DISK]["wipes"] == []
-        assert status(sim) == "Running"
+        assert instance_status(sim) == "Running"
         assert not is_open(journal)
 
 
@@ -208,7 +203,7 @@ def test_a_stop_that_is_too_old_is_followed_by_no_wipe(tmp_path: Path) -> None:
         assert done.returncode == 4, done.stderr
         assert "plan_expires" in done.stderr
         assert sim.state()["disks"][DISK]["wipes"] == []
-        assert status(sim) == "Running"
+        assert instance_status(sim) == "Running"
 
 
 def test_a_run_that_did_not_restart_stays_open_and_its_resume_line_works(tmp_path: Path) -> None:
@@ -249,7 +244,7 @@ def test_after_a_verdict_the_start_is_still_pending(tmp_path: Path) -> None:
         assert judged.returncode == 8, judged.stderr
         assert pending
         assert again.returncode == 4, again.stderr
-        assert status(sim) == "Running"
+        assert instance_status(sim) == "Running"
         assert not is_open(journal)
 
 

@@ -22,12 +22,12 @@ from tests.cloudlike import (
     assert_true,
     client,
     intended,
+    lab_world,
     once,
-    run,
+    run_plan,
     showing,
     simulated,
     wipes,
-    world,
 )
 from tests.samples import sampled
 
@@ -60,7 +60,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 def test_whatever_befalls_each_call_once_the_run_ends_well(kind: str) -> None:
     """A fault that passes, at the stop, the wipe and the start of one run, leaves it done, with one wipe and no lie."""
     with simulated(faults=[{"action": act, "dry_run": False, **FAULTS[kind]} for act in ACTS]) as sim:
-        done = run(sim)
+        done = run_plan(sim)
         state = sim.state()
 
     assert_true(done, state)
@@ -76,7 +76,7 @@ def test_a_call_that_is_refused_ends_as_the_table_of_exit_codes_says(
 ) -> None:
     """A stop or a wipe that is refused for good, known or not, fails the run; a start is asked for again."""
     with simulated(faults=[{"action": act, "dry_run": False, "error": {"code": code, "status": status}}]) as sim:
-        done = run(sim)
+        done = run_plan(sim)
         state = sim.state()
 
     assert_true(done, state)
@@ -92,7 +92,7 @@ def test_a_read_that_fails_now_and_then_changes_nothing(reading: str, kind: str)
     """A look that fails at several places, probes by DryRun included, is asked again, and the run ends well."""
     faults = [{"action": reading, "nth": nth, kind: True} for nth in (2, 3, 5, 8, 13, 21, 34)]
     with simulated(faults=faults) as sim:
-        done = run(sim, (SYSTEM,) if reading == "DescribeImages" else (DATA,))
+        done = run_plan(sim, (SYSTEM,) if reading == "DescribeImages" else (DATA,))
         state = sim.state()
 
     assert_true(done, state)
@@ -106,7 +106,7 @@ def test_a_read_that_never_comes_back_ends_the_run_with_the_machine_up(reading: 
     fault = {"fault": {"action": reading, "nth": "every", "drop_request": True}}
     with simulated() as sim:
         before = phase == "before the stop"
-        done = run(
+        done = run_plan(
             sim,
             limits={"retry": 20.0, "start": 40.0},
             between=(lambda: sim.do(fault)) if before else None,
@@ -145,7 +145,7 @@ def test_what_moved_after_the_plan_ends_the_run_before_it_changes_anything(what:
     """A fact that moved between plan and run ends it with 3, said as ``field: planned -> now``, and nothing is sent."""
     actions, text = DRIFT[what]
     with simulated() as sim:
-        done = run(sim, between=lambda: [sim.do(action) for action in actions])
+        done = run_plan(sim, between=lambda: [sim.do(action) for action in actions])
         state = sim.state()
 
     assert done.outcome == "refused"
@@ -172,7 +172,7 @@ def test_what_moves_between_stop_and_wipe_ends_the_run_without_a_wipe(what: str)
     """A fact that moves while the machine is down ends the run with 4, or 8 where the power cannot come back."""
     actions, outcome, power = AFTER[what]
     with simulated() as sim:
-        done = run(sim, on_event=once(showing(instance="Stopped"), lambda: [sim.do(action) for action in actions]))
+        done = run_plan(sim, on_event=once(showing(instance="Stopped"), lambda: [sim.do(action) for action in actions]))
         state = sim.state()
 
     assert_true(done, state, others=True)
@@ -191,7 +191,7 @@ def test_an_observation_that_took_long_is_none_before_a_wipe() -> None:
             sim.do({"fault": {"action": "DescribeSnapshots", "delay": 8}})
             threading.Timer(4, lambda: [sim.do({"start": INSTANCE}), sim.do({"stop": INSTANCE})]).start()
 
-        done = run(sim, on_event=once(showing(instance="Stopped"), slow))
+        done = run_plan(sim, on_event=once(showing(instance="Stopped"), slow))
         state = sim.state()
 
     assert wipes(state, DATA) == 0, "a machine that was started since the look was wiped"
@@ -202,7 +202,7 @@ def test_a_stop_of_ours_that_was_refused_makes_no_stop_of_somebody_else_ours() -
     """Where another person stops the machine while our stop is refused, nothing is wiped and nothing is started."""
     throttled = [{"action": "StopInstance", "dry_run": False, "throttle": True}]
     with simulated(faults=throttled) as sim:
-        done = run(sim, on_event=once(answered("StopInstance"), lambda: sim.do({"stop": INSTANCE})))
+        done = run_plan(sim, on_event=once(answered("StopInstance"), lambda: sim.do({"stop": INSTANCE})))
         state = sim.state()
 
     assert wipes(state, DATA) == 0
@@ -214,7 +214,7 @@ def test_somebody_who_starts_the_machine_after_the_wipe_is_no_failure() -> None:
     """A machine that another person started once its disk was wiped is as promised."""
     with simulated() as sim:
         wiped = once(intended("StartInstance"), lambda: sim.do({"start": INSTANCE}))
-        done = run(sim, on_event=wiped)
+        done = run_plan(sim, on_event=wiped)
         state = sim.state()
 
     assert_true(done, state, others=True)
@@ -227,7 +227,7 @@ def test_somebody_who_starts_the_machine_after_the_wipe_is_no_failure() -> None:
 def test_two_disks_of_one_machine_share_one_stop_and_one_start() -> None:
     """Several disks of one instance are wiped in one downtime, each once, and its other disks are left alone."""
     with simulated() as sim:
-        done = run(sim, (DATA, SYSTEM))
+        done = run_plan(sim, (DATA, SYSTEM))
         state = sim.state()
 
     assert_true(done, state)
@@ -250,7 +250,7 @@ def test_what_befalls_the_second_disk_takes_nothing_from_the_first(
 ) -> None:
     """Each disk of a machine is told as it is, and a doubt about one keeps the machine stopped."""
     with simulated(faults=[{"action": "ReInitDisk", "subject": SYSTEM, **fault}]) as sim:
-        done = run(sim, (DATA, SYSTEM))
+        done = run_plan(sim, (DATA, SYSTEM))
         state = sim.state()
 
     assert_true(done, state)
@@ -264,9 +264,9 @@ def test_what_befalls_the_second_disk_takes_nothing_from_the_first(
 )
 def test_two_machines_in_one_run_have_each_their_own_outcome(fault: dict[str, Any], outcome: str) -> None:
     """What befalls one machine leaves the other one wiped and running, and the run has the outcome of both."""
-    two = world(machines=(INSTANCE, "i-db"))
+    two = lab_world(machines=(INSTANCE, "i-db"))
     with simulated(two, faults=[{"action": "ReInitDisk", "subject": DATA, **fault}]) as sim:
-        done = run(sim, (DATA, f"{DATA}-db"))
+        done = run_plan(sim, (DATA, f"{DATA}-db"))
         state = sim.state()
 
     assert_true(done, state)
@@ -279,8 +279,8 @@ def test_two_machines_in_one_run_have_each_their_own_outcome(fault: dict[str, An
 @pytest.mark.parametrize("leave_stopped", [True, False])
 def test_power_is_left_as_promised_after_a_wipe(status: str, leave_stopped: bool) -> None:
     """A machine that ran runs again unless it is to be left stopped, and one that was stopped stays stopped."""
-    with simulated(world(status=status)) as sim:
-        done = run(sim, leave_stopped=leave_stopped)
+    with simulated(lab_world(status=status)) as sim:
+        done = run_plan(sim, leave_stopped=leave_stopped)
         state = sim.state()
 
     assert_true(done, state)
@@ -294,7 +294,7 @@ def test_power_is_left_as_promised_after_a_wipe(status: str, leave_stopped: bool
 def test_a_wipe_that_is_refused_brings_the_machine_back_though_it_was_to_be_left_stopped() -> None:
     """``leave_stopped`` holds only after a wipe: without one the machine runs again as before."""
     with simulated(faults=[{"action": "ReInitDisk", "error": {"code": "OperationDenied"}}]) as sim:
-        done = run(sim, leave_stopped=True)
+        done = run_plan(sim, leave_stopped=True)
         state = sim.state()
 
     assert_true(done, state)
@@ -315,7 +315,7 @@ def test_a_snapshot_in_progress_is_waited_for_while_the_machine_still_runs() -> 
             if intended("StopInstance")(event):
                 stops.extend(row["status"] for row in sim.state()["snapshots"].values() if row["disk_id"] == DATA)
 
-        done = run(sim, between=lambda: sim.do({"snapshot": DATA, "seconds": 30}), on_event=note)
+        done = run_plan(sim, between=lambda: sim.do({"snapshot": DATA, "seconds": 30}), on_event=note)
         state = sim.state()
 
     assert_true(done, state)
@@ -327,7 +327,7 @@ def test_a_snapshot_in_progress_is_waited_for_while_the_machine_still_runs() -> 
 def test_a_snapshot_that_does_not_end_ends_the_run_with_nothing_changed() -> None:
     """When the time for a snapshot has passed the run is refused, and the machine was never touched."""
     with simulated() as sim:
-        done = run(sim, limits={"snapshot": 20.0}, between=lambda: sim.do({"snapshot": DATA, "seconds": 9999}))
+        done = run_plan(sim, limits={"snapshot": 20.0}, between=lambda: sim.do({"snapshot": DATA, "seconds": 9999}))
         state = sim.state()
 
     assert_true(done, state)
@@ -339,7 +339,7 @@ def test_a_snapshot_that_begins_while_the_machine_is_down_is_waited_for() -> Non
     """DiskCreatingSnapshot is asked again until the snapshot is accomplished, each time as a new attempt."""
     with simulated() as sim:
         begin = once(intended("ReInitDisk"), lambda: sim.do({"snapshot": DATA, "seconds": 90}))
-        done = run(sim, on_event=begin)
+        done = run_plan(sim, on_event=begin)
         state = sim.state()
 
     assert_true(done, state)
@@ -351,8 +351,8 @@ def test_a_snapshot_that_begins_while_the_machine_is_down_is_waited_for() -> Non
 
 def test_a_guest_that_ignores_the_stop_is_cut_off_only_when_asked_for() -> None:
     """A forced stop is sent once, after the time that was given for it, and the wipe follows."""
-    with simulated(world(instance={"ignores_stop": True})) as sim:
-        done = run(sim, limits={"force_stop_after": 10.0})
+    with simulated(lab_world(instance={"ignores_stop": True})) as sim:
+        done = run_plan(sim, limits={"force_stop_after": 10.0})
         state = sim.state()
 
     assert_true(done, state)
@@ -367,10 +367,10 @@ FORCED: dict[str, Any] = {"action": "StopInstance", "dry_run": False, "nth": 2}
 
 def test_a_power_cut_is_an_intention_of_its_own() -> None:
     """The plan calls it a POWER CUT; the forced stop is intended and answered by itself, after the graceful one."""
-    with simulated(world(**DEAF)) as sim:
+    with simulated(lab_world(**DEAF)) as sim:
         caller = client(sim, {"force_stop_after": 10.0})
         text = "\n".join(line.text for line in plan_lines(caller.plan([DATA], stop_instance=True)))
-        done = run(sim, using=caller)
+        done = run_plan(sim, using=caller)
         state = sim.state()
 
     assert_true(done, state)
@@ -396,7 +396,7 @@ def test_without_the_option_the_plan_names_no_power_cut() -> None:
 def test_a_guest_that_stops_in_time_is_not_cut_off() -> None:
     """The forced stop is for a guest that is still Stopping when its time has passed, and for no other."""
     with simulated() as sim:
-        done = run(sim, limits={"force_stop_after": 300.0})
+        done = run_plan(sim, limits={"force_stop_after": 300.0})
         state = sim.state()
 
     assert_true(done, state)
@@ -419,8 +419,8 @@ def test_a_guest_that_stops_in_time_is_not_cut_off() -> None:
 )
 def test_whatever_befalls_the_power_cut_the_report_is_true(what: dict[str, Any], outcome: str) -> None:
     """A forced stop that was done is seen by what it did; one that was not leaves the machine Stopping, 8, unwiped."""
-    with simulated(world(**DEAF), faults=[{**FORCED, **what}]) as sim:
-        done = run(sim, limits={"force_stop_after": 10.0, "stop": 120.0, "start": 40.0})
+    with simulated(lab_world(**DEAF), faults=[{**FORCED, **what}]) as sim:
+        done = run_plan(sim, limits={"force_stop_after": 10.0, "stop": 120.0, "start": 40.0})
         state = sim.state()
 
     assert_true(done, state)
@@ -431,9 +431,9 @@ def test_whatever_befalls_the_power_cut_the_report_is_true(what: dict[str, Any],
 def test_an_interruption_never_leads_to_a_power_cut() -> None:
     """Who asks the run to end gets no forced stop any more: the machine is watched, and told as it is."""
     interrupt = Interrupt()
-    with simulated(world(**DEAF)) as sim:
+    with simulated(lab_world(**DEAF)) as sim:
         ask = once(showing(instance="Stopping"), interrupt.ask)
-        done = run(sim, stop=interrupt, on_event=ask, limits={"force_stop_after": 20.0, "start": 40.0})
+        done = run_plan(sim, stop=interrupt, on_event=ask, limits={"force_stop_after": 20.0, "start": 40.0})
         state = sim.state()
 
     assert_true(done, state)
@@ -442,8 +442,8 @@ def test_an_interruption_never_leads_to_a_power_cut() -> None:
 
 def test_a_power_cut_and_then_the_safety_snapshot() -> None:
     """A machine that was cut off is snapshot and wiped like any other."""
-    with simulated(world(**DEAF)) as sim:
-        done = run(sim, snapshot=True, limits={"force_stop_after": 10.0})
+    with simulated(lab_world(**DEAF)) as sim:
+        done = run_plan(sim, snapshot=True, limits={"force_stop_after": 10.0})
         state = sim.state()
 
     assert_true(done, state)
@@ -452,8 +452,8 @@ def test_a_power_cut_and_then_the_safety_snapshot() -> None:
 
 def test_a_guest_that_ignores_the_stop_is_reported_as_stranded() -> None:
     """Without a forced stop a machine that stays Stopping ends 8, with the last state seen in the message."""
-    with simulated(world(instance={"ignores_stop": True})) as sim:
-        done = run(sim, limits={"stop": 20.0, "start": 30.0})
+    with simulated(lab_world(instance={"ignores_stop": True})) as sim:
+        done = run_plan(sim, limits={"stop": 20.0, "start": 30.0})
         state = sim.state()
 
     assert_true(done, state)
@@ -465,8 +465,8 @@ def test_a_guest_that_ignores_the_stop_is_reported_as_stranded() -> None:
 @pytest.mark.parametrize("leave_stopped", [True, False])
 def test_a_stop_that_comes_too_late_is_followed_by_a_start(leave_stopped: bool) -> None:
     """A machine that is Stopped only after the time for it is started again, and nothing is wiped."""
-    with simulated(world(instance={"stop_seconds": 45})) as sim:
-        done = run(sim, limits={"stop": 20.0}, leave_stopped=leave_stopped)
+    with simulated(lab_world(instance={"stop_seconds": 45})) as sim:
+        done = run_plan(sim, limits={"stop": 20.0}, leave_stopped=leave_stopped)
         state = sim.state()
 
     assert_true(done, state)
@@ -478,8 +478,8 @@ def test_a_stop_that_comes_too_late_is_followed_by_a_start(leave_stopped: bool) 
 
 def test_a_wipe_that_does_not_end_in_time_is_unknown_and_stays_stopped() -> None:
     """A disk still ReIniting when the time has passed is told as unknown, and its machine is not started."""
-    with simulated(world(disk={"wipe_seconds": 9999})) as sim:
-        done = run(sim, limits={"reinit": 30.0})
+    with simulated(lab_world(disk={"wipe_seconds": 9999})) as sim:
+        done = run_plan(sim, limits={"reinit": 30.0})
         state = sim.state()
 
     assert done.outcome == "unknown"
@@ -493,8 +493,8 @@ def test_a_wipe_that_does_not_end_in_time_is_unknown_and_stays_stopped() -> None
 
 def test_a_start_that_does_not_end_in_time_is_reported_as_not_restarted() -> None:
     """A machine still Starting when the time has passed is told so, and the wipe keeps its proof."""
-    with simulated(world(instance={"start_seconds": 9999})) as sim:
-        done = run(sim, limits={"start": 20.0})
+    with simulated(lab_world(instance={"start_seconds": 9999})) as sim:
+        done = run_plan(sim, limits={"start": 20.0})
         state = sim.state()
 
     assert_true(done, state)
@@ -505,8 +505,8 @@ def test_a_start_that_does_not_end_in_time_is_reported_as_not_restarted() -> Non
 
 def test_a_wipe_too_short_to_be_seen_is_proven_by_the_time_that_passes() -> None:
     """In_use through the settling time after an accepted call is proof, and is told as ``settled``."""
-    with simulated(world(disk={"wipe_seconds": 0})) as sim:
-        done = run(sim)
+    with simulated(lab_world(disk={"wipe_seconds": 0})) as sim:
+        done = run_plan(sim)
         state = sim.state()
 
     assert_true(done, state)
@@ -516,8 +516,8 @@ def test_a_wipe_too_short_to_be_seen_is_proven_by_the_time_that_passes() -> None
 @pytest.mark.parametrize("lag", [3.0, 10.0])
 def test_observations_that_lag_behind_lead_to_no_second_call(lag: float) -> None:
     """What ECS shows late is waited for: each call is sent once, and the first In_use is no proof."""
-    with simulated(world(describe_lag=lag)) as sim:
-        done = run(sim)
+    with simulated(lab_world(describe_lag=lag)) as sim:
+        done = run_plan(sim)
         state = sim.state()
 
     assert done.outcome == "done"
@@ -548,7 +548,7 @@ def test_an_interruption_ends_the_run_with_the_machine_back(phase: str) -> None:
     test, outcome = PHASES[phase]
     interrupt = Interrupt()
     with simulated() as sim:
-        done = run(sim, stop=interrupt, on_event=once(test, interrupt.ask))
+        done = run_plan(sim, stop=interrupt, on_event=once(test, interrupt.ask))
         state = sim.state()
 
     assert_true(done, state)
@@ -560,7 +560,7 @@ def test_an_interruption_during_the_first_wipe_spares_the_second_disk() -> None:
     """A disk that was not asked for when the run was interrupted is not wiped, and the report tells both apart."""
     interrupt = Interrupt()
     with simulated() as sim:
-        done = run(sim, (DATA, SYSTEM), stop=interrupt, on_event=once(accepted("ReInitDisk"), interrupt.ask))
+        done = run_plan(sim, (DATA, SYSTEM), stop=interrupt, on_event=once(accepted("ReInitDisk"), interrupt.ask))
         state = sim.state()
 
     assert_true(done, state)
@@ -572,9 +572,9 @@ def test_an_interruption_during_the_first_wipe_spares_the_second_disk() -> None:
 def test_an_interruption_early_in_a_long_wipe_brings_the_machine_back() -> None:
     """The time for the start is counted from when it is owed: a wipe longer than it leaves no machine down."""
     interrupt = Interrupt()
-    with simulated(world(disk={"wipe_seconds": 90})) as sim:
+    with simulated(lab_world(disk={"wipe_seconds": 90})) as sim:
         ask = once(showing(disk="ReIniting"), interrupt.ask)
-        done = run(sim, stop=interrupt, limits={"start": 45.0}, on_event=ask)
+        done = run_plan(sim, stop=interrupt, limits={"start": 45.0}, on_event=ask)
         state = sim.state()
 
     assert_true(done, state)
@@ -594,7 +594,7 @@ def test_who_asks_twice_gets_the_truth_as_far_as_it_is_known(act: str, outcome: 
     faults = [{"action": act, "dry_run": False, "delay": 90, "drop_answer": True}]
     with simulated(faults=faults) as sim:
         asked = threading.Timer(6, ask_twice, [interrupt])
-        done = run(sim, stop=interrupt, on_event=once(intended(act), asked.start))
+        done = run_plan(sim, stop=interrupt, on_event=once(intended(act), asked.start))
 
     assert interrupt.left
     assert done.outcome == outcome
@@ -603,9 +603,9 @@ def test_who_asks_twice_gets_the_truth_as_far_as_it_is_known(act: str, outcome: 
 def test_who_leaves_while_a_stop_does_not_show_yet_is_promised_no_power() -> None:
     """A machine whose stop was accepted is about to go down, also where the looks still show it Running."""
     interrupt = Interrupt()
-    with simulated(world(describe_lag=30)) as sim:
+    with simulated(lab_world(describe_lag=30)) as sim:
         asked = threading.Timer(12, ask_twice, [interrupt])
-        done = run(sim, stop=interrupt, on_event=once(accepted("StopInstance"), asked.start))
+        done = run_plan(sim, stop=interrupt, on_event=once(accepted("StopInstance"), asked.start))
         state = sim.state()
 
     assert state["instances"][INSTANCE]["status"] != "Running"
@@ -621,7 +621,7 @@ def test_credentials_that_expire_leave_no_claim_that_nobody_saw(phase: str) -> N
     test, _ = PHASES[phase]
     with simulated() as sim:
         expire = once(test, lambda: sim.do({"expire_key": sim.access_key[0]}))
-        done = run(sim, on_event=expire, limits={"stop": 120.0, "reinit": 120.0, "start": 120.0})
+        done = run_plan(sim, on_event=expire, limits={"stop": 120.0, "reinit": 120.0, "start": 120.0})
         threading.Event().wait(24)
         state = sim.state()
 
@@ -642,7 +642,7 @@ def test_credentials_that_expire_leave_no_claim_that_nobody_saw(phase: str) -> N
 def test_a_right_that_is_missing_for_the_wipe_alone_brings_the_machine_back() -> None:
     """ReInitDisk has no dry run, so its missing right shows only now: the machine is started again."""
     with simulated() as sim:
-        done = run(sim, between=lambda: sim.do({"deny": {"action": "ecs:ReInitDisk"}}))
+        done = run_plan(sim, between=lambda: sim.do({"deny": {"action": "ecs:ReInitDisk"}}))
         state = sim.state()
 
     assert_true(done, state)
@@ -661,7 +661,7 @@ def test_a_listener_that_fails_leaves_no_machine_down(phase: str) -> None:
             raise BrokenPipeError
 
     with simulated() as sim:
-        done = run(sim, on_event=broken)
+        done = run_plan(sim, on_event=broken)
         state = sim.state()
 
     assert_true(done, state)
@@ -677,7 +677,7 @@ def test_a_listener_to_calls_that_fails_leaves_no_machine_down(action: str) -> N
             if call.action == action and not call.dry_run and call.code == "OK":
                 raise BrokenPipeError
 
-        done = run(sim, on_call=broken)
+        done = run_plan(sim, on_call=broken)
         state = sim.state()
 
     assert_true(done, state)

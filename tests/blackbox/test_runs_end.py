@@ -11,7 +11,20 @@ import pytest
 
 from safe_reinit.errors import Error, RunRefused
 from safe_reinit.simulator import Simulator
-from tests.cloudlike import DATA, INSTANCE, Run, accepted, answered, client, once, run, showing, simulated, wipes, world
+from tests.cloudlike import (
+    DATA,
+    INSTANCE,
+    Run,
+    accepted,
+    answered,
+    client,
+    lab_world,
+    once,
+    run_plan,
+    showing,
+    simulated,
+    wipes,
+)
 
 pytestmark = pytest.mark.virtual_time
 
@@ -21,18 +34,13 @@ QUICK = {"stop": 2, "wipe": 1, "start": 2, "snapshot": 2}
 @contextmanager
 def cloud(*faults: dict[str, Any], **of: Any) -> Iterator[Simulator]:
     """Start a simulator whose work is quickly done."""
-    with simulated(world(durations=QUICK, **of), faults) as sim:
+    with simulated(lab_world(durations=QUICK, **of), faults) as sim:
         yield sim
 
 
 def carry_out(sim: Simulator, **more: Any) -> Run:
     """Wipe the disk at the pace of the simulator."""
-    return run(sim, using=client(sim), **more)
-
-
-def status(sim: Simulator) -> str:
-    """Return the status of the machine."""
-    return str(sim.state()["instances"][INSTANCE]["status"])
+    return run_plan(sim, using=client(sim), **more)
 
 
 def assert_ended(sim: Simulator, done: Run) -> None:

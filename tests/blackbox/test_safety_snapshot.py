@@ -28,14 +28,14 @@ from tests.cloudlike import (
     client,
     intended,
     killed,
+    lab_world,
     once,
     resumed,
-    run,
+    run_plan,
     safety_of,
     simulated,
     taken,
     wipes,
-    world,
 )
 from tests.commands import command, until
 from tests.conftest import ended_by
@@ -70,13 +70,13 @@ def assert_intact(done: Run, state: dict[str, Any], *, others: bool = False) -> 
 def test_the_order_of_a_run(status: str, disks: tuple[str, ...]) -> None:
     """Stop, then a snapshot of each disk, then, once all are accomplished, the wipes, and then the start."""
     seen: list[set[str]] = []
-    with simulated(world(status=status)) as sim:
+    with simulated(lab_world(status=status)) as sim:
 
         def note(event: Event) -> None:
             if intended("ReInitDisk")(event):
                 seen.append({row["status"] for row in taken(sim.state()).values()})
 
-        done = run(sim, disks, snapshot=True, on_event=note)
+        done = run_plan(sim, disks, snapshot=True, on_event=note)
         state = sim.state()
 
     assert_true(done, state)
@@ -100,7 +100,7 @@ def test_the_snapshot_holds_what_the_disk_held_at_the_stop() -> None:
             sim.do({"write": DATA})
             writes.append(sim.state()["disks"][DATA]["content"])
 
-        done = run(sim, snapshot=True, on_event=once(lambda event: event.event == "state", write))
+        done = run_plan(sim, snapshot=True, on_event=once(lambda event: event.event == "state", write))
         state = sim.state()
 
     job = done.report.jobs[0]
@@ -116,7 +116,7 @@ def test_the_snapshot_holds_what_the_disk_held_at_the_stop() -> None:
 def test_what_is_asked_of_ecs(retention: int | None) -> None:
     """Name, description, tag and retention tell the run; instant access is never asked for."""
     with simulated() as sim:
-        done = run(sim, using=client(sim, {"snapshot_retention": retention}), snapshot=True)
+        done = run_plan(sim, using=client(sim, {"snapshot_retention": retention}), snapshot=True)
         request = ecs.DescribeSnapshotsRequest(
             region_id="cn-hangzhou", snapshot_ids=json.dumps([safety_of(done)[DATA]])
         )
@@ -144,7 +144,7 @@ def test_the_plan_says_what_it_costs() -> None:
 def test_without_the_option_no_snapshot_is_taken() -> None:
     """Nobody pays for a snapshot that was not asked for."""
     with simulated() as sim:
-        done = run(sim)
+        done = run_plan(sim)
         state = sim.state()
 
     assert_true(done, state)
@@ -155,7 +155,7 @@ def test_without_the_option_no_snapshot_is_taken() -> None:
 def test_the_progress_is_reported() -> None:
     """While the snapshot is being created, each wait says how far it is."""
     with simulated() as sim:
-        done = run(sim, snapshot=True)
+        done = run_plan(sim, snapshot=True)
 
     result: list[Any] = [event.data["progress"] for event in done.events if progressing(event)]
     percents = [int(text.rstrip("%")) for texts in result for text in texts if text]
@@ -166,8 +166,8 @@ def test_the_progress_is_reported() -> None:
 @pytest.mark.parametrize("lag", [3.0, 10.0])
 def test_observations_that_lag_behind_are_waited_for(lag: float) -> None:
     """A snapshot that a Describe shows late is not taken for gone, and is asked for once."""
-    with simulated(world(describe_lag=lag)) as sim:
-        done = run(sim, snapshot=True)
+    with simulated(lab_world(describe_lag=lag)) as sim:
+        done = run_plan(sim, snapshot=True)
         state = sim.state()
 
     assert_true(done, state)
@@ -179,7 +179,7 @@ def test_a_snapshot_that_others_began_first_is_waited_for() -> None:
     """Where an automatic snapshot is in the way CreateSnapshot is asked again until it is accomplished."""
     with simulated() as sim:
         begin = once(intended("CreateSnapshot"), lambda: sim.do({"auto_snapshot": DATA, "seconds": 12}))
-        done = run(sim, snapshot=True, on_event=begin)
+        done = run_plan(sim, snapshot=True, on_event=begin)
         state = sim.state()
 
     assert_true(done, state)
@@ -215,7 +215,7 @@ LOST: dict[str, dict[str, Any]] = {
 def test_a_lost_answer_leads_to_one_snapshot(kind: str, times: int) -> None:
     """However often the answer is lost, the token makes it one snapshot, which is waited for and told."""
     with simulated(faults=[{"action": "CreateSnapshot", "times": times, **LOST[kind]}]) as sim:
-        done = run(sim, snapshot=True)
+        done = run_plan(sim, snapshot=True)
         state = sim.state()
 
     assert_true(done, state)
@@ -233,7 +233,7 @@ def test_a_refusal_ends_the_run_with_the_machine_back(code: str) -> None:
     """Each refusal of CreateSnapshot ends the run with 4 and its code: no wipe, the power back, no further try."""
     fault = {"action": "CreateSnapshot", "error": {"code": code, "status": REFUSALS[code]}}
     with simulated(faults=[fault]) as sim:
-        done = run(sim, snapshot=True)
+        done = run_plan(sim, snapshot=True)
         state = sim.state()
 
     assert_intact(done, state)
@@ -258,7 +258,7 @@ def test_a_refusal_ends_the_run_with_the_machine_back(code: str) -> None:
 def test_no_machine_waits_down_for_a_snapshot_that_cannot_begin(what: dict[str, Any]) -> None:
     """Any other refusal that passes, and any answer that stays out, is borne for 5 minutes at most."""
     with simulated(faults=[{"action": "CreateSnapshot", "nth": "every", **what}]) as sim:
-        done = run(sim, snapshot=True, limits={"retry": 60.0})
+        done = run_plan(sim, snapshot=True, limits={"retry": 60.0})
         state = sim.state()
 
     assert_intact(done, state)
@@ -268,7 +268,7 @@ def test_no_machine_waits_down_for_a_snapshot_that_cannot_begin(what: dict[str, 
 def test_a_snapshot_whose_answers_are_all_lost_may_exist() -> None:
     """Where a snapshot may have been made and its id never came, the report says by what to look for it."""
     with simulated(faults=[{"action": "CreateSnapshot", "nth": "every", "drop_answer": True}]) as sim:
-        done = run(sim, snapshot=True, limits={"retry": 120.0})
+        done = run_plan(sim, snapshot=True, limits={"retry": 120.0})
         state = sim.state()
 
     assert_intact(done, state)
@@ -300,8 +300,8 @@ MEANWHILE: dict[str, tuple[Callable[[Simulator], None], str]] = {
 def test_a_snapshot_that_comes_to_nothing_leads_to_no_wipe(what: str) -> None:
     """A snapshot that fails, is deleted or cannot be seen while the machine waits ends the run: 4, and it is named."""
     action, text = MEANWHILE[what]
-    with simulated(world(durations=SLOW)) as sim:
-        done = run(sim, snapshot=True, on_event=once(progressing, lambda: action(sim)))
+    with simulated(lab_world(durations=SLOW)) as sim:
+        done = run_plan(sim, snapshot=True, on_event=once(progressing, lambda: action(sim)))
         state = sim.state()
 
     assert_intact(done, state, others=True)
@@ -321,7 +321,7 @@ def test_a_snapshot_deleted_once_it_is_accomplished_leads_to_no_wipe() -> None:
                     gone.set()
                     sim.do({"delete_snapshot": name})
 
-        done = run(sim, snapshot=True, on_call=delete)
+        done = run_plan(sim, snapshot=True, on_call=delete)
         state = sim.state()
 
     assert gone.is_set()
@@ -333,7 +333,7 @@ def test_a_snapshot_deleted_after_the_wipe_was_sent_changes_nothing() -> None:
     """Once the wipe is sent what becomes of the snapshot is no matter of the run: it goes to its end."""
     with simulated() as sim:
         delete = once(accepted("ReInitDisk"), lambda: sim.do({"delete_snapshot": the_one(sim)}))
-        done = run(sim, snapshot=True, on_event=delete)
+        done = run_plan(sim, snapshot=True, on_event=delete)
         state = sim.state()
 
     assert done.outcome == "done", done.report.error
@@ -349,8 +349,8 @@ def the_one_of(state: dict[str, Any]) -> str:
 
 def test_a_snapshot_that_is_never_accomplished_ends_with_its_time() -> None:
     """When --timeout-snapshot has passed the run ends with 4, its phase a time-out, the snapshot named."""
-    with simulated(world(durations=SLOW)) as sim:
-        done = run(sim, snapshot=True, limits={"snapshot": 30.0})
+    with simulated(lab_world(durations=SLOW)) as sim:
+        done = run_plan(sim, snapshot=True, limits={"snapshot": 30.0})
         state = sim.state()
 
     assert_intact(done, state)
@@ -362,13 +362,13 @@ def test_a_snapshot_that_is_never_accomplished_ends_with_its_time() -> None:
 @pytest.mark.parametrize("action", ["fail_snapshot", "delete_snapshot"])
 def test_of_two_disks_none_is_wiped_without_its_own(action: str) -> None:
     """Where one of two safety snapshots comes to nothing, neither disk is wiped, and both snapshots are named."""
-    with simulated(world(durations=SLOW)) as sim:
+    with simulated(lab_world(durations=SLOW)) as sim:
 
         def act() -> None:
             (name,) = taken(sim.state(), SYSTEM)
             sim.do({action: name})
 
-        done = run(
+        done = run_plan(
             sim, (DATA, SYSTEM), snapshot=True, on_event=once(lambda event: both_asked(event, sim), act)
         )  # fmt: skip
         state = sim.state()
@@ -386,7 +386,7 @@ def test_what_befalls_the_second_snapshot_spares_the_first_disk() -> None:
     """A refusal of the second disk's snapshot keeps the first disk, which has one, from being wiped."""
     fault = {"action": "CreateSnapshot", "subject": SYSTEM, "error": {"code": "QuotaExceed.Snapshot"}}
     with simulated(faults=[fault]) as sim:
-        done = run(sim, (DATA, SYSTEM), snapshot=True)
+        done = run_plan(sim, (DATA, SYSTEM), snapshot=True)
         state = sim.state()
 
     assert_intact(done, state)
@@ -396,8 +396,8 @@ def test_what_befalls_the_second_snapshot_spares_the_first_disk() -> None:
 
 def test_a_machine_that_was_stopped_stays_so_where_its_snapshot_fails() -> None:
     """On a machine that nobody stopped for it a failed snapshot is 4 as well, and its power is left alone."""
-    with simulated(world(status="Stopped", durations=SLOW)) as sim:
-        done = run(sim, snapshot=True, on_event=once(progressing, lambda: sim.do({"fail_snapshot": the_one(sim)})))
+    with simulated(lab_world(status="Stopped", durations=SLOW)) as sim:
+        done = run_plan(sim, snapshot=True, on_event=once(progressing, lambda: sim.do({"fail_snapshot": the_one(sim)})))
         state = sim.state()
 
     assert_true(done, state)
@@ -407,9 +407,9 @@ def test_a_machine_that_was_stopped_stays_so_where_its_snapshot_fails() -> None:
 
 def test_a_machine_that_was_to_be_left_stopped_comes_back_where_its_snapshot_fails() -> None:
     """``leave_stopped`` holds only after a wipe: a snapshot that fails brings the machine back all the same."""
-    with simulated(world(durations=SLOW)) as sim:
+    with simulated(lab_world(durations=SLOW)) as sim:
         failed = once(progressing, lambda: sim.do({"fail_snapshot": the_one(sim)}))
-        done = run(sim, snapshot=True, leave_stopped=True, on_event=failed)
+        done = run_plan(sim, snapshot=True, leave_stopped=True, on_event=failed)
         state = sim.state()
 
     assert_intact(done, state)
@@ -429,8 +429,8 @@ MOMENTS: dict[str, Callable[[Event], bool]] = {
 def test_an_interruption_brings_the_machine_back_unwiped(moment: str) -> None:
     """Asked to end before the snapshot is accomplished, a run wipes nothing and starts the machine again."""
     interrupt = Interrupt()
-    with simulated(world(durations=SLOW)) as sim:
-        done = run(sim, snapshot=True, stop=interrupt, on_event=once(MOMENTS[moment], interrupt.ask))
+    with simulated(lab_world(durations=SLOW)) as sim:
+        done = run_plan(sim, snapshot=True, stop=interrupt, on_event=once(MOMENTS[moment], interrupt.ask))
         state = sim.state()
 
     assert_intact(done, state)
@@ -486,7 +486,7 @@ def test_a_snapshot_deleted_while_nobody_was_there_leads_to_no_wipe() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_snapshot_is_made_brings_the_machine_back(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C or SIGTERM while the command waits for the snapshot: no wipe, the machine up, 4, the snapshot named."""
-    with simulated(world(durations=SLOW)) as sim:
+    with simulated(lab_world(durations=SLOW)) as sim:
         run_command = command(sim.url, tmp_path)
         words = ("--disk", DATA, "--stop-instance", "--snapshot", "--accept", "no-recent-snapshot")
         child = run_command.start(*words, "--confirm", DATA, "--output", "json", journal=tmp_path / "j.db")

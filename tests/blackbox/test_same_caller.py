@@ -11,7 +11,7 @@ import safe_reinit
 from safe_reinit.errors import Error
 from safe_reinit.model import Event
 from tests.commands import until
-from tests.issuers import ACTS, FIRST, NEXT, RISKS, ROLE, Surroundings, ak, status, wipe, wipes
+from tests.issuers import ACTS, FIRST, NEXT, RISKS, ROLE, Surroundings, ak, instance_status, wipe, wipes
 
 pytestmark = pytest.mark.virtual_time
 
@@ -35,7 +35,7 @@ def test_a_key_of_somebody_else_in_the_profile_wipes_nothing(around: Surrounding
 
     assert wipes(around) == 0
     assert "LTAIfakeother" not in around.issuers.by(*ACTS)
-    assert status(around) == "Running"
+    assert instance_status(around) == "Running"
     assert report.outcome == "failed"
     assert report.error is not None
     assert "another caller" in report.error.message
@@ -52,7 +52,7 @@ def test_a_key_of_somebody_else_before_the_stop_stops_nothing(around: Surroundin
         client.run(plan, confirm=plan.confirm_with)
 
     assert "LTAIfakeother" not in around.issuers.by(*ACTS)
-    assert status(around) == "Running"
+    assert instance_status(around) == "Running"
     assert raised.value.exit_code == 3
     assert "another caller" in str(raised.value)
 
@@ -88,7 +88,7 @@ def test_a_start_is_not_held_back(around: Surroundings, old: str) -> None:
 
     assert wipes(around) == 0
     assert around.issuers.by(*ACTS) == {"LTAIfakemain"}
-    until(lambda: status(around) == "Running")
+    until(lambda: instance_status(around) == "Running")
 
 
 def test_an_external_command_runs_once_for_each_key(around: Surroundings) -> None:
@@ -140,5 +140,5 @@ def test_who_was_not_known_is_the_only_one_whose_key_is_used(around: Surrounding
 
     assert wipes(around) == 0
     assert "LTAIfakeother" not in around.issuers.by(*ACTS)
-    assert status(around) == "Running"
+    assert instance_status(around) == "Running"
     assert report.outcome == "failed"

@@ -90,7 +90,9 @@ def test_a_terminal_says_it_once(sim: Simulator, terminal: Open) -> None:
 def test_one_file_of_everything_says_it_once(tmp_path: Path) -> None:
     """With 2>&1 the plan and the report are one text, which begins with it."""
     words = [sys.executable, "-m", "safe_reinit", "--simulate", "--disk", "d-sim-db1-data", "--confirm", "d-other"]
-    done = processes.run(words, env={**os.environ, "HOME": str(tmp_path)}, cwd=tmp_path, stderr=subprocess.STDOUT)
+    done = processes.run_to_end(
+        words, env={**os.environ, "HOME": str(tmp_path)}, cwd=tmp_path, stderr=subprocess.STDOUT
+    )
 
     assert done.returncode == 3, done.stdout
     assert done.stdout.count(FIRST) == 1

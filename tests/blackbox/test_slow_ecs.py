@@ -22,7 +22,7 @@ pytestmark = pytest.mark.virtual_time
 DURATIONS = {"stop": 6, "wipe": 8, "start": 6, "snapshot": 8}
 
 
-def world(count: int = 1) -> dict[str, Any]:
+def slow_world(count: int = 1) -> dict[str, Any]:
     """Return machines with one disk each, and a fresh snapshot of it."""
     numbers = range(count)
     return {
@@ -36,7 +36,7 @@ def world(count: int = 1) -> dict[str, Any]:
 @contextmanager
 def slow(count: int = 1, *faults: dict[str, Any]) -> Iterator[Simulator]:
     """Start a cloud whose answers come late."""
-    with virtual.simulate(world(count), list(faults)) as sim:
+    with virtual.simulate(slow_world(count), list(faults)) as sim:
         yield sim
 
 
@@ -132,7 +132,7 @@ def test_a_machine_comes_back_at_once_where_ecs_is_too_slow_for_a_wipe(run: Make
 
     What ECS shows is late by 14 s, so that a look may be no older than 6 s.
     """
-    with virtual.simulate({**world(), "describe_lag": 14}) as sim:
+    with virtual.simulate({**slow_world(), "describe_lag": 14}) as sim:
         child = run(sim).start(*wipe(), journal=tmp_path / "journal.db")
         until(lambda: truth(sim)[0] == "Stopping")
         sim.do({"fault": every(7.0)})
@@ -246,7 +246,7 @@ def test_no_more_is_stopped_than_the_quota_that_was_seen_allows(tmp_path: Path, 
     ids = [word for n in range(count) for word in ("--disk", f"d-{n}")]
     limits = ("--canary", "1", "--max-disks", str(count), "--max-parallel", str(parallel))
     words = (*ids, "--stop-instance", "--accept", "fstab-may-name-disk", *limits, "--output", "json")
-    with virtual.simulate({**world(count), "rate_limits": {"ReInitDisk": quota}}) as sim:
+    with virtual.simulate({**slow_world(count), "rate_limits": {"ReInitDisk": quota}}) as sim:
         ours = command(sim.url, tmp_path)
         planned = ours(*words, "--dry-run", journal=tmp_path / "journal.db")
         agreed = json.loads(planned.stdout)["plan"]["confirm_with"]

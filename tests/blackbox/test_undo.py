@@ -25,12 +25,12 @@ from tests.cloudlike import (
     changes,
     client,
     intended,
+    lab_world,
     once,
-    run,
+    run_plan,
     safety_of,
     showing,
     simulated,
-    world,
 )
 from tests.commands import Command, command
 from tests.samples import sampled
@@ -41,18 +41,18 @@ pytestmark = pytest.mark.virtual_time
 
 def precious(**more: Any) -> dict[str, Any]:
     """Return the usual world with a content on the data disk that tells itself."""
-    return world(disk={"content": "precious"}, **more)
+    return lab_world(disk={"content": "precious"}, **more)
 
 
 def undo(sim: Simulator, name: str | None, **more: Any) -> Run:
     """Undo a run, and give what that came to."""
     assert name is not None
-    return run(sim, undoing=name, **more)
+    return run_plan(sim, undoing=name, **more)
 
 
 def wiped(sim: Simulator, disks: tuple[str, ...] = (DATA,), **more: Any) -> str:
     """Wipe disks behind a safety snapshot and give the name of the run."""
-    done = run(sim, disks, snapshot=True, **more)
+    done = run_plan(sim, disks, snapshot=True, **more)
     assert done.outcome == "done", done.report.error
     assert done.report.run_id is not None
     return done.report.run_id
@@ -76,7 +76,7 @@ def brought_back(state: dict[str, Any], disk_id: str) -> str:
 )
 def test_it_brings_back_what_was_wiped(status: str, disks: tuple[str, ...]) -> None:
     """Each disk holds again what it held when it was wiped, by one ResetDisk, and the power is as it was."""
-    with simulated(world(status=status)) as sim:
+    with simulated(lab_world(status=status)) as sim:
         name = wiped(sim, disks)
         before = sim.state()
         done = undo(sim, name)
@@ -103,7 +103,7 @@ def test_only_what_was_wiped_is_undone() -> None:
     """A disk that the run left alone is not rolled back, though a safety snapshot was taken of it."""
     fault = {"action": "ReInitDisk", "subject": SYSTEM, "error": {"code": "OperationDenied"}}
     with simulated(faults=[fault]) as sim:
-        first = run(sim, (DATA, SYSTEM), snapshot=True)
+        first = run_plan(sim, (DATA, SYSTEM), snapshot=True)
         before = sim.state()
         done = undo(sim, first.report.run_id)
         state = sim.state()
@@ -137,7 +137,7 @@ def test_what_was_written_since_is_lost_and_the_plan_says_so() -> None:
 
 def test_an_undo_with_a_snapshot_can_be_undone() -> None:
     """With --snapshot what was written since is kept: the undo of the undo brings that back."""
-    with simulated(world(status="Stopped")) as sim:
+    with simulated(lab_world(status="Stopped")) as sim:
         name = wiped(sim, (DATA, SYSTEM))
         sim.do({"start": INSTANCE})
         sim.do({"write": DATA})
@@ -172,7 +172,7 @@ def test_a_wipe_that_nobody_saw_end_can_be_undone() -> None:
     """A run whose outcome is unknown can be undone once a person has said so and it has ended."""
     faults = [{"action": "ReInitDisk", "drop_request": True, "times": 9}]
     with simulated(faults=faults) as sim:
-        first = run(sim, snapshot=True)
+        first = run_plan(sim, snapshot=True)
         assert first.outcome == "unknown"
         name = str(first.report.run_id)
         with pytest.raises(RunRefused, match="has not ended"):
@@ -186,7 +186,7 @@ def test_a_wipe_that_nobody_saw_end_can_be_undone() -> None:
 @pytest.mark.parametrize("status", ["Running", "Stopped"])
 def test_an_undo_leaves_the_machine_stopped_where_that_is_asked_for(status: str) -> None:
     """``leave_stopped`` holds for an undo as for a wipe."""
-    with simulated(world(status=status)) as sim:
+    with simulated(lab_world(status=status)) as sim:
         name = wiped(sim)
         before = sim.state()
         done = undo(sim, name, leave_stopped=True)
@@ -225,7 +225,7 @@ def test_a_run_that_is_not_there() -> None:
 def test_a_run_that_took_no_snapshot() -> None:
     """A run without safety snapshots cannot be undone, and that is said at once."""
     with simulated() as sim:
-        done = run(sim)
+        done = run_plan(sim)
         assert f"took no safety snapshot of {DATA}" in (message := refused(sim, str(done.report.run_id)))
         assert "Nothing was changed" in message
 
@@ -233,7 +233,7 @@ def test_a_run_that_took_no_snapshot() -> None:
 def test_a_run_that_wiped_nothing() -> None:
     """A run that failed before its wipe has nothing to undo, snapshot or not."""
     with simulated(faults=[{"action": "ReInitDisk", "error": {"code": "OperationDenied"}}]) as sim:
-        done = run(sim, snapshot=True)
+        done = run_plan(sim, snapshot=True)
         assert safety_of(done)[DATA]
         assert "wiped no disk" in (message := refused(sim, str(done.report.run_id)))
         assert "Nothing was changed" in message
@@ -242,7 +242,7 @@ def test_a_run_that_wiped_nothing() -> None:
 def test_credentials_of_another_account() -> None:
     """An undo with credentials of another account than the run's is refused."""
     keys = [{"id": "testid", "secret": "testsecret"}, {"id": "other", "secret": "s", "account": "2000000000000002"}]
-    with simulated(world(keys=keys)) as sim:
+    with simulated(lab_world(keys=keys)) as sim:
         name = wiped(sim)
         other = client(sim, credentials=("other", "s"))
         assert "account 1000000000000001" in refused(sim, name, using=other)
@@ -276,7 +276,7 @@ def test_what_can_be_foreseen_is_refused_while_the_machine_is_up(what: str) -> N
     """What would keep ResetDisk from succeeding is found before the stop."""
     action, check = GONE[what]
     with simulated() as sim:
-        done = run(sim, snapshot=True)
+        done = run_plan(sim, snapshot=True)
         action(sim, str(safety_of(done)[DATA]))
         text = refused(sim, str(done.report.run_id))
 
@@ -304,7 +304,7 @@ def test_what_moves_after_the_stop_ends_an_undo_untouched(what: str) -> None:
     """What moves while the machine is down ends the undo with 4 and no ResetDisk, or 8 where it cannot start."""
     action, text, outcome = MOVED[what]
     with simulated() as sim:
-        first = run(sim, snapshot=True)
+        first = run_plan(sim, snapshot=True)
         before = sim.state()
         shot = str(safety_of(first)[DATA])
         done = undo(sim, first.report.run_id, on_event=once(showing(instance="Stopped"), lambda: action(sim, shot)))
@@ -447,7 +447,7 @@ def test_a_wipe_of_somebody_else_is_not_reported_as_a_roll_back(answer: str) -> 
         "refused": {"error": {"code": "Brand.New", "status": 400}},
         "asked again": {"throttle": True},
     }
-    with simulated(world(status="Stopped")) as sim:
+    with simulated(lab_world(status="Stopped")) as sim:
         name = wiped(sim)
         sim.do({"fault": {"action": "ResetDisk", "dry_run": False, **kinds[answer]}})
         other = client(sim)
@@ -491,7 +491,7 @@ def test_an_undo_that_is_interrupted_before_its_call_touches_nothing() -> None:
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
     """Start a world of one machine with a name."""
-    with simulated(world(instance={"name": "web1"})) as simulator:
+    with simulated(lab_world(instance={"name": "web1"})) as simulator:
         yield simulator
 
 
@@ -596,10 +596,10 @@ def test_an_undo_in_doubt_can_be_tried_again(sim: Simulator, run_command: Comman
 
 def test_wiping_again_keeps_the_safety_snapshot(sim: Simulator, run_command: Command, path: Path) -> None:
     """A run with safety snapshots that is planned anew takes them again: no option of it is forgotten."""
-    first = run(sim, snapshot=True, limits=None, on_event=None)
+    first = run_plan(sim, snapshot=True, limits=None, on_event=None)
     assert first.outcome == "done"
     sim.do({"fault": {"action": "ReInitDisk", "drop_request": True, "times": 3}})
-    doubtful = run(sim, snapshot=True)
+    doubtful = run_plan(sim, snapshot=True)
     assert doubtful.outcome == "unknown"
     words = ("resume", str(doubtful.report.run_id), "--verdict", "wipe-again", "--confirm", DATA, "--output", "json")
     done = run_command(*words, journal=path)

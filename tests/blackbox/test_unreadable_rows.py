@@ -50,7 +50,7 @@ class Altered:
         return replace(reply, body=json.dumps(body).encode())
 
 
-def world() -> dict[str, Any]:
+def stranger_world() -> dict[str, Any]:
     """Return machines with one data disk each, a snapshot of each, and a stranger's disk with one."""
     numbers = range(FLEET_SIZE)
     return {
@@ -64,7 +64,7 @@ def world() -> dict[str, Any]:
 @contextmanager
 def altered(folder: Path, alter: Alter, *, on: bool = True) -> Iterator[tuple[Simulator, Altered, Command]]:
     """Start a cloud some of whose answers are changed on their way."""
-    with virtual.simulate(world()) as sim:
+    with virtual.simulate(stranger_world()) as sim:
         lines = virtual.current().connections
         line = lines[sim.endpoint] = Altered(lines[sim.endpoint], alter, on=on)
         yield sim, line, command(sim.url, folder)
@@ -200,7 +200,7 @@ def test_a_list_that_never_ends_keeps_no_machine_down(tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", ["InvalidSecurityToken.Expired", "SignatureDoesNotMatch", "IllegalTimestamp"])
 def test_refused_reads_do_not_end_a_run(tmp_path: Path, code: str) -> None:
     """Looks that are refused for credentials or the clock for a while are made again, and the run goes on."""
-    with virtual.simulate(world()) as sim:
+    with virtual.simulate(stranger_world()) as sim:
         child = command(sim.url, tmp_path).start(
             "--disk", "d-0", *ACCEPT, "--confirm", "d-0", journal=tmp_path / "journal.db"
         )

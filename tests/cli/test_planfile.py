@@ -20,7 +20,7 @@ from safe_reinit.planning.plan_store import read_plan
 from safe_reinit.plans import plan_file
 from safe_reinit.simulator import Simulator
 from tests.blackbox.test_secrets import assert_clean
-from tests.cloudlike import BYSTANDER, DATA, INSTANCE, SOURCE, SYSTEM, simulated, world
+from tests.cloudlike import BYSTANDER, DATA, INSTANCE, SOURCE, SYSTEM, lab_world, simulated
 from tests.conftest import Ended, changing
 from tests.simulator.support import Still
 
@@ -401,7 +401,7 @@ def test_a_plan_expires_by_the_clock_of_the_cloud(person: Person, monkeypatch: p
     """What is over by the cloud's clock is refused, though the clock of this machine says that it is not."""
     config = person.folder / "config.yaml"
     config.write_text("plan_expires: 30s\n")
-    with Still(world()) as sim:
+    with Still(lab_world()) as sim:
         at(monkeypatch, sim)
         person.plan("--config", str(config))
         before = person("show", str(person.file))
@@ -459,7 +459,7 @@ def test_a_configuration_can_allow_less_than_the_file(person: Person, sim: Simul
 def test_a_plan_of_another_account_is_refused(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence names both accounts, and nothing was changed."""
     keys = [{"id": "one", "secret": "one"}, {"id": "two", "secret": "two", "account": "1000000000000077"}]
-    with simulated(world(keys=keys)) as sim:
+    with simulated(lab_world(keys=keys)) as sim:
         at(monkeypatch, sim, "one", "one")
         person.plan()
         at(monkeypatch, sim, "two", "two")
@@ -475,7 +475,7 @@ def test_a_plan_of_another_account_is_refused(person: Person, monkeypatch: pytes
 def test_another_user_of_the_account_may_apply_it(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """One plans and another applies; the report says who ran it."""
     keys = [{"id": "one", "secret": "one"}, {"id": "two", "secret": "two", "token": "t"}]
-    with simulated(world(keys=keys)) as sim:
+    with simulated(lab_world(keys=keys)) as sim:
         at(monkeypatch, sim, "one", "one")
         person.plan()
         at(monkeypatch, sim, "two", "two")

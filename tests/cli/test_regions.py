@@ -29,7 +29,7 @@ LAB = (*REGIONS, "--tag", "env=lab", "--data-disks", "--stop-instance", "--max-d
 ACTS = ("StopInstance", "StopInstances", "ReInitDisk", "StartInstance", "StartInstances")
 
 
-def world(here: int = 1, there: int = 1, **more: Any) -> dict[str, Any]:
+def two_region_world(here: int = 1, there: int = 1, **more: Any) -> dict[str, Any]:
     """Return a world of running machines in two regions, one data disk each."""
     of_instances, of_disks = more.pop("instances", {}), more.pop("disks", {})
     places = [*((f"a{n}", HERE) for n in range(here)), *((f"b{n}", THERE) for n in range(there))]
@@ -60,7 +60,7 @@ def world(here: int = 1, there: int = 1, **more: Any) -> dict[str, Any]:
 @contextmanager
 def simulated(made: dict[str, Any] | None = None, *faults: dict[str, Any]) -> Iterator[Simulator]:
     """Start a simulator for one test."""
-    with virtual.simulate(made or world(), list(faults)) as sim:
+    with virtual.simulate(made or two_region_world(), list(faults)) as sim:
         yield sim
 
 
@@ -108,7 +108,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_a_tag_finds_machines_in_two_regions_and_all_are_wiped(tmp_path: Path, path: Path) -> None:
     """Each disk is wiped once and each machine is back; the report is one document of both runs."""
-    with simulated(world(2, 1)) as sim:
+    with simulated(two_region_world(2, 1)) as sim:
         run = command(sim.url, tmp_path)
         words = confirmed(run, *LAB, journal=path)
         done = run(*words, "--output", "json", "--events", str(tmp_path / "e.jsonl"), journal=path)
@@ -153,7 +153,7 @@ def test_the_command_that_the_dry_run_names_runs_it(tmp_path: Path, path: Path) 
         run = command(sim.url, tmp_path)
         (following,) = document(run("plan", *LAB, "--endpoint", sim.url, "--output", "json", journal=path))["next"]
         words = [*run.words("--version", journal=None)[:3], *following.split()[1:]]
-        done = processes.run(words, env=run.environment(), cwd=tmp_path)
+        done = processes.run_to_end(words, env=run.environment(), cwd=tmp_path)
         assert document(done)["outcome"] == "done"
         assert wipes(sim) == {"d-a0": 1, "d-b0": 1}
 
@@ -260,7 +260,7 @@ def test_a_region_that_cannot_be_asked_refuses_all(tmp_path: Path, path: Path) -
 
 def test_what_is_refused_in_one_region_refuses_all(tmp_path: Path, path: Path) -> None:
     """A locked disk in the second region keeps the first one untouched, whatever is confirmed."""
-    with simulated(world(disks={"d-b0": {"locks": ["security"]}})) as sim:
+    with simulated(two_region_world(disks={"d-b0": {"locks": ["security"]}})) as sim:
         result = document(command(sim.url, tmp_path)(*LAB, "--confirm", "d-a0", "--output", "json", journal=path))
 
         assert result["outcome"] == "refused"
@@ -273,7 +273,7 @@ def test_refused_jobs_are_left_out_where_that_is_asked_for(
     tmp_path: Path, path: Path, there: int, wiped: dict[str, int]
 ) -> None:
     """With --skip-refused the rest runs, also where all of a region is refused."""
-    with simulated(world(1, there, disks={"d-b0": {"locks": ["security"]}})) as sim:
+    with simulated(two_region_world(1, there, disks={"d-b0": {"locks": ["security"]}})) as sim:
         run = command(sim.url, tmp_path)
         words = confirmed(run, *LAB, "--skip-refused", journal=path)
         result = document(run(*words, "--output", "json", journal=path))
@@ -303,7 +303,7 @@ def test_far_too_many_disks_are_searched_in_no_region(tmp_path: Path, path: Path
 
 def test_the_disks_of_all_regions_count(tmp_path: Path, path: Path) -> None:
     """Two in each are four: more than --max-disks allows, though in no region they are."""
-    with simulated(world(2, 2)) as sim:
+    with simulated(two_region_world(2, 2)) as sim:
         run = command(sim.url, tmp_path)
         result = document(run(*LAB[:-1], "3", "--confirm", "lab", "--output", "json", journal=path))
 
@@ -326,7 +326,7 @@ IN_BOTH = {name: {"tags": {"env": "lab", "team": "a"}} for name in ("i-a0", "i-a
 
 def test_an_unattended_class_consents_to_all_regions(tmp_path: Path, path: Path) -> None:
     """Where every disk of every region is in it, its name is enough."""
-    with simulated(world(instances=IN_BOTH)) as sim:
+    with simulated(two_region_world(instances=IN_BOTH)) as sim:
         run = command(sim.url, tmp_path)
         classes(run)
         result = document(run(*TAGGED, journal=path))
@@ -339,7 +339,7 @@ def test_an_unattended_class_consents_to_all_regions(tmp_path: Path, path: Path)
 def test_a_class_that_does_not_hold_in_one_region_consents_to_none(tmp_path: Path, path: Path) -> None:
     """A machine without the tag in the second region keeps the first one untouched."""
     other = {**IN_BOTH, "i-b0": {"status": "Stopped", "tags": {"team": "a"}}}
-    with simulated(world(instances=other)) as sim:
+    with simulated(two_region_world(instances=other)) as sim:
         run = command(sim.url, tmp_path)
         classes(run)
         done = run(*TAGGED, "--max-disks", "2", journal=path)
@@ -351,7 +351,7 @@ def test_a_class_that_does_not_hold_in_one_region_consents_to_none(tmp_path: Pat
 
 def test_the_number_of_a_class_counts_over_all_regions(tmp_path: Path, path: Path) -> None:
     """Three disks where the class allows two are refused in all regions."""
-    with simulated(world(2, 1, instances=IN_BOTH)) as sim:
+    with simulated(two_region_world(2, 1, instances=IN_BOTH)) as sim:
         run = command(sim.url, tmp_path)
         classes(run, max_disks=2)
         result = document(run(*TAGGED, journal=path))
@@ -398,7 +398,7 @@ REFUSED: dict[str, Any] = {
 
 def test_a_failure_in_one_region_is_reported_with_the_others(tmp_path: Path, path: Path) -> None:
     """One refused and one wiped are partial (7), and what the report says of each disk is so."""
-    with simulated(world(), REFUSED) as sim:
+    with simulated(two_region_world(), REFUSED) as sim:
         run = command(sim.url, tmp_path)
         result = document(run(*confirmed(run, *LAB, journal=path), "--output", "json", journal=path))
 
@@ -415,7 +415,7 @@ def test_a_failure_in_one_region_is_reported_with_the_others(tmp_path: Path, pat
 @pytest.mark.parametrize("stop", [("--stop-after-failures", "1"), ("--canary", "1")], ids=["failures", "canary"])
 def test_no_later_region_begins_after_too_many_failures(tmp_path: Path, path: Path, stop: tuple[str, ...]) -> None:
     """Once the limit is reached, or the canary failed, the other region stays untouched, and ``next`` plans it."""
-    with simulated(world(), REFUSED) as sim:
+    with simulated(two_region_world(), REFUSED) as sim:
         run = command(sim.url, tmp_path)
         done = run(*confirmed(run, *LAB, *stop, journal=path), "--output", "json", journal=path)
 
@@ -437,7 +437,7 @@ def test_no_later_region_begins_after_too_many_failures(tmp_path: Path, path: Pa
 def test_an_unknown_wipe_is_unknown_of_all(tmp_path: Path, path: Path) -> None:
     """One wipe that nobody saw end makes the command 5, with a command to go on with for that run."""
     hold = {"action": "ReInitDisk", "subject": "d-b0", "drop_answer": True}
-    with simulated(world(), hold) as sim:
+    with simulated(two_region_world(), hold) as sim:
         sim.do({"hold": {"disk": "d-b0"}})
         run = command(sim.url, tmp_path)
         words = confirmed(run, *LAB, "--timeout-reinit", "60s", journal=path)
@@ -543,10 +543,10 @@ def test_the_same_region_twice_is_one(tmp_path: Path, path: Path) -> None:
 def test_a_simulation_has_its_regions_too(tmp_path: Path) -> None:
     """The embedded simulator is one for all regions of the command."""
     file = tmp_path / "w.yaml"
-    file.write_text(json.dumps(world()), "utf-8")
+    file.write_text(json.dumps(two_region_world()), "utf-8")
     run = command("", tmp_path)
     words = [*run.words("x", journal=None)[:3], *LAB, "--world", str(file), "--dry-run", "--output", "json"]
-    done = processes.run(words, env=run.environment(), cwd=tmp_path)
+    done = processes.run_to_end(words, env=run.environment(), cwd=tmp_path)
     assert document(done)["outcome"] == "planned"
 
 

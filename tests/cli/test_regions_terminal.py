@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from safe_reinit.simulator import Simulator
-from tests.cli.test_regions import LAB, power, simulated, wipes, world
+from tests.cli.test_regions import LAB, power, simulated, two_region_world, wipes
 from tests.terminals import Open
 
 pytestmark = pytest.mark.virtual_time
@@ -69,7 +69,7 @@ def test_a_canary_that_is_a_whole_region_is_asked_about(
 
 def test_the_table_counts_the_machines_of_all_regions(terminal: Open) -> None:
     """Two machines in each of two regions are a table of four, from the first to the last."""
-    with simulated(world(2, 2)) as sim:
+    with simulated(two_region_world(2, 2)) as sim:
         person = terminal(sim, *LAB)
         person.wait_for("> ", after=person.wait_for("type the 8 characters of this plan: "))
         person.type(f"{asked_for(person.shown)}\n")
@@ -82,7 +82,7 @@ def test_the_table_counts_the_machines_of_all_regions(terminal: Open) -> None:
 
 def test_a_region_that_never_begins_is_reported_above_the_table(terminal: Open) -> None:
     """Where somebody says no, the jobs of the other region end in the table too, as refused, with why."""
-    with simulated(world(2, 2)) as sim:
+    with simulated(two_region_world(2, 2)) as sim:
         person = terminal(sim, *LAB, "--canary", "2")
         person.wait_for("> ", after=person.wait_for("type the 8 characters of this plan: "))
         person.type(f"{asked_for(person.shown)}\n")

@@ -35,10 +35,10 @@ from tests.cloudlike import (
     assert_true,
     client,
     facts_for,
+    lab_world,
     once,
-    run,
+    run_plan,
     simulated,
-    world,
 )
 from tests.conftest import Connect, Serve
 from tests.servers import Answer, Request, forward, http
@@ -362,7 +362,7 @@ def count(sim: Simulator, action: str) -> int:
 def test_when_each_is_asked_in_a_run(age: float, before_the_stop: set[str]) -> None:
     """Before the stop all that can refuse a plan that is not new, before the wipe the pairs alone, then nothing."""
     planned = 0
-    with simulated(world(disk={"encrypted": True, "kms_key": "k-1", "auto_snapshot_policy": "sp-1"})) as sim:
+    with simulated(lab_world(disk={"encrypted": True, "kms_key": "k-1", "auto_snapshot_policy": "sp-1"})) as sim:
 
         def called() -> list[str]:
             return [call["action"] for call in sim.state()["calls"] if not call["dry_run"]]
@@ -372,7 +372,7 @@ def test_when_each_is_asked_in_a_run(age: float, before_the_stop: set[str]) -> N
             planned = len(called())
             virtual.current().scheduler.sleep(age)
 
-        done = run(sim, between=count_the_plans)
+        done = run_plan(sim, between=count_the_plans)
         calls = called()
     stop, wipe = calls.index("StopInstance"), calls.index("ReInitDisk")
 
@@ -395,7 +395,7 @@ def test_what_could_not_be_looked_at_is_not_asked_again() -> None:
             "ecs:DescribeInstanceHistoryEvents",
         ):
             sim.do({"deny": {"action": right}})
-        done = run(sim)
+        done = run_plan(sim)
         asked_for = {action: count(sim, action) for action in NAMES.values()}
         state = sim.state()
 
@@ -412,7 +412,7 @@ def test_a_product_that_falls_silent_during_the_run_does_not_end_it() -> None:
         for action, nth in (("DescribeScalingInstances", 2), ("DescribeDiskReplicaPairs", 3))
     ]
     with simulated(faults=faults) as sim:
-        done = run(sim)
+        done = run_plan(sim)
         assert_true(done, sim.state())
 
     assert done.outcome == "done"
@@ -420,8 +420,8 @@ def test_a_product_that_falls_silent_during_the_run_does_not_end_it() -> None:
 
 def test_an_instance_that_leaves_standby_is_not_stopped() -> None:
     """What Auto Scaling would do now counts, not what it would have done when the plan was made."""
-    with simulated(world(**MEMBERSHIP)) as sim:
-        done = run(sim, between=lambda: sim.do({"change": INSTANCE, "to": {"lifecycle": "InService"}}))
+    with simulated(lab_world(**MEMBERSHIP)) as sim:
+        done = run_plan(sim, between=lambda: sim.do({"change": INSTANCE, "to": {"lifecycle": "InService"}}))
         assert_true(done, sim.state())
 
     assert {found.check: found.level for found in done.plan.findings}["in-scaling-group"] == "info"
@@ -431,8 +431,8 @@ def test_an_instance_that_leaves_standby_is_not_stopped() -> None:
 
 def test_a_member_in_standby_is_wiped_and_keeps_its_machine() -> None:
     """Auto Scaling leaves the stopped machine alone, as it said."""
-    with simulated(world(**MEMBERSHIP)) as sim:
-        done = run(sim)
+    with simulated(lab_world(**MEMBERSHIP)) as sim:
+        done = run_plan(sim)
         assert_true(done, sim.state())
 
     assert done.outcome == "done"
@@ -442,7 +442,7 @@ def test_a_disk_that_is_replicated_since_the_stop_is_not_wiped() -> None:
     """The pairs are looked at once more before the wipe, and the machine comes back."""
     with simulated() as sim:
         begin = once(accepted("StopInstance"), lambda: sim.do({"change": DATA, "to": {"replicated": True}}))
-        done = run(sim, on_event=begin)
+        done = run_plan(sim, on_event=begin)
         assert_true(done, sim.state())
 
     assert done.outcome == "failed"
@@ -456,7 +456,7 @@ def test_a_required_read_that_is_lost_after_the_stop_ends_the_run(tmp_path: Path
     file.write_text("require_answers: [ebs]\n", "utf-8")
     with simulated() as sim:
         begin = once(accepted("StopInstance"), lambda: sim.do({"deny": {"action": "ebs:DescribeDiskReplicaPairs"}}))
-        done = run(sim, on_event=begin, using=client(sim, config=str(file)))
+        done = run_plan(sim, on_event=begin, using=client(sim, config=str(file)))
         assert_true(done, sim.state())
 
     assert done.outcome == "failed"

@@ -22,7 +22,7 @@ from safe_reinit.plans import ram_policy
 from safe_reinit.simulator import Simulator
 from tests import values, virtual
 from tests.blackbox.test_secrets import assert_clean
-from tests.cloudlike import DATA, INSTANCE, SYSTEM, client, run, simulated, wipes, world
+from tests.cloudlike import DATA, INSTANCE, SYSTEM, client, lab_world, run_plan, simulated, wipes
 from tests.conftest import changing
 from tests.plans.test_plan import a_plan
 from tests.samples import sampled
@@ -64,7 +64,7 @@ def caller(sim: Simulator, name: str) -> Client:
 def granted(name: str) -> dict[str, Any]:
     """Print the policy of a run, as somebody with all rights does."""
     disks, options, status = asked(name)
-    with simulated(world(status=status, key_pairs=["ops"])) as sim:
+    with simulated(lab_world(status=status, key_pairs=["ops"])) as sim:
         us = caller(sim, name)
         plan = us.plan(disks, **options)
         needed = ram_policy.needed_permissions(plan, calls_of(plan))
@@ -75,7 +75,7 @@ def granted(name: str) -> dict[str, Any]:
 def held_to(document: dict[str, Any], status: str = "Running") -> Iterator[Simulator]:
     """Start a world whose default key has this policy and no other right."""
     keys = [{"id": "testid", "secret": "testsecret", "policy": document}]
-    with simulated(world(status=status, keys=keys, key_pairs=["ops"])) as sim:
+    with simulated(lab_world(status=status, keys=keys, key_pairs=["ops"])) as sim:
         yield sim
 
 
@@ -99,7 +99,7 @@ def test_the_policy_is_enough(name: str) -> None:
     """With exactly the rights that are printed, and everything else denied, the run is done."""
     disks, options, status = asked(name)
     with held_to(granted(name), status) as sim:
-        done = run(sim, disks, using=caller(sim, name), **options)
+        done = run_plan(sim, disks, using=caller(sim, name), **options)
         state = sim.state()
 
     assert done.outcome == "done", done.error
@@ -117,7 +117,7 @@ def test_not_one_action_is_too_many(name: str) -> None:
     for action in allowed(document):
         disks, options, status = asked(name)
         with held_to(without(document, action), status) as sim:
-            done = run(sim, disks, using=caller(sim, name), **options)
+            done = run_plan(sim, disks, using=caller(sim, name), **options)
             acts = changing(sim)
             state = sim.state()
 
@@ -135,7 +135,7 @@ def test_not_one_action_is_too_many(name: str) -> None:
 def test_a_policy_without_a_password_denies_one() -> None:
     """Rights that were printed for a run without a password set none: ECS refuses the wipe, the machine is back."""
     with held_to(granted("system-disk")) as sim:
-        done = run(sim, [SYSTEM], password=PASSWORD)
+        done = run_plan(sim, [SYSTEM], password=PASSWORD)
         state = sim.state()
 
     assert done.outcome == "failed"
@@ -147,8 +147,8 @@ def test_a_policy_without_a_password_denies_one() -> None:
 def test_a_policy_of_one_disk_wipes_no_other(disks: list[str]) -> None:
     """Rights for one disk and its instance do not reach another one's."""
     keys = [{"id": "testid", "secret": "testsecret", "policy": granted("data-disk")}]
-    with simulated(world(machines=(INSTANCE, "i-web-b"), keys=keys)) as sim:
-        done = run(sim, ["d-data-web-b" if each == "d-data-b" else each for each in disks])
+    with simulated(lab_world(machines=(INSTANCE, "i-web-b"), keys=keys)) as sim:
+        done = run_plan(sim, ["d-data-web-b" if each == "d-data-b" else each for each in disks])
         acts = changing(sim)
 
     assert done.outcome == "refused"
@@ -284,8 +284,8 @@ def test_every_call_of_planning_and_of_a_run_has_its_line() -> None:
     sent: set[str] = set()
     for name in RUNS:
         disks, options, status = asked(name)
-        with simulated(world(status=status, key_pairs=["ops"])) as sim:
-            run(sim, disks, using=caller(sim, name), **options)
+        with simulated(lab_world(status=status, key_pairs=["ops"])) as sim:
+            run_plan(sim, disks, using=caller(sim, name), **options)
             sent |= {call["action"] for call in sim.state()["calls"] if call["source"] == "api"}
     with virtual.simulate() as sim:  # what other products are asked about
         for disk_id in ("d-sim-encryption-key-unusable", "d-sim-auto-snapshot-due", "d-sim-in-replication-pair"):
@@ -384,7 +384,7 @@ def test_what_changes_no_right_changes_no_policy(person: Person, more: tuple[str
 
 def test_options_that_change_rights_change_the_policy(person: Person) -> None:
     """A snapshot, a key pair and a password each show in the policy."""
-    with simulated(world(key_pairs=["ops"])) as sim:
+    with simulated(lab_world(key_pairs=["ops"])) as sim:
         _, snapshot, _ = person(sim, *RUN_OF_DATA, "--snapshot")
         _, key_pair, _ = person(sim, "--disk", SYSTEM, "--stop-instance", "--key-pair", "ops")
         _, password, err = person(sim, "--disk", SYSTEM, "--stop-instance", "--password-env", "NEW_PASSWORD")
@@ -397,7 +397,7 @@ def test_options_that_change_rights_change_the_policy(person: Person) -> None:
 
 def test_a_run_that_would_be_refused_has_its_policy_and_a_word(person: Person) -> None:
     """What stands against the run now is said on stderr; the policy is printed."""
-    with simulated(world(instance={"locks": "security"})) as sim:
+    with simulated(lab_world(instance={"locks": "security"})) as sim:
         code, out, err = person(sim, *RUN_OF_DATA)
 
     assert code == 0
@@ -528,7 +528,7 @@ def test_a_right_on_one_machine_does_not_prove_it_on_another(person: Person, odd
     fault = {
         "action": "StopInstance", "subject": odd, "dry_run": True, "error": {"code": "IncorrectInstanceStatus"},
     }  # fmt: skip
-    with simulated(world(machines=("i-1", "i-2")), faults=[fault]) as sim:
+    with simulated(lab_world(machines=("i-1", "i-2")), faults=[fault]) as sim:
         code, document, _ = checked(person, sim, *RUN_OF_DATA, "--disk", f"{DATA}-2", "--accept", "no-recent-snapshot")
 
     assert code == 0

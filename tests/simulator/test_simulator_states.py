@@ -19,7 +19,7 @@ STOP = ecs.StopInstanceRequest(instance_id="i-1")
 START = ecs.StartInstanceRequest(instance_id="i-1")
 
 
-def status(client: Client, sim: Simulator) -> str:
+def described_status(client: Client, sim: Simulator) -> str:
     """Read the instance's status as a client does."""
     request = ecs.DescribeInstanceStatusRequest(region_id=sim.region, instance_id=["i-1"])
     rows = client.describe_instance_status(request).body.instance_statuses.instance_status
@@ -31,8 +31,8 @@ def test_a_whole_round(simulate: Simulate) -> None:
     sim = simulate(ONE)
     client = sdk(sim)
     client.stop_instance(ecs.StopInstanceRequest(instance_id="i-1", stopped_mode="KeepCharging"))
-    assert status(client, sim) == "Stopping"
-    until(sim, lambda: status(client, sim) == "Stopped")
+    assert described_status(client, sim) == "Stopping"
+    until(sim, lambda: described_status(client, sim) == "Stopped")
     assert sim.state()["instances"]["i-1"]["stopped_mode"] == "KeepCharging"
     client.re_init_disk(ecs.ReInitDiskRequest(disk_id="d-1"))
     seen = set()
@@ -46,9 +46,9 @@ def test_a_whole_round(simulate: Simulate) -> None:
     # InstanceId is documented to be filled for In_use and Detaching only.
     assert seen == {("ReIniting", "", "i-1"), ("In_use", "i-1", "i-1")}
     client.start_instance(START)
-    assert status(client, sim) == "Starting"
+    assert described_status(client, sim) == "Starting"
     assert sim.state()["instances"]["i-1"]["stopped_mode"] == "Not-applicable"
-    until(sim, lambda: status(client, sim) == "Running")
+    until(sim, lambda: described_status(client, sim) == "Running")
     state = sim.state()
     assert state["instances"]["i-1"]["starts"] == 2
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\dZ", state["instances"]["i-1"]["start_time"])
@@ -140,9 +140,9 @@ def test_a_guest_that_ignores_the_stop(simulate: Simulate) -> None:
     client = sdk(sim)
     client.stop_instance(STOP)
     sim.pass_time(1000)
-    assert status(client, sim) == "Stopping"
+    assert described_status(client, sim) == "Stopping"
     client.stop_instance(ecs.StopInstanceRequest(instance_id="i-1", force_stop=True))
-    until(sim, lambda: status(client, sim) == "Stopped")
+    until(sim, lambda: described_status(client, sim) == "Stopped")
 
 
 def test_hold_and_release(simulate: Simulate) -> None:
@@ -152,9 +152,9 @@ def test_hold_and_release(simulate: Simulate) -> None:
     sim.do({"hold": {"instance": "i-1"}})
     client.stop_instance(STOP)
     sim.pass_time(400)
-    assert status(client, sim) == "Stopping"
+    assert described_status(client, sim) == "Stopping"
     sim.do({"release": {"instance": "i-1"}})
-    assert status(client, sim) == "Stopped"
+    assert described_status(client, sim) == "Stopped"
     sim.do({"hold": {"disk": "d-1"}})
     client.re_init_disk(ecs.ReInitDiskRequest(disk_id="d-1"))
     sim.pass_time(400)
@@ -168,10 +168,10 @@ def test_describe_lag(simulate: Simulate) -> None:
     sim = simulate({**ONE, "describe_lag": 600})
     client = sdk(sim)
     client.stop_instance(STOP)
-    assert status(client, sim) == "Running"
+    assert described_status(client, sim) == "Running"
     until(sim, lambda: sim.state()["instances"]["i-1"]["status"] == "Stopped")
-    assert status(client, sim) == "Running"
-    until(sim, lambda: status(client, sim) == "Stopped")
+    assert described_status(client, sim) == "Running"
+    until(sim, lambda: described_status(client, sim) == "Stopped")
 
 
 def test_many_at_once(simulate: Simulate) -> None:

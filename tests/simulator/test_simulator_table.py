@@ -14,7 +14,9 @@ GONE = "The snapshot which is used to create the specified disk has been deleted
 KMS = "InvalidParameter.KMSKeyId."
 
 
-def world(disk: dict[str, Any] | None = None, instance: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+def stopped_world(
+    disk: dict[str, Any] | None = None, instance: dict[str, Any] | None = None, **more: Any
+) -> dict[str, Any]:
     """Return a world with one stopped instance and its disk."""
     base: dict[str, Any] = {
         "key_pairs": ["kp"],
@@ -28,12 +30,12 @@ def world(disk: dict[str, Any] | None = None, instance: dict[str, Any] | None = 
 def of_snapshot(**snapshot: Any) -> dict[str, Any]:
     """Return a world whose disk was made from a snapshot."""
     row = {"disk": "d-0", "released": True, **snapshot}
-    return world({"snapshot": "s-1", "detached": "-9d"}, snapshots={"s-1": row})
+    return stopped_world({"snapshot": "s-1", "detached": "-9d"}, snapshots={"s-1": row})
 
 
 def of_image(**image: Any) -> dict[str, Any]:
     """Return a world whose system disk was made from an image."""
-    return world(SYSTEM, images={"m-1": image})
+    return stopped_world(SYSTEM, images={"m-1": image})
 
 
 EXPIRED = (
@@ -44,40 +46,40 @@ TABLE: list[tuple[str, int, str, dict[str, Any], dict[str, str]]] = [
         "MissingParameter",
         400,
         'The input parameter "DiskId" that is mandatory for processing this request is not supplied.',
-        world(),
+        stopped_world(),
         {"DiskId": ""},
     ),
-    ("InvalidDiskId.NotFound", 404, "The specified disk does not exist.", world(), {"DiskId": "d-2"}),
+    ("InvalidDiskId.NotFound", 404, "The specified disk does not exist.", stopped_world(), {"DiskId": "d-2"}),
     (
         "IncorrectDiskStatus",
         403,
         "The current disk status does not support this operation.",
-        world({"instance": [], "detached": "-1d"}),
+        stopped_world({"instance": [], "detached": "-1d"}),
         {},
     ),
     (
         "IncorrectDiskStatus.NeverUsed",
         403,
         "The specified disk has never been used after creating.",
-        world({"never_used": True}, edition=2017),
+        stopped_world({"never_used": True}, edition=2017),
         {},
     ),
     (
         "IncorrectInstanceStatus",
         403,
         "The current status of the resource does not support this operation.",
-        world(instance={"status": "Running"}),
+        stopped_world(instance={"status": "Running"}),
         {},
     ),
     (
         "InstanceLockedForSecurity",
         403,
         "The instance is locked due to security.",
-        world(instance={"locks": "security"}),
+        stopped_world(instance={"locks": "security"}),
         {},
     ),
-    ("InstanceExpiredOrInArrears", 403, EXPIRED, world(instance={"locks": "financial"}), {}),
-    ("InstanceExpiredOrInArrears", 403, EXPIRED, world(arrears=True), {}),
+    ("InstanceExpiredOrInArrears", 403, EXPIRED, stopped_world(instance={"locks": "financial"}), {}),
+    ("InstanceExpiredOrInArrears", 403, EXPIRED, stopped_world(arrears=True), {}),
     (
         "InvalidSnapshot.TooOld",
         403,
@@ -99,14 +101,14 @@ TABLE: list[tuple[str, int, str, dict[str, Any], dict[str, str]]] = [
         "DiskCreatingSnapshot",
         403,
         "The operation is denied due to a snapshot of the specified disk is not completed yet.",
-        world(snapshots={"s-1": {"disk": "d-1", "status": "progressing"}}),
+        stopped_world(snapshots={"s-1": {"disk": "d-1", "status": "progressing"}}),
         {},
     ),
     (
         "DiskCategory.OperationNotSupported",
         400,
         "The operation is not supported to the specified disk due to its disk category.",
-        world({"category": "ephemeral"}),
+        stopped_world({"category": "ephemeral"}),
         {},
     ),
     (
@@ -128,21 +130,21 @@ TABLE: list[tuple[str, int, str, dict[str, Any], dict[str, str]]] = [
         "InvalidPassword.Malformed",
         400,
         'The specified parameter "Password" is not valid.',
-        world(SYSTEM),
+        stopped_world(SYSTEM),
         {"Password": "short"},
     ),
     (
         "InvalidKeyPairName.NotFound",
         400,
         "The specified KeyPairName does not exist.",
-        world(SYSTEM),
+        stopped_world(SYSTEM),
         {"KeyPairName": "nobody"},
     ),
     (
         "DependencyViolation.WindowsInstance",
         403,
         "The instance creating is windows, cannot use ssh key pair to login.",
-        world(SYSTEM, {"os": "windows"}),
+        stopped_world(SYSTEM, {"os": "windows"}),
         {"KeyPairName": "kp"},
     ),
     (
@@ -156,59 +158,59 @@ TABLE: list[tuple[str, int, str, dict[str, Any], dict[str, str]]] = [
         "LoginAsNonRoot.ImageNotSupport",
         400,
         "The specified image does not support login as non-root.",
-        world(SYSTEM, {"login_as_non_root": True}),
+        stopped_world(SYSTEM, {"login_as_non_root": True}),
         {},
     ),
     (
         "LoginAsNonRoot.RegionNotSupport",
         403,
         "The specified region does not support login as non-root.",
-        world(SYSTEM, {"login_as_non_root": True}, login_as_non_root=False),
+        stopped_world(SYSTEM, {"login_as_non_root": True}, login_as_non_root=False),
         {},
     ),
     (
         "DiskHasSnapshotsWithInstantAccessEnabled.OperationNotSupported",
         400,
         "The operation is not supported to the specified disk that have snapshots with InstantAccess enabled.",
-        world(snapshots={"s-1": {"disk": "d-1", "instant_access": True}}),
+        stopped_world(snapshots={"s-1": {"disk": "d-1", "instant_access": True}}),
         {},
     ),
-    ("InvalidRegionId.MalFormed", 400, "The specified RegionId is not valid.", world(), {"RegionId": "mars"}),
+    ("InvalidRegionId.MalFormed", 400, "The specified RegionId is not valid.", stopped_world(), {"RegionId": "mars"}),
     (
         "UserNotInTheWhiteList",
         403,
         "The user is not in volume white list.",
-        world({"multi_attach": True}, volume_white_list=False),
+        stopped_world({"multi_attach": True}, volume_white_list=False),
         {},
     ),
     (
         "InvalidOperation.MultiAttachDisk",
         403,
         "Multi attach disk does not support this operation.",
-        world({"multi_attach": True}),
+        stopped_world({"multi_attach": True}),
         {},
     ),
-    (f"{KMS}CMKNotEnabled", 403, "The CMK needs to be enabled.", world({"kms": "CMKNotEnabled"}), {}),
+    (f"{KMS}CMKNotEnabled", 403, "The CMK needs to be enabled.", stopped_world({"kms": "CMKNotEnabled"}), {}),
     (
         f"{KMS}KMSUnauthorized",
         403,
         "ECS service have no right to access your KMS.",
-        world({"kms": "KMSUnauthorized"}),
+        stopped_world({"kms": "KMSUnauthorized"}),
         {},
     ),
-    (f"{KMS}CMKUnauthorized", 403, "The CMK needs to be added ECS tag.", world({"kms": "CMKUnauthorized"}), {}),
+    (f"{KMS}CMKUnauthorized", 403, "The CMK needs to be added ECS tag.", stopped_world({"kms": "CMKUnauthorized"}), {}),
     (
         "HibernationConfigured.InstanceOperationForbidden",
         403,
         "The operation is not permitted due to limit of the hibernation configured instance.",
-        world(instance={"hibernation": True}),
+        stopped_world(instance={"hibernation": True}),
         {},
     ),
     (
         "InternalError",
         500,
         "The request processing has failed due to some unknown error, exception or failure.",
-        world({"faulty": True}),
+        stopped_world({"faulty": True}),
         {},
     ),
 ]
@@ -248,16 +250,16 @@ def test_the_table_is_whole() -> None:
 @pytest.mark.parametrize(
     ("first", "setting", "options"),
     [
-        ("MissingParameter", world(), {"DiskId": "", "RegionId": "mars"}),
-        ("InvalidRegionId.MalFormed", world(), {"DiskId": "d-2", "RegionId": "mars"}),
-        ("InvalidDiskId.NotFound", world(SYSTEM), {"DiskId": "d-2", "Password": "short"}),
-        ("InvalidPassword.Malformed", world({**SYSTEM, "locks": "security"}), {"Password": "short"}),
-        ("InvalidOperation.MultiAttachDisk", world({"multi_attach": True, "locks": "security"}), {}),
-        ("InstanceLockedForSecurity", world({"locks": ["financial", "security"]}), {}),
-        ("InstanceExpiredOrInArrears", world({"locks": "financial"}, {"status": "Running"}), {}),
-        ("IncorrectInstanceStatus", world({"kms": "CMKNotEnabled"}, {"status": "Running"}), {}),
+        ("MissingParameter", stopped_world(), {"DiskId": "", "RegionId": "mars"}),
+        ("InvalidRegionId.MalFormed", stopped_world(), {"DiskId": "d-2", "RegionId": "mars"}),
+        ("InvalidDiskId.NotFound", stopped_world(SYSTEM), {"DiskId": "d-2", "Password": "short"}),
+        ("InvalidPassword.Malformed", stopped_world({**SYSTEM, "locks": "security"}), {"Password": "short"}),
+        ("InvalidOperation.MultiAttachDisk", stopped_world({"multi_attach": True, "locks": "security"}), {}),
+        ("InstanceLockedForSecurity", stopped_world({"locks": ["financial", "security"]}), {}),
+        ("InstanceExpiredOrInArrears", stopped_world({"locks": "financial"}, {"status": "Running"}), {}),
+        ("IncorrectInstanceStatus", stopped_world({"kms": "CMKNotEnabled"}, {"status": "Running"}), {}),
         ("InvalidSourceSnapshot", {**of_snapshot(deleted=True, created="2013-01-01")}, {}),
-        (f"{KMS}CMKNotEnabled", world({"kms": "CMKNotEnabled", "faulty": True}), {}),
+        (f"{KMS}CMKNotEnabled", stopped_world({"kms": "CMKNotEnabled", "faulty": True}), {}),
     ],
 )
 def test_which_refusal_comes_first(
@@ -269,7 +271,7 @@ def test_which_refusal_comes_first(
 
 def test_a_right_is_looked_at_before_the_disk(simulate: Simulate) -> None:
     """Who may not wipe is not told whether the disk exists."""
-    sim = simulate(world())
+    sim = simulate(stopped_world())
     sim.do({"deny": {"action": "ecs:ReInitDisk"}})
     for disk in ("d-1", "d-2"):
         assert call(sim, "ReInitDisk", {"DiskId": disk}).code == "Forbidden.RAM"

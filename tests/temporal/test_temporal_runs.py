@@ -51,7 +51,7 @@ def carried(run: Run, shards: Remembering) -> Any:
         return run.result()
 
 
-def status(run: Run) -> WorkflowExecutionStatus | None:
+def workflow_status(run: Run) -> WorkflowExecutionStatus | None:
     """Return the status of its workflow."""
 
     async def of(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionStatus | None:
@@ -123,7 +123,7 @@ def test_a_cancelled_run_is_carried_to_its_end(run: Run) -> None:
             run.result()
 
     assert isinstance(ended.value.cause, CancelledError)
-    assert status(run) is WorkflowExecutionStatus.CANCELED
+    assert workflow_status(run) is WorkflowExecutionStatus.CANCELED
     assert shards.asked.count("cancel") == 1
     assert shards.ended == {0, 1}
     assert run.carrier.describe().status == "cancelled"
