@@ -37,6 +37,11 @@ def word(text: str, blank: str = "not shown") -> str:
     return printable(text).strip() or blank
 
 
+def restarted(facts: DiskFacts) -> Instance | None:
+    """Return the instance of the disk if the plan stops or starts it."""
+    return facts.instance if facts.disk is not None and (facts.will_stop or facts.will_start) else None
+
+
 def listed(ids: Iterable[str], most: int = 3) -> str:
     """Return some ids as text, with a count of those that are left out."""
     all_ids = [word(each) for each in ids]

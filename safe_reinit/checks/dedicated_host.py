@@ -16,16 +16,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding
-from ._shared import word
+from ._shared import restarted, word
 from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
     """Yield what this check finds."""
-    instance = facts.instance
-    if facts.disk is None or instance is None or not (facts.will_stop or facts.will_start):
-        return
-    if not instance.dedicated_host_id:
+    instance = restarted(facts)
+    if instance is None or not instance.dedicated_host_id:
         return
     yield Finding(
         CHECK.name,

@@ -17,16 +17,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import DiskFacts, Finding
-from ._shared import word
+from ._shared import restarted, word
 from .check import Check
 
 
 def check(facts: DiskFacts) -> Iterator[Finding]:
     """Yield what this check finds."""
-    instance = facts.instance
-    if facts.disk is None or instance is None or not (facts.will_stop or facts.will_start):
-        return
-    if instance.spot_strategy.lower() in ("", "nospot"):
+    instance = restarted(facts)
+    if instance is None or instance.spot_strategy.lower() in ("", "nospot"):
         return
     start = ", and its start may be refused" if facts.will_start else ""
     yield Finding(

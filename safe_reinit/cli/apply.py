@@ -42,7 +42,7 @@ def command(path: str, flags: Mapping[str, Any], output: Output) -> int:
     with ExitStack() as stack:
         client = client_of(config, stack)
         plan_store.refuse_other_place(path, saved.endpoint, endpoint(client, config))
-        progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated, output.warn))
+        progress = stack.enter_context(Progress.of_command(config, client, output))
         interactive = flags.get("confirm") is None
         with reporting(lambda error: _failed_report(error, path, replace(saved, plan=plan), output, client)):
             if (earlier := client.own_runs.done_before(plan)) is not None:

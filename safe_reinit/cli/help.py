@@ -63,10 +63,11 @@ _NO_COMMAND = f"{__name__}.no_command"
 """Where the context keeps a word that is not a command, during completion."""
 
 
-class _Params(click.Command):
-    """A command whose options are made on demand: of hundreds, a command line needs only those of one command.
+class SectionedCommand(click.Command):
+    """A command whose help has its options in sections, and examples.
 
-    To make all of them takes a tenth of ``--help``.
+    Its options are made on demand: of hundreds, a command line needs only those of one command, and to make all of them
+    takes a tenth of ``--help``.
     """
 
     _made = False
@@ -88,10 +89,6 @@ class _Params(click.Command):
     def params(self, params: list[click.Parameter]) -> None:
         self._params = params
 
-
-class SectionedCommand(_Params):
-    """A command whose help has its options in sections, and examples."""
-
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, each under its heading."""
         _write_options(self.get_params(ctx), ctx, formatter)
@@ -102,7 +99,7 @@ class SectionedCommand(_Params):
         super().format_epilog(ctx, formatter)
 
 
-class SectionedGroup(_Params, click.Group):
+class SectionedGroup(SectionedCommand, click.Group):
     """Commands in sections; an option before a sub-command is refused, never ignored."""
 
     command_class = SectionedCommand
@@ -110,12 +107,7 @@ class SectionedGroup(_Params, click.Group):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, then the options, each under its heading."""
         _write_commands(self, ctx, formatter)
-        _write_options(self.get_params(ctx), ctx, formatter)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples, then the epilog."""
-        _write_examples(ctx, formatter)
-        super().format_epilog(ctx, formatter)
+        super().format_options(ctx, formatter)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from ..clock import Clock
 from ..config import Settings
@@ -19,10 +19,11 @@ from ..model.codec import encode
 from ..model.letters import printable
 from ..report import one_line
 from .machineview import MachineView
-from .output import LastWords, print_stderr
+from .output import LastWords, Output, print_stderr
 from .writer import Writer
 
 if TYPE_CHECKING:
+    from ..client import Client
     from .fleetview import Ended, FleetView
     from .live import Screen
 
@@ -86,6 +87,11 @@ class Progress:
         self._log = Writer("safe-reinit-events", self._dropped, failing=self._unwritten)
         self._closed: list[threading.Event] = []
         self._last = last or LastWords(threading.Event())
+
+    @classmethod
+    def of_command(cls, config: Settings, client: Client, output: Output) -> Self:
+        """Make the progress of a command that uses a client."""
+        return cls(config, client.clock, output.last, client.is_simulated, output.warn)
 
     def __enter__(self) -> Progress:
         return self

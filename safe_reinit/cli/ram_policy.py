@@ -33,7 +33,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     selection = selection_of(flags)
     with ExitStack() as stack:
         client = client_of(config, stack)
-        progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated, output.warn))
+        progress = stack.enter_context(Progress.of_command(config, client, output))
         plan = selection.plan(client, flags, password, progress.call)
         calls = calls_of(plan)
         if flags["check"]:

@@ -62,9 +62,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         _refuse_fixed_endpoint(config, clients[0])
         if not flags.get("dry_run"):
             clients[0].own_runs.demand()
-        progress = stack.enter_context(
-            Progress(config, clients[0].clock, output.last, clients[0].is_simulated, output.warn)
-        )
+        progress = stack.enter_context(Progress.of_command(config, clients[0], output))
         with naming_next(output, clients[0]):
             named_disks = len(set(selection.disk_ids))
             clients[0].planner.refuse_too_many(named_disks, request.Request(discovered=selection.discovered))

@@ -67,7 +67,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         )
     with ExitStack() as stack:
         client = simulated(config, stack, world)
-        progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated, output.warn))
+        progress = stack.enter_context(Progress.of_command(config, client, output))
         twin = selection.plan(client, flags, password, progress.call, disk_ids)
         products = _run_twin(client, twin, plan, progress, output)
         progress.close()

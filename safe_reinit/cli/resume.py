@@ -35,7 +35,7 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     client = connect(config=config)
     if flags["verdict"] == "wipe-again":
         return _wipe_again(client, stored, config, flags, password, output)
-    with Progress(config, client.clock, output.last, client.is_simulated, output.warn) as progress:
+    with Progress.of_command(config, client, output) as progress:
         if stored.shards:
             progress.of(history.plan_of(stored), since=client.clock.now())
         else:
@@ -92,7 +92,7 @@ def _wipe_again(
     """Make the same plan again and ask again; the old run releases its instances once the new plan is confirmed."""
     refuse_verdict(stored, "wipe-again")
     old = history.plan_of(stored)
-    with Progress(config, client.clock, output.last, client.is_simulated, output.warn) as progress:
+    with Progress.of_command(config, client, output) as progress:
 
         def plan() -> Plan:
             pending = _pending_starts(stored)

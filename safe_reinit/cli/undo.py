@@ -20,7 +20,7 @@ def command(run_id: str, flags: Mapping[str, Any], output: Output) -> int:
     _, config = history.find_run(run_id, flags)
     set_output(output, config, flags)
     client = connect(config=config)
-    with Progress(config, client.clock, output.last, client.is_simulated, output.warn) as progress:
+    with Progress.of_command(config, client, output) as progress:
 
         def plan() -> Plan:
             return client.plan_undo(

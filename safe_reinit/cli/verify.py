@@ -36,7 +36,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
     with ExitStack() as stack:
         client = client_of(config, stack)
         client.own_runs.demand()
-        progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated, output.warn))
+        progress = stack.enter_context(Progress.of_command(config, client, output))
         disk_id = flags["disk"] or _only_disk(client, flags["instance"], progress)
         rounds = Rounds(client, flags["instance"], disk_id, flags["accept"], output.signals.enough, progress.call)
         began = f"{output.now():%Y-%m-%d}"

@@ -36,7 +36,7 @@ def command(flags: Mapping[str, Any], output: Output) -> int:
         client = client_of(config, stack)
         if not flags.get("dry_run"):
             client.own_runs.demand()
-        progress = stack.enter_context(Progress(config, client.clock, output.last, client.is_simulated, output.warn))
+        progress = stack.enter_context(Progress.of_command(config, client, output))
 
         def plan() -> Plan:
             return selection.plan(client, flags, password, progress.call)

@@ -268,12 +268,7 @@ def _evolve_stop(job: JobState, status: str, observation: Observation) -> JobSta
         message = (
             f"{job.instance_id} is {status}, but this run's stop was not carried out: somebody else is stopping it."
         )
-        return close_phase(
-            fail(replace(job, stop=replace(stop, state="failed")), Failure(None, message)),
-            "stop",
-            observation.when,
-            "refused",
-        )
+        return _stop_failed(job, message, observation.when)
     if status == "Stopped":
         return close_phase(replace(job, stop=replace(stop, state="done")), "stop", observation.when, "ok")
     if status == "Stopping":
@@ -282,11 +277,13 @@ def _evolve_stop(job: JobState, status: str, observation: Observation) -> JobSta
     started = observation.instance is not None and stop.start_time != observation.instance.start_time
     if status != "Running" or stop.moving or started:
         message = f"{job.instance_id} became {status} instead of Stopped: {_user(job)}."
-        return close_phase(
-            fail(replace(job, stop=replace(stop, state="failed")), Failure(None, message)),
-            "stop", observation.when, "refused",
-        )  # fmt: skip
+        return _stop_failed(job, message, observation.when)
     return changed(job, stop=_settle_lost(stop, observation.at, settling(job)))
+
+
+def _stop_failed(job: JobState, message: str, when: datetime) -> JobState:
+    failed = fail(replace(job, stop=replace(job.stop, state="failed")), Failure(None, message))
+    return close_phase(failed, "stop", when, "refused")
 
 
 def _evolve_start(job: JobState, status: str, observation: Observation) -> JobState:
