@@ -6,13 +6,11 @@ Everything that reaches a terminal is written here or in ``live``, and no letter
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -41,25 +39,21 @@ _MIN_WIDTH = 20
 """Columns that a terminal must claim to have for its width to be believed."""
 
 
-@dataclass
 class Output:
-    """The form of the result of one command, and how its output is written."""
+    """The form of the result of one command, and how its output is written. As a dataclass it would slow ``--help``."""
 
-    form: str = "text"
-    argv: Sequence[str] = ()
-    """The command line, as it may be shown."""
-    events_on_stdout: bool = False
-    report_file: str = ""
-    verbose: bool = False
-    quiet: bool = False
-    """Whether nothing is printed of a plan or a run that ended well."""
-    began: datetime = field(default_factory=lambda: datetime.now(UTC))
-    signals: Signals = field(default_factory=Signals)
-    journal: str | None = None
-    """How ``show`` finds the run: the options for that; ``None`` where it is kept nowhere."""
-
-    def __post_init__(self) -> None:
-        self.last = LastWords(self.signals.enough)
+    def __init__(self, form: str, argv: Sequence[str], signals: Signals) -> None:
+        self.form, self.argv, self.signals = form, argv, signals
+        """``argv`` is the command line as it may be shown."""
+        self.events_on_stdout = False
+        self.report_file = ""
+        self.verbose = False
+        self.quiet = False
+        """Whether nothing is printed of a plan or a run that ended well."""
+        self.began = self.now()
+        self.journal: str | None = None
+        """How ``show`` finds the run: the options for that; ``None`` where it is kept nowhere."""
+        self.last = LastWords(signals.enough)
         self._warnings: list[str] = []
         self._plan_on: TextIO | None = None
         """Where a plan was shown to people."""
@@ -76,7 +70,7 @@ class Output:
             elif this.startswith("--output="):
                 form = this.partition("=")[2]
         styled = list(showable(argv))
-        return cls(form if form in ("json", "markdown") else "text", styled, signals=signals or Signals())
+        return cls(form if form in ("json", "markdown") else "text", styled, signals or Signals())
 
     def with_form_of(self, flags: Mapping[str, Any]) -> Output:
         """Use the form of a command that only prints something.
@@ -166,6 +160,8 @@ class Output:
         Raises:
             UsageError: it is of a plan, and stdout cannot be written.
         """
+        import dataclasses  # noqa: PLC0415 - help stays cheap
+
         result = dataclasses.replace(result, warnings=(*result.warnings, *self._warnings))
         if result.run_id is None and not result.exit_code:
             if self.report_file:
@@ -194,6 +190,8 @@ class Output:
                 below_plan = result.run_id is None and self._shows_plan(stream)
                 show = report.ending_lines if below_plan else report.report_lines
                 styled = [*show(result, full=self.verbose), *self._ended_by_sigint(result)]
+                import dataclasses  # noqa: PLC0415 - see above
+
                 named = (dataclasses.replace(line, text=naming_journal(line.text, self.argv)) for line in styled)
                 _write_lines(self._once(named, stream), stream)
         except UnreadError:
