@@ -237,7 +237,7 @@ def test_a_command_in_the_process_is_on_virtual_time(ecs: SimulatedEcs, capsys: 
     assert run_command(["--disk", DISK, "--stop-instance", "--confirm", DISK]) == 0
 
     assert ecs.wiped == (DISK,)
-    assert "d-lab on lab (i-lab): reinitialised" in capsys.readouterr().out
+    assert "d-lab on lab (i-lab): wiped" in capsys.readouterr().out
 
 
 # ------------------------------------------------------------------------------------------------------ child processes
