@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..config import Settings, resolve
@@ -54,6 +55,13 @@ def read_journal(flags: Mapping[str, Any]) -> Reader:
         for message in Spool(spool_of(place, os.environ)).tidy(journal):
             print_stderr(message)
     return journal
+
+
+def kept_for(flags: Mapping[str, Any], run_id: str) -> list[Path]:
+    """Return the files of this host that keep what a run could not write to the journal that the settings name."""
+    with contextlib.suppress(UsageError):  # there is no place for such files
+        return sorted(spool_of(_place_of(flags), os.environ).glob(f"{run_id}*.json"))
+    return []
 
 
 def _place_of(flags: Mapping[str, Any]) -> str:

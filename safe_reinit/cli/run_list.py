@@ -15,7 +15,7 @@ from ..journal import Holder, NoJournalError, Reader, StoredRun, UnreadableRunEr
 from ..model import JobState
 from ..model.codec import encode, to_moment
 from ..report import WELL, Line
-from ..report.text import duration as said_duration
+from ..report.text import time_taken
 from .documents import ListedHolder, ListedJob, ListedRun, RunsDocument
 from .journals import open_journal, read_journal
 from .output import Output, console_of, print_lines, print_stderr, print_stdout
@@ -128,11 +128,11 @@ def _table(rows: Sequence[_Row]) -> Iterator[Line]:
 
 def _cells(run: StoredRun, waits: str, by: str, now: datetime) -> tuple[str, ...]:
     started = to_moment(run.started_at, "started_at")
-    took = said_duration((to_moment(run.ended_at, "ended_at") - started).total_seconds()) if run.ended_at else "-"
+    lasted = time_taken(started, to_moment(run.ended_at, "ended_at")) if run.ended_at else "-"
     place = "SIMULATED" if run.plan.get("simulated") else run.region
     state = "at work" if run.attended else "waits" if waits else "open"
     outcome = f"{'undo: ' if run.undoes else ''}{run.outcome or state}"
-    return run.run_id, _since((now - started).total_seconds()), by or "-", place, _machines(run), outcome, took
+    return run.run_id, _since((now - started).total_seconds()), by or "-", place, _machines(run), outcome, lasted
 
 
 def _since(seconds: float) -> str:

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .. import report
@@ -21,11 +22,11 @@ from ..model.run_id import RUN_ID
 from ..report import Line
 from ..report.many import FULL_DETAIL_LIMIT, count_of
 from ..report.report_text import outcome_style
-from ..report.text import breaks_promise, duration, name_of
+from ..report.text import breaks_promise, name_of, time_taken
 from . import planfile
 from .files import refuse_clashes
 from .history import plan_of, unknown_run
-from .journals import read_journal
+from .journals import kept_for, read_journal
 from .next import verdicts
 from .output import Output, print_lines, write_report
 from .program import naming_journal
@@ -62,7 +63,7 @@ def show(name: str, flags: Mapping[str, Any], output: Output) -> int:
             waits = wait_of_run(journal, stored)
             result = stored.report or _as_it_stands(stored)
             report_of_run = decode(Report, result)
-            missing = [unreadable] if unreadable else [*_missing(stored, events)]
+            missing = [unreadable] if unreadable else [*_missing(stored, events, kept_for(flags, name))]
             shown = events if config.verbose else ()
             text_lines = [*_Story(stored, report_of_run, shown, begun_by, waits, verbose=config.verbose).lines(missing)]
     if config.report:
@@ -113,15 +114,17 @@ class _Story:
         state = "open" if stored.open else "ended"
         ended = f": {stored.outcome} (exit code {stored.exit_code})" if stored.outcome else ""
         style = outcome_style(stored.outcome) if stored.outcome else "bold"
-        yield Line(f"Run {stored.run_id}, {state}{ended}", style)
-        took = duration((result.ended_at - result.started_at).total_seconds()) if stored.ended_at else ""
-        begun = f"{result.started_at:%Y-%m-%d %H:%M:%S} UTC"
-        parts = [begun, f"took {took}" if took else "", f"by {self.begun_by}" if self.begun_by else ""]
-        yield Line(f"  started {', '.join(filter(None, parts))}{f'; reason: {result.reason}' if result.reason else ''}")
+        lasted = f", took {time_taken(result.started_at, result.ended_at)}" if stored.ended_at else ""
+        yield Line(f"Run {stored.run_id}, {state}{ended}{lasted}", style)
+        by = f" by {self.begun_by}" if self.begun_by else ""
+        where = f"in {result.region}, account {result.account or 'not known'}"
+        yield Line(f"  {result.started_at:%Y-%m-%d %H:%M:%S} UTC{by} {where}")
+        if result.reason:
+            yield Line(f"  reason: {result.reason}")
         if result.once:
             yield Line(f"  at most once under the key {result.once}")
-        yield Line(f"  in {result.region}, account {result.account or 'not known'}")
-        yield Line(f"  to {self._to_do()}")
+        if not stored.report or len(result.jobs) > FULL_DETAIL_LIMIT or stored.undoes:
+            yield Line(f"  to {self._to_do()}")
 
     def _to_do(self) -> str:
         plan = self.stored.plan
@@ -152,6 +155,7 @@ class _Story:
                 yield from self._machine(job, states.get(job.instance_id or ""))
         elif self.stored.report:
             yield from report.machine_lines(self.result)
+            yield from (Line(f"  {text}") for text in report.lost_lines(self.result))
         else:
             yield from self._needy_machines()
 
@@ -173,16 +177,33 @@ class _Story:
         wrong = breaks_promise(job) if settled or state is None else _needs(state) and not self.stored.attended
         yield Line(f"{name_of(job)}: {outcome}{self._power(job, settled=settled)}", "bold red" if wrong else "bold")
         if job.phases:
-            yield Line(f"  {', '.join(map(_phase, job.phases))}")
+            yield Line(f"  {', '.join(map(self._phase, job.phases))}")
         for disk in job.disks:
-            data = report.data_text(disk, "rolled back" if self.stored.undoes else "wiped")
+            verb = "rolled back" if self.stored.undoes else "wiped"
+            data = report.data_text(disk, verb, brief=not self.verbose and disk.evidence != "operator")
             if self.stored.attended and disk.data == "unknown":  # nobody need find that out
                 data = f"its {'roll-back' if self.stored.undoes else 'wipe'} is under way"
             yield Line(f"  {disk.disk_id}: {data}")
+            if settled and disk.data == "reinitialised":
+                yield Line(f"    lost: {report.lost_text(disk, self.result)}")
         if job.error and job.outcome not in report.WELL:
-            yield Line(f"  why: {job.error.message}")
-            if job.error.hint and settled:
-                yield Line(f"  now: {job.error.hint}")
+            hint = self._hint(job.error.hint or "") if settled else ""
+            yield Line(f"  why: {job.error.message} {hint}".rstrip())
+
+    def _hint(self, hint: str) -> str:
+        """Return what to do now without what the command below says."""
+        command = f"safe-reinit resume {self.stored.run_id}"
+        sentences = re.split(r"(?<=\.) ", hint)
+        return hint if self.verbose else " ".join(each for each in sentences if command not in each)
+
+    def _phase(self, phase: Phase) -> str:
+        wipe = "roll-back" if self.stored.undoes else "wipe"
+        name = {"wait-snapshot": "wait for a snapshot", "reinit": wipe}.get(phase.name, phase.name)
+        began = f" {phase.started_at:%H:%M:%S}" if self.verbose else ""
+        if phase.ended_at is None:
+            return f"{name} since {phase.started_at:%H:%M:%S}"
+        lasted = time_taken(phase.started_at, phase.ended_at)
+        return f"{name}{began} {lasted if phase.result == 'ok' else f'{phase.result} after {lasted}'}"
 
     @staticmethod
     def _power(job: JobReport, *, settled: bool) -> str:
@@ -224,17 +245,15 @@ def _needs(state: JobState) -> bool:
     return left_stopped(state) or any(wipe.in_doubt for wipe in state.disks)
 
 
-def _phase(phase: Phase) -> str:
-    if phase.ended_at is None:
-        return f"{phase.name} since {phase.started_at:%H:%M:%S}"
-    took = duration((phase.ended_at - phase.started_at).total_seconds())
-    return (
-        f"{phase.name} {phase.started_at:%H:%M:%S} {took if phase.result == 'ok' else f'{phase.result} after {took}'}"
-    )
+def _missing(stored: StoredRun, events: Sequence[Mapping[str, Any]], kept: Sequence[Path]) -> Iterator[str]:
+    """Yield what is known to be missing from the journal; nothing while a process is working on the run.
 
+    Args:
+        stored: the run.
+        events: its events.
+        kept: the files of this host that have what could not be written to the journal.
 
-def _missing(stored: StoredRun, events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the calls that are in the run's states but not in its events; nothing while a process is working on it."""
+    """
     if stored.at_work:
         return
     answers = Counter(
@@ -249,10 +268,15 @@ def _missing(stored: StoredRun, events: Sequence[Mapping[str, Any]]) -> Iterator
         for (action, subject), tries in _tried(each)
         if tries > answers[action, subject]
     ]
+    spooled = f"spool/{stored.run_id}.json, on the host of the run, in the folder where its journal was then"
+    elsewhere = "" if kept else f" What the run could not write to it may be in {spooled}."
     if lacking:
-        yield (f"any answer to {', '.join(lacking)}. The journal was not available then, or the process was killed.")
+        why = "The journal was not available then, or the process was killed."
+        yield f"any answer to {', '.join(lacking)}. {why}{elsewhere}"
     for who in sorted({each.unrecorded_by for each in states if each.unrecorded_by}):
-        yield f"what {who} may have done while the journal could not be written."
+        yield f"what {who} may have done while the journal could not be written.{elsewhere}"
+    for file in kept:
+        yield f"what is only in {file}: safe-reinit resume {stored.run_id} on this host reads it."
 
 
 def _tried(state: JobState) -> Iterator[tuple[tuple[str, str], int]]:

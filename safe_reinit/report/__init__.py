@@ -13,12 +13,13 @@
 from .build import Started, of_bug, of_error, of_plan, of_run, of_unsettled, refusal, started, with_last_runs
 from .plan_text import loss, plan_lines
 from .render import dump_document, one_line, to_json, to_markdown, to_text
-from .report_text import ending_lines, machine_lines, next_lines, report_lines
-from .text import SIMULATED, WELL, Line, data_text, last_run_text
+from .report_text import ending_lines, lost_lines, machine_lines, next_lines, report_lines
+from .text import SIMULATED, WELL, Line, data_text, last_run_text, lost_text
 from .together import of_regions
 
 __all__ = [
     "SIMULATED", "WELL", "Line", "Started", "data_text", "dump_document", "ending_lines", "last_run_text", "loss",
-    "machine_lines", "next_lines", "of_bug", "of_error", "of_plan", "of_regions", "of_run", "of_unsettled", "one_line",
-    "plan_lines", "refusal", "report_lines", "started", "to_json", "to_markdown", "to_text", "with_last_runs",
+    "lost_lines", "lost_text", "machine_lines", "next_lines", "of_bug", "of_error", "of_plan", "of_regions", "of_run",
+    "of_unsettled", "one_line", "plan_lines", "refusal", "report_lines", "started", "to_json", "to_markdown", "to_text",
+    "with_last_runs",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from ..model import DataState, DiskReport, JobReport, Report
 from ..model.codec import timestamp
 from ..model.run_id import RUN_ID
 from .many import FULL_DETAIL_LIMIT, NAMED_LIMIT, count_of, groups
-from .text import WELL, becomes_text, breaks_promise, class_text, duration, is_undo, remains
+from .text import WELL, becomes_text, breaks_promise, class_text, is_undo, remains, time_taken
 
 Part = Literal["next", "about", "instances", "left", "findings", "calls"]
 PARTS: dict[Part, str] = {
@@ -241,13 +241,12 @@ def next_steps(commands: Sequence[str], outcome: str) -> Iterator[NextCommand]:
 
 def about(report: Report) -> Iterator[tuple[str, Value]]:
     """Yield who ran what, when, where, and with whose consent."""
-    took = duration((report.ended_at - report.started_at).total_seconds())
     yield "Run", (Text(report.run_id, "code") if report.run_id else Text("none"),)
     yield "Reason", (Text(report.reason or "none given", "name"),)
     if report.once:
         yield "Key (--once)", (Text(report.once, "code"),)
     yield "From", (report.started_at,)
-    yield "To", (report.ended_at, Text(f" ({took})"))
+    yield "To", (report.ended_at, Text(f" ({time_taken(report.started_at, report.ended_at)})"))
     yield "Operator", (Text(f"{report.operator.user or 'unknown'}@{report.operator.host}", "name"),)
     if caller := report.caller:
         yield "Caller", (Text(f"{caller.arn} ({caller.type})", "name"),)
@@ -302,10 +301,9 @@ def phases(job: JobReport) -> Iterator[tuple[Value, ...]]:
     """Yield when each phase of a job was, and how it ended."""
     for phase in job.phases:
         ended = phase.ended_at
-        took = duration((ended - phase.started_at).total_seconds()) if ended else ""
         yield (
-            (Text(phase.name),), (phase.started_at,), (ended or Text("not seen"),), (Text(took),),
-            (Text(phase.result),),
+            (Text(phase.name),), (phase.started_at,), (ended or Text("not seen"),),
+            (Text(time_taken(phase.started_at, ended)),), (Text(phase.result),),
         )  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def _each_last_run(report: Report) -> Iterator[str]:
 def _outcome(report: Report) -> Line:
     line = f"{report.outcome} (exit code {report.exit_code})"
     if report.run_id:
-        line += f"  run {report.run_id}, {text.duration((report.ended_at - report.started_at).total_seconds())}"
+        line += f"  run {report.run_id}, {text.time_taken(report.started_at, report.ended_at)}"
         down = [time for job in report.jobs if (time := _downtime(job, report)) is not None]
         if len(report.jobs) > 1 and down:
             line += f"; {count_of(len(down), 'instance')} down for at most {text.duration(max(down))}"
@@ -126,6 +126,22 @@ def machine_lines(report: Report) -> Iterator[Line]:
         yield Line(f"{len(report.jobs)} instances: {counts}", "bold")
     for jobs in alike:
         yield from _well(jobs, report) if jobs[0].outcome in WELL else _not_well(jobs, report)
+
+
+def _same_content(disk: DiskReport) -> tuple[str, str | None]:
+    """Return what disks have in common whose content is counted together: data disks have a snapshot each."""
+    return disk.becomes.kind, disk.becomes.id if disk.becomes.kind == "image" else None
+
+
+def lost_lines(report: Report) -> Iterator[str]:
+    """Count the disks that were wiped by what they are now, and by what was lost."""
+    wiped = [disk for job in report.jobs for disk in job.disks if disk.data == "reinitialised"]
+    for alike in groups(wiped, _same_content):
+        ids = {disk.becomes.id for disk in alike}
+        content = text.becomes_text(alike[0].becomes) if len(ids) == 1 else f"each its own {alike[0].becomes.kind}"
+        yield f"{count_of(len(alike), 'disk')} now: {content}"
+    for same in groups(wiped, lambda disk: text.lost_text(disk, report, alone=False)):
+        yield f"lost of {count_of(len(same), 'disk')}: {text.lost_text(same[0], report, alone=False)}"
 
 
 def _alike(job: JobReport, report: Report) -> tuple[object, ...]:

@@ -63,6 +63,34 @@ def duration(seconds: float) -> str:
     return f"{hours}h{minutes:02}m" if minutes else f"{hours}h"
 
 
+def time_taken(begin: datetime, end: datetime | None) -> str:
+    """Write how long something took; ``""`` if its end is not known."""
+    return "" if end is None else duration((end - begin).total_seconds())
+
+
+def lost_text(disk: DiskReport, report: Report, *, alone: bool = True) -> str:
+    """Return what a wipe, or a roll-back, took from a disk: what is in no snapshot that the run knows of.
+
+    Args:
+        disk: the disk.
+        report: the report of the run.
+        alone: whether to name its snapshot; else the text is the same for all disks that lost the same.
+    """
+    if is_undo(report):
+        return "what was written since the snapshot"
+    if disk.safety_snapshot:
+        return f"nothing that is not in the safety snapshot{f' {disk.safety_snapshot}' if alone else ''}"
+    kept = [str(each.fact.get("SnapshotIds", "")) for each in report.findings if _keeps_data_of(each, disk)]
+    if not kept:
+        return "everything: no snapshot was seen"
+    newest = f", {kept[0].partition(',')[0]}"
+    return f"what was written after the newest snapshot{newest if alone else ''}"
+
+
+def _keeps_data_of(found: Finding, disk: DiskReport) -> bool:
+    return found.check == "kept-snapshots" and found.subject == disk.disk_id
+
+
 def name_of(job: PlannedJob | JobReport) -> str:
     """Return the name of an instance with its id."""
     if job.instance_id is None:
@@ -128,16 +156,24 @@ def breaks_promise(job: JobReport) -> bool:
     return job.outcome not in ("refused", "planned", "failed") and job.power_after != job.power_promised
 
 
-def data_text(disk: DiskReport, verb: str, *, seen: bool = True) -> str:
-    """Return what this run did to one disk; where its machine was not ``seen`` in the end, nothing else is claimed."""
+def data_text(disk: DiskReport, verb: str, *, seen: bool = True, brief: bool = False) -> str:
+    """Return what this run did to one disk.
+
+    Args:
+        disk: the disk.
+        verb: what is done to a disk.
+        seen: whether its machine was seen in the end; if not, nothing else is claimed.
+        brief: whether to leave out how a wipe is known, and the safety snapshot that was taken before it.
+    """
     kept = f"; its safety snapshot is {disk.safety_snapshot}" if disk.safety_snapshot else ""
+    how = "" if brief else f" ({evidence_text(disk, verb)})"
     words = {
-        "reinitialised": f"{verb} ({evidence_text(disk, verb)}); now: {becomes_text(disk.becomes)}",
+        "reinitialised": f"{verb}{how}; now: {becomes_text(disk.becomes)}",
         "intact": f"{'intact: ' if seen else ''}not {verb} by this run",
         "untouched": "untouched by this run",
         "unknown": f"whether it was {verb} is UNKNOWN",
     }
-    return words[disk.data] + kept
+    return words[disk.data] + ("" if brief and disk.data == "reinitialised" else kept)
 
 
 def evidence_text(disk: DiskReport, verb: str) -> str:

@@ -234,6 +234,22 @@ def test_show_says_which_calls_are_missing(run: Command, path: Path) -> None:
         f"any answer to StopInstance of {INSTANCE}. The journal was not available then, or the process was"
     )
     assert f"MISSING here: {missing}" in run("show", name, journal=path).stdout
+    assert f"may be in spool/{name}.json, on the host of the run, in the folder where its journal was then." in missing
+
+
+def test_show_names_the_file_with_what_the_journal_lacks(run: Command, path: Path) -> None:
+    """Where this host keeps what could not be written, for example since the journal was moved, that file is named."""
+    name = killed_while(run, path, STOPPING)
+    file = path.parent / "spool" / f"{name}.json"
+    file.parent.mkdir()
+    file.write_text("{}", "utf-8")
+    moved = path.with_name("moved.db")
+    for suffix in ("", "-wal", "-shm"):
+        if (part := path.with_name(path.name + suffix)).exists():
+            part.rename(moved.with_name(moved.name + suffix))
+    shown = run("show", name, journal=moved).stdout
+
+    assert f"MISSING here: what is only in {file}: safe-reinit resume {name}" in shown
 
 
 def test_a_held_run_says_by_whom(run: Command, path: Path) -> None:

@@ -103,7 +103,7 @@ def test_a_machine_that_was_left_stopped_is_named_with_what_starts_it(run: Comma
 
 
 def test_the_story_of_a_run_fits_on_a_screen(terminal: Open, sim: Simulator, run: Command, path: Path) -> None:
-    """It says who, when, where and what for, each phase, the disk, the power and what to do now; no call."""
+    """In ten lines it says who, when, where, each phase, the disk, what is lost, the power and why; no call."""
     for fault in NEVER_STARTS:
         sim.do({"fault": fault})
     assert run(*RUN, "--reason", "CHG-1", journal=path).returncode == 6
@@ -111,17 +111,30 @@ def test_the_story_of_a_run_fits_on_a_screen(terminal: Open, sim: Simulator, run
     lines = shown(terminal, sim, "show", name, "--journal", str(path))
     text = " ".join(line.strip() for line in lines)
 
-    assert len(lines) <= 23
-    assert f"Run {name}, open: not-restarted (exit code 6)" in lines
+    assert len(lines) <= 3 + 10, (
+        "what is not real, the reason that was given, and what to do now have lines of their own"
+    )
+    assert re.search(rf"Run {name}, open: not-restarted \(exit code 6\), took \d", text)
     for message in (
-        "; reason: CHG-1", "in cn-hangzhou, account ", "to wipe 1 disk on 1 machine (stop, wipe, start)",
-        f"web1 ({INSTANCE}): not-restarted, is Stopped, but should be Running", f"{DISK}: wiped (ECS showed",
+        "reason: CHG-1", "in cn-hangzhou, account ", "lost: what was written after the newest snapshot, s-",
+        f"web1 ({INSTANCE}): not-restarted, is Stopped, but should be Running", f"{DISK}: wiped; now: ",
         "why: ECS refused StartInstance",
     ):  # fmt: skip
         assert message in text, message
-    assert re.search(r"stop [\d:]{8} \d+s, reinit [\d:]{8} \d+s, start [\d:]{8} refused after", text)
+    assert re.search(r"stop \d+s, wipe \d+s, start refused after", text)
     assert re.search(rf" next: safe-reinit resume {name}( [^ ]+| \\){{2,3}}$", text), text
     assert "DescribeDisks" not in text
+
+
+def test_the_story_of_a_run_that_ended_well_says_what_was_lost(run: Command, path: Path) -> None:
+    """Exit code 0 is not all: it says which disk was wiped, what it has now, and what is in no snapshot any more."""
+    assert run(*RUN, journal=path).returncode == 0
+    name = listed(run, path)[0]["run_id"]
+    lines = run("show", name, journal=path).stdout.splitlines()
+
+    assert len(lines) <= 10
+    assert [line for line in lines if line.startswith(f"  {DISK}: wiped; now: the content of snapshot s-")]
+    assert [line for line in lines if line.startswith("    lost: what was written after the newest snapshot, s-")]
 
 
 def test_a_story_is_in_words_of_people(sim: Simulator, run: Command, path: Path) -> None:

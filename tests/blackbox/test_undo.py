@@ -566,8 +566,9 @@ def test_runs_and_show_report_an_undo(sim: Simulator, run_command: Command, path
     shot = result["jobs"][0]["disks"][0]["becomes"]["id"]
     assert "undo: done" in listed
     assert f"undo of {name}" in shown
-    assert f"rolled back (ECS showed the roll-back begin and end); now: the content of snapshot {shot}" in shown
-    assert f"its safety snapshot is {shot}" in first
+    assert f"rolled back; now: the content of snapshot {shot}" in shown
+    assert "lost: what was written since the snapshot" in shown
+    assert f"lost: nothing that is not in the safety snapshot {shot}" in first
     assert "call: ResetDisk" in run_command("show", result["run_id"], "--verbose", journal=path).stdout
     assert story["jobs"][0]["disks"][0]["data"] == "reinitialised"
     assert result["outcome"] == "done"

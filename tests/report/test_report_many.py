@@ -571,3 +571,22 @@ def test_no_name_breaks_a_line(name: str) -> None:
 
     assert all(line.isprintable() for line in (*shown(plan), *texts(result)))
     assert len(shown(plan)) == len(shown(a_plan(5)))
+
+
+def test_what_many_machines_lost_is_counted() -> None:
+    """The disks that were wiped are counted by what they have now, and by what is in no snapshot any more."""
+    bare = [replace(a_job(n), disks=(replace(a_job(n).disks[0], safety_snapshot=None),)) for n in (1, 2)]
+    jobs = [*bare, a_job(3), a_job(4, "failed")]
+    kept = Finding("kept-snapshots", "info", "d-bp000001", "Kept.", "", fact={"SnapshotIds": "s-9,s-8", "Count": 2})
+    result = a_report(*jobs, findings=(kept,))
+
+    assert list(report.lost_lines(result)) == [
+        "3 disks now: each its own snapshot",
+        "lost of 1 disk: what was written after the newest snapshot",
+        "lost of 1 disk: everything: no snapshot was seen",
+        "lost of 1 disk: nothing that is not in the safety snapshot",
+    ]
+    assert report.lost_text(jobs[0].disks[0], result) == "what was written after the newest snapshot, s-9"
+    assert report.lost_text(jobs[2].disks[0], result) == "nothing that is not in the safety snapshot s-safe000003"
+    undo = replace(result, calls=(replace(result.calls[0], action="ResetDisk"),))
+    assert report.lost_text(jobs[0].disks[0], undo) == "what was written since the snapshot"

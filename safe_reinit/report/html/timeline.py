@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from ...model import JobReport, Phase, PhaseName, PhaseResult
 from ...model.codec import timestamp
-from ..text import duration
+from ..text import duration, time_taken
 from .markup import NOTHING, Markup, escaped, joined, tag, time_element
 from .words import link, plural, tone
 
@@ -135,8 +135,8 @@ def _bar(phase: Phase, axis: Axis, ended_at: datetime, *, worded: bool) -> Marku
 
 
 def _title(phase: Phase, end: datetime) -> str:
-    took = duration((end - phase.started_at).total_seconds())
-    until = f"{timestamp(end)[11:19]}, {took}" if phase.ended_at else "its end was not seen"
+    ended = f"{timestamp(end)[11:19]}, {time_taken(phase.started_at, end)}"
+    until = ended if phase.ended_at else "its end was not seen"
     return f"{phase.name} {timestamp(phase.started_at)[11:19]} to {until}: {phase.result}"
 
 
