@@ -352,6 +352,7 @@ def exit_codes() -> str:
         "",
         "- With **2** or **3**, the command sent no call that changes anything; with **2**, it usually sent no request at all. With",
         "  **4** or higher, it (or, with `--once`, the earlier run) tried a changing call, even if ECS refused the call.",
+        "- **`--once`** also ends with 5 if the run with this key is still open. `safe-reinit runs` shows that run.",
         "- **verify-cloud** also ends with 1 if ECS contradicts an assumption, or if one could not be measured.",
         "- **Several disks**: if one is unknown, the code is 5. If all have the same outcome, it is the code of that outcome.",
         "  Otherwise it is 7.",
