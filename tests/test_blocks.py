@@ -643,10 +643,10 @@ def test_a_command_in_a_sentence_is_understood(path: Path) -> None:
 _OF_OTHERS = {
     "--yes", "--force", "--help", "--version", "--disks", "--every-fault", "--no-script", "--diff", "--env",
     "--env-file", "--read-only", "--rm", "--stop-timeout", "--volume",
-    "--upgrade", "--reinstall", "--from", "--spec", "--waiter",
+    "--upgrade", "--reinstall", "--from", "--spec", "--waiter", "--catchup-window", "--time-zone",
 }  # fmt: skip
 """Options of no command that are spoken of: there is no ``--yes`` and no ``--force``; benches, Ansible, Docker,
-pip, uv, pipx and the aliyun CLI have the last ones."""
+pip, uv, pipx, the aliyun CLI and Temporal have the last ones."""
 
 
 def _options() -> set[str]:
