@@ -204,7 +204,7 @@ def test_a_command_on_virtual_time_has_surroundings_of_its_own(command_line: Com
 
     assert (child.returncode, after) == (-signal.SIGKILL, before)
     assert (run["holder"]["pid"], run["holder"]["alive"]) == (child.pid, False)
-    assert (ended.code, "reinitialised" in ended.out) == (0, True), ended.err
+    assert (ended.code, "wiped" in ended.out) == (0, True), ended.err
     assert (command_line.home / "told.json").exists()
 
 

@@ -76,8 +76,9 @@ def with_next(result: Report, argv: Sequence[str], client: Client, plan: Plan | 
 def after(result: Report, argv: Sequence[str], client: Client, plan: Plan | None = None) -> tuple[str, ...]:
     """Return the commands to continue with after a run that did not end well, what helps first before the others.
 
-    An open run is resumed: it starts what is down, and after that wipes nothing that it has given up. What a bug did is
-    read first. Of a run that has ended nothing is left but its story.
+    An open run is resumed: it starts what is down, and wipes nothing that it has given up. If it still has a disk to
+    wipe, as after its process was killed, it is read first, and ending it is offered, too. What a bug did is read
+    first. Of a run that has ended nothing is left but its story.
     """
     if result.next:  # it continues elsewhere
         return result.next
@@ -86,12 +87,19 @@ def after(result: Report, argv: Sequence[str], client: Client, plan: Plan | None
     if client.journal is None:
         return _without_journal(result, argv)
     stored = client.stored(result.run_id)
-    words = [["resume"]] if stored.open else [["show"]]
-    if stored.open and result.outcome == "bug":
-        words = [["show"], ["resume"]]
-    if stored.open and result.outcome == "unknown":  # the command that changes nothing comes first
-        words = [["resume"], *(["resume", "--verdict", each] for each in verdicts(stored)), ["show"]]
+    words = of_open(stored, result.outcome) if stored.open else [["show"]]
     return tuple(_of_run(action, result.run_id, argv, client, *more) for action, *more in words)
+
+
+def of_open(stored: StoredRun, outcome: str) -> list[list[str]]:
+    """Return the actions for an open run, each with its options, what helps first before the others."""
+    if stored.attended:
+        return [["show"]]
+    if stored.still_to_wipe:
+        return [["show"], ["resume"], ["cancel"]]
+    if outcome == "unknown":  # the command that changes nothing comes first
+        return [["resume"], *(["resume", "--verdict", each] for each in verdicts(stored)), ["show"]]
+    return [["show"], ["resume"]] if outcome == "bug" else [["resume"]]
 
 
 def _without_journal(result: Report, argv: Sequence[str]) -> tuple[str, ...]:

@@ -174,7 +174,8 @@ def _needs(run: StoredRun, waits: str) -> Iterator[Line]:
     if waits:
         yield Line(f"  waits: {waits}")
     if down or (run.open and not run.attended and not asks):
-        text = "; ".join([*down, *([holding(run)] if run.at_work or not down else [])])
+        wipes = [f"still to wipe: {some(run.still_to_wipe)}"] if run.still_to_wipe else []
+        text = "; ".join([*down, *([holding(run)] if run.at_work or not down else []), *wipes])
         yield Line(f"  {text}; next: safe-reinit resume {run.run_id}", "bold red" if down else "bold")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ from . import planfile
 from .files import refuse_clashes
 from .history import plan_of, unknown_run
 from .journals import kept_for, read_journal
-from .next import verdicts
+from .next import of_open
 from .output import Output, print_lines, write_report
 from .program import naming_journal
 from .run_list import holding, last_heard, left_stopped
@@ -226,10 +227,9 @@ class _Story:
         elif stored.open and not self.waits:
             if not stored.outcome:
                 yield Line(holding(stored))
-            resume = f"safe-reinit resume {stored.run_id}"
-            choices = verdicts(stored) if stored.outcome == "unknown" else ()
-            commands = [resume, *(f"{resume} --verdict {each}" for each in choices)]
-            yield from report.next_lines(commands, stored.outcome or "")
+            outcome = stored.outcome or ""
+            words = [[action, stored.run_id, *more] for action, *more in of_open(stored, outcome) if action != "show"]
+            yield from report.next_lines([shlex.join(["safe-reinit", *each]) for each in words], outcome)
 
 
 def _place(job: StoredJob) -> str:

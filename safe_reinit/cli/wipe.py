@@ -129,9 +129,15 @@ def run_confirmed(
 
 def _report_plan(client: Client, plan: Plan, begun: report.Started, output: Output, saved_to: str | None) -> int:
     result = client.own_runs.report_of(plan, begun, calls_of(plan), dry_run=True)
-    refused = report.refusal(plan) if result.exit_code else client.own_runs.why_not_now(plan)
-    later = show_other(result, output.argv, client, plan) if refused is not None else ()
-    result = replace(result, next=later or after_plan(result, output.argv, plan, client, saved_to))
+    refused = report.refusal(plan) if result.exit_code else None
+    not_now = None if refused else client.own_runs.why_not_now(plan)
+    if not_now is not None:  # all runs are held, or another one has a machine: no option of this command changes that
+        result = client.own_runs.report_of(plan, begun, calls_of(plan), dry_run=True, error=not_now)
+        following = show_other(result, output.argv, client, plan)
+    else:
+        later = show_other(result, output.argv, client, plan) if refused else ()
+        following = later or after_plan(result, output.argv, plan, client, saved_to)
+    result, refused = replace(result, next=following), refused or not_now
     if output.form == "text" and output.says(result.exit_code):
         output.plan(plan, output.stream)
     output.report(result)

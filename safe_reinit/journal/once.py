@@ -64,12 +64,16 @@ def refuse_used_key(journal: Reader, key: str, fingerprint: str, endpoint: str) 
 
 
 def _open(key: str, stored: StoredRun) -> KeyUnsettled:
-    run_id, holder = stored.run_id, stored.holder
-    at_work, todo = "has not ended, and nobody is working on it", f"Continue it: safe-reinit resume {run_id}."
-    if stored.at_work:
-        at_work, todo = f"is being carried out (held by {holder})", f"See how it ends: safe-reinit show {run_id}."
+    run_id = stored.run_id
+    state, todo = f"is being carried out (held by {stored.holder})", f"See how it ends: safe-reinit show {run_id}."
+    if not stored.at_work:
+        state = "has not ended, and nobody is working on it"
+        todo = (
+            f"safe-reinit resume {run_id} continues it, and wipes each disk that it has not wiped yet; to wipe nothing "
+            f"more, type safe-reinit cancel {run_id} first."
+        )
     return KeyUnsettled(
-        f"Run {run_id} with the key {key} {at_work}: its effect on the disks is not known yet. This command changed "
+        f"Run {run_id} with the key {key} {state}: its effect on the disks is not known yet. This command changed "
         "nothing.",
         todo,
         run_id,

@@ -165,6 +165,14 @@ class StoredRun:
         """Whether one of its jobs is still open, or its shards have ended but its own end is not recorded."""
         return any(each.open for each in self.jobs) or (self.shards > 0 and self.ended_at is None)
 
+    @property
+    def still_to_wipe(self) -> tuple[str, ...]:
+        """The disks that whoever resumes it wipes; none after somebody asked it to end."""
+        if self.holder is not None and self.holder.cancelled:
+            return ()
+        states = [each.state for each in self.jobs if each.open and not each.state.turned_back]
+        return tuple(wipe.disk_id for state in states for wipe in state.disks if wipe.pending)
+
 
 def _in_words(document: dict[str, Any], words: Callable[[str], str]) -> dict[str, Any]:
     """Return a plan or a report with other words in the sentences of its findings and of its error."""

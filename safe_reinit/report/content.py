@@ -225,10 +225,20 @@ _VERDICTS = {
     "wipe-again": "To do it again, whatever happened (this makes a new plan and asks for consent):",
 }
 _STORY = "To read what the run did:"
+_STILL_TO_WIPE = {
+    "show": _STORY,
+    "resume": "To carry out the rest of its plan (this WIPES what is not wiped yet, then starts the machines):",
+    "cancel": "To wipe nothing more (resume it after this: that only starts the machines):",
+}
+"""The choices for a run that is not over, which a command that ends it is among."""
 
 
 def next_steps(commands: Sequence[str], outcome: str) -> Iterator[NextCommand]:
-    """Yield the commands to continue with; if the outcome is unknown, recommend one and explain each choice."""
+    """Yield the commands to continue with; where there is a choice, recommend one and explain each."""
+    if any(command.startswith("safe-reinit cancel ") for command in commands):
+        for number, command in enumerate(commands):
+            yield NextCommand(_STILL_TO_WIPE[command.split()[1]], command, recommended=number == 0)
+        return
     for command in commands:
         verdict = command.rpartition(" --verdict ")[2]
         if outcome != "unknown" or not command.startswith(("safe-reinit resume ", "safe-reinit show ")):

@@ -87,19 +87,23 @@ def test_the_configuration_can_hold_runs_back(sim: Simulator, run: Command, path
     assert (power(sim), wipes(sim), wipes(sim, SECOND)) == ("Running", 0, 0)
 
 
-def test_a_dry_run_says_that_runs_are_held(run: Command, path: Path) -> None:
-    """Whoever plans learns it before a run is refused, and the plan is what it would be without it."""
+def test_a_dry_run_is_refused_while_runs_are_held(run: Command, path: Path) -> None:
+    """Whoever plans learns what a run would, and is shown the plan all the same."""
     open_to_write(path).close()
     assert run("hold", "--reason", "change freeze", journal=path).returncode == 0
     planned = run(*RUN[:2], "--stop-instance", "--dry-run", journal=path)
-    assert planned.returncode == 0
+    assert planned.returncode == 3
+    assert "refused (exit code 3)" in planned.stdout
+    assert "Plan: wipe 1 disk" in planned.stdout
     assert "All runs are held: change freeze" in planned.stderr
 
     config = path.with_name("config.yaml")
     config.write_text("hold: until Monday\n")
     config.chmod(0o600)
     planned = run(*RUN[:2], "--stop-instance", "--dry-run", "--config", str(config), journal=path.with_name("no.db"))
-    assert planned.returncode == 0
+    assert planned.returncode == 3
+    assert "refused (exit code 3)" in planned.stdout
+    assert "Plan: wipe 1 disk" in planned.stdout
     assert "holds all runs: until Monday" in planned.stderr
 
 

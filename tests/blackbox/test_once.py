@@ -109,7 +109,7 @@ def test_a_run_that_failed_may_be_tried_again(sim: Simulator, run: Command, tmp_
 
 
 def test_a_killed_run_keeps_its_key_until_it_is_resumed(sim: Simulator, run: Command, tmp_path: Path) -> None:
-    """Nobody knows what it did: 5, with the command that finds out; once that is done, so is the key."""
+    """Nobody knows what it did: 5, and how to end it without a wipe; once it is resumed and done, so is the key."""
     journal = tmp_path / "j.db"
     with held(sim, STOPPING):
         child = run.start(*RUN, *KEY, journal=journal)
@@ -117,13 +117,17 @@ def test_a_killed_run_keeps_its_key_until_it_is_resumed(sim: Simulator, run: Com
         child.kill()
         child.communicate()
         meanwhile = run(*RUN, *KEY, *JSON, journal=journal)
+        printed = run(*RUN, *KEY, journal=journal).stdout
     result: dict[str, Any] = json.loads(meanwhile.stdout)
     resumed = run("resume", result["run_id"], journal=journal)
     again = run(*RUN, *KEY, *JSON, journal=journal)
 
     assert (meanwhile.returncode, result["exit_code"], result["outcome"]) == (5, 5, "unknown")
     assert [disk["data"] for job in result["jobs"] for disk in job["disks"]] == ["unknown"]
-    assert result["next"][0].startswith(f"safe-reinit resume {result['run_id']} ")
+    assert [each.split()[1] for each in result["next"]] == ["show", "resume", "cancel"]
+    assert not [each for each in result["next"] if "--verdict" in each]
+    assert "this WIPES what is not wiped yet" in printed
+    assert "else it changes nothing" not in printed
     assert (resumed.returncode, again.returncode) == (0, 0), (resumed.stderr, again.stderr)
     assert json.loads(again.stdout)["run_id"] == result["run_id"]
     assert (wipes(sim), power(sim)) == (1, "Running")

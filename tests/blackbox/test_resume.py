@@ -186,8 +186,10 @@ def test_a_killed_run_is_listed_shown_and_resumed(run: Command, path: Path) -> N
     assert entry["holder"]["alive"] is False
     assert job == {"instance_id": INSTANCE, "disks": [DISK], "phase": "stop", "left_stopped": True}
     assert "LEFT STOPPED" in listed
-    assert f"safe-reinit resume {name}" in listed
+    assert f"still to wipe: {DISK}; next: safe-reinit resume {name}" in listed
     assert f"  {DISK}: untouched by this run" in shown
+    assert "this WIPES what is not wiped yet" in shown
+    assert f"or: safe-reinit cancel {name}" in shown
     assert f"next: safe-reinit resume {name}" in shown
     assert story["jobs"][0]["disks"][0]["data"] == "untouched"
     assert {event["run_id"] for event in story["events"]} == {name}

@@ -232,7 +232,7 @@ def test_an_outage_is_reported_for_a_fleet(run: Make, tmp_path: Path) -> None:
         _, text = child.communicate()
 
         assert child.returncode == 0, text
-    assert re.search(r"\d machines? waiting: ECS does not answer DescribeInstances", text)
+    assert re.search(r"\d machines? delayed: ECS does not answer DescribeInstances", text)
     assert "a moment left" not in text
 
 
