@@ -21,7 +21,7 @@ from ..model.error_codes import throttled
 from ..model.job import PHASE_OF, WIPES
 from ..model.letters import printable
 from ..report.many import count_of
-from ..report.text import duration
+from ..model.duration import duration
 from .machineview import LIMIT_WORDS
 
 WAITING = "waiting to begin"

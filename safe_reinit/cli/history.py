@@ -140,13 +140,13 @@ def hold(reason: str, flags: Mapping[str, Any]) -> None:
     _print_message(flags, " ".join([*sentences, "Lift it: safe-reinit unhold"]))
 
 
-@saying_none(print_stderr)
+@saying_none(lambda text: print_stderr(f"No hold is set. {text}"))
 def unhold(flags: Mapping[str, Any]) -> None:
     """Lift the hold of the journal."""
     with open_journal(flags) as journal:
         lifted = journal.lift_hold()
         left = [run.run_id for run in journal.runs(0) if run.open and not run.attended]
-    sentences = [f"Lifted: {lifted}. Runs can begin again." if lifted else "There was no hold."]
+    sentences = [f"Lifted: {lifted}. Runs can begin again." if lifted else "No hold is set."]
     if lifted and left:
         sentences.append(
             f"Resuming {', '.join(left)} can now wipe the remaining disks. To only start the machines again: "

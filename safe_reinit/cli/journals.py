@@ -29,8 +29,8 @@ def open_journal(flags: Mapping[str, Any], role: Role = "operator", *, begin: bo
     Args:
         flags: the options.
         role: the role with the fewest rights that may do what is planned.
-        begin: whether to create it if there is none. One that is named on the command line is never created, since its
-            name may be mistyped.
+        begin: whether to create it if there is none. One that somebody named is never created, since its name may be
+            mistyped.
 
     Raises:
         NoJournalError: there is none.
@@ -68,14 +68,17 @@ def _place_of(flags: Mapping[str, Any]) -> str:
     """Return where the journal is, or would be.
 
     Raises:
-        UsageError: the command line names one, and there is none.
+        UsageError: somebody named one, and there is none: that its runs need nobody must not be read from it.
     """
     settings = resolve(flags, os.environ, flags.get("config"))
     place = journal_of(settings.journal, os.environ)
-    if settings.of(Settings.journal).source == "flag" and not is_there(place):
+    named = settings.of(Settings.journal)
+    if named.source != "default" and not is_there(place):
+        file, _, member = named.location.partition(": ")
         raise UsageError(
             f"There is no journal at {place}, and none was created there.",
-            hint="Correct --journal. Without it, the journal in the configuration is used, or else your own.",
+            hint=f"Correct {f'{member} in {file}' if member else named.location}. If no run was begun yet, the first "
+            "one creates the journal.",
         )
     return place
 

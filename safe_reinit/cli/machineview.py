@@ -13,7 +13,7 @@ from ..model import Event, LimitName, Plan, PlannedJob
 from ..model.job import PHASE_OF
 from ..model.letters import printable
 from ..plans.plan import steps
-from ..report.text import duration
+from ..model.duration import duration
 
 _WORDS = {
     "Stopped": "waits until ECS shows it as Stopped",

@@ -112,7 +112,7 @@ def flow(value: Any) -> str:  # noqa: ANN401 - as a YAML file has it
 def printable_value(value: Any) -> Any:  # noqa: ANN401 - each setting has its own type
     """Return the value of a setting as people write it: a duration as ``10m``, a time in RFC 3339."""
     if isinstance(value, float) and value >= 1.0:
-        from ..report.text import duration  # noqa: PLC0415 - only where a duration is shown
+        from ..model.duration import duration  # noqa: PLC0415 - only where a duration is shown
 
         return duration(value)
     if isinstance(value, timedelta):

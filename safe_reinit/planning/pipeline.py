@@ -18,6 +18,7 @@ from ..config import Settings
 from ..error_mapping import refusal_of, with_report
 from ..errors import RunRefused, UsageError
 from ..model import Call, Facts, Limits, Options, Plan, Rollout
+from ..model.duration import duration
 from ..plans.plan import make_plan, without_refused
 from . import discover
 from .describe import Round
@@ -44,14 +45,35 @@ class PlanRequest:
 
 
 def limits_of(settings: Settings) -> Limits:
-    """Read how long each wait may take."""
-    return Limits(
+    """Read how long each wait may take.
+
+    Raises:
+        UsageError: the power would never be cut, although that was asked for.
+    """
+    limits = Limits(
         stop=settings.timeout_stop,
         snapshot=settings.timeout_snapshot,
         reinit=settings.timeout_reinit,
         start=settings.timeout_start,
         force_stop_after=settings.force_stop_after,
     )
+    _refuse_late_cut(limits, "--force-stop-after")
+    return limits
+
+
+def _refuse_late_cut(limits: Limits, named: str) -> None:
+    """Refuse a power cut that can never happen: at its time, the run has given up the stop and wipes nothing more.
+
+    Raises:
+        UsageError: it is one.
+    """
+    after = limits.force_stop_after
+    if after is not None and after >= limits.stop:
+        raise UsageError(
+            f"{named} ({duration(after)}) is not shorter than --timeout-stop ({duration(limits.stop)}), so the power "
+            "would never be cut.",
+            hint=f"Shorten {named} or lengthen --timeout-stop.",
+        )
 
 
 def rollout_of(settings: Settings, now: datetime) -> Rollout:
@@ -161,6 +183,7 @@ def preflight(
     limits = request.limits
     if used is not None and used.force_stop_after is not None:
         limits = replace(limits, force_stop_after=used.force_stop_after)
+        _refuse_late_cut(limits, f"force_stop_after of the class {used.name}")
     made = make_plan(facts, in_force, limits, request.reason, request.plan_id)
     plan = replace(made, rollout=request.rollout, simulated=connection.origin.simulated)
     return without_refused(plan) if request.skip_refused else plan, calls, facts

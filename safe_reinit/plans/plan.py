@@ -30,6 +30,7 @@ from ..model import (
     Snapshot,
 )
 from ..model.codec import DecodeError, decode, members, timestamp
+from ..model.duration import duration
 from ..model.guard import ON_BY_DEFAULT
 from ..model.letters import printable
 from ..model.plan import PLAN_SCHEMA
@@ -198,7 +199,7 @@ def steps(job: PlannedJob, plan: Plan) -> list[tuple[str, str, str, float]]:
 
 
 def _power_cut(after: float) -> str:
-    return f"ForceStop, a POWER CUT, if it is still Stopping after {after:.0f}s"
+    return f"ForceStop, a POWER CUT, if it is still Stopping after {duration(after)}"
 
 
 def wiping_time(plan: Plan) -> float:

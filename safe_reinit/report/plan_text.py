@@ -16,7 +16,8 @@ from ..plans.plan import downtime, steps, unforeseen, wiping_time
 from . import text
 from .many import common_meaning, count_of, groups, named
 from .plan_targets import refused_lines, target_lines
-from .text import Line, duration, name_of
+from ..model.duration import duration
+from .text import Line, name_of
 
 NEVER_FOLDED = ("not-checked", "outside-hours", "classes-differ")
 """Checks whose notes are always shown: what could not be checked, or may not be done at this hour, can refuse it."""

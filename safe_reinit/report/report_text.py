@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ..model import DiskReport, JobReport, Report
+from ..model.duration import duration
 from . import text
 from .content import next_steps
 from .many import FULL_DETAIL_LIMIT, count_of, groups, in_columns, named
@@ -61,7 +62,7 @@ def _outcome(report: Report) -> Line:
         line += f"  run {report.run_id}, {text.time_taken(report.started_at, report.ended_at)}"
         down = [time for job in report.jobs if (time := _downtime(job, report)) is not None]
         if len(report.jobs) > 1 and down:
-            line += f"; {count_of(len(down), 'instance')} down for at most {text.duration(max(down))}"
+            line += f"; {count_of(len(down), 'instance')} down for at most {duration(max(down))}"
     return Line(line, outcome_style(report.outcome))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ..model import Becomes, DiskReport, Evidence, Finding, JobReport, LastRun, PlannedJob, Report
+from ..model.duration import duration
 from ..model.letters import printable
 
 NO_ERASURE = "A wipe is not a certified erasure: any snapshots keep the old data."
@@ -49,18 +50,6 @@ def notices(report: Report) -> Iterator[str]:
             "command changed nothing."
         )
     yield from (f"WARNING: {warning}" for warning in report.warnings)
-
-
-def duration(seconds: float) -> str:
-    """Write seconds as people say them: ``45s``, ``10m``, ``1h30m``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    minutes, left = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes}m{left:02}s" if left else f"{minutes}m"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02}m" if minutes else f"{hours}h"
 
 
 def time_taken(begin: datetime, end: datetime | None) -> str:

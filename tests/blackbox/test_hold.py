@@ -47,7 +47,7 @@ def test_a_hold_brings_machines_back_and_lets_no_run_begin(sim: Simulator, run: 
 
     assert "can begin again" in run("unhold", journal=path).stderr
     assert run("--disk", SECOND, "--stop-instance", "--confirm", SECOND, journal=path).returncode == 0
-    assert "There was no hold" in run("unhold", journal=path).stderr
+    assert "No hold is set." in run("unhold", journal=path).stderr
 
 
 def test_a_hold_is_heard_with_the_intention(sim: Simulator, run: Command, path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import safe_reinit
 from safe_reinit.clock import Clock
+from safe_reinit.journal import place
 from safe_reinit.simulator import Simulator
 from tests.blackbox.worlds import DISK, INSTANCE, RUN, SECOND, killed, listed
 from tests.commands import Command
@@ -25,15 +26,33 @@ READING = [
 ]  # fmt: skip
 
 
+@pytest.fixture
+def default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the default journal of these tests, which is not that of whoever runs them; it is not there yet."""
+    own = tmp_path / "own-journal.db"
+    monkeypatch.setattr(place, "default_journal", lambda _environment: own)
+    return own
+
+
+UNNAMED = {"SAFE_REINIT_JOURNAL": ""}
+
+
+@pytest.mark.parametrize("by", ["--journal", "SAFE_REINIT_JOURNAL", "journal in lab.yaml"])
 @pytest.mark.parametrize("words", READING, ids=" ".join)
-def test_a_mistyped_journal_is_refused_and_not_created(run: Command, path: Path, words: tuple[str, ...]) -> None:
-    """A command that needs a journal says that there is none at the place that it was given, and creates none."""
-    done = run(*words, journal=path)
+def test_a_mistyped_journal_is_refused_and_not_created(
+    run: Command, path: Path, tmp_path: Path, words: tuple[str, ...], by: str
+) -> None:
+    """A command that needs a journal says that there is none at the place that was named, and by what; none is made."""
+    file = tmp_path / "lab.yaml"
+    file.write_text(f"journal: {path}\n" if "lab" in by else "region: cn-hangzhou\n")
+    file.chmod(0o600)
+    environment = {"SAFE_REINIT_JOURNAL": str(path) if by == "SAFE_REINIT_JOURNAL" else ""}
+    done = run(*words, "--config", "lab.yaml", journal=path if by == "--journal" else None, environment=environment)
 
     assert done.returncode == 2
-    assert f"There is no journal at {path}, and none was created there. Correct --journal." in done.stderr
+    assert f"There is no journal at {path}, and none was created there. Correct {by}." in done.stderr
     assert not path.exists()
-    assert "No run needs you" not in done.stdout
+    assert not done.stdout or words[-1] == "json"
 
 
 def test_a_plan_file_is_not_called_unused_by_a_mistyped_journal(run: Command, path: Path) -> None:
@@ -44,11 +63,13 @@ def test_a_plan_file_is_not_called_unused_by_a_mistyped_journal(run: Command, pa
     assert run("show", "plan.json", journal=None).returncode == 0
 
 
-def test_a_journal_that_was_never_needed_has_no_run_yet(run: Command, tmp_path: Path) -> None:
+def test_a_journal_that_was_never_needed_has_no_run_yet(run: Command, default: Path) -> None:
     """Where no run was ever begun, the lists are empty and say where the journal would be; nothing is created."""
-    own = tmp_path / "own-journal.db"
-    says = f"There is no run yet: the journal {own} does not exist."
-    ended = {words: run(*words, journal=None) for words in READING if words[0] != "hold"}
+    says = (
+        f"There is no run yet: the journal {default} does not exist. Root and each user have their own journal. To name "
+        "another one: --journal FILE."
+    )
+    ended = {words: run(*words, journal=None, environment=UNNAMED) for words in READING if words[0] != "hold"}
     lists = [words for words in ended if words[0] in ("runs", "audit", "unhold") or "--all" in words]
 
     assert all(says in done.stdout + done.stderr for done in ended.values())
@@ -57,13 +78,16 @@ def test_a_journal_that_was_never_needed_has_no_run_yet(run: Command, tmp_path: 
     }
     assert ended["runs",].stdout.startswith(says)
     assert json.loads(ended["runs", "--output", "json"].stdout)["runs"] == []
-    assert not own.exists()
+    assert ended["unhold",].stderr.startswith(f"No hold is set. {says}")
+    assert not default.exists()
 
 
-def test_runs_can_be_held_before_the_first_one(run: Command) -> None:
-    """A hold of the journal of the configuration holds the first run, too."""
-    held = run("hold", "--reason", "freeze", journal=None)
-    refused = run(*RUN, journal=None)
+def test_runs_can_be_held_before_the_first_one(run: Command, default: Path) -> None:
+    """A hold of the default journal, which is created for it, holds the first run, too."""
+    held = run("hold", "--reason", "freeze", journal=None, environment=UNNAMED)
+    refused = run(*RUN, journal=None, environment=UNNAMED)
+
+    assert default.exists()
 
     assert (held.returncode, refused.returncode) == (0, 3)
     assert "All runs are held: freeze" in refused.stderr

@@ -368,14 +368,14 @@ FORCED: dict[str, Any] = {"action": "StopInstance", "dry_run": False, "nth": 2}
 def test_a_power_cut_is_an_intention_of_its_own() -> None:
     """The plan calls it a POWER CUT; the forced stop is intended and answered by itself, after the graceful one."""
     with simulated(lab_world(**DEAF)) as sim:
-        caller = client(sim, {"force_stop_after": 10.0})
+        caller = client(sim, {"force_stop_after": 90.0})
         text = "\n".join(line.text for line in plan_lines(caller.plan([DATA], stop_instance=True)))
         done = run_plan(sim, using=caller)
         state = sim.state()
 
     assert_true(done, state)
     assert done.outcome == "done"
-    assert "2/4 StopInstance ForceStop, a POWER CUT, if it is still Stopping after 10s" in text
+    assert "2/4 StopInstance ForceStop, a POWER CUT, if it is still Stopping after 1m30s" in text
     result = [
         (event.event, event.data["force"])
         for event in done.events

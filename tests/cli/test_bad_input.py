@@ -132,6 +132,10 @@ CASES: dict[str, Case] = {
     "switch-before-command": Case(("--verbose", "checks"), 2, ("--verbose", "checks")),
     "option-without-value": Case(("--disk",), 2, ("--disk",)),
     "plan-with-confirm": Case(("plan", *CONFIRMED), 2, ("--confirm",)),
+    "cut-after-the-stop": Case(
+        (*CONFIRMED, "--force-stop-after", "20m"), 2,
+        ("--force-stop-after (20m) is not shorter than --timeout-stop (10m)", "never be cut"),
+    ),
     "bare-number": Case((*CONFIRMED, "--timeout-stop", "600"), 2, ("--timeout-stop", "10m")),
     "bare-number-in-the-environment": Case(
         CONFIRMED, 2, ("SAFE_REINIT_TIMEOUT_STOP",), {"SAFE_REINIT_TIMEOUT_STOP": "600"}

@@ -63,8 +63,6 @@ def test_a_profile_without_credentials_is_named(command_line: CommandLine) -> No
         ("explain incorrectdiskstatus", "Did you mean IncorrectDiskStatus?"),
         ("explain zzz", "safe-reinit checks lists the checks."),
         ("--disk d-1 --region cn-x --accept never-startd", "Did you mean never-started?"),
-        ("resume r-20260102T030405Z-4f2a", "journal.db does not exist. Root and each user have their own journal."),
-        ("show r-20260102T030405Z-4f2a", "To name another one: --journal FILE."),
         ("--disk d-1 --report none/x.json --region cn-x", "its folder does not exist, or you may not write to it"),
     ],
 )

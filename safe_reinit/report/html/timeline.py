@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from ...model import JobReport, Phase, PhaseName, PhaseResult
 from ...model.codec import timestamp
-from ..text import duration, time_taken
+from ...model.duration import duration
+from ..text import time_taken
 from .markup import NOTHING, Markup, escaped, joined, tag, time_element
 from .words import link, plural, tone
 
