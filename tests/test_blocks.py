@@ -85,7 +85,9 @@ class Desk:
         return own if own.exists() else self.folder / f"journal-{self.count}.db"
 
     def environment(self, command: str) -> dict[str, str]:
-        """Return the environment of a command; one that simulates has no other ECS."""
+        """Return the environment of a command; one that simulates has no other ECS. Its journal has begun already."""
+        if not self.journal.exists():
+            open_to_write(self.journal).close()
         strange = ("SAFE_", "ALIBABA_", "XDG_", "PYTHONDEVMODE", "PYTHONWARNINGS")  # a reader has a plain Python
         kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
         return {

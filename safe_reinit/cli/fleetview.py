@@ -17,11 +17,11 @@ from typing import Any
 from ..core.rate_limits import LIMITS
 from ..core.waves import has_canary, stages
 from ..model import Call, Event, LimitName, Plan, PlannedJob
+from ..model.duration import duration
 from ..model.error_codes import throttled
 from ..model.job import PHASE_OF, WIPES
 from ..model.letters import printable
 from ..report.many import count_of
-from ..model.duration import duration
 from .machineview import LIMIT_WORDS
 
 WAITING = "waiting to begin"

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..model import Event, LimitName, Plan, PlannedJob
+from ..model.duration import duration
 from ..model.job import PHASE_OF
 from ..model.letters import printable
 from ..plans.plan import steps
-from ..model.duration import duration
 
 _WORDS = {
     "Stopped": "waits until ECS shows it as Stopped",

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..core.waves import has_canary, stages
 from ..model import Finding, Plan, PlannedDisk, PlannedJob
+from ..model.duration import duration
 from ..model.letters import passes_for_id, printable
 from ..plans.plan import downtime, steps, unforeseen, wiping_time
 from . import text
 from .many import common_meaning, count_of, groups, named
 from .plan_targets import refused_lines, target_lines
-from ..model.duration import duration
 from .text import Line, name_of
 
 NEVER_FOLDED = ("not-checked", "outside-hours", "classes-differ")

@@ -66,8 +66,8 @@ def test_a_plan_file_is_not_called_unused_by_a_mistyped_journal(run: Command, pa
 def test_a_journal_that_was_never_needed_has_no_run_yet(run: Command, default: Path) -> None:
     """Where no run was ever begun, the lists are empty and say where the journal would be; nothing is created."""
     says = (
-        f"There is no run yet: the journal {default} does not exist. Root and each user have their own journal. To name "
-        "another one: --journal FILE."
+        f"There is no run yet: the journal {default} does not exist. Root and each user have their own journal. "
+        "To name another one: --journal FILE."
     )
     ended = {words: run(*words, journal=None, environment=UNNAMED) for words in READING if words[0] != "hold"}
     lists = [words for words in ended if words[0] in ("runs", "audit", "unhold") or "--all" in words]

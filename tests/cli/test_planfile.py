@@ -653,7 +653,7 @@ def test_a_file_of_another_user_is_not_trusted(person: Person) -> None:
 @pytest.mark.usefixtures("sim")
 def test_show_tells_a_run_from_a_file(person: Person) -> None:
     """A name of the form of a run is a run, anything else a file; what is neither ends 2."""
-    assert "no run yet" in person("show", "r-20260101T000000Z-ffff").err
+    assert "There is no journal at " in person("show", "r-20260101T000000Z-ffff").err
     text = person("show", "nonsense")
 
     assert text.code == 2

@@ -15,8 +15,8 @@ import pytest
 
 from safe_reinit import report
 from safe_reinit.model import Becomes, Failure, Finding, Limits, Options, Plan, PlannedDisk, Rollout
-from safe_reinit.plans.plan import downtime, steps
 from safe_reinit.model.duration import duration
+from safe_reinit.plans.plan import downtime, steps
 from tests.fleets import NO_CANARY, a_job, a_plan, a_report
 from tests.plans.test_plan import a_plan as a_plan_of_one
 from tests.report.test_report import ended, of_run
