@@ -11,6 +11,7 @@ and lock reasons stay the words that ECS used, so that an unknown word can be sh
 | ``options``, ``plan`` | what the caller asks for, and the plan |
 | ``job``, ``shared`` | the state of a job; what runs share |
 | ``report``, ``events``, ``run_id`` | the report of a run, and its events; what the id of a run looks like |
+| ``duration`` | how long something takes, as people write it |
 | ``error_codes/`` | what each ECS error code means |
 | ``codec``, ``written`` | values as JSON and back |
 | ``letters``, ``similar`` | names that people chose, and those that they mistyped |
