@@ -176,7 +176,7 @@ class Desk:
 def _one(desk: Desk) -> dict[str, list[Text]]:
     """Plan one disk, be refused, and wipe it."""
     return {
-        "plan": desk.typed(f"plan {_ONE}"),
+        "plan": desk.typed(f"plan {_ONE} --snapshot"),
         "refused": desk.typed("--disk d-sim-web1-data --dry-run"),
         "run": desk.typed(_ONE, "lab-web-1"),
     }

@@ -130,11 +130,16 @@ def test_a_timer_names_its_service() -> None:
 
 
 def test_the_journal_of_the_service_is_in_its_state_directory() -> None:
-    """What systemd keeps for the service is where the command looks for its journal."""
+    """What systemd keeps for the service, cron's job and the page have one journal, in a folder that is not root's."""
     service = unit("safe-reinit-lab.service")["Service"]
-    name, value = service["Environment"].split("=")
+    folder = f"/var/lib/{service['StateDirectory']}"
+    page = (ROOT / PAGES[1]).read_text("utf-8")
 
-    assert journal_of(None, {name: value, "HOME": "/nowhere"}) == f"{value}/{service['StateDirectory']}/journal.db"
+    assert folder != "/var/lib/safe-reinit"
+    assert service["Environment"] == f"SAFE_REINIT_JOURNAL={folder}/journal.db"
+    assert f"\n{service['Environment']}\n" in (EXAMPLES / "cron/safe-reinit").read_text("utf-8")
+    assert f"$ export {service['Environment']}\n" in page
+    assert f"$ install -d -m 700 -o {service['User']} {folder}\n" in page
 
 
 def test_a_cron_job_wipes_once_and_keeps_its_journal(tmp_path: Path) -> None:
