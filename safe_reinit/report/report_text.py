@@ -10,7 +10,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ..model import DiskReport, JobReport, Report
+from ..model import STILL_PENDING, DiskReport, JobReport, Report
 from ..model.duration import duration
 from . import text
 from .content import next_steps
@@ -32,6 +32,7 @@ def report_lines(report: Report, *, full: bool = False) -> Iterator[Line]:
     in_full = full or len(report.jobs) <= 1
     yield from (Line(line, "bold") for line in text.notices(report))
     yield from _each(report) if in_full else _in_common(report)
+    yield from (Line(f"  {line}") for line in text.sent(report))
     yield from (Line(f"  {line}") for line in (text.remains(report) if in_full else _remains(report)))
     yield _outcome(report)
     yield from _next(report, full=full)
@@ -63,6 +64,9 @@ def _outcome(report: Report) -> Line:
         down = [time for job in report.jobs if (time := _downtime(job, report)) is not None]
         if len(report.jobs) > 1 and down:
             line += f"; {count_of(len(down), 'instance')} down for at most {duration(max(down))}"
+            left = [job for job in report.jobs if job.outcome in STILL_PENDING and _downtime(job, report) is not None]
+            still = sum(job.power_after != "Running" for job in left)
+            line += f" so far, {still} of them still down" if still else ""
     return Line(line, outcome_style(report.outcome))
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from ..model import Becomes, DiskReport, Evidence, Finding, JobReport, LastRun, PlannedJob, Report
 from ..model.duration import duration
+from ..model.job import WIPES
 from ..model.letters import printable
 
 NO_ERASURE = "A wipe is not a certified erasure: any snapshots keep the old data."
@@ -163,6 +164,17 @@ def data_text(disk: DiskReport, verb: str, *, seen: bool = True, brief: bool = F
         "unknown": f"whether it was {verb} is UNKNOWN",
     }
     return words[disk.data] + ("" if brief and disk.data == "reinitialised" else kept)
+
+
+def sent(report: Report) -> Iterator[str]:
+    """Say, of each disk of which it is unknown whether it was wiped, how many events of it ActionTrail should show."""
+    for disk in (disk for job in report.jobs for disk in job.disks if disk.data == "unknown"):
+        wipes = [call for call in report.calls if call.action in WIPES and disk.disk_id in call.subject]
+        calls = [call for call in wipes if call.code != "NotSent"]
+        if calls:
+            times = "once" if len(calls) == 1 else f"{len(calls)} times"
+            until = f"{max(call.at for call in calls):%Y-%m-%d %H:%M:%S} UTC"
+            yield f"{disk.disk_id}: {calls[0].action} was sent {times}, until {until}; look for as many in ActionTrail."
 
 
 def evidence_text(disk: DiskReport, verb: str) -> str:

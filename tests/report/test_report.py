@@ -153,6 +153,18 @@ def every_kind() -> dict[str, Report]:
     }
 
 
+def test_an_unknown_wipe_says_how_many_events_to_find() -> None:
+    """Each call that may have reached ECS counts, one that was never sent does not, and a done wipe has nothing."""
+    calls = tuple(call("ReInitDisk", code=code, http_status=None) for code in ("Unanswered", "Unanswered", "NotSent"))
+    plan = a_plan()
+
+    def printed(state: str) -> str:
+        return "\n".join(line.text for line in report.report_lines(of_run(plan, ended(plan, state=state), calls)))
+
+    assert f"{values.DISK_ID}: ReInitDisk was sent 2 times, until {values.NOW:%Y-%m-%d %H:%M:%S} UTC" in printed("lost")
+    assert "was sent" not in printed("done")
+
+
 @pytest.mark.parametrize("kind", every_kind())
 def test_a_report_has_exactly_the_members_of_the_contract(kind: str) -> None:
     """Every member is always present and of its type, whatever the report is about."""

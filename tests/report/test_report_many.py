@@ -492,6 +492,7 @@ def test_what_went_wrong_for_one_reason_shares_a_sentence() -> None:
         "ECS refused StartInstance of the instance. (NoStock)",
     ]
     assert all(sum(f"({job.instance_id}) {job.disks[0].disk_id}" in line for line in lines) == 1 for job in jobs)
+    assert [line for line in lines if line.endswith(" so far, 25 of them still down")], lines
     assert len(lines) < 40
 
 
