@@ -83,7 +83,7 @@ class Command:
     def words(self, *words: str, journal: str | Path | None) -> list[str]:
         """Return the whole command line."""
         where: list[str] = []
-        if words[0].startswith("--"):
+        if words[0].startswith("--") and not {"--simulate", "--world"} & {*words}:
             where += ["--endpoint", self.url]
         if journal is not None:
             where += ["--journal", str(journal)]

@@ -62,9 +62,9 @@ def test_what_is_no_argument_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("more", "text"),
     [
-        ({"timeout_stop": "soon"}, "The value of timeout_stop= is not a duration such as 90s, 10m or 2h."),
-        ({"region": "hangzhou"}, "The value of region= is not a region id such as cn-hangzhou."),
-        ({"config": {"timeout_stop": 90}}, "config: timeout_stop: not a duration such as 90s, 10m or 2h."),
+        ({"timeout_stop": "soon"}, "The value of timeout_stop= is not a duration such as 90s, 10m or 2h: 'soon'."),
+        ({"region": "hangzhou"}, "The value of region= is not a region id such as cn-hangzhou: 'hangzhou'."),
+        ({"config": {"timeout_stop": 90}}, "config: timeout_stop: not a duration such as 90s, 10m or 2h: 90."),
         ({"config": {"timeout_stp": "5m"}}, "config: timeout_stp is not a setting (did you mean timeout_stop?)."),
         ({"config": {"protect": {"disk": []}}}, "config: At protect"),
         ({"config": 5}, "config is neither a file nor a dict of settings."),

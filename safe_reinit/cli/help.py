@@ -221,6 +221,12 @@ def misuse(wrong: click.ClickException) -> UsageError:
         )
     if isinstance(wrong, click.NoSuchOption) and wrong.option_name == "--dry-run" and ctx is not None:
         return UsageError(f"{_path(ctx)} has no --dry-run.", hint=f"{_without_dry_run(_path(ctx))} {see}")
+    row = BY_NAME.get(wrong.option_name[2:].replace("-", "_")) if isinstance(wrong, click.NoSuchOption) else None
+    if row is not None and row.group is FILE_ONLY:
+        return UsageError(
+            f"{row.option} is not an option: {row.name} is a setting of the configuration file.",
+            hint=f"Set {row.name} there. See safe-reinit config example.",
+        )
     if isinstance(wrong, click.NoSuchOption) and ctx is not None and (others := _that_have(wrong.option_name, ctx)):
         more = f" and {len(others) - _MAX_NAMED} more" if len(others) > _MAX_NAMED else ""
         named = ", ".join(others[:_MAX_NAMED])
@@ -233,6 +239,9 @@ def misuse(wrong: click.ClickException) -> UsageError:
     message = re.sub(_MISPLACED, r"\1...", message)
     if (word := re.fullmatch(r"No such command '(d-[a-z0-9-]+)'\.", message)) is not None:
         return UsageError(f"{word[1]} is not a command. Name a disk with an option.", hint=f"Use --disk {word[1]}.")
+    extra = re.fullmatch(r"Got unexpected extra argument \((\S+)\)", message)
+    if extra is not None and ctx is not None and ctx.command_path.endswith((" config check", " config show")):
+        return UsageError(f"{message}.", hint=f"Name the file with --config {extra[1]}.")
     listed = _LISTED.get(str(wrong.param.name), "") if isinstance(wrong, click.MissingParameter) and wrong.param else ""
     return UsageError(message if message.endswith((".", "?")) else f"{message}.", hint=f"{listed}{see}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,10 +87,13 @@ def selection_of(flags: Mapping[str, Any]) -> DiskSelection:
             hint="Add --instance or --tag.",
         )
     for instance_id in instances:
-        if not instance_id.startswith("i-") or not instance_id.isascii() or not instance_id.isprintable():
-            raise UsageError(
-                f"{instance_id!r} is not an instance id.", hint="Correct --instance: instance ids begin with i-."
-            )
+        if re.fullmatch(r"i-[A-Za-z0-9-]+", instance_id) is None:
+            hint = "Correct --instance: instance ids begin with i-."
+            if "," in instance_id:
+                hint = "Repeat --instance for each instance."
+            elif re.fullmatch(r"d-[A-Za-z0-9-]+", instance_id):
+                hint = f"{instance_id} is a disk: use --disk {instance_id}."
+            raise UsageError(f"{instance_id!r} is not an instance id.", hint=hint)
     disk_ids = (*(flags.get("disk") or ()), *(read_ids(file) if file else ()))
     if not disk_ids and not search.any:
         raise UsageError("No disk given.", hint="Add --disk d-...")

@@ -167,6 +167,11 @@ def _client_at(simulator: Simulator, config: Settings, clock: Clock) -> Client:
 def _simulator(config: Settings, stack: ExitStack, world: dict[str, Any] | None) -> Simulator:
     from ..simulator import Simulator  # noqa: PLC0415 - only where it is asked for
 
+    if world is None and config.of(Settings.endpoint).source == "flag":  # a rehearsal reads the cloud at its endpoint
+        raise UsageError(
+            "--endpoint names a cloud, but --simulate and --world use the built-in simulator instead.",
+            hint="Leave out --endpoint, or leave out the built-in simulator.",
+        )
     try:
         simulator = stack.enter_context(
             Simulator(world=world or config.world, faults=config.faults, speed=_SIMULATION_SPEED)

@@ -73,8 +73,9 @@ def resolve(
         except _ProblemError as wrong:
             problems += wrong.args
     if problems:
-        where = "safe-reinit config example" if arguments else "safe-reinit --help and safe-reinit config example"
-        raise UsageError(f"{'; '.join(problems)}.", hint=f"See {where}.")
+        in_file = bool(path) and any(each.startswith(f"{path}: ") for each in problems)
+        see = "See safe-reinit config example." if in_file else "Correct the value." if len(problems) == 1 else ""
+        raise UsageError(f"{'; '.join(problems)}.", hint=see or "Correct these values.")
     return Settings(values)
 
 

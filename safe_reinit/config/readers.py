@@ -16,7 +16,15 @@ PRODUCTS = ("ecs", "sts", "ess", "ebs", "kms")
 _HOST = re.compile(r"(//)?(([^/@]+@[^/]+|[^/:@]+:\d+|\[[\da-fA-F:]+\])/|(localhost|[\w-]+(\.[\w-]+)+)/[^/.?]*(\?|$))")
 """A user or a port means a host. So does a dot, unless the last name has one, too, as file names mostly do."""
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(hours=999_999)
+_MAX_QUOTED = 40
+"""The letters of a value that a message repeats."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def _quoted(value: object) -> str:
+    """Return a value for the end of a message, if it is short; never one of a setting that may contain a secret."""
+    short = isinstance(value, (str, int, float)) and len(str(value)) <= _MAX_QUOTED
+    return f": {value!r}" if short and str(value).isprintable() else ""
 
 
 def duration(value: object) -> float:
@@ -30,7 +38,7 @@ def duration(value: object) -> float:
         return value.total_seconds()
     match = re.fullmatch(r"(\d{1,6})([smh])", value) if isinstance(value, str) else None
     if match is None or not int(match[1]):
-        raise ValueError("not a duration such as 90s, 10m or 2h")
+        raise ValueError(f"not a duration such as 90s, 10m or 2h{_quoted(value)}")
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -43,7 +51,7 @@ def days(value: object) -> int:
     """
     match = re.fullmatch(r"(\d{1,5})d", value) if isinstance(value, str) else None
     if match is None or not 1 <= int(match[1]) <= 65536:
-        raise ValueError("not a number of days such as 30d")
+        raise ValueError(f"not a number of days such as 30d{_quoted(value)}")
     return int(match[1])
 
 
@@ -61,7 +69,7 @@ def flag(value: object) -> bool:
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     answer = value if isinstance(value, bool) else words.get(value.lower()) if isinstance(value, str) else None
     if answer is None:
-        raise ValueError("not true or false")
+        raise ValueError(f"not true or false{_quoted(value)}")
     return answer
 
 
@@ -76,7 +84,7 @@ class OneOf(Generic[W]):
         for word in self.words:
             if word == value:
                 return word
-        raise ValueError(f"not one of {', '.join(map(str, self.words))}")
+        raise ValueError(f"not one of {', '.join(map(str, self.words))}{_quoted(value)}")
 
 
 def one_of(*words: W) -> Callable[[object], W]:
@@ -89,7 +97,7 @@ def region(value: object) -> str:
     if isinstance(value, tuple):
         raise ValueError("not one region, and this command takes one at a time")  # noqa: TRY004 - as all readers do
     if not isinstance(value, str) or not re.fullmatch(r"[a-z]{2,}(-[a-z0-9]+)+", value):
-        raise ValueError("not a region id such as cn-hangzhou")
+        raise ValueError(f"not a region id such as cn-hangzhou{_quoted(value)}")
     if zone := re.fullmatch(r"([a-z]+-.+)-[a-z]|(.+\d)[a-z]", value):
         raise ValueError(f"a zone and not a region; the region is {zone[1] or zone[2]}")
     return value
@@ -172,14 +180,14 @@ def report_file(value: object) -> str:
 def count(value: object) -> int:
     """Read a whole number of at least one, as YAML or as digits."""
     if isinstance(value, bool) or not re.fullmatch(r"[1-9]\d{0,6}", str(value), re.ASCII):
-        raise ValueError("not a whole number of at least 1")
+        raise ValueError(f"not a whole number of at least 1{_quoted(value)}")
     return int(str(value))
 
 
 def whole(value: object) -> int:
     """Read a whole number, including 0."""
     if isinstance(value, bool) or not isinstance(value, (int, str)) or not re.fullmatch(r"[0-9]{1,6}", str(value)):
-        raise ValueError("not a whole number")
+        raise ValueError(f"not a whole number{_quoted(value)}")
     return int(value)
 
 
@@ -190,7 +198,7 @@ def share(value: object) -> float:
     except ValueError:
         part = 0.0
     if not 0.0 < part <= 1.0:
-        raise ValueError("not a share such as 0.8: more than 0, at most 1")
+        raise ValueError(f"not a share such as 0.8: more than 0, at most 1{_quoted(value)}")
     return part
 
 
@@ -200,7 +208,7 @@ def waves(value: object) -> tuple[tuple[int, bool], ...]:
     sizes = [re.fullmatch(r"([1-9][0-9]{0,5})(%?)", str(each).strip()) for each in given]
     read = tuple((int(size[1]), bool(size[2])) for size in sizes if size and not (size[2] and int(size[1]) > 100))
     if len(read) != len(given):
-        raise ValueError("not sizes of waves such as 5,25%,50%")
+        raise ValueError(f"not sizes of waves such as 5,25%,50%{_quoted(value)}")
     return read
 
 
@@ -216,4 +224,4 @@ def deadline(value: object) -> datetime | timedelta:
             return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise ValueError("not a time such as 2026-01-02T05:00:00Z, nor a duration such as 2h")
+    raise ValueError(f"not a time such as 2026-01-02T05:00:00Z, nor a duration such as 2h{_quoted(value)}")

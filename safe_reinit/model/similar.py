@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_MIN_RATIO = 0.85
+_MIN_RATIO = 0.8
 """How alike two names must be, from 0 to 1: a typing mistake or two in a name of ten letters."""
 
 

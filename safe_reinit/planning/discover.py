@@ -16,6 +16,8 @@ from .describe import ONE_BY_ONE_LIMIT
 
 _MAX_LINES = 100_000
 _MAX_BYTES = 8 << 20
+_MAX_NAMED = 3
+"""Instances that a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,15 @@ def search_disks(cloud: Cloud, clock: Clock, search: Search) -> list[str]:
     owned = _disks_of(cloud, ask, ids)
     without = [each for each in ids if not owned[each]]
     if without:
+        first = without[:_MAX_NAMED]
+        seen = {each.instance_id for each in ask(lambda: cloud.describe_instances(first)).items}
+        if unseen := [each for each in first if each not in seen]:
+            raise RunRefused(
+                f"ECS shows no instance {', '.join(unseen)}.",
+                hint="Check --instance and --region, and that ecs:DescribeInstances and ecs:DescribeDisks are allowed.",
+            )
         raise RunRefused(
-            f"No disks found on {', '.join(without[:3])}{' ...' if len(without) > 3 else ''}.",
+            f"No disks found on {', '.join(first)}{' ...' if len(without) > _MAX_NAMED else ''}.",
             hint="Check --instance and --region, and that ecs:DescribeDisks is allowed.",
         )
     chosen = [

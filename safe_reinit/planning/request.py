@@ -65,8 +65,17 @@ def disk_ids(given: Sequence[str], argument: str = "disk_ids") -> list[str]:
         letters = disk_id.removeprefix("d-")
         if letters == disk_id or not letters or not letters.replace("-", "").isalnum() or not letters.isascii():
             text = f"{disk_id[:_MAX_QUOTED]!r}{' ...' if len(disk_id) > _MAX_QUOTED else ''}"
-            raise UsageError(f"{text} is not a disk id: those begin with d-.", hint=f"Correct {argument}.")
+            raise UsageError(f"{text} is not a disk id: those begin with d-.", hint=_how_to_name(disk_id, argument))
     return ids
+
+
+def _how_to_name(given: str, argument: str) -> str:
+    """Return what to do about what is not a disk id."""
+    if "," in given and argument.startswith("--"):
+        return f"Repeat {argument} for each disk."
+    if re.fullmatch(r"i-[A-Za-z0-9-]+", given):
+        return f"{given} is an instance: use --instance {given} with --system-disk, --data-disks or both."
+    return f"Correct {argument}."
 
 
 def to_restore(stored: StoredRun) -> tuple[tuple[str, str], ...]:

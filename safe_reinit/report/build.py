@@ -178,7 +178,7 @@ def refusal(plan: Plan) -> Error:
     from ..errors import RunRefused  # noqa: PLC0415 - keeps the names of this module about reports
 
     first, *more = plan.blockers
-    also = f" (and {len(more)} more)" if more else ""
+    also = f" ({len(more)} more {'finding blocks' if len(more) == 1 else 'findings block'} it)" if more else ""
     withheld = [found.message for found in plan.findings if found.check in _WITHHELD and found.level == "info"]
     error = RunRefused(" ".join((f"{first.check}: {first.subject}: {first.message}{also}", *withheld)), hint=first.fix)
     error.code = first.predicts

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Literal
@@ -197,10 +198,10 @@ def load_faults(source: str | Path | list[object] | None, actions: Collection[st
     if not isinstance(data, list):
         raise WorldError(f"The faults{where} are not valid: they must be a list.")
     found, mistakes = [], []
-    for index, item in enumerate(data):
+    for index, item in enumerate(data, 1):
         fault = parse_fault(item, actions)
         if isinstance(fault, str):
-            mistakes.append(f"{index}.{fault}")
+            mistakes.append(f"fault {index}: {fault}")
         else:
             found.append(fault)
     if mistakes:
@@ -214,7 +215,10 @@ def parse_fault(data: object, actions: Collection[str]) -> Fault | str:
         fault = Fault.model_validate(data)
     except ValidationError as error:
         return sentences(error)
-    return fault if fault.action in ("*", *actions) else f"action: there is no action {fault.action} here"
+    if fault.action in ("*", *actions):
+        return fault
+    near = get_close_matches(fault.action, actions, 1)
+    return f"action: there is no action {fault.action} here{f' (did you mean {near[0]}?)' if near else ''}"
 
 
 class _File(RootModel[tuple[Fault, ...]]):

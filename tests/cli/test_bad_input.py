@@ -78,10 +78,13 @@ CASES: dict[str, Case] = {
     ),
     # What.
     "no-disk": Case(("--stop-instance",), 2, ("disk", "--disk")),
-    "an-instance-id": Case(("--disk", "i-sim-web1"), 2, ("i-sim-web1", "--disk")),
+    "an-instance-id": Case(("--disk", "i-sim-web1"), 2, ("is an instance: use --instance i-sim-web1 with --system",)),
+    "a-disk-as-instance": Case(("--instance", "d-1", "--data-disks"), 2, ("d-1 is a disk: use --disk d-1.",)),
+    "a-list-of-instances": Case(("--instance", "i-1,i-2", "--data-disks"), 2, ("Repeat --instance for each",)),
+    "an-instance-not-there": Case(("--instance", "i-nope", "--data-disks"), 3, ("ECS shows no instance i-nope.",)),
     "a-bare-prefix": Case(("--disk", "d-"), 2, ("--disk",)),
     "spaces-in-the-id": Case(("--disk", "d-sim web1"), 2, ("--disk",)),
-    "a-list-of-ids": Case(("--disk", "d-1,d-2"), 2, ("--disk",)),
+    "a-list-of-ids": Case(("--disk", "d-1,d-2"), 2, ("Repeat --disk for each disk.",)),
     "an-empty-id": Case(("--disk", ""), 2, ("--disk",)),
     "not-ascii": Case(("--disk", "d-シム"), 2, ("--disk",)),
     "other-instance": Case((*CONFIRMED, "--expect-instance", "i-sim-db1"), 3, ("disk-on-other-instance",)),
@@ -118,7 +121,7 @@ CASES: dict[str, Case] = {
         ("The faults in unknown.yaml are not valid: they must be a list.", "Correct --faults."),
     ),
     "misspelt-fault": Case(
-        (*CONFIRMED, "--simulate", "--faults", "fault.yaml"), 2, ("The faults in fault.yaml", "0.drop: this member is"),
+        (*CONFIRMED, "--simulate", "--faults", "fault.yaml"), 2, ("The faults in fault.yaml", "fault 1: drop: this member"),
     ),
     "no-such-world": Case((*CONFIRMED, "--world", "no.yaml"), 2, ("no.yaml",)),
     "no-world": Case(
@@ -136,6 +139,16 @@ CASES: dict[str, Case] = {
         (*CONFIRMED, "--force-stop-after", "20m"), 2,
         ("--force-stop-after (20m) is not shorter than --timeout-stop (10m)", "never be cut"),
     ),
+    "unit-of-a-duration": Case((*CONFIRMED, "--timeout-stop", "5min"), 2, ("or 2h: '5min'. Correct the value.",)),
+    "no-number": Case((*CONFIRMED, "--max-parallel", "zero"), 2, ("not a whole number of at least 1: 'zero'",)),
+    "setting-as-option": Case(
+        (*CONFIRMED, "--snapshot-retention", "30d"), 2, ("snapshot_retention is a setting of the configuration file",)
+    ),
+    "simulate-with-endpoint": Case((*CONFIRMED, "--simulate", "--endpoint", "127.0.0.1:1"), 2, ("Leave out --endp",)),
+    "misspelt-action": Case(
+        (*CONFIRMED, "--simulate", "--faults", "action.yaml"), 2, ("fault 1: action: ", "(did you mean ReInitDisk?)")
+    ),
+    "transposed-key": Case((*CONFIRMED, "--config", "regoin.yaml"), 2, ("regoin is not", "did you mean region?")),
     "bare-number": Case((*CONFIRMED, "--timeout-stop", "600"), 2, ("--timeout-stop", "10m")),
     "bare-number-in-the-environment": Case(
         CONFIRMED, 2, ("SAFE_REINIT_TIMEOUT_STOP",), {"SAFE_REINIT_TIMEOUT_STOP": "600"}
@@ -162,6 +175,8 @@ FILES = {
     "broken.yaml": b"region: cn-hangzhou\nreason: [\n",
     "unknown.yaml": b"speed: 3\n",
     "misspelt.yaml": b"max-disk: 3\n",
+    "regoin.yaml": b"regoin: cn-hangzhou\n",
+    "action.yaml": b"- {action: ReInitDsk, reset: true}\n",
     "fault.yaml": b"- {action: ReInitDisk, drop: true}\n",
     "accept.yaml": b"accept: [never-started]\nstop_instance: true\n",
     "writable.yaml": b"quiet: true\n",

@@ -48,6 +48,7 @@ def test_a_profile_without_credentials_is_named(command_line: CommandLine) -> No
     [
         ("config", "safe-reinit config needs one of its commands"),
         ("config nothing", "See safe-reinit config --help."),
+        ("config check c.yaml", "Name the file with --config c.yaml."),
         ("resume", "safe-reinit runs lists them. See safe-reinit resume --help."),
         ("apply", "plan --save creates one."),
         ("--dsk d-1", "No such option '--dsk'. Did you mean --disk? See safe-reinit --help."),

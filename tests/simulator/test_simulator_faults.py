@@ -190,16 +190,16 @@ def test_chance_over_do(simulate: Simulate) -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({"action": "ReInitDisk", "chance": 0, "reset": True}, "0.chance"),
-        ({"action": "ReInitDisk", "chance": 1.5, "reset": True}, "0.chance"),
+        ({"action": "ReInitDisk", "chance": 0, "reset": True}, "fault 1: chance"),
+        ({"action": "ReInitDisk", "chance": 1.5, "reset": True}, "fault 1: chance"),
         ({"action": "ReInitDisk"}, "exactly one of"),
         ({"action": "ReInitDisk", "reset": True, "garble": True}, "exactly one of"),
-        ({"action": "ReInitDisk", "reset": False}, "0.reset"),
-        ({"action": "ReInitDisk", "reset": True, "nht": 2}, "0.nht: this member is not known"),
-        ({"action": "ReInitDisk", "error": {"status": 500}}, "0.error.code: Field required"),
-        ({"action": "ReInitDisk", "reset": True, "nth": 0}, "0.nth"),
+        ({"action": "ReInitDisk", "reset": False}, "fault 1: reset"),
+        ({"action": "ReInitDisk", "reset": True, "nht": 2}, "fault 1: nht: this member is not known"),
+        ({"action": "ReInitDisk", "error": {"status": 500}}, "fault 1: error.code: Field required"),
+        ({"action": "ReInitDisk", "reset": True, "nth": 0}, "fault 1: nth"),
         ({"action": "WipeDisk", "reset": True}, "there is no action WipeDisk here"),
-        ("reset", "0.the document"),
+        ("reset", "fault 1: the document"),
     ],
 )
 def test_faults_that_are_not_valid(simulate: Simulate, fault: object, words: str) -> None:
@@ -214,7 +214,7 @@ def test_all_mistakes_of_a_fault_file_at_once(simulate: Simulate, tmp_path: Path
     """A fault file is YAML, and all its mistakes are told together."""
     file = tmp_path / "faults.yaml"
     file.write_text("- {action: ReInitDisk, reset: true, a: 1}\n- {action: ReInitDisk, b: 2, html: 502}\n")
-    with pytest.raises(ValueError, match=r"0\.a: .*1\.b: "):
+    with pytest.raises(ValueError, match=r"fault 1: a: .*fault 2: b: "):
         simulate(ONE, faults=file)
     file.write_text("action: ReInitDisk\n")
     with pytest.raises(ValueError, match="they must be a list"):
