@@ -121,7 +121,7 @@ CASES: dict[str, Case] = {
         ("The faults in unknown.yaml are not valid: they must be a list.", "Correct --faults."),
     ),
     "misspelt-fault": Case(
-        (*CONFIRMED, "--simulate", "--faults", "fault.yaml"), 2, ("The faults in fault.yaml", "fault 1: drop: this member"),
+        (*CONFIRMED, "--simulate", "--faults", "fault.yaml"), 2, ("faults in fault.yaml", "fault 1: drop: this member"),
     ),
     "no-such-world": Case((*CONFIRMED, "--world", "no.yaml"), 2, ("no.yaml",)),
     "no-world": Case(
