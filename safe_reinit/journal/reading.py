@@ -13,7 +13,7 @@ from ..model import InUse, LastRun, ShardProgress
 from .audit import AuditEntry
 from .database import Database
 from .lease import Holder, LateAnswer, Lease, length
-from .sharing import in_use
+from .sharing import FAILED, in_use
 from .stored import Hold, KeyUse, StoredJob, StoredRun, as_written, data_of, phase_times
 
 _NEWEST_JOBS = 20
@@ -328,8 +328,8 @@ class Reader:
         """
         with self._db.using():
             rows = self._db.execute(
-                "SELECT shard, digest, ended_at, jobs.report IS NOT NULL, failed FROM runs JOIN jobs USING (run_id)"
-                " WHERE whole=? ORDER BY shard, position",
+                f"SELECT shard, digest, ended_at, jobs.report IS NOT NULL, {FAILED}"  # noqa: S608 - our own names
+                " FROM runs JOIN jobs USING (run_id) WHERE whole=? ORDER BY shard, position",
                 (run_id,),
             ).fetchall()
         found = []

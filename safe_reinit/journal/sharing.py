@@ -35,8 +35,12 @@ _AHEAD = (
     " WHERE own.run_id=? AND own.whole <> '' LIMIT 1000) AS nearest"
 )
 """The wipes of machines that have not begun, in earlier shards in progress: a thousand are enough."""
+FAILED = "CASE WHEN failed = 1 OR (open = 1 AND jobs.report IS NOT NULL) THEN 1 ELSE 0 END"
+"""Whether a job has failed. One that is resumed has failed until it ends again: nothing begins because of a canary that
+is being looked at once more.
+"""
 _FAILED = (
-    "SELECT SUM(CASE WHEN run_id=? THEN failed ELSE 0 END), SUM(failed) FROM jobs JOIN runs USING (run_id)"
+    f"SELECT SUM(CASE WHEN run_id=? THEN {FAILED} ELSE 0 END), SUM({FAILED}) FROM jobs JOIN runs USING (run_id)"  # noqa: S608
     " WHERE whole <> '' AND whole = (SELECT whole FROM runs WHERE run_id=?)"
 )
 """The jobs that have failed in a shard of a run, and in all its shards."""

@@ -24,7 +24,7 @@ from safe_reinit.errors import UsageError
 from safe_reinit.execution import calls, session
 from safe_reinit.execution import shards as carrying
 from safe_reinit.execution.store import StateStore
-from safe_reinit.journal import Journal, Lease, LeaseLostError, sharing
+from safe_reinit.journal import Journal, Lease, LeaseLostError, reading, sharing
 from safe_reinit.journal.lease import Holder
 from safe_reinit.journal.postgres import Postgres
 from safe_reinit.journal.sqlite import SqliteFile
@@ -276,6 +276,11 @@ def _none_begins(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(shards, "why_none_begins", lambda *_: "")
 
 
+def _failed_until_ended_again(patch: pytest.MonkeyPatch) -> None:
+    """Take a machine that failed, and whose shard is resumed, for one that ended as done."""
+    patch.setattr(reading, "FAILED", "failed")
+
+
 def _failures_of_all_shards(patch: pytest.MonkeyPatch) -> None:
     """Do not see what has failed in the other shards that are carried at the same time."""
     patch.setattr(sharing, "_failed", lambda *_: (0, 0))
@@ -307,6 +312,7 @@ GUARDS: Mapping[str, Patch] = {
     "digest-of-a-shard": _digest,
     "stages-of-shards": _stages_of_shards,
     "none-begins": _none_begins,
+    "failed-until-ended-again": _failed_until_ended_again,
     "failures-of-all-shards": _failures_of_all_shards,
     "cap-over-shards": _cap_over_shards,
     "cancel-of-what-begins": _cancel_of_what_begins,
