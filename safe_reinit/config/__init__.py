@@ -82,7 +82,7 @@ def resolve(
 def _unknown(key: object) -> str:
     from ..model.similar import similar  # noqa: PLC0415 - only where somebody mistyped
 
-    near = similar(str(key).replace("-", "_"), BY_NAME)
+    near = similar(str(key).replace("-", "_"), BY_NAME, 0.8)  # two letters of a short name may be swapped
     return f"{key} is not a setting{f' (did you mean {near}?)' if near else ''}"
 
 
