@@ -35,6 +35,7 @@ sys.path.insert(0, str(ROOT))
 
 from safe_reinit.cli import next as following  # noqa: E402 - after the path to the tests, which are not installed
 from safe_reinit.cli import output, run_list  # noqa: E402 - likewise
+from safe_reinit.cloud.aliyun import exchange  # noqa: E402 - likewise
 from safe_reinit.journal import place  # noqa: E402 - likewise
 from safe_reinit.report import build  # noqa: E402 - likewise
 from tests import virtual  # noqa: E402 - likewise
@@ -228,7 +229,7 @@ def _nowhere() -> Iterator[Path]:
         patch.setattr(getpass, "getuser", lambda: "ops")
         patch.setattr(socket, "gethostname", lambda: "desk")
         patch.setattr(following, "_default_journal", lambda: "journal.db")
-        for module in (place, run_list, output):
+        for module in (place, run_list, output, exchange):
             patch.setattr(module, "datetime", _Clock)
         build._operator.cache_clear()
         stack.callback(build._operator.cache_clear)
