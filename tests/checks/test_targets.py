@@ -140,6 +140,7 @@ def test_what_a_class_allows_is_as_if_it_was_asked_for() -> None:
         "max_disks 60",
     )  # fmt: skip
     assert (guard.class_.force_stop_after, guard.class_.on_unknown) == (300.0, "retry")
+    assert guard.class_.limits_disks
 
 
 def test_a_class_that_says_nothing_allows_nothing() -> None:
@@ -149,6 +150,7 @@ def test_a_class_that_says_nothing_allows_nothing() -> None:
     assert options == Options()
     assert guard.class_ is not None
     assert (guard.class_.allowed, guard.class_.unattended) == ((), False)
+    assert not guard.class_.limits_disks
 
 
 def test_what_was_asked_for_by_hand_did_not_come_from_the_class() -> None:
