@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -50,19 +50,26 @@ class Screen:
     """What stays at the bottom of a terminal, and the lines that are printed above it.
 
     Args:
-        draw: makes what stays there.
+        content: makes what stays there, each time that it is drawn.
 
     """
 
-    def __init__(self, stream: TextIO, draw: Callable[[Screen], Live]) -> None:
+    def __init__(self, stream: TextIO, content: Callable[[Console], RenderableType]) -> None:
         self.console = console_of(Forgiving(stream))
-        self._draw = draw
+        self._content = content
         self._live: Live | None = None
 
     def start(self) -> None:
         """Begin to draw below what is on the terminal now."""
         if self._live is None:
-            self._live = self._draw(self)  # a new one each time: an old one knows where it once was, and erases that
+            self._live = Live(  # a new one each time: an old one knows where it once was, and erases that
+                get_renderable=lambda: self._content(self.console),
+                console=self.console,
+                refresh_per_second=_DRAWS_PER_SECOND,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
             self._live.start()
 
     def stop(self) -> None:
@@ -84,35 +91,15 @@ class Screen:
 def fleet_screen(view: FleetView, now: Callable[[], float], stream: TextIO) -> Screen:
     """Make the screen of a run over many machines: a table that is drawn a few times a second."""
 
-    def draw(screen: Screen) -> Live:
-        console = screen.console
-        bar = "#" if console.options.ascii_only else "█"
-        return Live(
-            get_renderable=lambda: table(view, now(), console.width, bar=bar),
-            console=console,
-            refresh_per_second=_DRAWS_PER_SECOND,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+    def content(console: Console) -> RenderableType:
+        return table(view, now(), console.width, bar="#" if console.options.ascii_only else "█")
 
-    return Screen(stream, draw)
+    return Screen(stream, content)
 
 
 def lines_screen(waiting: MachineView, now: Callable[[], float], stream: TextIO) -> Screen:
     """Make the screen of a run over few machines: a line for each that says what is waited for, by the clock."""
-
-    def draw(screen: Screen) -> Live:
-        return Live(
-            get_renderable=lambda: Group(*(Text(for_people(line)) for line in waiting.lines(now()))),
-            console=screen.console,
-            refresh_per_second=_DRAWS_PER_SECOND,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-
-    return Screen(stream, draw)
+    return Screen(stream, lambda _: Group(*(Text(for_people(line)) for line in waiting.lines(now()))))
 
 
 def reading_screen(answered: Sequence[str], stream: TextIO) -> Screen:
@@ -122,21 +109,11 @@ def reading_screen(answered: Sequence[str], stream: TextIO) -> Screen:
         answered: the actions of the requests that were answered so far.
     """
 
-    def line() -> Text:
+    def content(_: Console) -> RenderableType:
         last = f"{len(answered)} requests answered, last {answered[-1]}" if answered else "no answer yet"
         return Text(f"Reading ECS: {last}", "dim")
 
-    def draw(screen: Screen) -> Live:
-        return Live(
-            get_renderable=line,
-            console=screen.console,
-            refresh_per_second=_DRAWS_PER_SECOND,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-
-    return Screen(stream, draw)
+    return Screen(stream, content)
 
 
 def table(view: FleetView, now: float, width: int = _TABLE_WIDTH, *, bar: str = "█") -> RenderableType:

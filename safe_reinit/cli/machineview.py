@@ -1,7 +1,7 @@
 """What a person is shown of a run over few machines: what each waits for. No clock of its own, no output.
 
-Times are cloud seconds, given by whoever asks. What is waited for and until when, the run says in its events; here are
-the words for it.
+Times are cloud seconds, which the caller passes in. The run's events say what a machine waits for and until when; this
+module turns that into words.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which commands to continue with: the ``next`` of a report, derived from the command line that led to it.
 
 A suggested command would not be refused for the same reason. It never contains consent to a loss for people to copy:
-whoever accepts a risk must have read about it. Only a command that plans raises the limit of disks, to their number:
+they should read about a risk before they accept it. Only a planning command raises the limit of disks, to their number:
 its plan lists them, and asks for consent to exactly those.
 """
 

@@ -167,7 +167,7 @@ class StoredRun:
 
     @property
     def still_to_wipe(self) -> tuple[str, ...]:
-        """The disks that whoever resumes it wipes; none after somebody asked it to end."""
+        """The disks that a resume of this run would wipe; none after somebody asked it to end."""
         if self.holder is not None and self.holder.cancelled:
             return ()
         states = [each.state for each in self.jobs if each.open and not each.state.turned_back]

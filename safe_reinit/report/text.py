@@ -167,7 +167,7 @@ def data_text(disk: DiskReport, verb: str, *, seen: bool = True, brief: bool = F
 
 
 def sent(report: Report) -> Iterator[str]:
-    """Say, of each disk of which it is unknown whether it was wiped, how many events of it ActionTrail should show."""
+    """For each disk that may have been wiped, say how many events about it to look for in ActionTrail."""
     for disk in (disk for job in report.jobs for disk in job.disks if disk.data == "unknown"):
         wipes = [call for call in report.calls if call.action in WIPES and disk.disk_id in call.subject]
         calls = [call for call in wipes if call.code != "NotSent"]
